@@ -1,0 +1,2 @@
+//! The local strided kernel: tile bytecode, its virtual machine, and the loops below it.
+pub mod program;

@@ -1,0 +1,235 @@
+//! The tile bytecode: what the planner writes and the [virtual machine](super::vm) runs.
+//!
+//! A [`Program`] computes one block: a box of a stage's iteration space. It is a list of sweeps. A sweep walks
+//! the block (or its projection onto some axes) in tiles and runs its instructions on each. Values live in
+//! registers of one tile; memory outside is reached through slots: inputs, outputs, and locals (dense
+//! scratch arrays of one block that carry values from one sweep to the next). A reduction whose axes lie
+//! whole in the block finishes at the end of its sweep into locals; the others leave accumulators that the
+//! caller merges.
+//!
+//! Every value has the dtype its NumPy operation would give, and every instruction rounds to it: fusing never
+//! moves a rounding.
+
+use crate::{
+    nd::{DType, Scalar},
+    numeric::{AccumulatorKind, Finish},
+};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A register of one tile. Register `r` holds elements of the dtype of the instruction that wrote it last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Reg(pub u32);
+
+/// Index into [`Program::slots`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SlotId(pub u32);
+
+/// Index into [`Program::accumulators`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AccId(pub u32);
+
+/// Where an instruction's operand comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Arg {
+    /// A register.
+    Reg(Reg),
+    /// A constant of the instruction's operand dtype; never a filled tile.
+    Const(Scalar),
+}
+
+/// One-operand operations. The result has the operand's dtype unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "NumPy's names")]
+pub enum UnaryOp {
+    Negative,
+    Absolute,
+    Sqrt,
+    Exp,
+    Log,
+    Square,
+    /// `bool` result: whether the value is zero.
+    LogicalNot,
+    /// Integers and bool only.
+    Invert,
+    /// `bool` result.
+    IsNan,
+    /// `bool` result.
+    IsInf,
+    /// `bool` result.
+    IsFinite,
+}
+
+/// Two-operand operations on equal dtypes. Comparisons and logical operations give `bool`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "NumPy's names")]
+pub enum BinaryOp {
+    Add,
+    Subtract,
+    Multiply,
+    /// Floats only.
+    Divide,
+    Power,
+    Minimum,
+    Maximum,
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    LogicalAnd,
+    LogicalOr,
+    LogicalXor,
+    /// Integers and bool only.
+    BitwiseAnd,
+    /// Integers and bool only.
+    BitwiseOr,
+    /// Integers and bool only.
+    BitwiseXor,
+    /// Python's `//`; for integers, division by zero gives 0.
+    FloorDivide,
+    /// Python's `%`; for integers, division by zero gives 0.
+    Remainder,
+}
+
+/// What a float outside the range of an integer dtype becomes in a cast.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CastMode {
+    /// The first such element (C order) is an error.
+    #[default]
+    Checked,
+    /// Nearest value of the dtype; NaN becomes 0.
+    Saturate,
+    /// Modulo 2^bits, as integer conversion does; NaN and infinities become 0.
+    Wrap,
+}
+
+/// A value made from the coordinates of the element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Generator {
+    /// `start + index * step`, in the dtype (floats: one multiplication and one addition in f64, rounded once to the dtype).
+    Arange {
+        /// First value.
+        start: Scalar,
+        /// Distance.
+        step: Scalar,
+    },
+    /// NumPy's linspace: `index * step + start`, the last element exactly `stop` where the endpoint is asked for.
+    Linspace {
+        /// First value.
+        start: Scalar,
+        /// Last value.
+        stop: Scalar,
+        /// Distance, in f64.
+        step: Scalar,
+        /// Index that is exactly `stop`, or `u64::MAX`.
+        last: u64,
+    },
+}
+
+/// One step of a sweep.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "fields are named after the roles the variants' docs give")]
+pub enum Instr {
+    /// Fetch a tile of a slot (any strides; dense aligned tiles are borrowed, not copied).
+    Load { dst: Reg, slot: SlotId },
+    /// A value made from `index = offset + sum(strides[a] * coordinate[a])` over the stage's axes.
+    Generate { dst: Reg, dtype: DType, generator: Generator, offset: i64, strides: Vec<i64> },
+    /// `dst = op(a)`, operand of `dtype`.
+    Unary { op: UnaryOp, dtype: DType, dst: Reg, a: Arg },
+    /// `dst = op(a, b)`, operands of `dtype`; at most one of them is a constant.
+    Binary { op: BinaryOp, dtype: DType, dst: Reg, a: Arg, b: Arg },
+    /// `dst = mask ? a : b`, values of `dtype`, a `bool` mask; both branches are evaluated already.
+    Select { dtype: DType, dst: Reg, mask: Reg, a: Arg, b: Arg },
+    /// `dst = a` converted.
+    Cast { from: DType, to: DType, mode: CastMode, dst: Reg, a: Reg },
+    /// Write a tile to an output or local slot of the value's dtype.
+    Store { slot: SlotId, src: Arg },
+    /// Absorb a tile into an accumulator.
+    Reduce { acc: AccId, src: Arg },
+    /// Append the elements whose mask is true to an output slot, densely, in C order of the block.
+    Compress { slot: SlotId, src: Arg, mask: Arg },
+}
+
+/// What a slot is bound to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum SlotKind {
+    /// Bytes of a source, with strides along the stage's axes.
+    Input,
+    /// The block's part of an output, dense or strided.
+    Output,
+    /// Scratch of one block, dense over the axes marked true (the others have extent 1).
+    Local {
+        /// One flag per axis of the stage.
+        axes: Vec<bool>,
+    },
+}
+
+/// A piece of memory that a program reaches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// What it is bound to.
+    pub kind: SlotKind,
+    /// Whether elements are in the other byte order (inputs only).
+    pub swapped: bool,
+}
+
+/// A reduction of a program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Accumulation {
+    /// What is accumulated.
+    pub kind: AccumulatorKind,
+    /// Dtype of the elements that are absorbed.
+    pub dtype: DType,
+    /// Axes of the stage that are reduced.
+    pub reduced: Vec<bool>,
+    /// For a local reduction: what is finished into which local slot at the end of its sweep.
+    /// Empty for a global one: the accumulator itself is the block's result.
+    pub finishes: Vec<(Finish, SlotId)>,
+}
+
+/// One walk over the block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// Axes of the stage that the sweep walks; along the others it stays at the block's first coordinate.
+    pub axes: Vec<bool>,
+    /// Instructions, run in order on every tile.
+    pub code: Vec<Instr>,
+    /// Number of registers.
+    pub registers: u32,
+    /// Elements of a tile.
+    pub tile_elements: usize,
+}
+
+/// A step of a program.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Step {
+    /// Tile bytecode over the block.
+    Sweep(Sweep),
+    /// User code over whole local arrays: `closure(input) -> output`, both dense locals of the block.
+    Call {
+        /// Index into the stage's closures.
+        closure: usize,
+        /// Local that holds the input.
+        input: SlotId,
+        /// Local that receives the output.
+        output: SlotId,
+    },
+}
+
+/// The computation of one block.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    /// Memory reached.
+    pub slots: Vec<Slot>,
+    /// Reductions.
+    pub accumulators: Vec<Accumulation>,
+    /// Steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// Bytes of the widest register of a tile: three live registers fit a 32 KiB first-level cache.
+pub const TILE_BYTES: usize = 8 * 1024;

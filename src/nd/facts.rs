@@ -1,0 +1,62 @@
+//! What a store tells the planner about an array, as plain data.
+
+use crate::nd::{DType, Dims};
+use serde::{Deserialize, Serialize};
+
+/// How a store lays out its elements, which fixes the coordinates it is read in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum StoreLayout {
+    /// One run of elements. *Store coordinates are linear*: one axis, the element's place in the run.
+    /// `strides` are those of the array's axes, in elements.
+    Dense {
+        /// Stride of each axis of the array, in elements.
+        strides: Vec<i64>,
+    },
+    /// A grid of chunks. Store coordinates are the array's own.
+    Chunked {
+        /// Chunk shape.
+        chunk: Vec<usize>,
+    },
+}
+
+/// Everything the planner may know of a source. Equal facts give equal plans.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SourceFacts {
+    /// What errors and plans call it: a path, or `memory`.
+    pub name: String,
+    /// Shape of the array.
+    pub shape: Vec<usize>,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// Axis names.
+    pub dims: Dims,
+    /// Layout and store coordinates.
+    pub layout: StoreLayout,
+    /// Whether elements are stored in the other byte order than this machine's.
+    pub swapped: bool,
+    /// Bytes that the stored array takes on its medium.
+    pub encoded_bytes: u64,
+    /// Whether [`windows`](crate::store::Source::window) of it can be had: bytes in place, without a copy.
+    pub mappable: bool,
+    /// Whether the bytes are in memory already and cost nothing to hold (arrays in memory).
+    pub resident: bool,
+    /// Changes whenever the content may have: device, inode, size and mtime of a file. Empty for memory.
+    pub identity: String,
+}
+
+impl SourceFacts {
+    /// Number of elements.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Shape in store coordinates: `[count]` when dense, the array's shape when chunked.
+    #[must_use]
+    pub fn store_shape(&self) -> Vec<usize> {
+        match &self.layout {
+            StoreLayout::Dense { .. } => vec![self.count()],
+            StoreLayout::Chunked { .. } => self.shape.clone(),
+        }
+    }
+}

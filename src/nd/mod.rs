@@ -1,0 +1,27 @@
+//! N-dimensional ground: dtypes, shapes, broadcasting, slices, index maps, regions, block grids.
+//!
+//! Everything here is pure arithmetic on shapes. Nothing here knows a file, a thread or a plan, and
+//! nothing allocates in proportion to data. Entry points: [`DType`], [`broadcast::broadcast_shapes`],
+//! [`IndexMap`], [`Grid`].
+
+pub mod broadcast;
+pub mod dtype;
+pub mod element;
+pub mod facts;
+pub mod grid;
+pub mod index_map;
+pub mod region;
+pub mod scalar;
+pub mod shape;
+pub mod slice;
+
+pub use broadcast::broadcast_shapes;
+pub use dtype::DType;
+pub use element::Element;
+pub use facts::{SourceFacts, StoreLayout};
+pub use grid::Grid;
+pub use index_map::IndexMap;
+pub use region::Region;
+pub use scalar::Scalar;
+pub use shape::{Dims, Extent};
+pub use slice::SliceItem;

@@ -1,0 +1,68 @@
+//! Mergeable accumulators: the one shape of every reduction.
+//!
+//! An [`Accumulator`] holds the partial states of a number of outputs. It absorbs tiles, merges with another one
+//! over other elements of the same outputs, serialises canonically, and finishes into a dtype. Nothing here knows
+//! blocks, plans, files or threads.
+
+use serde::{Deserialize, Serialize};
+
+/// How floats are added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SumMode {
+    /// The exact real sum, rounded once: the same bits for any order, blocks and threads.
+    #[default]
+    Exact,
+    /// Neumaier's compensated sum in f64 lanes.
+    Neumaier,
+    /// Kahan's compensated sum in f64 lanes.
+    Kahan,
+    /// Pairwise sum in f64.
+    Pairwise,
+    /// Plain sum in f64.
+    Naive,
+}
+
+/// What an accumulator accumulates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AccumulatorKind {
+    /// Sum of the elements and their number: finishes as sum and mean.
+    Sum(SumMode),
+    /// Sum, sum of squares and number: finishes as sum, mean, variance and standard deviation.
+    Moments(SumMode),
+    /// Smallest element.
+    Min,
+    /// Largest element.
+    Max,
+    /// Whether any element is not zero.
+    Any,
+    /// Whether no element is zero.
+    All,
+    /// Number of elements that are not zero.
+    CountNonzero,
+    /// Smallest linear index of a zero (false) element.
+    FirstFalse,
+}
+
+/// What an accumulator is finished into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "NumPy's names")]
+pub enum Finish {
+    Sum,
+    Mean,
+    /// Divides by `n - ddof`.
+    Var {
+        ddof: u64,
+    },
+    /// Square root of the variance, rounded once.
+    Std {
+        ddof: u64,
+    },
+    Min,
+    Max,
+    Any,
+    All,
+    CountNonzero,
+    /// The index as `i64`; -1 if every element was true.
+    FirstFalse,
+}
