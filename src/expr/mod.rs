@@ -1,1 +1,185 @@
-//! expr
+//! What is asked: operations, their shape, dtype and axis-name rules, and the [`Graph`] of a job.
+//!
+//! Meaning only. Nothing here touches data or knows a block size. Operators that mix dtypes do not exist in a
+//! graph: whoever builds one inserts the casts that [`elementwise::binary_rule`] asks for, so every rounding is
+//! visible. Entry points: [`infer`], [`GraphBuilder`].
+
+pub mod elementwise;
+pub mod graph;
+pub mod movement;
+pub mod reduce;
+mod show;
+
+pub use graph::{Graph, GraphBuilder, Node, NodeId};
+
+use crate::{
+    error::{Error, Result},
+    kernel::program::{BinaryOp, CastMode, Generator, UnaryOp},
+    nd::{DType, Dims, Extent, Scalar, SliceItem, SourceFacts},
+    numeric::{Finish, SumMode},
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What is known of a value before it is computed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Extents of the axes.
+    pub shape: Vec<Extent>,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// Axis names.
+    pub dims: Dims,
+}
+
+impl Meta {
+    /// A value of known shape without axis names.
+    #[must_use]
+    pub fn known(shape: &[usize], dtype: DType) -> Self {
+        Meta { shape: shape.iter().map(|&length| Extent::Known(length)).collect(), dtype, dims: Dims::unnamed(shape.len()) }
+    }
+
+    /// The shape, if every extent is known.
+    #[must_use]
+    pub fn known_shape(&self) -> Option<Vec<usize>> {
+        self.shape.iter().map(|extent| extent.known()).collect()
+    }
+
+    /// Number of axes.
+    #[must_use]
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+}
+
+/// Index of a source among a graph's sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SourceId(pub u32);
+
+/// Index of a user function among a graph's functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FunctionId(pub u32);
+
+/// What the planner may know of a block function.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FunctionFacts {
+    /// Name with version, `soft/1`: the same name must mean the same function.
+    pub name: String,
+    /// Dtype it is given.
+    pub input: DType,
+    /// Dtype it returns.
+    pub output: DType,
+    /// Axes that it needs whole.
+    pub whole: Vec<usize>,
+    /// Memory it allocates per call, in bytes.
+    pub scratch_bytes: u64,
+}
+
+/// An operation of a graph.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Op {
+    /// An array in a store.
+    Source(SourceId),
+    /// A 0-d constant.
+    Constant(Scalar, DType),
+    /// A one-dimensional sequence.
+    Sequence {
+        /// The rule.
+        generator: SequenceKey,
+        /// Number of elements.
+        length: usize,
+        /// Dtype of the elements.
+        dtype: DType,
+    },
+    /// An elementwise operation of one operand.
+    Unary(UnaryOp),
+    /// An elementwise operation of two operands of one dtype, which broadcast.
+    Binary(BinaryOp),
+    /// `mask ? a : b`: a `bool` and two operands of one dtype, which broadcast.
+    Select,
+    /// Conversion of the elements.
+    Cast(DType, CastMode),
+    /// Basic indexing.
+    Slice(Vec<SliceItem>),
+    /// Axis `k` of the result is axis `order[k]` of the operand.
+    Permute(Vec<usize>),
+    /// Stretch to a shape.
+    BroadcastTo(Vec<usize>),
+    /// The same elements in C order; one length may be -1.
+    Reshape(Vec<i64>),
+    /// New axis names, one slot per axis.
+    Rename(Dims),
+    /// A reduction over axes.
+    Reduce(Reduction),
+    /// The elements (axis `None`) or the indices along axis 0 (`Some(0)`) where a mask is true: operands value, mask.
+    Compress {
+        /// Axis that the mask selects along; `None`: the mask has the value's shape and the result is flat.
+        axis: Option<usize>,
+        /// Number of true elements, once an earlier phase has counted them.
+        count: Option<usize>,
+    },
+    /// A user function on blocks; the shape stays.
+    MapBlocks(FunctionId),
+}
+
+/// A [`Generator`] that can be hashed.
+pub type SequenceKey = Generator;
+
+/// A reduction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Reduction {
+    /// What it gives.
+    pub finish: Finish,
+    /// Axes that are reduced, ascending.
+    pub axes: Vec<usize>,
+    /// Whether reduced axes stay with length 1.
+    pub keepdims: bool,
+    /// How floats are added.
+    pub mode: SumMode,
+    /// Dtype of the result.
+    pub dtype: DType,
+}
+
+/// The result of `op` on operands of `args`, by NumPy's rules.
+pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[FunctionFacts]) -> Result<Meta> {
+    match op {
+        Op::Source(id) => Ok(of_source(&sources[id.0 as usize])),
+        Op::Constant(_, dtype) => Ok(Meta::known(&[], *dtype)),
+        Op::Sequence { length, dtype, .. } => Ok(Meta::known(&[*length], *dtype)),
+        Op::Unary(unary) => elementwise::infer_unary(*unary, args[0]),
+        Op::Binary(binary) => elementwise::infer_binary(*binary, args[0], args[1]),
+        Op::Select => elementwise::infer_select(args[0], args[1], args[2]),
+        Op::Cast(dtype, _) => Ok(Meta { dtype: *dtype, ..args[0].clone() }),
+        Op::Slice(items) => movement::infer_slice(items, args[0]),
+        Op::Permute(order) => movement::infer_permute(order, args[0]),
+        Op::BroadcastTo(shape) => movement::infer_broadcast_to(shape, args[0]),
+        Op::Reshape(shape) => movement::infer_reshape(shape, args[0]),
+        Op::Rename(dims) => movement::infer_rename(dims, args[0]),
+        Op::Reduce(reduction) => reduce::infer_reduce(reduction, args[0]),
+        Op::Compress { axis, count } => movement::infer_compress(*axis, *count, args[0], args[1]),
+        Op::MapBlocks(id) => infer_map_blocks(&functions[id.0 as usize], args[0]),
+    }
+}
+
+fn of_source(facts: &SourceFacts) -> Meta {
+    Meta { dims: facts.dims.clone(), ..Meta::known(&facts.shape, facts.dtype) }
+}
+
+fn infer_map_blocks(function: &FunctionFacts, value: &Meta) -> Result<Meta> {
+    if value.dtype != function.input {
+        return Err(Error::mismatch(format!("block function `{}` takes {}, the array is {}", function.name, function.input, value.dtype))
+            .hint(format!("`.cast::<{}>()` before map_blocks", function.input)));
+    }
+    Ok(Meta { dtype: function.output, ..value.clone() })
+}
+
+/// What the door hands to the graph builder for one value of one axis name.
+pub(crate) fn dims_or_unnamed(dims: &Dims, rank: usize) -> Dims {
+    if dims.0.len() == rank { dims.clone() } else { Dims::unnamed(rank) }
+}
+
+/// An interned axis name.
+#[must_use]
+pub fn axis_name(name: &str) -> Option<Arc<str>> {
+    Some(Arc::from(name))
+}

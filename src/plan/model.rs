@@ -1,0 +1,284 @@
+//! The plan: plain data of O(stages) size, no methods that decide.
+//!
+//! A plan is one phase of a job: stages run one after the other; inside a stage the tasks are the runs of its
+//! grid, implied and never listed.
+
+use crate::{
+    expr::{FunctionFacts, FunctionId, SourceId},
+    kernel::program::{AccId, Program, SlotId},
+    nd::{DType, IndexMap, SourceFacts},
+    numeric::Finish,
+};
+use serde::{Deserialize, Serialize};
+
+/// How blocks of mappable sources are reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IoMode {
+    /// Map where the bytes lie together, read where they do not.
+    #[default]
+    Auto,
+    /// Map whenever a source can be mapped.
+    Mmap,
+    /// Never map.
+    Read,
+}
+
+/// What bounds a job. Everything that the planner would otherwise have to ask the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Limits {
+    /// Memory that the engine may hold, in bytes.
+    pub memory_bytes: u64,
+    /// Compute threads.
+    pub threads: usize,
+    /// Bytes of a block, for tests and tuning; `None`: chosen from the cache.
+    pub block_bytes: Option<u64>,
+    /// Rows (along axis 0) of every run of the last stage, for consumers that want blocks of a given height.
+    pub rows_per_run: Option<usize>,
+    /// How sources are reached.
+    pub io: IoMode,
+}
+
+/// Index into [`Plan::temps`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TempId(pub u32);
+
+/// A small result that lives in memory from the stage that makes it to the last one that reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Temp {
+    /// What explain calls it.
+    pub name: String,
+    /// Shape; dense, C order.
+    pub shape: Vec<usize>,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// Stage that makes it.
+    pub made_by: usize,
+    /// Last stage that reads it; past the last stage if it is an output or a check.
+    pub last_use: usize,
+}
+
+impl Temp {
+    /// Bytes it holds.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shape.iter().product::<usize>() as u64 * self.dtype.size() as u64
+    }
+}
+
+/// Where the bytes of a read come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ReadFrom {
+    /// A source of the graph.
+    Source(SourceId),
+    /// A temp of an earlier stage.
+    Temp(TempId),
+}
+
+/// How a run's part of a source gets into memory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Access {
+    /// It is there already: arrays in memory and temps.
+    Resident,
+    /// One mapped window over the run's span of the (dense) store.
+    Window,
+    /// Copied into a pooled buffer, one contiguous segment of the (dense) store for every combination of
+    /// coordinates along `segment_axes` (stage axes, outermost first). A segment spans all the other axes,
+    /// gaps included. In the buffer segments follow each other without gaps.
+    Segments {
+        /// Stage axes along which segments lie apart.
+        segment_axes: Vec<usize>,
+    },
+    /// Copied into a pooled buffer as one dense box of store coordinates (chunked stores).
+    Box,
+}
+
+/// One input of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Read {
+    /// Slot of the program that it feeds.
+    pub slot: SlotId,
+    /// Origin of the bytes.
+    pub from: ReadFrom,
+    /// From stage coordinates to store coordinates (linear for dense stores and temps).
+    pub map: IndexMap,
+    /// How it gets into memory.
+    pub access: Access,
+    /// Bytes that one run holds for it at most.
+    pub bytes_per_run: u64,
+    /// Bytes that the whole stage reads for it.
+    pub bytes_total: u64,
+}
+
+/// Where a written value goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WriteTo {
+    /// Output of the plan.
+    Output(usize),
+    /// Temp.
+    Temp(TempId),
+}
+
+/// One written value of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Write {
+    /// Slot of the program that makes it.
+    pub slot: SlotId,
+    /// Where it goes.
+    pub to: WriteTo,
+    /// Stage axis of each axis of the written array; `None` for axes of length 1 that the stage does not have.
+    pub axes: Vec<Option<usize>>,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// Whether only selected elements are written (the run's count is known after it is computed; runs go out in order).
+    pub compressed: bool,
+    /// Bytes that one run holds for it at most.
+    pub bytes_per_run: u64,
+    /// Bytes that the whole stage writes for it.
+    pub bytes_total: u64,
+}
+
+/// A reduction that is merged over the runs of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct GlobalReduction {
+    /// Accumulator of the program.
+    pub acc: AccId,
+    /// Stage axes that stay, ascending: the axes of its outputs, in C order.
+    pub kept: Vec<usize>,
+    /// Number of outputs.
+    pub outputs: usize,
+    /// What it is finished into when all runs are merged.
+    pub finishes: Vec<(Finish, TempId)>,
+    /// Bytes of the state of the whole reduction.
+    pub state_bytes: u64,
+    /// Bytes of the state of one run's part.
+    pub run_state_bytes: u64,
+}
+
+/// Where the memory of a stage goes, in bytes. Their sum is what the stage holds at most.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageMemory {
+    /// Temps alive during the stage.
+    pub temps: u64,
+    /// States of global reductions: the whole, and one part per run in flight.
+    pub states: u64,
+    /// Mapped windows of the runs being computed.
+    pub windows: u64,
+    /// Pooled buffers that sources are copied into.
+    pub read_buffers: u64,
+    /// Pooled buffers that results wait in until they are stored.
+    pub write_buffers: u64,
+    /// Registers, locals and local reductions of the workers.
+    pub scratch: u64,
+    /// Declared scratch of user functions.
+    pub functions: u64,
+}
+
+impl StageMemory {
+    /// Everything together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.temps + self.states + self.windows + self.read_buffers + self.write_buffers + self.scratch + self.functions
+    }
+}
+
+/// One pass over its sources.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// What explain and progress call it.
+    pub name: String,
+    /// Iteration space.
+    pub space: Vec<usize>,
+    /// Box of one run: the unit of scheduling, I/O and budget; a multiple of the block, except at the edges of the space.
+    pub run: Vec<usize>,
+    /// Box of one block: the unit of compute, sized for the cache.
+    pub block: Vec<usize>,
+    /// Inputs.
+    pub reads: Vec<Read>,
+    /// Written values.
+    pub writes: Vec<Write>,
+    /// Reductions that are merged over the runs.
+    pub reductions: Vec<GlobalReduction>,
+    /// User functions that the program calls, in its order.
+    pub functions: Vec<FunctionId>,
+    /// What a block computes.
+    pub program: Program,
+    /// Runs that compute at the same time, at most.
+    pub workers: usize,
+    /// Runs that hold buffers at the same time, at most (computing, being read, being stored).
+    pub in_flight: usize,
+    /// Memory.
+    pub memory: StageMemory,
+}
+
+/// Where an output of a plan comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OutputFrom {
+    /// A stage streams it.
+    Stage(usize),
+    /// It is a temp, delivered whole after the last stage.
+    Temp(TempId),
+}
+
+/// A requested result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// What explain calls it.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// Where it comes from.
+    pub from: OutputFrom,
+}
+
+/// An assertion on values: its temp (an index, 0-d `i64`) must be -1 before anything is published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// First index (C order of the condition's shape) at which the condition is false, or -1.
+    pub temp: TempId,
+    /// Shape of the condition, to spell the index out.
+    pub shape: Vec<usize>,
+    /// What to say.
+    pub message: String,
+}
+
+/// Something the planner did or did not do, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// What it is about: a stage or a value.
+    pub about: String,
+    /// What was decided and the reason, with numbers.
+    pub text: String,
+}
+
+/// A phase of a job, ready to run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Sources read.
+    pub sources: Vec<SourceFacts>,
+    /// Block functions called.
+    pub functions: Vec<FunctionFacts>,
+    /// Small results between stages.
+    pub temps: Vec<Temp>,
+    /// Passes, in order.
+    pub stages: Vec<Stage>,
+    /// Requested results, in the order of the request.
+    pub outputs: Vec<Output>,
+    /// Assertions on values.
+    pub checks: Vec<Check>,
+    /// Limits it was made for.
+    pub limits: Limits,
+    /// What the largest stage holds, in bytes.
+    pub bytes_peak: u64,
+    /// Decisions.
+    pub why: Vec<Decision>,
+    /// Hash of graph, input identities, output layout and numerics version; never of limits.
+    pub job_id: String,
+    /// Hash of `job_id` and the grids.
+    pub plan_id: String,
+}
+
+/// The version of the bits that functions give. A change of any bit of any function raises it.
+pub const NUMERICS_VERSION: u32 = 1;
