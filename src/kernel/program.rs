@@ -237,7 +237,6 @@ impl Program {
     /// Bytes that a machine holds for a block of `block` at most: registers, locals, local accumulators.
     #[must_use]
     pub fn scratch_bytes_max(&self, block: &[usize]) -> u64 {
-        let _ = block;
-        0
+        super::vm::scratch_bytes_max(self, block)
     }
 }

@@ -99,13 +99,3 @@ pub enum Finish {
     /// The index as `i64`; -1 if every element was true.
     FirstFalse,
 }
-
-/// stand-in
-pub struct Accumulator;
-impl Accumulator {
-    /// stand-in
-    #[must_use]
-    pub fn state_bytes_max(_: AccumulatorKind, _: crate::nd::DType, outputs: usize) -> u64 {
-        outputs as u64 * 64
-    }
-}
