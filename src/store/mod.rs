@@ -18,6 +18,10 @@ pub mod npy;
 pub mod output;
 pub mod raw;
 mod runs;
+#[doc(hidden)]
+pub mod suite;
+#[doc(hidden)]
+pub mod wrap;
 
 pub use aligned::AlignedBytes;
 pub use memory::{MemorySource, MemoryTarget};
