@@ -9,12 +9,12 @@
 //! two-byte void looks the same, it is read back only when the caller says that it is `bf16`.
 
 use super::{
-    Order,
+    Order, data_bytes,
     python_literal::{self, Entry, Literal},
 };
 use crate::{
     error::{Error, Result},
-    nd::{DType, shape::element_count, shape::show},
+    nd::{DType, shape::show},
 };
 use std::fmt::Write;
 
@@ -100,8 +100,8 @@ pub fn parse(bytes: &[u8], asked: Option<DType>) -> Result<NpyHeader> {
     let (dtype, swapped) = parse_descr(one(&entries, "descr")?, asked)?;
     let order = parse_order(one(&entries, "fortran_order")?)?;
     let shape = parse_shape(one(&entries, "shape")?)?;
-    let count = element_count(&shape, dtype.size()).map_err(|error| error.context("npy header"))?;
-    Ok(NpyHeader { version, dtype, swapped, order, shape, data_offset: total, data_bytes: count * dtype.size() })
+    let data_bytes = data_bytes(dtype, &shape).map_err(|error| error.context("npy header"))?;
+    Ok(NpyHeader { version, dtype, swapped, order, shape, data_offset: total, data_bytes })
 }
 
 fn decode(text: &[u8], version: u8, base: usize) -> Result<String> {

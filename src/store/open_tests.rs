@@ -115,6 +115,7 @@ fn truncated_and_odd_files_are_refused_with_the_numbers() {
         ("dtype=u8&shape=-2", ErrorKind::Usage, "lengths are 0 or more"),
         ("dtype=u8&shape=-1,0", ErrorKind::Usage, "beside a length of 0"),
         ("dtype=f64&shape=9223372036854775807,9", ErrorKind::Data, "larger than this machine can address"),
+        ("dtype=f64&shape=4611686018427387904,8,0", ErrorKind::Data, "larger than this machine can address"),
         ("dtype=u8&dims=a,b", ErrorKind::Usage, "has shape (10,), but 2 axis names are given: a,b"),
     ] {
         let error = folder.refusal(&format!("x.bin?{query}"));

@@ -6,7 +6,8 @@
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    nd::{DType, Region, shape::element_count},
+    format::data_bytes,
+    nd::{DType, Region},
     store::{Target, check_write, runs::for_each_run},
 };
 use rustix::{
@@ -102,7 +103,10 @@ impl OutputFile {
         };
         // On failure `temporary` is dropped, which removes the file.
         rename(&temporary, &self.path, self.mode).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => exists(&self.name).context("while it was being computed"),
+            io::ErrorKind::AlreadyExists => {
+                Error::output(format!("{} exists: it was created while the result was being computed", self.name))
+                    .hint("`--overwrite` replaces it")
+            }
             _ => Error::new(ErrorKind::Output, format!("cannot publish {}: {error}", self.name)).with_source(error),
         })?;
         // The temporary name is gone: nothing to remove any more.
@@ -231,10 +235,9 @@ impl FileTarget {
     /// Starts a file of `header` and an array.
     pub(super) fn create(path: &Path, header: &[u8], dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Self> {
         let name = path.display();
-        let count =
-            element_count(shape, dtype.size()).map_err(|error| Error::output(format!("cannot write {name}: {}", error.message())))?;
+        let data_bytes = data_bytes(dtype, shape).map_err(|error| Error::output(format!("cannot write {name}: {}", error.message())))?;
         let data_offset = header.len() as u64;
-        let output = OutputFile::create(path, data_offset + (count * dtype.size()) as u64, mode)?;
+        let output = OutputFile::create(path, data_offset + data_bytes as u64, mode)?;
         output.write_at(0, header)?;
         Ok(FileTarget { output, dtype, shape: shape.to_vec(), data_offset, written: AtomicUsize::new(0) })
     }
