@@ -24,6 +24,15 @@ type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 /// The facts describe a run of elements in memory. Where that is the array itself in some order of its axes (any
 /// transpose of a whole array), shape and strides are the array's. Where the array has gaps (a slice with steps, some of the columns) or
 /// reversed axes, the facts' shape is that of the memory it spans, one axis. [`Source::index_map`] is the array in both cases.
+///
+/// ```
+/// use outcore::store::{MemorySource, Source};
+/// let mut array = ndarray::Array2::<f32>::zeros((3, 4));
+/// array.invert_axis(ndarray::Axis(1));
+/// let source = MemorySource::from_array(array.into_shared().into_dyn());
+/// assert_eq!(source.facts().shape, [12]);
+/// assert_eq!((source.index_map().shape, source.index_map().strides()), (vec![3, 4], vec![4, -1]));
+/// ```
 pub struct MemorySource {
     bytes: SharedBytes,
     facts: SourceFacts,

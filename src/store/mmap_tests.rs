@@ -17,6 +17,12 @@ fn kind_of(window: &Window) -> String {
 }
 
 #[test]
+fn windows_go_to_other_threads() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Window>();
+}
+
+#[test]
 fn windows_begin_at_any_byte() {
     let _slots = SLOTS_IN_USE.read();
     let folder = tempfile::tempdir().unwrap();

@@ -21,6 +21,24 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 /// `.npy` takes the keys `dtype` (needed for `bf16`) and `dims`. Any other file is raw binary if its query has a `dtype`; further
 /// keys are `shape` (one length may be -1; default -1), `offset` (bytes), `order` (C or F), `endian` (big or little) and `dims`
 /// (`row,_` names the first of two axes). A file whose name has the `?` in it wins over the query.
+///
+/// ```
+/// use outcore::nd::{DType, Region};
+/// use outcore::store::{self, OutputMode, Source, Target};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("x.bin").display().to_string();
+/// let target = store::create(&path, DType::U8, &[2, 3], OutputMode::CreateNew)?;
+/// target.write(&Region::whole(&[2, 3]), &[1, 2, 3, 4, 5, 6])?;
+/// target.sync()?;
+/// target.publish()?;
+///
+/// let source = store::open(&format!("{path}?dtype=u8&shape=-1,3"))?;
+/// assert_eq!(source.facts().shape, [2, 3]);
+/// let mut row = [0; 3];
+/// source.read(&Region::run(3, 3), &mut row)?; // store coordinates: elements 3 to 6 of the file
+/// assert_eq!(row, [4, 5, 6]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
     if extension(path) == "npy" {

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     format::data_bytes,
     nd::{DType, Region},
-    store::{Target, check_write, runs::for_each_run},
+    store::{Target, check_complete, check_write, runs::for_each_run},
 };
 use rustix::{
     fs::{AtFlags, CWD, FallocateFlags, RenameFlags},
@@ -22,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use tempfile::TempPath;
@@ -229,6 +229,8 @@ pub struct FileTarget {
     data_offset: u64,
     /// Elements written; an array with holes is never published.
     written: AtomicUsize,
+    /// Whether bytes were written that no sync has covered; they are synced before they are published, whatever the caller forgot.
+    unsynced: AtomicBool,
 }
 
 impl FileTarget {
@@ -239,7 +241,7 @@ impl FileTarget {
         let data_offset = header.len() as u64;
         let output = OutputFile::create(path, data_offset + data_bytes as u64, mode)?;
         output.write_at(0, header)?;
-        Ok(FileTarget { output, dtype, shape: shape.to_vec(), data_offset, written: AtomicUsize::new(0) })
+        Ok(FileTarget { output, dtype, shape: shape.to_vec(), data_offset, written: AtomicUsize::new(0), unsynced: AtomicBool::new(true) })
     }
 }
 
@@ -263,6 +265,7 @@ impl Target for FileTarget {
             self.output.write_at(self.data_offset + (place * item) as u64, &bytes[from * item..(from + length) * item])
         })?;
         self.written.fetch_add(region.count(), Ordering::Relaxed);
+        self.unsynced.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -271,11 +274,16 @@ impl Target for FileTarget {
     }
 
     fn sync(&self) -> Result<()> {
-        self.output.sync()
+        // Cleared first: a write that comes while we sync sets it again.
+        self.unsynced.store(false, Ordering::Release);
+        self.output.sync().inspect_err(|_| self.unsynced.store(true, Ordering::Release))
     }
 
     fn publish(&self) -> Result<()> {
-        super::check_complete(self, self.written.load(Ordering::Relaxed))?;
+        check_complete(self, self.written.load(Ordering::Relaxed))?;
+        if self.unsynced.load(Ordering::Acquire) {
+            self.sync()?;
+        }
         self.output.publish()
     }
 }

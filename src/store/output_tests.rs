@@ -120,7 +120,7 @@ fn temporary_files_are_hidden_and_lie_beside_the_output() {
     let target = npy::create(&folder.path().join("z.npy"), DType::F32, &[1000], OutputMode::CreateNew).unwrap();
     let names = names_in(folder.path());
     assert!(names.len() == 1 && names[0].starts_with(".z.npy.outcore-") && names[0].ends_with(".part"), "{names:?}");
-    assert_eq!(std::fs::metadata(folder.path().join(&names[0])).unwrap().blocks() * 512, 8192, "space is reserved");
+    assert!(std::fs::metadata(folder.path().join(&names[0])).unwrap().blocks() * 512 >= 4128, "space is reserved");
     drop(target);
     assert!(names_in(folder.path()).is_empty());
 }
