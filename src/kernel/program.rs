@@ -15,7 +15,6 @@ use crate::{
     numeric::{AccumulatorKind, Finish},
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// A register of one tile. Register `r` holds elements of the dtype of the instruction that wrote it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
