@@ -372,7 +372,7 @@ fn assert_same(dtypes: &[DType], got: &[Vec<u8>], want: &[Vec<u8>], what: &str) 
 #[test]
 fn random_programs_agree_with_the_naive_interpreter() {
     let mut machine = Machine::new();
-    for seed in 0..400 {
+    for seed in 0..250 {
         let mut bits = Bits(seed);
         let case = random_case(&mut bits);
         let want = run_naive(&case);
