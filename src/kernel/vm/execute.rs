@@ -2,8 +2,8 @@
 
 use super::{
     BlockContext, GlobalAccumulator, LocalAccumulator, Machine, Operand,
-    nest::Layout,
-    prepare::{Action, Prepared, PreparedSweep, Source, Track},
+    nest::{Layout, Nest},
+    prepare::{Action, Direct, Operation, Prepared, PreparedSweep, Source, Track},
     register::{Buffer, Place, Register},
 };
 use crate::{
@@ -11,12 +11,13 @@ use crate::{
     kernel::{
         generate,
         movement::{CopyAxis, copy_box},
-        program::SlotKind,
+        program::{Generator, SlotKind},
         simd::{BinaryKernels, SelectKernels},
     },
     nd::{DType, shape::show},
     numeric::{Accumulator, TileAxis},
 };
+use std::ops::Range;
 
 pub(super) struct Execution<'m, 'b, 'o, 'a> {
     pub machine: &'m mut Machine,
@@ -189,28 +190,25 @@ impl Execution<'_, '_, '_, '_> {
     }
 
     fn tile(&mut self, sweep: &PreparedSweep) -> Result<()> {
-        for action in &sweep.code {
+        for Operation { action, direct } in &sweep.code {
+            let direct = *direct;
             match action {
-                Action::Load { dst, slot, track, size, swap, borrows } => self.load(*dst, *slot, *track, *size, *swap, *borrows),
-                Action::Generate { dst, dtype, generator, track } => {
-                    box_axes(&mut self.machine.copy_axes, self.machine.nest.box_shape(), self.machine.nest.steps(*track), 1);
-                    let (elements, index) = (self.machine.nest.elements, self.machine.nest.offsets[*track]);
-                    let register = &mut self.machine.registers[*dst];
-                    register.place = Place::Buffer;
-                    let out = &mut register.buffer.bytes_mut()[..elements * dtype.size()];
-                    generate::fill(generator, *dtype, &self.machine.copy_axes, index, out);
+                Action::Load { dst, slot, track, size, swap, borrows, keeps } => {
+                    self.load(*dst, *slot, *track, *size, *swap, *borrows, *keeps);
                 }
+                Action::Generate { dst, dtype, generator, track } => self.generate(*dst, *dtype, generator, *track),
                 Action::Unary { dst, a, kernel, size, out_size } => {
-                    self.compute(*dst, *out_size, [(a, *size)], |out, [(a, _)]| kernel(out, a));
+                    self.compute(*dst, *out_size, direct, [(a, *size)], |out, [(a, _)]| kernel(out, a));
                 }
                 Action::Binary { dst, a, b, kernels, size, out_size } => {
-                    self.compute(*dst, *out_size, [(a, *size), (b, *size)], |out, [a, b]| binary(kernels, out, a, b));
+                    self.compute(*dst, *out_size, direct, [(a, *size), (b, *size)], |out, [a, b]| binary(kernels, out, a, b));
                 }
                 Action::Select { dst, mask, a, b, kernels, size } => {
-                    self.compute(*dst, *size, [(mask, 1), (a, *size), (b, *size)], |out, [mask, a, b]| select(kernels, out, mask, a, b));
+                    let sources = [(mask, 1), (a, *size), (b, *size)];
+                    self.compute(*dst, *size, direct, sources, |out, [mask, a, b]| select(kernels, out, mask, a, b));
                 }
                 Action::Cast { dst, a, kernel, from, to } => {
-                    let fault = self.compute(*dst, to.size(), [(a, from.size())], |out, [(a, _)]| kernel(out, a));
+                    let fault = self.compute(*dst, to.size(), direct, [(a, from.size())], |out, [(a, _)]| kernel(out, a));
                     if fault != usize::MAX {
                         return Err(self.cast_fault(sweep, fault, a, *from, *to));
                     }
@@ -223,6 +221,16 @@ impl Execution<'_, '_, '_, '_> {
         Ok(())
     }
 
+    fn generate(&mut self, dst: usize, dtype: DType, generator: &Generator, track: usize) {
+        let machine = &mut *self.machine;
+        let nest = &machine.nest;
+        box_axes(&mut machine.copy_axes, nest.box_shape(), nest.steps(track), 1);
+        let register = &mut machine.registers[dst];
+        register.place = Place::Buffer;
+        let out = &mut register.buffer.bytes_mut()[..nest.elements * dtype.size()];
+        generate::fill(generator, dtype, &machine.copy_axes, nest.offsets[track], out);
+    }
+
     /// Runs a kernel into register `dst`: on one element where all operands are uniform, else on the tile. A destination
     /// that is also an operand is written to the spare register, which then takes its place.
     #[inline(always)]
@@ -230,10 +238,25 @@ impl Execution<'_, '_, '_, '_> {
         &mut self,
         dst: usize,
         out_size: usize,
+        direct: Option<Direct>,
         sources: [(&Source, usize); N],
         kernel: impl FnOnce(&mut [u8], [(&[u8], bool); N]) -> R,
     ) -> R {
         let machine = &mut *self.machine;
+        if let Some(place) = direct {
+            let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+            if !sources.iter().all(|(source, _)| view.is_uniform(source))
+                && let Some((mut bytes, range)) = take_direct(&machine.nest, self.operands, place)
+            {
+                let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+                let operands = sources.map(|(source, size)| view.read(source, machine.nest.elements, size));
+                let result = kernel(&mut bytes[range], operands);
+                if let Operand::Output { bytes: home, .. } = &mut self.operands[place.slot] {
+                    *home = std::mem::take(&mut bytes);
+                }
+                return result;
+            }
+        }
         let spare = machine.registers.len() - 1;
         let target = if sources.iter().any(|(source, _)| source.is(dst)) { spare } else { dst };
         let mut out = std::mem::take(&mut machine.registers[target]);
@@ -252,10 +275,13 @@ impl Execution<'_, '_, '_, '_> {
         if target != dst {
             machine.registers.swap(target, dst);
         }
+        if let Some(Direct { slot, track, size }) = direct {
+            self.store(slot, track, &Source::Register(dst), size);
+        }
         result
     }
 
-    fn load(&mut self, dst: usize, slot: usize, track: usize, size: usize, swap: Option<fn(&mut [u8])>, borrows: bool) {
+    fn load(&mut self, dst: usize, slot: usize, track: usize, size: usize, swap: Option<fn(&mut [u8])>, borrows: bool, keeps: bool) {
         let machine = &mut *self.machine;
         let offset = machine.nest.offsets[track] as usize;
         let (bytes, byte): (&[u8], usize) = match &self.operands[slot] {
@@ -280,6 +306,11 @@ impl Execution<'_, '_, '_, '_> {
             return;
         }
         register.place = Place::Buffer;
+        let tile = Some((machine.nest.offsets[track], machine.nest.stamp));
+        if keeps && register.kept == tile {
+            return;
+        }
+        register.kept = tile;
         let out = &mut register.buffer.bytes_mut()[..machine.nest.elements * size];
         if layout == Layout::Dense {
             let length = out.len();
@@ -406,6 +437,16 @@ impl Execution<'_, '_, '_, '_> {
         }
         Error::data(format!("{value} at index {} does not fit {to}", show(&coordinate))).hint("cast with saturate or wrap, or clip first")
     }
+}
+
+/// Takes an output's bytes out of its operand, with the range of the tile, where the tile is dense and aligned there.
+#[inline]
+fn take_direct<'o>(nest: &Nest, operands: &mut [Operand<'o>], place: Direct) -> Option<(&'o mut [u8], Range<usize>)> {
+    let Operand::Output { bytes, .. } = &mut operands[place.slot] else { return None };
+    let byte = nest.offsets[place.track] as usize * place.size;
+    let aligned = (bytes.as_ptr() as usize + byte).is_multiple_of(place.size);
+    let dense = nest.layouts[place.track] == Layout::Dense;
+    (dense && aligned).then(|| (std::mem::take(bytes), byte..byte + nest.elements * place.size))
 }
 
 /// Box axes of a copy into a dense tile; `from` steps are in elements.

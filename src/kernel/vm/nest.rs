@@ -41,6 +41,8 @@ pub(super) struct Nest {
     pub shape: Vec<usize>,
     /// Elements of the current tile.
     pub elements: usize,
+    /// Changes whenever the shape of the tile does, and with every sweep and block.
+    pub stamp: u64,
     tracks: usize,
     reversed: Vec<i64>,
 }
@@ -49,6 +51,7 @@ impl Nest {
     /// Empties the nest for `tracks` tracks; axes follow from the innermost outwards.
     pub fn begin(&mut self, tracks: usize) {
         self.tracks = tracks;
+        self.stamp += 1;
         self.lengths.clear();
         self.origins.clear();
         self.reversed.clear();
@@ -170,6 +173,7 @@ impl Nest {
             let shape = tile.min(length - to);
             if shape != self.shape[axis] {
                 self.shape[axis] = shape;
+                self.stamp += 1;
                 self.elements = self.shape.iter().product();
             }
             if !wraps {

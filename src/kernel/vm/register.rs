@@ -62,6 +62,8 @@ pub(super) struct Register {
     pub buffer: Buffer,
     pub uniform: [u64; 1],
     pub place: Place,
+    /// Offset and shape of the tile that a kept load left in the buffer.
+    pub kept: Option<(i64, u64)>,
 }
 
 impl Register {
