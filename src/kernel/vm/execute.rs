@@ -4,7 +4,7 @@ use super::{
     BlockContext, GlobalAccumulator, LocalAccumulator, Machine, Operand,
     nest::{Layout, Nest},
     prepare::{Action, Direct, Operation, Prepared, PreparedSweep, Source, Track},
-    register::{Buffer, Place, Register},
+    register::{Buffer, Buffers, Place, Register},
 };
 use crate::{
     error::{Error, Result},
@@ -32,11 +32,16 @@ pub(super) struct Execution<'m, 'b, 'o, 'a> {
 #[derive(Clone, Copy)]
 struct View<'s, 'o> {
     registers: &'s [Register],
+    buffers: Buffers<'s>,
     locals: &'s [Buffer],
     operands: &'s [Operand<'o>],
 }
 
-impl<'s> View<'s, '_> {
+impl<'s, 'o> View<'s, 'o> {
+    fn new(registers: &'s [Register], buffers: &'s [Buffer], locals: &'s [Buffer], operands: &'s [Operand<'o>]) -> Self {
+        View { registers, buffers: Buffers::all(buffers), locals, operands }
+    }
+
     fn is_uniform(self, source: &Source) -> bool {
         match source {
             Source::Constant(_) => true,
@@ -52,7 +57,7 @@ impl<'s> View<'s, '_> {
             Source::Register(register) => &self.registers[*register],
         };
         match register.place {
-            Place::Buffer => (&register.buffer.bytes()[..elements * size], false),
+            Place::Buffer => (&self.buffers.bytes(register.home)[..elements * size], false),
             Place::Uniform => (&bytemuck::cast_slice(&register.uniform)[..size], true),
             Place::Slot { slot, byte } => (&self.slot(slot as usize)[byte..byte + elements * size], false),
         }
@@ -227,12 +232,12 @@ impl Execution<'_, '_, '_, '_> {
         box_axes(&mut machine.copy_axes, nest.box_shape(), nest.steps(track), 1);
         let register = &mut machine.registers[dst];
         register.place = Place::Buffer;
-        let out = &mut register.buffer.bytes_mut()[..nest.elements * dtype.size()];
+        let out = &mut machine.buffers[register.home].bytes_mut()[..nest.elements * dtype.size()];
         generate::fill(generator, dtype, &machine.copy_axes, nest.offsets[track], out);
     }
 
     /// Runs a kernel into register `dst`: on one element where all operands are uniform, else on the tile. A destination
-    /// that is also an operand is written to the spare register, which then takes its place.
+    /// that is also an operand is written to the spare buffer, which then becomes its home.
     #[inline(always)]
     fn compute<const N: usize, R>(
         &mut self,
@@ -243,38 +248,37 @@ impl Execution<'_, '_, '_, '_> {
         kernel: impl FnOnce(&mut [u8], [(&[u8], bool); N]) -> R,
     ) -> R {
         let machine = &mut *self.machine;
-        if let Some(place) = direct {
-            let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
-            if !sources.iter().all(|(source, _)| view.is_uniform(source))
-                && let Some((mut bytes, range)) = take_direct(&machine.nest, self.operands, place)
-            {
-                let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
-                let operands = sources.map(|(source, size)| view.read(source, machine.nest.elements, size));
-                let result = kernel(&mut bytes[range], operands);
-                if let Operand::Output { bytes: home, .. } = &mut self.operands[place.slot] {
-                    *home = std::mem::take(&mut bytes);
-                }
-                return result;
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
+        let result = if sources.iter().all(|(source, _)| view.is_uniform(source)) {
+            let mut word = [0u64; 1];
+            let operands = sources.map(|(source, size)| view.read(source, 1, size));
+            let result = kernel(&mut bytemuck::cast_slice_mut(&mut word)[..out_size], operands);
+            let register = &mut machine.registers[dst];
+            (register.place, register.uniform) = (Place::Uniform, word);
+            result
+        } else if let Some((place, mut bytes, range)) = direct.and_then(|place| take_direct(&machine.nest, self.operands, place)) {
+            let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
+            let operands = sources.map(|(source, size)| view.read(source, machine.nest.elements, size));
+            let result = kernel(&mut bytes[range], operands);
+            if let Operand::Output { bytes: home, .. } = &mut self.operands[place.slot] {
+                *home = std::mem::take(&mut bytes);
             }
-        }
-        let spare = machine.registers.len() - 1;
-        let target = if sources.iter().any(|(source, _)| source.is(dst)) { spare } else { dst };
-        let mut out = std::mem::take(&mut machine.registers[target]);
-        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
-        let uniform = sources.iter().all(|(source, _)| view.is_uniform(source));
-        let elements = if uniform { 1 } else { machine.nest.elements };
-        let operands = sources.map(|(source, size)| view.read(source, elements, size));
-        let result = if uniform {
-            out.place = Place::Uniform;
-            kernel(&mut out.uniform_mut()[..out_size], operands)
+            return result;
         } else {
-            out.place = Place::Buffer;
-            kernel(&mut out.buffer.bytes_mut()[..elements * out_size], operands)
+            let aliases = sources.iter().any(|(source, _)| source.is(dst));
+            let target = if aliases { machine.spare } else { machine.registers[dst].home };
+            let (out, buffers) = Buffers::split(&mut machine.buffers, target);
+            let view = View { registers: &machine.registers, buffers, locals: &machine.locals, operands: self.operands };
+            let elements = machine.nest.elements;
+            let operands = sources.map(|(source, size)| view.read(source, elements, size));
+            let result = kernel(&mut out.bytes_mut()[..elements * out_size], operands);
+            let register = &mut machine.registers[dst];
+            register.place = Place::Buffer;
+            if aliases {
+                machine.spare = std::mem::replace(&mut register.home, target);
+            }
+            result
         };
-        machine.registers[target] = out;
-        if target != dst {
-            machine.registers.swap(target, dst);
-        }
         if let Some(Direct { slot, track, size }) = direct {
             self.store(slot, track, &Source::Register(dst), size);
         }
@@ -311,7 +315,7 @@ impl Execution<'_, '_, '_, '_> {
             return;
         }
         register.kept = tile;
-        let out = &mut register.buffer.bytes_mut()[..machine.nest.elements * size];
+        let out = &mut machine.buffers[register.home].bytes_mut()[..machine.nest.elements * size];
         if layout == Layout::Dense {
             let length = out.len();
             out.copy_from_slice(&bytes[byte..byte + length]);
@@ -336,7 +340,7 @@ impl Execution<'_, '_, '_, '_> {
         };
         let is_output = matches!(self.operands[slot], Operand::Output { .. });
         let out = if is_output { &mut *output } else { local.bytes_mut() };
-        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
         let (tile, uniform) = view.read(src, elements, size);
         match machine.nest.layouts[track] {
             Layout::Uniform => out[byte..byte + size].copy_from_slice(&tile[tile.len() - size..]),
@@ -372,7 +376,7 @@ impl Execution<'_, '_, '_, '_> {
                 _ => axes.push(TileAxis { length, output_step, index_step }),
             }
         }
-        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
         let (tile, uniform) = view.read(src, nest.elements, size);
         let accumulator = match (self.prepared.globals[acc], &mut machine.accumulators[acc]) {
             (Some(global), _) => &mut *self.accumulators[global].accumulator,
@@ -393,7 +397,7 @@ impl Execution<'_, '_, '_, '_> {
             Operand::Output { bytes, first, .. } => (std::mem::take(bytes), *first),
             _ => return Err(Error::internal("compress into a slot that is not an output")),
         };
-        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
         let ((tile, uniform), (mask, constant_mask)) = (view.read(src, elements, size), view.read(mask, elements, 1));
         let mut at = (first.max(0) as usize + self.compressed[ordinal]) * size;
         let mut short = false;
@@ -418,7 +422,7 @@ impl Execution<'_, '_, '_, '_> {
     #[cold]
     fn cast_fault(&self, sweep: &PreparedSweep, element: usize, source: &Source, from: DType, to: DType) -> Error {
         let nest = &self.machine.nest;
-        let view = View { registers: &self.machine.registers, locals: &self.machine.locals, operands: self.operands };
+        let view = View::new(&self.machine.registers, &self.machine.buffers, &self.machine.locals, self.operands);
         let (tile, _) = view.read(source, nest.elements, from.size());
         let value =
             crate::dispatch!(from, T => <T as crate::nd::Element>::from_bytes(&tile[element * from.size()..][..from.size()]).to_string());
@@ -441,12 +445,12 @@ impl Execution<'_, '_, '_, '_> {
 
 /// Takes an output's bytes out of its operand, with the range of the tile, where the tile is dense and aligned there.
 #[inline]
-fn take_direct<'o>(nest: &Nest, operands: &mut [Operand<'o>], place: Direct) -> Option<(&'o mut [u8], Range<usize>)> {
+fn take_direct<'o>(nest: &Nest, operands: &mut [Operand<'o>], place: Direct) -> Option<(Direct, &'o mut [u8], Range<usize>)> {
     let Operand::Output { bytes, .. } = &mut operands[place.slot] else { return None };
     let byte = nest.offsets[place.track] as usize * place.size;
     let aligned = (bytes.as_ptr() as usize + byte).is_multiple_of(place.size);
     let dense = nest.layouts[place.track] == Layout::Dense;
-    (dense && aligned).then(|| (std::mem::take(bytes), byte..byte + nest.elements * place.size))
+    (dense && aligned).then(|| (place, std::mem::take(bytes), byte..byte + nest.elements * place.size))
 }
 
 /// Box axes of a copy into a dense tile; `from` steps are in elements.
