@@ -142,7 +142,7 @@ impl Execution<'_, '_, '_, '_> {
                 Track::Generator { offset, .. } => *offset,
             };
         }
-        nest.finish(sweep.tile_elements);
+        nest.finish(sweep.tile_elements, sweep.order, |track| matches!(sweep.tracks[track], Track::Slot(_)));
         self.check_reach(sweep)
     }
 

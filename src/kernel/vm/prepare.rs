@@ -1,9 +1,10 @@
 //! A program resolved for one instruction set: function pointers, tracks, and what a machine must hold.
 
+use super::nest::Order;
 use crate::{
     error::{Error, Result},
     kernel::{
-        program::{Accumulation, Arg, BinaryOp, Generator, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
+        program::{Accumulation, Arg, BinaryOp, CastMode, Generator, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
         simd::{BinaryKernels, CastKernel, Isa, Kernels, SelectKernels, UnaryKernel, kernels},
     },
     nd::{DType, Scalar},
@@ -34,6 +35,8 @@ pub(super) enum PreparedStep {
 pub(super) struct PreparedSweep {
     pub axes: Vec<bool>,
     pub tile_elements: usize,
+    /// C order where something asks for the first element of a kind.
+    pub order: Order,
     pub tracks: Vec<Track>,
     pub code: Vec<Operation>,
     /// Local accumulators that are absorbed into here and finish at the end.
@@ -181,6 +184,15 @@ pub(super) fn register_needs(program: &Program) -> (usize, usize) {
     (registers, bytes)
 }
 
+/// Compressed elements are written in C order, and of all faults the first is reported.
+fn needs_order(instr: &Instr) -> bool {
+    match instr {
+        Instr::Compress { .. } => true,
+        Instr::Cast { from, to, mode, .. } => *mode == CastMode::Checked && from.is_float() && to.is_integer(),
+        _ => false,
+    }
+}
+
 /// How many loads of a sweep have a register of their own.
 fn kept_loads(sweep: &Sweep, program: &Program) -> usize {
     sweep.code.iter().filter(|instr| is_input_load(instr, program)).take(KEPT_LOADS_MAX).count()
@@ -252,6 +264,7 @@ impl Builder<'_> {
         let mut made = PreparedSweep {
             axes: sweep.axes.clone(),
             tile_elements: sweep.tile_elements,
+            order: if sweep.code.iter().any(needs_order) { Order::C } else { Order::Any },
             tracks: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
             finishing: Vec::new(),
