@@ -66,3 +66,98 @@ pub enum Finish {
     /// The index as `i64`; -1 if every element was true.
     FirstFalse,
 }
+
+/// One axis of a dense tile, outermost first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TileAxis {
+    /// Elements along it.
+    pub length: usize,
+    /// Distance of the outputs of neighbours; 0 where reduced.
+    pub output_step: i64,
+    /// Distance of the linear indices of neighbours.
+    pub index_step: i64,
+}
+
+/// Stand-in: plain sums, extremes and counts of any dtype through f64.
+#[derive(Clone, Debug)]
+pub struct Accumulator {
+    kind: AccumulatorKind,
+    dtype: crate::nd::DType,
+    sums: Vec<f64>,
+    counts: Vec<i64>,
+}
+
+#[allow(missing_docs, clippy::cast_possible_truncation)]
+impl Accumulator {
+    pub fn new(kind: AccumulatorKind, dtype: crate::nd::DType, outputs: usize) -> crate::Result<Self> {
+        let mut made = Self { kind, dtype, sums: vec![0.0; outputs], counts: vec![0; outputs] };
+        made.reset();
+        Ok(made)
+    }
+    pub fn reset(&mut self) {
+        let first = match self.kind {
+            AccumulatorKind::Min => f64::INFINITY,
+            AccumulatorKind::Max => f64::NEG_INFINITY,
+            AccumulatorKind::FirstFalse => f64::MAX,
+            _ => 0.0,
+        };
+        self.sums.fill(first);
+        self.counts.fill(0);
+    }
+    #[inline(always)]
+    pub fn absorb(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
+        if self.dtype == crate::nd::DType::F32
+            && axes.len() == 1
+            && axes[0].output_step == 0
+            && matches!(self.kind, AccumulatorKind::Sum(_))
+        {
+            let mut lanes = [0.0f64; 32];
+            let (blocks, rest) = bytemuck::cast_slice::<u8, f32>(tile).as_chunks::<32>();
+            for block in blocks {
+                for (lane, &value) in lanes.iter_mut().zip(block) {
+                    *lane += f64::from(value);
+                }
+            }
+            self.sums[base] += lanes.iter().sum::<f64>() + rest.iter().map(|&value| f64::from(value)).sum::<f64>();
+            return;
+        }
+        self.walk(tile, axes, base as i64, index);
+    }
+    fn walk(&mut self, tile: &[u8], axes: &[TileAxis], base: i64, index: i64) {
+        let Some((axis, rest)) = axes.split_first() else {
+            return self.one(tile, base as usize, index);
+        };
+        let size = tile.len() / axis.length;
+        for position in 0..axis.length {
+            let step = position as i64;
+            self.walk(&tile[position * size..(position + 1) * size], rest, base + step * axis.output_step, index + step * axis.index_step);
+        }
+    }
+    fn one(&mut self, element: &[u8], output: usize, index: i64) {
+        use crate::nd::Element;
+        let value: f64 = crate::dispatch!(self.dtype, T => format!("{}", T::from_bytes(element)).replace("true", "1").replace("false", "0").parse().unwrap_or(f64::NAN));
+        let sum = &mut self.sums[output];
+        self.counts[output] += i64::from(value != 0.0);
+        match self.kind {
+            AccumulatorKind::Min => *sum = if value < *sum || value.is_nan() { value } else { *sum },
+            AccumulatorKind::Max => *sum = if value > *sum || value.is_nan() { value } else { *sum },
+            AccumulatorKind::FirstFalse => *sum = if value == 0.0 { sum.min(index as f64) } else { *sum },
+            _ => *sum += value,
+        }
+    }
+    pub fn absorb_constant(&mut self, value: &[u8], axes: &[TileAxis], base: usize, index: i64) {
+        let count: usize = axes.iter().map(|axis| axis.length).product();
+        let tile: Vec<u8> = value.iter().copied().cycle().take(value.len() * count).collect();
+        self.walk(&tile, axes, base as i64, index);
+    }
+    pub fn finish(&self, what: Finish, dtype: crate::nd::DType, from: usize, count: usize, out: &mut [u8]) -> crate::Result<()> {
+        for (at, element) in out.chunks_exact_mut(dtype.size()).enumerate().take(count) {
+            let value = if what == Finish::CountNonzero { self.counts[from + at] as f64 } else { self.sums[from + at] };
+            element.copy_from_slice(&crate::nd::Scalar::Float(value).to_bytes(dtype));
+        }
+        Ok(())
+    }
+    pub fn state_bytes_max(_kind: AccumulatorKind, _dtype: crate::nd::DType, outputs: usize) -> u64 {
+        outputs as u64 * 16
+    }
+}
