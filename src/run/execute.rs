@@ -4,8 +4,7 @@ use super::{
     Bindings, Control, Progress, Sink,
     budget::{Budget, Purpose},
     engine::Engine,
-    fetch::fetch,
-    io::store,
+    io::{fetch_guarded, store},
     job::{RunTask, StageJob, without_panic},
     lanes::Worker,
     pool::Buffer,
@@ -80,7 +79,14 @@ pub fn execute_prepared(engine: &Engine, prepared: &PreparedPlan, bindings: Bind
     if bound != wanted {
         return Err(Error::internal(format!("bound {bound:?} sources, functions and outputs to a plan with {wanted:?}")));
     }
-    let mut execution = Execution::new(engine, prepared, bindings, control);
+    let Bindings { sources, functions, sinks } = bindings;
+    let shorten = |sink| match sink {
+        Sink::Target(target) => Sink::Target(target),
+        // The closure may live longer than this execution: its lifetime is cut here.
+        Sink::Caller(caller) => Sink::Caller(caller),
+    };
+    let sinks = sinks.into_iter().map(shorten).collect();
+    let mut execution = Execution::new(engine, prepared, sources, functions, sinks, control);
     let outcome = execution.run();
     let settled = execution.wait_settled();
     if let Some(payload) = execution.panic.take() {
@@ -93,22 +99,31 @@ pub fn execute_prepared(engine: &Engine, prepared: &PreparedPlan, bindings: Bind
 }
 
 impl<'a> Execution<'a> {
-    fn new(engine: &'a Engine, prepared: &'a PreparedPlan, bindings: Bindings<'a>, control: &'a Control) -> Self {
+    fn new(
+        engine: &'a Engine,
+        prepared: &'a PreparedPlan,
+        sources: Vec<Arc<dyn Source>>,
+        functions: Vec<Arc<dyn BlockFunction>>,
+        sinks: Vec<Sink<'a>>,
+        control: &'a Control,
+    ) -> Self {
         let plan = &prepared.plan;
         let (mut targets, mut callers) = (Vec::new(), Vec::new());
-        for sink in bindings.sinks {
-            match sink {
-                Sink::Target(target) => (targets.push(Some(target)), callers.push(None)),
-                Sink::Caller(caller) => (targets.push(None), callers.push(Some(caller))),
+        for sink in sinks {
+            let (target, caller) = match sink {
+                Sink::Target(target) => (Some(target), None),
+                Sink::Caller(caller) => (None, Some(caller)),
             };
+            targets.push(target);
+            callers.push(caller);
         }
         let now = Instant::now();
         Execution {
             engine,
             prepared,
             control,
-            sources: Arc::new(bindings.sources),
-            functions: bindings.functions,
+            sources: Arc::new(sources),
+            functions,
             settles: vec![SettleState::default(); targets.len()],
             targets: Arc::new(targets),
             callers,
@@ -220,7 +235,7 @@ impl<'a> Execution<'a> {
         for run in 0..job.stage.run_count {
             task.start(job, run);
             if job.stage.fetched {
-                without_panic(|| format!("reading run {run} of stage `{}`", job.stage.stage().name), || fetch(job, &mut task))?;
+                fetch_guarded(job, &mut task)?;
             }
             worker.compute(job, &mut task)?;
             self.count_run(&task);

@@ -116,11 +116,7 @@ fn transfer(queue: &Receiver<Command>) {
         // An answer that nobody waits for any more is dropped with what it holds.
         match command {
             Command::Fetch { job, mut task, events } => {
-                let result = if job.is_given_up(task.run) {
-                    Err(Error::cancelled())
-                } else {
-                    without_panic(|| format!("reading run {} of stage `{}`", task.run, job.stage.stage().name), || fetch(&job, &mut task))
-                };
+                let result = fetch_guarded(&job, &mut task);
                 drop(job);
                 let _ = events.send(Event::Fetched { task, result });
             }
@@ -131,6 +127,15 @@ fn transfer(queue: &Receiver<Command>) {
             }
         }
     }
+}
+
+/// Reads a run's inputs, unless the run is given up.
+pub(super) fn fetch_guarded(job: &StageJob, task: &mut RunTask) -> Result<()> {
+    let run = task.run;
+    if job.is_given_up(run) {
+        return Err(Error::cancelled());
+    }
+    without_panic(|| format!("reading run {run} of stage `{}`", job.stage.stage().name), || fetch(job, task))
 }
 
 /// Writes a result to its target.
