@@ -4,7 +4,7 @@
 use crate::{
     error::{Error, Result},
     expr::{Graph, NodeId},
-    nd::{DType, Dims, Element, Region, SourceFacts, StoreLayout, shape::c_strides},
+    nd::{DType, Region},
     plan::{Limits, Plan},
     store::{Source, Target},
 };
@@ -83,7 +83,7 @@ pub struct RunStats {
     pub bytes_peak_planned: u64,
     pub bytes_peak_held: u64,
     pub stages: Vec<StageStats>,
-    pub passes: Vec<(String, u64)>,
+    pub passes: Vec<(String, usize)>,
     pub io: String,
     pub output_counts: Vec<Option<usize>>,
 }
@@ -91,7 +91,7 @@ pub struct PreparedPlan;
 pub fn prepare(_engine: &Engine, _plan: &Plan) -> Result<Arc<PreparedPlan>> {
     Ok(Arc::new(PreparedPlan))
 }
-pub fn execute_prepared(_: &Engine, _: &Plan, _: &PreparedPlan, _: Bindings<'_>, _: &Control) -> Result<RunStats> {
+pub fn execute_prepared(_: &Engine, _: &Arc<PreparedPlan>, _: Bindings<'_>, _: &Control) -> Result<RunStats> {
     Err(Error::internal("no engine yet"))
 }
 pub fn execute(_: &Engine, _: &Plan, _: Bindings<'_>, _: &Control) -> Result<RunStats> {
@@ -99,12 +99,6 @@ pub fn execute(_: &Engine, _: &Plan, _: Bindings<'_>, _: &Control) -> Result<Run
 }
 pub fn explain(plan: &Plan) -> String {
     format!("{plan:?}")
-}
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OutputMode {
-    #[default]
-    CreateNew,
-    Overwrite,
 }
 pub fn open(path: &str) -> Result<Arc<dyn Source>> {
     std::fs::metadata(path).map_err(|error| Error::io("open", path, error))?;
@@ -117,36 +111,4 @@ pub fn same_file(a: &Path, b: &Path) -> bool {
     a == b
 }
 
-pub struct MemorySource {
-    facts: SourceFacts,
-    bytes: Vec<u8>,
-}
-impl MemorySource {
-    pub fn from_array<T: Element>(array: ndarray::ArcArray<T, ndarray::IxDyn>) -> Result<Self> {
-        let shape = array.shape().to_vec();
-        let elements: Vec<T> = array.iter().copied().collect();
-        let facts = SourceFacts {
-            name: "memory".into(),
-            dtype: T::DTYPE,
-            dims: Dims::unnamed(shape.len()),
-            layout: StoreLayout::Dense { strides: c_strides(&shape) },
-            swapped: false,
-            encoded_bytes: (elements.len() * T::DTYPE.size()) as u64,
-            mappable: true,
-            resident: true,
-            identity: String::new(),
-            shape,
-        };
-        Ok(MemorySource { facts, bytes: T::as_bytes(&elements).to_vec() })
-    }
-}
-impl Source for MemorySource {
-    fn facts(&self) -> &SourceFacts {
-        &self.facts
-    }
-    fn read(&self, region: &Region, out: &mut [u8]) -> Result<()> {
-        let size = self.facts.dtype.size();
-        out.copy_from_slice(&self.bytes[region.start[0] * size..region.end(0) * size]);
-        Ok(())
-    }
-}
+pub use crate::store::{MemorySource, OutputMode};
