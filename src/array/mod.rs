@@ -45,4 +45,6 @@ pub use size::Size;
 pub use writer::Writer;
 
 #[cfg(test)]
+mod run_tests;
+#[cfg(test)]
 mod tests;
