@@ -1,9 +1,6 @@
 //! What is computed once per plan, so that executing it again costs only its work.
 
-use super::{
-    budget::Purpose,
-    engine::Engine,
-};
+use super::{budget::Purpose, engine::Engine};
 use crate::{
     error::{Error, Result},
     kernel::{
@@ -152,10 +149,16 @@ fn bind_slots(stage: &Stage) -> Result<Vec<Binding>> {
         };
         match bindings.get_mut(slot.0 as usize) {
             Some(place) if *place == Binding::Local && slots[slot.0 as usize].kind == wanted => *place = binding,
-            _ => return Err(Error::internal(format!("slot {} of stage `{}` is bound twice or not what it is bound to", slot.0, stage.name))),
+            _ => {
+                return Err(Error::internal(format!(
+                    "slot {} of stage `{}` is bound twice or not what it is bound to",
+                    slot.0, stage.name
+                )));
+            }
         }
     }
-    let unbound = bindings.iter().zip(slots).position(|(binding, slot)| *binding == Binding::Local && !matches!(slot.kind, SlotKind::Local { .. }));
+    let unbound =
+        bindings.iter().zip(slots).position(|(binding, slot)| *binding == Binding::Local && !matches!(slot.kind, SlotKind::Local { .. }));
     if let Some(slot) = unbound {
         return Err(Error::internal(format!("slot {slot} of stage `{}` is bound to nothing", stage.name)));
     }
@@ -202,9 +205,8 @@ pub(super) fn new_accumulator(stage: &Stage, reduction: usize, outputs: usize) -
 
 /// How many stages read each source.
 fn count_passes(plan: &Plan) -> Vec<(String, usize)> {
-    let reads = |stage: &Stage, source: usize| {
-        stage.reads.iter().any(|read| matches!(read.from, ReadFrom::Source(id) if id.0 as usize == source))
-    };
+    let reads =
+        |stage: &Stage, source: usize| stage.reads.iter().any(|read| matches!(read.from, ReadFrom::Source(id) if id.0 as usize == source));
     let count = |source: usize| plan.stages.iter().filter(|stage| reads(stage, source)).count();
     plan.sources.iter().enumerate().map(|(index, facts)| (facts.name.clone(), count(index))).collect()
 }

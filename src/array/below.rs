@@ -1,0 +1,19 @@
+//! What the door takes from the floors below, named in one place: planner, engine, stores, words.
+
+pub(super) use crate::{
+    kernel::vm::BlockFunction,
+    plan::{Request, plan},
+    run::{Bindings, Control, Engine, EngineOptions, PreparedPlan, Sink, execute, execute_prepared, prepare},
+    store::{MemorySource, OutputMode, create, open, same_file},
+};
+
+pub use crate::{
+    kernel::simd::Isa,
+    run::Progress,
+    trace::{RunStats, StageStats},
+};
+
+/// The plan in words.
+pub(super) fn explain(plan: &crate::plan::Plan) -> String {
+    plan.show()
+}
