@@ -13,6 +13,7 @@ mod movement;
 mod node;
 mod operand;
 mod operators;
+pub mod parse;
 mod reduce;
 mod session;
 pub mod size;
