@@ -150,7 +150,7 @@ fn sliced_axes(lineage: &Lineage, items: &[SliceItem], shape: &[usize]) -> Vec<A
     let mut axes = Vec::new();
     let mut axis = 0;
     let mut spelled = false;
-    let mut copy = |axis: &mut usize, count: usize, axes: &mut Vec<AxisOrigin>| {
+    let copy = |axis: &mut usize, count: usize, axes: &mut Vec<AxisOrigin>| {
         for _ in 0..count {
             axes.push(lineage.axes.get(*axis).copied().unwrap_or(AxisOrigin { tag: None, made: true }));
             *axis += 1;
