@@ -172,7 +172,8 @@ impl Statements {
         let mut seen = std::collections::HashSet::new();
         let mut free = Vec::new();
         for statement in &self.statements {
-            let (StatementKind::Value(root) | StatementKind::Assign { value: root, .. } | StatementKind::Assert { condition: root, .. }) = &statement.kind;
+            let (StatementKind::Value(root) | StatementKind::Assign { value: root, .. } | StatementKind::Assert { condition: root, .. }) =
+                &statement.kind;
             for expression in &self.expressions[statement.first.index()..=root.index()] {
                 let name = self.source.slice(expression.span);
                 if matches!(expression.kind, ExprKind::Name) && !assigned.contains(name) && seen.insert(name) {

@@ -22,7 +22,7 @@ use crate::{
     nd::{DType, Scalar},
     numeric::SumMode,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How a text is built.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +74,15 @@ pub struct Program;
 impl Program {
     /// Gives every name its meaning and builds the arrays. Static asserts are decided here.
     ///
+    /// ```
+    /// use outcore::array::parse::{BuildOptions, Program, parse};
+    /// let x = outcore::Session::default_session().imagine(outcore::DType::F32, [1_000_000, 128]);
+    /// let text = "assert x.shape[1] == 128; z = (x - mean(x, axis=0)) / std(x, axis=0)";
+    /// let built = Program::build(&parse(text)?, &[("x".to_string(), x)], &BuildOptions::default())?;
+    /// assert_eq!(built.array("z")?.shape()?, [1_000_000, 128]);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// The first error of an input, unchanged; else the first error of the text, with its line and a caret.
     pub fn build(statements: &Statements, inputs: &[(String, Array)], options: &BuildOptions) -> Result<Built> {
@@ -107,9 +116,10 @@ pub(super) struct Builder<'a> {
     names: HashMap<&'a str, Item>,
     /// Assigned names, first assignment first.
     order: Vec<&'a str>,
+    assigned: HashSet<&'a str>,
     bases: u32,
     asserts: Vec<(String, Array)>,
-    result: Option<(String, Value)>,
+    result: Option<(String, Value, Span)>,
     /// Both sides of the last comparison that was decided here: what a failed assert shows.
     pub compared: Option<(ExprId, String)>,
 }
@@ -137,6 +147,7 @@ impl<'a> Builder<'a> {
             inputs,
             names: HashMap::new(),
             order: Vec::new(),
+            assigned: HashSet::new(),
             bases: 0,
             asserts: Vec::new(),
             result: None,
@@ -157,11 +168,11 @@ impl<'a> Builder<'a> {
                 let item = self.evaluate(statement.first, *root)?;
                 let expression = self.expression(*root);
                 let name = if matches!(expression.kind, ExprKind::Name) { self.source.slice(expression.span) } else { "result" };
-                self.result = Some((name.to_string(), item.value));
+                self.result = Some((name.to_string(), item.value, expression.span));
             }
             StatementKind::Assign { names, value, form } => {
                 let item = self.evaluate(statement.first, *value)?;
-                self.result = Some((self.joined(names), item.value.clone()));
+                self.result = Some((self.joined(names), item.value.clone(), self.span(*value)));
                 match form {
                     AssignForm::Whole => self.assign(names[0], item),
                     AssignForm::Unpack => self.unpack(names, item, self.expression(*value))?,
@@ -169,7 +180,7 @@ impl<'a> Builder<'a> {
             }
             StatementKind::Assert { condition, message } => {
                 let item = self.evaluate(statement.first, *condition)?;
-                self.assertion(statement, *condition, message.as_deref(), item)?;
+                self.assertion(*condition, message.as_deref(), item)?;
             }
         }
         Ok(())
@@ -182,7 +193,7 @@ impl<'a> Builder<'a> {
     fn assign(&mut self, name: Span, item: Item) {
         let statements: &'a Statements = self.statements;
         let name = statements.source.slice(name);
-        if !self.order.contains(&name) {
+        if self.assigned.insert(name) {
             self.order.push(name);
         }
         self.names.insert(name, item);
@@ -192,7 +203,8 @@ impl<'a> Builder<'a> {
         let items = match item.value {
             Value::Tuple(items) | Value::List(items) => items,
             other => {
-                let error = self.source.error(expression.span, format!("{} cannot be unpacked into {} names", other.describe(), names.len()));
+                let error =
+                    self.source.error(expression.span, format!("{} cannot be unpacked into {} names", other.describe(), names.len()));
                 return Err(error.hint("take its parts by index: `a = x[0]; b = x[1]`"));
             }
         };
@@ -205,9 +217,10 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn assertion(&mut self, statement: &Statement, condition: ExprId, message: Option<&str>, item: Item) -> Result<()> {
+    fn assertion(&mut self, condition: ExprId, message: Option<&str>, item: Item) -> Result<()> {
         let span = self.expression(condition).span;
-        let text = self.source.slice(statement.span).split_whitespace().collect::<Vec<_>>().join(" ");
+        let words: Vec<&str> = self.source.slice(span).split_whitespace().collect();
+        let text = format!("assert {}", words.join(" "));
         let item = self.literal_to_array(item, span)?;
         match item.value {
             Value::Scalar(Scalar::Bool(true)) => Ok(()),
@@ -245,17 +258,18 @@ impl<'a> Builder<'a> {
         let notes = notes.iter().map(|note| format!("line {}: {}", self.source.line_number(note.span), note.text)).collect();
         let mut values = Vec::new();
         for &name in &self.order {
-            if let Some(array) = self.names.get(name).and_then(|item| self.settled(&item.value).transpose()) {
-                values.push((name.to_string(), array?));
+            // A list or an integer that is no array may still have served as something else.
+            if let Some(array) = self.names.get(name).and_then(|item| self.settled(&item.value).ok().flatten()) {
+                values.push((name.to_string(), array));
             }
         }
         let result = match self.result.take() {
             // A list of numbers is an array literal; a list of arrays stays one.
-            Some((name, list @ Value::List(_))) => {
-                let value = self.settled(&list)?.map_or(list, Value::Array);
-                Some((name, value))
+            Some((name, list @ Value::List(_), span)) => {
+                let array = self.settled(&list).map_err(|error| self.source.locate(span, &error))?;
+                Some((name, array.map_or(list, Value::Array)))
             }
-            other => other,
+            other => other.map(|(name, value, _)| (name, value)),
         };
         Ok(Built { values, result, asserts: self.asserts, notes })
     }
@@ -374,7 +388,8 @@ impl<'a> Builder<'a> {
         if matches!(name, "np" | "numpy" | "math") {
             return error.hint("functions stand alone: `mean(x)`, not `np.mean(x)`");
         }
-        let known = CONSTANTS.into_iter().chain(self.names.keys().copied()).chain(DType::ALL.iter().flat_map(|d| [d.name(), d.numpy_name()]));
+        let known =
+            CONSTANTS.into_iter().chain(self.names.keys().copied()).chain(DType::ALL.iter().flat_map(|d| [d.name(), d.numpy_name()]));
         match nearest(name, known) {
             Some(meant) => error.hint(format!("did you mean `{meant}`?")),
             None if self.inputs.is_empty() => error.hint(format!("give it a value: `{name} = ...`, or an input NAME=PATH")),
@@ -398,9 +413,14 @@ impl<'a> Builder<'a> {
             return Err(self.source.error(span, format!("`{name}` is a dtype, not a function")).hint(format!("write `cast(x, {name})`")));
         }
         let error = self.source.error(span, format!("unknown function `{name}`"));
-        Err(match nearest(name, functions::names()) {
+        Err(match nearest(name, functions::names()).filter(|_| !matches!(name, "len" | "range")) {
             Some(meant) => error.hint(format!("did you mean `{meant}`?")),
-            None => error.hint("`outcore functions` lists them"),
+            None => match name {
+                "len" => error.hint("`x.shape[0]` is the length of the first axis"),
+                "range" => error.hint("write `arange(...)`"),
+                "print" => error.hint("the value of the last statement is printed"),
+                _ => error.hint("`outcore functions` lists them"),
+            },
         })
     }
 
@@ -451,7 +471,9 @@ impl<'a> Builder<'a> {
 
     fn sign(&mut self, sign: Sign, item: Item, span: Span) -> Result<Item> {
         match item.value {
-            Value::Scalar(value) => fold::unary(sign, value).map(|value| Value::Scalar(value).into()).map_err(|error| self.source.locate(span, &error)),
+            Value::Scalar(value) => {
+                fold::unary(sign, value).map(|value| Value::Scalar(value).into()).map_err(|error| self.source.locate(span, &error))
+            }
             _ => match sign {
                 Sign::Plus => {
                     let (array, lineage) = self.array(item, span)?;
@@ -478,7 +500,8 @@ impl<'a> Builder<'a> {
             "size" => length(meta.known_shape().map(|shape| shape.iter().product())),
             _ => {
                 if meta.rank() == 1 {
-                    let text = format!("`{}`: the transpose of a 1-d array is the array itself; `[:, None]` makes a column", self.excerpt(span));
+                    let text =
+                        format!("`{}`: the transpose of a 1-d array is the array itself; `[:, None]` makes a column", self.excerpt(span));
                     self.notes.push(text, span);
                 }
                 let axes = lineage.axes.iter().rev().copied().collect();

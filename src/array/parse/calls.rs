@@ -71,7 +71,13 @@ impl Builder<'_> {
         }
     }
 
-    fn bind(&self, function: &'static FunctionDoc, placed: Vec<Operand>, named: Vec<(Span, Item, ExprId)>, span: Span) -> Result<Arguments> {
+    fn bind(
+        &self,
+        function: &'static FunctionDoc,
+        placed: Vec<Operand>,
+        named: Vec<(Span, Item, ExprId)>,
+        span: Span,
+    ) -> Result<Arguments> {
         let mut slots: Vec<(Parameter, Option<Operand>)> = function.parameters().map(|parameter| (parameter, None)).collect();
         let (mut rest, count) = (Vec::new(), placed.len());
         for operand in placed {
@@ -82,8 +88,9 @@ impl Builder<'_> {
                 Some((parameter, _)) if parameter.kind == ParameterKind::Rest => rest.push(operand),
                 Some((_, slot)) => *slot = Some(operand),
                 None => {
-                    let error = self.source.error(self.span(operand.1), format!("`{}` takes fewer arguments by place than {count}", function.name));
-                    return Err(error.hint(format!("write `{}`", function.signature)));
+                    let places = slots.iter().filter(|(parameter, _)| parameter.kind == ParameterKind::Place).count();
+                    let message = format!("`{}` takes at most {places} arguments by place, {count} were given", function.name);
+                    return Err(self.source.error(self.span(operand.1), message).hint(format!("write `{}`", function.signature)));
                 }
             }
         }
@@ -158,7 +165,9 @@ impl Builder<'_> {
     fn axis(&self, array: &Array, value: &Value, id: ExprId) -> Result<i64> {
         let span = self.span(id);
         match value {
-            Value::Scalar(Scalar::Int(axis)) => i64::try_from(*axis).map_err(|_| self.source.error(span, format!("axis {axis} is out of range"))),
+            Value::Scalar(Scalar::Int(axis)) => {
+                i64::try_from(*axis).map_err(|_| self.source.error(span, format!("axis {axis} is out of range")))
+            }
             Value::Text(name) => {
                 let dims = array.dims()?;
                 let found = dims.position(name).and_then(|axis| i64::try_from(axis).ok());
@@ -167,7 +176,9 @@ impl Builder<'_> {
                     let known = dims.0.iter().flatten().map(|name| &**name);
                     match nearest(name, known.clone()) {
                         Some(meant) => error.hint(format!("did you mean '{meant}'?")),
-                        None if dims.is_unnamed() => error.hint("its axes have no names: use numbers, or name them with NAME='PATH?dims=row,dim'"),
+                        None if dims.is_unnamed() => {
+                            error.hint("its axes have no names: use numbers, or name them with NAME='PATH?dims=row,dim'")
+                        }
                         None => error.hint(format!("its axes are {}", known.collect::<Vec<_>>().join(", "))),
                     }
                 })
@@ -202,7 +213,9 @@ impl Builder<'_> {
     fn integer_of(&self, value: &Value, id: ExprId, what: &str) -> Result<i64> {
         let span = self.span(id);
         match value {
-            Value::Scalar(Scalar::Int(value)) => i64::try_from(*value).map_err(|_| self.source.error(span, format!("{what} {value} is out of range"))),
+            Value::Scalar(Scalar::Int(value)) => {
+                i64::try_from(*value).map_err(|_| self.source.error(span, format!("{what} {value} is out of range")))
+            }
             Value::Unknown => Err(self.unknown_length(span)),
             Value::Array(_) => Err(self.source.error(span, format!("{what} must be known beforehand; this depends on an array"))),
             other => Err(self.source.error(span, format!("{what} is an integer, not {}", other.describe()))),
@@ -231,7 +244,8 @@ impl Builder<'_> {
     fn shape(&self, operand: Operand) -> Result<Vec<usize>> {
         let span = self.span(operand.1);
         let lengths = self.lengths(&[operand])?;
-        let unsigned = |&length: &i64| usize::try_from(length).map_err(|_| self.source.error(span, format!("a length is {length}, below 0")));
+        let unsigned =
+            |&length: &i64| usize::try_from(length).map_err(|_| self.source.error(span, format!("a length is {length}, below 0")));
         lengths.iter().map(unsigned).collect()
     }
 
@@ -257,7 +271,10 @@ pub(super) fn clip(builder: &mut Builder<'_>, mut arguments: Arguments, span: Sp
     let (mut item, id) = arguments.need("x")?;
     let (low, high) = (arguments.given("min"), arguments.given("max"));
     if low.is_none() && high.is_none() {
-        return Err(builder.source.error(span, "clip needs a bound").hint("write `clip(x, low, high)`, `clip(x, min=low)` or `clip(x, max=high)`"));
+        return Err(builder
+            .source
+            .error(span, "clip needs a bound")
+            .hint("write `clip(x, low, high)`, `clip(x, min=low)` or `clip(x, max=high)`"));
     }
     if let Some(low) = low {
         item = builder.binary(BinaryOp::Maximum, (item, id), low, span)?;
@@ -390,7 +407,9 @@ pub(super) fn expand_dims(builder: &mut Builder<'_>, mut arguments: Arguments, s
     let operand = arguments.need("axis")?;
     let at = builder.span(operand.1);
     let axes = match operand.0.value {
-        Value::Tuple(items) | Value::List(items) => items.iter().map(|item| builder.integer_of(item, operand.1, "an axis")).collect::<Result<_>>()?,
+        Value::Tuple(items) | Value::List(items) => {
+            items.iter().map(|item| builder.integer_of(item, operand.1, "an axis")).collect::<Result<_>>()?
+        }
         one => vec![builder.integer_of(&one, operand.1, "an axis")?],
     };
     let rank = array.rank()? + axes.len();
@@ -431,7 +450,9 @@ pub(super) fn arange(builder: &mut Builder<'_>, mut arguments: Arguments, span: 
     let (start, stop) = (arguments.given("start"), arguments.given("stop"));
     // As in Python's range, one bound is the end.
     let (start, stop) = if stop.is_none() && arguments.placed > 0 { (stop, start) } else { (start, stop) };
-    let Some(stop) = stop else { return Err(builder.source.error(span, "`arange` needs a bound").hint("write `arange(stop)` or `arange(start, stop, step)`")) };
+    let Some(stop) = stop else {
+        return Err(builder.source.error(span, "`arange` needs a bound").hint("write `arange(stop)` or `arange(start, stop, step)`"));
+    };
     let start = start.map_or(Ok(Scalar::Int(0)), |operand| builder.number(operand, "the start"))?;
     let stop = builder.number(stop, "the stop")?;
     let step = arguments.given("step").map_or(Ok(Scalar::Int(1)), |operand| builder.number(operand, "the step"))?;

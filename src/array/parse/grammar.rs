@@ -25,6 +25,13 @@ const POWER: u8 = 8;
 
 /// Parses `text` into statements. Nothing is looked up yet: names get their meaning in [`Program::build`](super::Program::build).
 ///
+/// ```
+/// use outcore::array::parse::parse;
+/// assert_eq!(parse("m = mean(x, axis=0); x - m")?.free_names(), ["x"]);
+/// assert!(parse("x +").unwrap_err().message().contains('^'));
+/// # Ok::<(), outcore::Error>(())
+/// ```
+///
 /// # Errors
 /// A usage error that shows the line with a caret under the place.
 pub fn parse(text: &str) -> Result<Statements> {
@@ -280,7 +287,9 @@ impl Parser<'_> {
             "not" => "`~` works on each element: `~(a)`",
             "is" | "in" => "compare with `==`",
             "if" | "else" => "write `where(condition, a, b)`",
-            "for" | "while" | "lambda" | "def" | "import" | "from" | "return" => "every function works on whole arrays; there is no control flow",
+            "for" | "while" | "lambda" | "def" | "import" | "from" | "return" => {
+                "every function works on whole arrays; there is no control flow"
+            }
             _ => return None,
         };
         Some(self.source.error(self.span(), format!("`{word}` is not part of the language")).hint(hint))
@@ -471,7 +480,9 @@ impl Parser<'_> {
             TokenKind::End | TokenKind::Separator | TokenKind::Symbol(")" | "]") => {
                 self.source.error(open, format!("`{}` is never closed by `{close}`", self.source.slice(open)))
             }
-            TokenKind::Symbol("=") => self.source.error(self.span(), "`=` gives a name a value, as a statement or an argument").hint("`==` compares"),
+            TokenKind::Symbol("=") => {
+                self.source.error(self.span(), "`=` gives a name a value, as a statement or an argument").hint("`==` compares")
+            }
             _ => self.unexpected(&format!("`,` or `{close}`")),
         }
     }
@@ -484,7 +495,9 @@ impl Parser<'_> {
         };
         let error = self.source.error(self.span(), format!("expected {wanted}, found `{found}`"));
         match self.kind() {
-            TokenKind::Symbol("=") => error.hint("only a name can be given a value; arrays are never changed in place: `where(condition, new, x)`"),
+            TokenKind::Symbol("=") => {
+                error.hint("only a name can be given a value; arrays are never changed in place: `where(condition, new, x)`")
+            }
             TokenKind::Symbol(")" | "]") => error.hint("a bracket too many, or a value is missing before it"),
             _ => error,
         }
@@ -494,7 +507,8 @@ impl Parser<'_> {
 /// The word, if names may not be called so.
 fn reserved(name: &str) -> Option<&'static str> {
     const WORDS: [&str; 18] = [
-        "True", "False", "None", "and", "or", "not", "is", "in", "if", "else", "for", "while", "lambda", "def", "import", "from", "return", "assert",
+        "True", "False", "None", "and", "or", "not", "is", "in", "if", "else", "for", "while", "lambda", "def", "import", "from", "return",
+        "assert",
     ];
     WORDS.into_iter().find(|word| *word == name)
 }

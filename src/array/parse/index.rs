@@ -46,7 +46,8 @@ impl Builder<'_> {
         let id = match item {
             IndexItem::Ellipsis => return Ok(Part::Basic(SliceItem::Ellipsis)),
             IndexItem::Range { start, stop, step, span } => {
-                let mut place = |id: &Option<ExprId>| id.map_or(Ok(None), |id| values.take(id).and_then(|item| self.place(&item.value, id)));
+                let mut place =
+                    |id: &Option<ExprId>| id.map_or(Ok(None), |id| values.take(id).and_then(|item| self.place(&item.value, id)));
                 let (start, stop, step) = (place(start)?, place(stop)?, place(step)?.unwrap_or(1));
                 if step == 0 {
                     return Err(self.source.error(*span, "the step of a slice is 0"));
@@ -67,7 +68,11 @@ impl Builder<'_> {
             Value::Array(array) => {
                 let dtype = array.dtype()?;
                 let error = self.source.error(span, format!("indexing with an array of {dtype} is not available yet"));
-                Err(if dtype.is_float() { error.hint("an index is an integer, a slice or a bool mask") } else { error.hint("slices (`x[a:b:c]`) and bool masks (`x[x > 0]`) are") })
+                Err(if dtype.is_float() {
+                    error.hint("an index is an integer, a slice or a bool mask")
+                } else {
+                    error.hint("slices (`x[a:b:c]`) and bool masks (`x[x > 0]`) are")
+                })
             }
             Value::Unknown => Err(self.unknown_length(span)),
             Value::Tuple(_) => Err(self.source.error(span, "a tuple is no index").hint("write its items without parentheses: `x[1, 2]`")),
@@ -111,7 +116,10 @@ impl Builder<'_> {
                 }
                 Ok(wrap(chosen).into())
             }
-            _ => Err(self.source.error(span, "a tuple or list takes one integer or one slice").hint("name an array literal first to index it: `a = full(...)`")),
+            _ => Err(self
+                .source
+                .error(span, "a tuple or list takes one integer or one slice")
+                .hint("name an array literal first to index it: `a = full(...)`")),
         }
     }
 
@@ -123,15 +131,15 @@ impl Builder<'_> {
 
     fn masked(&self, array: &Array, lineage: &Lineage, parts: &[Part], span: Span) -> Result<Item> {
         // `x[mask]`, `x[mask, :]` and `x[mask, ...]` are the same selection.
-        let rest_is_whole =
-            parts.iter().skip(1).all(|part| matches!(part, Part::Basic(item) if *item == SliceItem::FULL || *item == SliceItem::Ellipsis));
-        let (Some(Part::Mask(mask)), true) = (parts.first(), rest_is_whole) else {
+        let count = |wanted: SliceItem| parts.iter().skip(1).filter(|part| matches!(part, Part::Basic(item) if *item == wanted)).count();
+        let (full, dots) = (count(SliceItem::FULL), count(SliceItem::Ellipsis));
+        let (Some(Part::Mask(mask)), true) = (parts.first(), full + dots + 1 == parts.len() && dots <= 1) else {
             let error = self.source.error(span, "a mask together with other indices is not available yet");
             return Err(error.hint("a mask selects along the first axis: `x[mask][:, 1]`; for columns of a matrix `x.T[mask].T`"));
         };
         let (rank, mask_rank) = (array.rank()?, mask.rank()?);
-        if parts.len() > 1 && (mask_rank != 1 || parts.len() > rank + 1) {
-            return Err(self.source.error(span, format!("{} indices for a mask of {mask_rank} axes on an array of {rank}", parts.len())));
+        if full > rank.saturating_sub(mask_rank) {
+            return Err(self.source.error(span, format!("{full} more indices after a mask of {mask_rank} axes, the array has {rank}")));
         }
         let axes = if mask_rank == 1 && rank > 1 {
             // The selected axis is no longer the axis it comes from.

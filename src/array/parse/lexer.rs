@@ -34,8 +34,8 @@ pub struct Token {
 
 /// Symbols, longer ones first where one begins another.
 const SYMBOLS: [&str; 40] = [
-    "...", "**=", "//=", "<<=", ">>=", "**", "//", "==", "!=", "<=", ">=", "<<", ">>", "&&", "||", ":=", "->", "+=", "-=", "*=", "/=", "%=", "&=",
-    "|=", "^=", "(", ")", "[", "]", ",", ":", ".", "=", "<", ">", "+", "-", "*", "/", "%",
+    "...", "**=", "//=", "<<=", ">>=", "**", "//", "==", "!=", "<=", ">=", "<<", ">>", "&&", "||", ":=", "->", "+=", "-=", "*=", "/=",
+    "%=", "&=", "|=", "^=", "(", ")", "[", "]", ",", ":", ".", "=", "<", ">", "+", "-", "*", "/", "%",
 ];
 /// Symbols of one character that begin no other.
 const SINGLES: [&str; 7] = ["&", "|", "^", "~", "@", "!", "?"];
@@ -168,7 +168,11 @@ impl Lexer<'_> {
             let span = Span::new(start, self.at + next.len_utf8());
             let error = self.source.error(span, format!("a number and a name run together after `{text}`"));
             let complex = matches!(next, 'j' | 'J');
-            return Err(error.hint(if complex { "complex numbers are not available".to_string() } else { format!("write `{text} * {next}...`") }));
+            return Err(error.hint(if complex {
+                "complex numbers are not available".to_string()
+            } else {
+                format!("write `{text} * {next}...`")
+            }));
         }
         self.push(TokenKind::Number(value), start);
         Ok(())
@@ -242,8 +246,6 @@ fn look_alike(c: char) -> Option<&'static str> {
         '\u{2265}' => Some(">="),
         '\u{2260}' => Some("!="),
         '\u{2026}' => Some("..."),
-        '$' | '`' => Some("a plain name"),
-        '{' | '}' => Some("(...)"),
         _ => None,
     }
 }

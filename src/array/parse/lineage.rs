@@ -36,7 +36,7 @@ pub struct Lineage {
 }
 
 /// Most tags and products that one value remembers: notes are a service, not worth more than constant cost per operator.
-const REMEMBERED_MAX: usize = 8;
+pub const REMEMBERED_MAX: usize = 8;
 
 impl Lineage {
     /// The axes of base number `base`.

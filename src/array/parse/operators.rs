@@ -7,7 +7,7 @@ use crate::{
             ast::{ExprId, ExprKind},
             build::{Builder, Item, contains_array},
             fold,
-            lineage::{Lineage, Oddity, Side, meet},
+            lineage::{Lineage, Oddity, REMEMBERED_MAX, Side, meet},
             source::Span,
             value::Value,
         },
@@ -66,7 +66,9 @@ impl Builder<'_> {
             (Value::Text(a), Value::Text(b)) => return Ok(Some(a == b)),
             (Value::None, Value::None) => return Ok(Some(true)),
             (Value::Tuple(a), Value::Tuple(b) | Value::List(b)) | (Value::List(a), Value::Tuple(b)) => (a, b),
-            (Value::Scalar(a), Value::Scalar(b)) => return fold::binary(BinaryOp::Equal, *a, *b).map(|truth| Some(truth == Scalar::Bool(true))),
+            (Value::Scalar(a), Value::Scalar(b)) => {
+                return fold::binary(BinaryOp::Equal, *a, *b).map(|truth| Some(truth == Scalar::Bool(true)));
+            }
             _ => return Ok(None),
         };
         let (a, b) = items;
@@ -152,7 +154,7 @@ impl Builder<'_> {
                     "`{text}`: both operands stretch, {left} and {right}, and nothing reduces the product; if every pair is meant write `[:, None]` and `[None, :]`"
                 );
                 let number = self.notes.push(text, span);
-                if lineage.products.len() < 8 {
+                if lineage.products.len() < REMEMBERED_MAX {
                     lineage.products.push(number);
                 }
             }
@@ -210,7 +212,9 @@ impl Builder<'_> {
             other @ Value::Tuple(_) => {
                 Err(fail(format!("{} stands where an array is needed", other.describe())).hint("`[1, 2]` is an array, `(1, 2)` is a shape"))
             }
-            Value::DType(dtype) => Err(fail(format!("the dtype {dtype} stands where an array is needed")).hint(format!("`cast(x, {dtype})` converts"))),
+            Value::DType(dtype) => {
+                Err(fail(format!("the dtype {dtype} stands where an array is needed")).hint(format!("`cast(x, {dtype})` converts")))
+            }
             other => Err(fail(format!("{} stands where an array is needed", other.describe()))),
         }
     }
@@ -238,7 +242,8 @@ impl Builder<'_> {
         } else if flat.iter().all(|value| matches!(value, Scalar::Bool(_))) {
             session.from_ndarray(constant(&shape, flat.iter().map(|value| value.to_i128() != 0).collect())?)
         } else {
-            let whole = |value: &Scalar| i64::try_from(value.to_i128()).map_err(|_| Error::usage(format!("the integer {value} does not fit i64")));
+            let whole =
+                |value: &Scalar| i64::try_from(value.to_i128()).map_err(|_| Error::usage(format!("the integer {value} does not fit i64")));
             session.from_ndarray(constant(&shape, flat.iter().map(whole).collect::<Result<Vec<i64>>>()?)?)
         };
         array.checked()
@@ -266,7 +271,9 @@ fn list_shape(items: &[Value]) -> Vec<usize> {
 }
 
 fn flatten(items: &[Value], shape: &[usize], flat: &mut Vec<Scalar>) -> Result<()> {
-    let ragged = || Error::usage("the rows of an array literal have different lengths").hint("as in `[[1, 2], [3, 4]]`: every row has as many elements");
+    let ragged = || {
+        Error::usage("the rows of an array literal have different lengths").hint("as in `[[1, 2], [3, 4]]`: every row has as many elements")
+    };
     let (length, inner) = shape.split_first().ok_or_else(ragged)?;
     if items.len() != *length {
         return Err(ragged());

@@ -108,10 +108,8 @@ fn shown(text: &str) -> String {
                 format!("{name} = {} : {} {}{dims}", render(&array, &inputs), meta.dtype, show(&meta.shape))
             }
             Some((name, Value::List(list))) => {
-                let parts: Vec<String> = list
-                    .iter()
-                    .map(|value| if let Value::Array(array) = value { render(array, &inputs) } else { value.show() })
-                    .collect();
+                let parts: Vec<String> =
+                    list.iter().map(|value| if let Value::Array(array) = value { render(array, &inputs) } else { value.show() }).collect();
                 format!("{name} = list {}", parts.join(" | "))
             }
             Some((name, value)) => format!("{name} = {}", value.show()),
@@ -128,9 +126,27 @@ fn check_all(texts: &[&str], want: Expect) {
 fn literals_fold() {
     check_all(
         &[
-            "1 + 2 * 3", "-2 ** 2", "2 ** -1", "2 ** 3 ** 2", "-7 // 2, -7 % 3", "7 / 2", "(1 < 2) & (2.5 > 1)", "~True, ~5", "0x1F + 1_000",
-            "1e3", "pi", "inf - 1", "f32 == float32", "x.dtype == 'float32'", "x.shape", "x.shape[0] // 2", "x.shape[:1] == (4,)", "x.ndim, x.size",
-            "x.shape == [4, 3]", "-x.shape[-1]", "a = b = 1",
+            "1 + 2 * 3",
+            "-2 ** 2",
+            "2 ** -1",
+            "2 ** 3 ** 2",
+            "-7 // 2, -7 % 3",
+            "7 / 2",
+            "(1 < 2) & (2.5 > 1)",
+            "~True, ~5",
+            "0x1F + 1_000",
+            "1e3",
+            "pi",
+            "inf - 1",
+            "f32 == float32",
+            "x.dtype == 'float32'",
+            "x.shape",
+            "x.shape[0] // 2",
+            "x.shape[:1] == (4,)",
+            "x.ndim, x.size",
+            "x.shape == [4, 3]",
+            "-x.shape[-1]",
+            "a = b = 1",
         ],
         expect![[r#"
             1 + 2 * 3
@@ -187,12 +203,48 @@ fn operators_and_functions_build_arrays() {
     check_all(
         &[
             "m_ = mean(x, axis=0); sd = std(x, axis=0, ddof=1); z = (x - m_) / sd",
-            "x.mean(1, keepdims=True)", "x ** 2", "1 - x", "-x ** 2", "x + 1 < y & True", "(x > 0) & m", "~m", "+x", "i // 2 % 3", "i / 2", "x == y",
-            "n.sum('dim')", "sum(n, axis=('row', 'dim'))", "sum(x, (0, -1))", "sum(x, None)", "i.sum(dtype=f64)", "var(i, 0)",
-            "where(m, x, 0)", "where(x > 0, 1, 0)", "where(True, x, y)", "clip(x, 0, 1)", "x.clip(max=y)", "clip(x, a_min=0, a_max=None)",
-            "maximum(x, 1e-12)", "sqrt(2)", "minimum(1, 2.5)", "x / sqrt(2)", "logical_not(i)", "mod(i, 2)", "absolute(-x)", "x.astype('<f8')",
-            "x.astype(f16)", "cast(x, u8, mode=saturate)", "cast(x, dtype=i32, mode='wrap')", "[[1, 10], [2, 20]]", "[1, 2.5] * 2", "[True, False]",
-            "y + [1, 2, 3]", "[]", "amin(x), 1", "count_nonzero(m, axis=0)", "all(isfinite(x))",
+            "x.mean(1, keepdims=True)",
+            "x ** 2",
+            "1 - x",
+            "-x ** 2",
+            "x + 1 < y & True",
+            "(x > 0) & m",
+            "~m",
+            "+x",
+            "i // 2 % 3",
+            "i / 2",
+            "x == y",
+            "n.sum('dim')",
+            "sum(n, axis=('row', 'dim'))",
+            "sum(x, (0, -1))",
+            "sum(x, None)",
+            "i.sum(dtype=f64)",
+            "var(i, 0)",
+            "where(m, x, 0)",
+            "where(x > 0, 1, 0)",
+            "where(True, x, y)",
+            "clip(x, 0, 1)",
+            "x.clip(max=y)",
+            "clip(x, a_min=0, a_max=None)",
+            "maximum(x, 1e-12)",
+            "sqrt(2)",
+            "minimum(1, 2.5)",
+            "x / sqrt(2)",
+            "logical_not(i)",
+            "mod(i, 2)",
+            "absolute(-x)",
+            "x.astype('<f8')",
+            "x.astype(f16)",
+            "cast(x, u8, mode=saturate)",
+            "cast(x, dtype=i32, mode='wrap')",
+            "[[1, 10], [2, 20]]",
+            "[1, 2.5] * 2",
+            "[True, False]",
+            "y + [1, 2, 3]",
+            "[]",
+            "amin(x), 1",
+            "count_nonzero(m, axis=0)",
+            "all(isfinite(x))",
         ],
         expect![[r#"
             m_ = mean(x, axis=0); sd = std(x, axis=0, ddof=1); z = (x - m_) / sd
@@ -292,12 +344,47 @@ fn operators_and_functions_build_arrays() {
 fn views_and_indices() {
     check_all(
         &[
-            "x[:, 0:10:2]", "x[..., None]", "x[-1]", "x[::-1]", "x[1, 2]", "x[x > 0]", "x[t > 0]", "x[t > 0, :]", "x[m, ...]", "x[None]", "x[1:x.shape[0] - 1]",
-            "y[[True, False, True]]", "x.T", "transpose(x, (1, 0))", "x.transpose(1, 0)", "transpose(n, ('dim', 'row'))", "x.reshape(2, -1)", "reshape(x, (12,))",
-            "ravel(x)", "squeeze(c)", "squeeze(c, axis=1)", "expand_dims(y, (0, 2))", "broadcast_to(y, x.shape)", "swapaxes(x, 0, -1)",
-            "zeros((2, 3))", "ones(3, dtype=f32)", "full((2, 2), 7)", "full(3, y)", "arange(5)", "arange(1, 10, 3)", "arange(0, 1, 0.25)", "arange(stop=3)",
-            "arange(5, dtype=f32)", "linspace(0, 1, 5)", "linspace(0, 1, num=4, endpoint=False)", "eye(2)", "eye(2, 3, dtype=i8)",
-            "X, Y = meshgrid(arange(3), y[:2])", "meshgrid(y, t, indexing='ij')[1]", "rows, columns = x.shape; rows * columns", "a = [y, t]; a[1]",
+            "x[:, 0:10:2]",
+            "x[..., None]",
+            "x[-1]",
+            "x[::-1]",
+            "x[1, 2]",
+            "x[x > 0]",
+            "x[t > 0]",
+            "x[t > 0, :]",
+            "x[m, ...]",
+            "x[None]",
+            "x[1:x.shape[0] - 1]",
+            "y[[True, False, True]]",
+            "x.T",
+            "transpose(x, (1, 0))",
+            "x.transpose(1, 0)",
+            "transpose(n, ('dim', 'row'))",
+            "x.reshape(2, -1)",
+            "reshape(x, (12,))",
+            "ravel(x)",
+            "squeeze(c)",
+            "squeeze(c, axis=1)",
+            "expand_dims(y, (0, 2))",
+            "broadcast_to(y, x.shape)",
+            "swapaxes(x, 0, -1)",
+            "zeros((2, 3))",
+            "ones(3, dtype=f32)",
+            "full((2, 2), 7)",
+            "full(3, y)",
+            "arange(5)",
+            "arange(1, 10, 3)",
+            "arange(0, 1, 0.25)",
+            "arange(stop=3)",
+            "arange(5, dtype=f32)",
+            "linspace(0, 1, 5)",
+            "linspace(0, 1, num=4, endpoint=False)",
+            "eye(2)",
+            "eye(2, 3, dtype=i8)",
+            "X, Y = meshgrid(arange(3), y[:2])",
+            "meshgrid(y, t, indexing='ij')[1]",
+            "rows, columns = x.shape; rows * columns",
+            "a = [y, t]; a[1]",
             "x[\n  0,  # the first\n  :,\n]",
         ],
         expect![[r#"
@@ -318,9 +405,7 @@ fn views_and_indices() {
             x[t > 0, :]
                 result = compress(x, greater(t, 0.0:f32), Some(0)) : f32 (<=4, 3)
             x[m, ...]
-                Usage: 2 indices for a mask of 2 axes on an array of 2
-                  1 | x[m, ...]
-                    | ^^^^^^^^^
+                result = compress(x, m, None) : f32 (<=12,)
             x[None]
                 result = x[None] : f32 (1, 4, 3)
             x[1:x.shape[0] - 1]
@@ -398,10 +483,41 @@ fn views_and_indices() {
 fn syntax_errors_point() {
     check_all(
         &[
-            "x +", "(x", "x)", "x[", "x[]", "mean(x", "a < b < c", "x > 0 & y > 0", "x and y", "not x", "x if m else y", "x @ y", "x += 1", "x[0] = 1", "1 = x",
-            "True = 1", "x y", "2x", "'open", "mean(axis=0, x)", "mean(x, axis=0, axis=1)", "x $ y", "x.", "x.mean", "x.shape()", "f(x)(y)", "a := 1", "x && y", "!x",
-            "x = y = 1", "for a in x", "a, b",
-            "[1, [2]]", "assert", "assert x.ndim == 2, oops",
+            "x +",
+            "(x",
+            "x)",
+            "x[",
+            "x[]",
+            "mean(x",
+            "a < b < c",
+            "x > 0 & y > 0",
+            "x and y",
+            "not x",
+            "x if m else y",
+            "x @ y",
+            "x += 1",
+            "x[0] = 1",
+            "1 = x",
+            "True = 1",
+            "x y",
+            "2x",
+            "'open",
+            "mean(axis=0, x)",
+            "mean(x, axis=0, axis=1)",
+            "x $ y",
+            "x.",
+            "x.mean",
+            "x.shape()",
+            "f(x)(y)",
+            "a := 1",
+            "x && y",
+            "!x",
+            "x = y = 1",
+            "for a in x",
+            "a, b",
+            "[1, [2]]",
+            "assert",
+            "assert x.ndim == 2, oops",
         ],
         expect![[r#"
             x +
@@ -503,7 +619,6 @@ fn syntax_errors_point() {
                 Usage: unexpected character `$`
                   1 | x $ y
                     |   ^
-                  try: write `a plain name`
             x.
                 Usage: a name after `.` is missing at the end
                   1 | x.
@@ -553,6 +668,8 @@ fn syntax_errors_point() {
                   try: known: x, y, m, i, t, c, s, n
             [1, [2]]
                 Usage: the rows of an array literal have different lengths
+                  1 | [1, [2]]
+                    | ^^^^^^^^
                   try: as in `[[1, 2], [3, 4]]`: every row has as many elements
             assert
                 Usage: a value is missing at the end
@@ -570,13 +687,78 @@ fn syntax_errors_point() {
 fn build_errors_point_and_suggest() {
     check_all(
         &[
-            "mena(x)", "x.maen(0)", "z = x -\\\n  tt", "np.mean(x)", "mean", "mean()", "mean(x, 0, True)", "mean(x, axsi=0)", "sum(x, axis=2)", "sum(n, 'dmi')", "sum(x, 'row')",
-            "x - t", "(x - 1) * t", "a = x\nb = x.T * (a + 1)", "maximum(x, t)", "where(m, x, t)", "x + (1, 2)", "x + f32", "x + 'a'", "x + None", "concatenate([x, x])", "x.cumsum()",
-            "x(3)", "f32(x)", "x[1.5]", "x[[0, 2]]", "x[i]", "x[:, m]", "x[5]", "x[0, 0, 0]", "x[::0]", "m - m", "~x", "x & m", "i ** -1", "arange(0, 5, 0)", "arange()",
-            "1 / 0", "10 ** 400", "zeros(-1)", "zeros(y)", "zeros(2.5)", "reshape(x, (5, -1))", "x[x > 0].shape[0] + 1", "reshape(x[x > 0], (2, 2))", "squeeze(x, 0)",
-            "expand_dims(y, 5)", "cast(x, f31)", "cast(x, 'f31')", "cast(x, u8, 'round')", "mean(x, keepdims=1)", "std(x, ddof=-1)", "a, b = x", "a, b = (1, 2, 3)", "[[1, 2], [3]]",
-            "[x, y] + 1", "[99999999999999999999]", "meshgrid(x)", "min(x[:0])", "i + 99999999999999", "x.foo", "x.shape.T", "y.shaep", "clip(x)", "mean(x, dtype=x)",
-            "sum(x, dtype=3)", "x[(1, 2)]", "x[True]", "x.where(1, 2)", "n + n.T",
+            "mena(x)",
+            "x.maen(0)",
+            "z = x -\\\n  tt",
+            "np.mean(x)",
+            "mean",
+            "mean()",
+            "mean(x, 0, True)",
+            "mean(x, axsi=0)",
+            "sum(x, axis=2)",
+            "sum(n, 'dmi')",
+            "sum(x, 'row')",
+            "x - t",
+            "(x - 1) * t",
+            "a = x\nb = x.T * (a + 1)",
+            "maximum(x, t)",
+            "where(m, x, t)",
+            "x + (1, 2)",
+            "x + f32",
+            "x + 'a'",
+            "x + None",
+            "concatenate([x, x])",
+            "x.cumsum()",
+            "x(3)",
+            "f32(x)",
+            "x[1.5]",
+            "x[[0, 2]]",
+            "x[i]",
+            "x[:, m]",
+            "x[5]",
+            "x[0, 0, 0]",
+            "x[::0]",
+            "m - m",
+            "~x",
+            "x & m",
+            "i ** -1",
+            "arange(0, 5, 0)",
+            "arange()",
+            "1 / 0",
+            "10 ** 400",
+            "zeros(-1)",
+            "zeros(y)",
+            "zeros(2.5)",
+            "reshape(x, (5, -1))",
+            "x[x > 0].shape[0] + 1",
+            "reshape(x[x > 0], (2, 2))",
+            "squeeze(x, 0)",
+            "expand_dims(y, 5)",
+            "cast(x, f31)",
+            "cast(x, 'f31')",
+            "cast(x, u8, 'round')",
+            "mean(x, keepdims=1)",
+            "std(x, ddof=-1)",
+            "a, b = x",
+            "a, b = (1, 2, 3)",
+            "[[1, 2], [3]]",
+            "[x, y] + 1",
+            "[99999999999999999999]",
+            "meshgrid(x)",
+            "min(x[:0])",
+            "i + 99999999999999",
+            "x.foo",
+            "x.shape.T",
+            "y.shaep",
+            "clip(x)",
+            "len(x)",
+            "x[m, :]",
+            "mean(x, dtype=x)",
+            "sum(x, dtype=3)",
+            "x[(1, 2)]",
+            "x[True]",
+            "x.where(1, 2)",
+            "n + n.T",
         ],
         expect![[r#"
             mena(x)
@@ -611,7 +793,7 @@ fn build_errors_point_and_suggest() {
                     | ^^^^^^
                   try: write `mean(x, axis=None, *, keepdims=False, dtype=None)`
             mean(x, 0, True)
-                Usage: `mean` takes fewer arguments by place than 3
+                Usage: `mean` takes at most 2 arguments by place, 3 were given
                   1 | mean(x, 0, True)
                     |            ^^^^
                   try: write `mean(x, axis=None, *, keepdims=False, dtype=None)`
@@ -851,6 +1033,8 @@ fn build_errors_point_and_suggest() {
                     |        ^^^^^^^^^
             [[1, 2], [3]]
                 Usage: the rows of an array literal have different lengths
+                  1 | [[1, 2], [3]]
+                    | ^^^^^^^^^^^^^
                   try: as in `[[1, 2], [3, 4]]`: every row has as many elements
             [x, y] + 1
                 Usage: a list of arrays is not one array
@@ -859,6 +1043,8 @@ fn build_errors_point_and_suggest() {
                   try: concatenate and stack are not available yet
             [99999999999999999999]
                 Usage: the integer 99999999999999999999 does not fit i64
+                  1 | [99999999999999999999]
+                    | ^^^^^^^^^^^^^^^^^^^^^^
             meshgrid(x)
                 Usage: meshgrid takes vectors, this array has shape (4, 3)
                   1 | meshgrid(x)
@@ -893,6 +1079,15 @@ fn build_errors_point_and_suggest() {
                   1 | clip(x)
                     | ^^^^^^^
                   try: write `clip(x, low, high)`, `clip(x, min=low)` or `clip(x, max=high)`
+            len(x)
+                Usage: unknown function `len`
+                  1 | len(x)
+                    | ^^^
+                  try: `x.shape[0]` is the length of the first axis
+            x[m, :]
+                Usage: 1 more indices after a mask of 2 axes, the array has 2
+                  1 | x[m, :]
+                    | ^^^^^^^
             mean(x, dtype=x)
                 Usage: a dtype is needed, not an array
                   1 | mean(x, dtype=x)
@@ -950,7 +1145,7 @@ fn asserts_are_decided_or_handed_on() {
                   1 | assert x.shape[1] == 128
                     |        ^^^^^^^^^^^^^^^^^
             assert x.shape[1] == 128, 'the embeddings have 128 columns'
-                Assert: `assert x.shape[1] == 128, 'the embeddings have 128 columns'` does not hold (the embeddings have 128 columns): x.shape[1] is 3
+                Assert: `assert x.shape[1] == 128` does not hold (the embeddings have 128 columns): x.shape[1] is 3
                   1 | assert x.shape[1] == 128, 'the embeddings have 128 columns'
                     |        ^^^^^^^^^^^^^^^^^
             assert x.dtype == i8
@@ -1014,7 +1209,11 @@ fn axis_notes() {
         match want {
             None => assert!(built.notes.is_empty(), "{text}: {:?}", built.notes),
             Some(want) => {
-                assert!(built.notes.len() == 1 && built.notes[0].contains(want) && !built.notes[0].contains('\n'), "{text}: {:?}", built.notes);
+                assert!(
+                    built.notes.len() == 1 && built.notes[0].contains(want) && !built.notes[0].contains('\n'),
+                    "{text}: {:?}",
+                    built.notes
+                );
                 let strict = build_with(text, true).1.unwrap_err();
                 assert!(strict.kind() == ErrorKind::Usage && strict.message().contains('^'), "{strict}");
             }
@@ -1082,6 +1281,54 @@ fn long_chains_and_deep_nesting() {
     assert!(build_with(&postfix, false).1.is_ok());
 }
 
+/// A random expression of literals: without any parenthesis that Python does not need, and with all.
+#[derive(Clone, Debug)]
+struct Printed {
+    short: String,
+    full: String,
+    /// How strongly its outermost operator binds, by Python's reference: larger is tighter.
+    level: u8,
+}
+
+fn printed() -> impl Strategy<Value = Printed> {
+    let leaf = (0..20i64, any::<bool>()).prop_map(|(value, float)| {
+        let text = if float { format!("{value}.5") } else { value.to_string() };
+        Printed { short: text.clone(), full: text, level: 99 }
+    });
+    // (operator, level); all but `**` group to the left.
+    const OPERATORS: [(&str, u8); 10] =
+        [("|", 2), ("^", 3), ("&", 4), ("+", 6), ("-", 6), ("*", 7), ("//", 7), ("%", 7), ("/", 7), ("**", 9)];
+    leaf.prop_recursive(6, 40, 2, |inner| {
+        let wrap = |part: &Printed, least: u8| if part.level < least { format!("({})", part.short) } else { part.short.clone() };
+        prop_oneof![
+            4 => (inner.clone(), inner.clone(), 0..OPERATORS.len()).prop_map(move |(a, b, op)| {
+                let (symbol, level) = OPERATORS[op];
+                // The right side of `**` may be a prefix operator or `**` again.
+                let (left, right) = if symbol == "**" { (level + 1, 8) } else { (level, level + 1) };
+                let short = format!("{} {symbol} {}", wrap(&a, left), wrap(&b, right));
+                Printed { short, full: format!("({}) {symbol} ({})", a.full, b.full), level }
+            }),
+            1 => (inner, proptest::sample::select(&["-", "+", "~"][..])).prop_map(move |(a, sign)| {
+                Printed { short: format!("{sign}{}", wrap(&a, 8)), full: format!("{sign}({})", a.full), level: 8 }
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn precedence_is_pythons(expression in printed()) {
+        let (short, full) = (build_with(&expression.short, false).1, build_with(&expression.full, false).1);
+        match (short, full) {
+            (Ok(short), Ok(full)) => prop_assert_eq!(short.result.unwrap().1.show(), full.result.unwrap().1.show()),
+            (Err(short), Err(full)) => prop_assert_eq!(short.message().lines().next(), full.message().lines().next()),
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -1112,13 +1359,99 @@ proptest! {
 }
 
 const TOKENS: &[&str] = &[
-    "x", "y", "m", "i", "t", "(", ")", "[", "]", ",", ":", "=", "==", "<", "+", "-", "*", "/", "//", "%", "**", "&", "|", "~", ".", "...", "None", "1", "2.5", "-1", "True",
-    "f32", "'a'", "sum", "mean(", "where(", "reshape(", "axis=", ".T", ".shape", "[0]", "[::-1]", "[None]", "assert", ";", "\n", "#", "@", "!", "a", "a =", "a, b =", "0x",
-    "1e400", "170141183460469231731687303715884105727", "é", "\\\n",
+    "x",
+    "y",
+    "m",
+    "i",
+    "t",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    ":",
+    "=",
+    "==",
+    "<",
+    "+",
+    "-",
+    "*",
+    "/",
+    "//",
+    "%",
+    "**",
+    "&",
+    "|",
+    "~",
+    ".",
+    "...",
+    "None",
+    "1",
+    "2.5",
+    "-1",
+    "True",
+    "f32",
+    "'a'",
+    "sum",
+    "mean(",
+    "where(",
+    "reshape(",
+    "axis=",
+    ".T",
+    ".shape",
+    "[0]",
+    "[::-1]",
+    "[None]",
+    "assert",
+    ";",
+    "\n",
+    "#",
+    "@",
+    "!",
+    "a",
+    "a =",
+    "a, b =",
+    "0x",
+    "1e400",
+    "170141183460469231731687303715884105727",
+    "é",
+    "\\\n",
 ];
 
 const ARGUMENTS: &[&str] = &[
-    "x", "y", "m", "i", "n", "0", "1", "-1", "3", "2.5", "nan", "inf", "None", "True", "f32", "'row'", "(1, 0)", "(2, -1)", "[1, 2, 3]", "[]", "()", "axis=0", "axis=(0, 1)",
-    "dtype=u8", "keepdims=True", "ddof=1", "9223372036854775807", "-9223372036854775808", "170141183460469231731687303715884105727", "(9223372036854775807, 2)", "x.shape",
-    "x[m].shape", "mode=wrap", "indexing='ij'", "1e300",
+    "x",
+    "y",
+    "m",
+    "i",
+    "n",
+    "0",
+    "1",
+    "-1",
+    "3",
+    "2.5",
+    "nan",
+    "inf",
+    "None",
+    "True",
+    "f32",
+    "'row'",
+    "(1, 0)",
+    "(2, -1)",
+    "[1, 2, 3]",
+    "[]",
+    "()",
+    "axis=0",
+    "axis=(0, 1)",
+    "dtype=u8",
+    "keepdims=True",
+    "ddof=1",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "170141183460469231731687303715884105727",
+    "(9223372036854775807, 2)",
+    "x.shape",
+    "x[m].shape",
+    "mode=wrap",
+    "indexing='ij'",
+    "1e300",
 ];
