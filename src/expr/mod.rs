@@ -19,7 +19,6 @@ use crate::{
     numeric::{Finish, SumMode},
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// What is known of a value before it is computed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,15 +170,4 @@ fn infer_map_blocks(function: &FunctionFacts, value: &Meta) -> Result<Meta> {
             .hint(format!("`.cast::<{}>()` before map_blocks", function.input)));
     }
     Ok(Meta { dtype: function.output, ..value.clone() })
-}
-
-/// What the door hands to the graph builder for one value of one axis name.
-pub(crate) fn dims_or_unnamed(dims: &Dims, rank: usize) -> Dims {
-    if dims.0.len() == rank { dims.clone() } else { Dims::unnamed(rank) }
-}
-
-/// An interned axis name.
-#[must_use]
-pub fn axis_name(name: &str) -> Option<Arc<str>> {
-    Some(Arc::from(name))
 }

@@ -81,13 +81,15 @@ pub(super) fn infer_compress(axis: Option<usize>, count: Option<usize>, value: &
     }
     let agrees = match axis {
         None => mask.shape == value.shape,
-        Some(axis) => mask.rank() == 1 && axis < value.rank() && mask.shape[0] == value.shape[axis],
+        // The planner stretches the mask over the other axes.
+        Some(axis) => mask.shape == value.shape || (mask.rank() == 1 && axis < value.rank() && mask.shape[0] == value.shape[axis]),
     };
     if !agrees {
         return Err(Error::mismatch(format!("mask of shape {} for an array of shape {}", show(&mask.shape), show(&value.shape)))
             .hint("a mask has the array's shape, or one axis of its first axis' length"));
     }
-    let all: usize = mask.shape.iter().map(|extent| extent.bound()).fold(1, usize::saturating_mul);
+    let all = axis
+        .map_or_else(|| mask.shape.iter().map(|extent| extent.bound()).fold(1, usize::saturating_mul), |axis| value.shape[axis].bound());
     let selected = count.map_or(Extent::AtMost(all), Extent::Known);
     Ok(match axis {
         None => Meta { shape: vec![selected], dtype: value.dtype, dims: Dims::unnamed(1) },

@@ -1,2 +1,23 @@
 //! The local strided kernel: tile bytecode, its virtual machine, and the loops below it.
+//!
+//! A [`program::Program`] computes one block; [`vm::Prepared`] resolves it once to function pointers of one
+//! instruction set; a [`vm::Machine`] (one per worker) runs it over blocks. Nothing here allocates in proportion to
+//! data, spawns, knows files or plans, or branches on a dtype inside a loop over elements.
+
+pub(crate) mod cast;
+mod generate;
+pub(crate) mod lane;
+mod listing;
+pub(crate) mod loops;
+pub mod math;
+pub(crate) mod movement;
+pub(crate) mod operation;
+#[cfg(test)]
+mod oracle;
 pub mod program;
+pub mod simd;
+mod verify;
+pub mod vm;
+
+pub use simd::Isa;
+pub use vm::{BlockContext, BlockFunction, GlobalAccumulator, Machine, Operand, Prepared, scratch_bytes_max};

@@ -15,7 +15,6 @@ use crate::{
     numeric::{AccumulatorKind, Finish},
 };
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// A register of one tile. Register `r` holds elements of the dtype of the instruction that wrote it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -233,3 +232,11 @@ pub struct Program {
 
 /// Bytes of the widest register of a tile: three live registers fit a 32 KiB first-level cache.
 pub const TILE_BYTES: usize = 8 * 1024;
+
+impl Program {
+    /// Bytes that a machine holds for a block of `block` at most: registers, locals, local accumulators.
+    #[must_use]
+    pub fn scratch_bytes_max(&self, block: &[usize]) -> u64 {
+        super::vm::scratch_bytes_max(self, block)
+    }
+}

@@ -2,7 +2,40 @@
 //!
 //! An [`Accumulator`] holds the partial states of a number of outputs. It absorbs tiles, merges with another one
 //! over other elements of the same outputs, serialises canonically, and finishes into a dtype. Nothing here knows
-//! blocks, plans, files or threads.
+//! blocks, plans, files or threads, and no instruction set: [`Accumulator::absorb`] is inlined into the functions
+//! that have one.
+//!
+//! | state | for | result |
+//! |---|---|---|
+//! | superaccumulator | exact sums and moments of floats | a function of the multiset of elements |
+//! | compensated | the other sum modes | a function of the tiles and their order |
+//! | whole | sums and moments of integers and bools | exact |
+//! | extremes, truths, first zero | min, max; any, all, counts; assertions | exact |
+//!
+//! A kernel is one loop over rows of 16 lanes (`lanes`) for each of the two inner shapes that a tile's axes
+//! (`axes`) come down to. `finish` rounds once; `serialise` is canonical.
+
+mod accumulator;
+mod axes;
+mod big;
+mod compensated;
+mod element;
+mod exact;
+mod finish;
+mod lanes;
+mod memory;
+mod order;
+mod round;
+mod serialise;
+mod superaccumulator;
+mod truth;
+mod whole;
+
+#[cfg(test)]
+mod tests;
+
+pub use accumulator::Accumulator;
+pub use axes::{TILE_AXES_MAX, TileAxis};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,194 @@
+//! The workloads of this project beside their limits, in one run.
+//!
+//! `cargo bench --bench workloads -- --data DIR [--rows N] [--repeat N] [--sum neumaier] [--only W1,W3]` makes
+//! `emb_N.npy` in DIR if it is not there, runs each workload through the command line program and through the loop
+//! written by hand in turn, and prints the best of each and their ratio. Ratios hold when the machine drifts;
+//! absolute numbers do not.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a program for people at a terminal")]
+
+mod limits;
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+struct Options {
+    data: PathBuf,
+    rows: usize,
+    repeat: usize,
+    sum: String,
+    only: Vec<String>,
+}
+
+fn options() -> Options {
+    let mut options = Options { data: "target/bench-data".into(), rows: 4_000_000, repeat: 3, sum: "neumaier".into(), only: Vec::new() };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
+        match word.as_str() {
+            "--data" => options.data = value().into(),
+            "--rows" => options.rows = value().parse().unwrap(),
+            "--repeat" => options.repeat = value().parse().unwrap(),
+            "--sum" => options.sum = value(),
+            "--only" => options.only = value().split(',').map(str::to_string).collect(),
+            _ => {} // cargo's own `--bench`
+        }
+    }
+    options
+}
+
+/// An npy file of `rows` x 128 f32, about normal(0.5, 1): sums of uniform numbers from a counter.
+fn make_embeddings(path: &Path, rows: usize) {
+    if path.exists() {
+        return;
+    }
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(path.with_extension("part")).unwrap());
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, 128), }}");
+    write_npy(&mut file, &header);
+    let mut state = 1u64;
+    for _ in 0..rows * 128 {
+        let mut value = 0.5f32;
+        for _ in 0..4 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            value += (state >> 40) as f32 / (1u64 << 24) as f32 * 1.732 - 0.866;
+        }
+        file.write_all(&value.to_le_bytes()).unwrap();
+    }
+    file.into_inner().unwrap().sync_all().unwrap();
+    std::fs::rename(path.with_extension("part"), path).unwrap();
+}
+
+fn write_npy(file: &mut impl Write, header: &str) {
+    let padding = (64 - (10 + header.len() + 1) % 64) % 64;
+    file.write_all(b"\x93NUMPY\x01\x00").unwrap();
+    file.write_all(&((header.len() + padding + 1) as u16).to_le_bytes()).unwrap();
+    write!(file, "{header}{}\n", " ".repeat(padding)).unwrap();
+}
+
+fn make_line(path: &Path, count: usize, stop: f32) -> Vec<f32> {
+    let values: Vec<f32> = (0..count).map(|index| stop * index as f32 / (count - 1) as f32).collect();
+    let mut file = BufWriter::new(File::create(path).unwrap());
+    write_npy(&mut file, &format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({count},), }}"));
+    values.iter().for_each(|value| file.write_all(&value.to_le_bytes()).unwrap());
+    values
+}
+
+struct Bench {
+    options: Options,
+    report: PathBuf,
+}
+
+impl Bench {
+    fn seconds(&self, arguments: &[&str]) -> f64 {
+        let done = Command::new(env!("CARGO_BIN_EXE_outcore"))
+            .arg("eval")
+            .args(arguments)
+            .args(["--threads", "2", "--overwrite", "--sum", &self.options.sum, "--report"])
+            .arg(&self.report)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&self.report).unwrap()).unwrap();
+        report["seconds"].as_f64().unwrap()
+    }
+
+    fn row(&self, id: &str, what: &str, amount: f64, unit: &str, mut ours: impl FnMut() -> f64, mut limit: impl FnMut() -> f64) {
+        if !self.options.only.is_empty() && !self.options.only.iter().any(|only| only == id) {
+            return;
+        }
+        let (mut best, mut bound) = (f64::INFINITY, f64::INFINITY);
+        for _ in 0..self.options.repeat {
+            bound = bound.min(limit());
+            best = best.min(ours());
+        }
+        println!("| {id} | {what} | {:.2} {unit} | {:.2} {unit} | {:.2} |", amount / best, amount / bound, bound / best);
+    }
+}
+
+fn timed<T>(run: impl FnOnce() -> T) -> f64 {
+    let start = Instant::now();
+    std::hint::black_box(run());
+    start.elapsed().as_secs_f64()
+}
+
+fn main() {
+    let options = options();
+    std::fs::create_dir_all(&options.data).unwrap();
+    rayon::ThreadPoolBuilder::new().num_threads(2).build_global().unwrap();
+    let data = options.data.clone();
+    let embeddings = data.join(format!("emb_{}.npy", options.rows));
+    make_embeddings(&embeddings, options.rows);
+    let (a, b) = (make_line(&data.join("a.npy"), 60_000, 1.0), make_line(&data.join("b.npy"), 60_000, 2.0));
+    let file = File::open(&embeddings).unwrap();
+    #[expect(unsafe_code, reason = "the benchmark's own file, which nobody changes")]
+    // SAFETY: the file was made above and nothing writes to it while the benchmark runs.
+    let mapping = unsafe { memmap2::Mmap::map(&file) }.unwrap();
+    let x: &[f32] = bytemuck::cast_slice(&mapping[128..]);
+    let gb = x.len() as f64 * 4.0 / 1e9;
+    let bench = Bench { report: data.join("report.json"), options };
+    let input = format!("x={}", embeddings.display());
+    let (pa, pb) = (format!("a={}", data.join("a.npy").display()), format!("b={}", data.join("b.npy").display()));
+    let [out, m, s] = ["out.npy", "m.npy", "s.npy"].map(|name| data.join(name).display().to_string());
+    let (om, os) = (format!("m={m}"), format!("s={s}"));
+    let bytes = (x.len() * 4) as u64;
+    let disk = || limits::disk_write(&data, bytes).unwrap();
+    println!("| id | workload | outcore | limit | ratio |\n|---|---|---|---|---|");
+    bench.row("W1", "sum(x)", gb, "GB/s", || bench.seconds(&["sum(x)", &input]), || timed(|| limits::sum(x)));
+    bench.row(
+        "W2",
+        "mean(x,0), std(x,0)",
+        gb,
+        "GB/s",
+        || bench.seconds(&["m = mean(x, axis=0); s = std(x, axis=0)", &input, "-o", &om, "-o", &os]),
+        || timed(|| limits::moments(x)),
+    );
+    bench.row(
+        "W3",
+        "(x-mean(x,0))/std(x,0) -> npy",
+        gb,
+        "GB/s written",
+        || bench.seconds(&["(x - mean(x, axis=0)) / std(x, axis=0)", &input, "-o", &out]),
+        disk,
+    );
+    bench.row(
+        "W4",
+        "x/sqrt(sum(x*x,1)) -> npy",
+        gb,
+        "GB/s written",
+        || bench.seconds(&["x / sqrt(sum(x*x, axis=1, keepdims=True))", &input, "-o", &out]),
+        disk,
+    );
+    bench.row("W5", "sum(sqrt(x*x+1))", gb, "GB/s", || bench.seconds(&["sum(sqrt(x*x + 1))", &input]), || timed(|| limits::root_sum(x)));
+    bench.row("W6", "exp(-x*x) -> npy", gb, "GB/s written", || bench.seconds(&["exp(-x*x)", &input, "-o", &out]), disk);
+    bench.row(
+        "W7",
+        "sum(abs(a[:,None]-b[None,:]))",
+        3.6,
+        "Gelem/s",
+        || bench.seconds(&["sum(abs(a[:, None] - b[None, :]))", &pa, &pb]),
+        || timed(|| limits::pair_sum(&a, &b)),
+    );
+    overhead(&bench, &input, bytes);
+    for name in ["out.npy", "m.npy", "s.npy", "report.json"] {
+        let _ = std::fs::remove_file(data.join(name));
+    }
+}
+
+/// W16: what a block costs, from a run with a million blocks and one with the default.
+fn overhead(bench: &Bench, input: &str, bytes: u64) {
+    if !bench.options.only.is_empty() && !bench.options.only.iter().any(|only| only == "W16") {
+        return;
+    }
+    let block = (bytes / 1_000_000).to_string();
+    let (mut small, mut usual) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..bench.options.repeat {
+        small = small.min(bench.seconds(&["sum(x)", input, "--block", &block]));
+        usual = usual.min(bench.seconds(&["sum(x)", input]));
+    }
+    println!("| W16 | 1,000,000 blocks of {block} B | {:.3} us a block | 1 us | |", (small - usual) * 1e6 / 1e6);
+}

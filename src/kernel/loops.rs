@@ -1,0 +1,106 @@
+//! The loops over one tile, written once: plain safe code that each instruction set of [`super::simd`] inlines
+//! and vectorises. Tiles are aligned bytes; a scalar operand is a slice of one element.
+
+use crate::kernel::{
+    cast::Convert,
+    lane::Lane,
+    operation::{Binary, Unary},
+};
+use bytemuck::{Pod, cast_slice, cast_slice_mut};
+
+#[inline(always)]
+pub(crate) fn unary<L: Lane, O: Unary<L>>(out: &mut [u8], a: &[u8]) {
+    let out: &mut [<O::Out as Lane>::Bits] = cast_slice_mut(out);
+    let a: &[L::Bits] = cast_slice(a);
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out = O::Out::narrow(O::apply(L::widen(a)));
+    }
+}
+
+#[inline(always)]
+pub(crate) fn vector_vector<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
+    let out: &mut [<O::Out as Lane>::Bits] = cast_slice_mut(out);
+    let (a, b): (&[L::Bits], &[L::Bits]) = (cast_slice(a), cast_slice(b));
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out = O::Out::narrow(O::apply(L::widen(a), L::widen(b)));
+    }
+}
+
+#[inline(always)]
+pub(crate) fn vector_scalar<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
+    let out: &mut [<O::Out as Lane>::Bits] = cast_slice_mut(out);
+    let a: &[L::Bits] = cast_slice(a);
+    let b = L::widen(cast_slice::<u8, L::Bits>(b)[0]);
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out = O::Out::narrow(O::apply(L::widen(a), b));
+    }
+}
+
+#[inline(always)]
+pub(crate) fn scalar_vector<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
+    let out: &mut [<O::Out as Lane>::Bits] = cast_slice_mut(out);
+    let b: &[L::Bits] = cast_slice(b);
+    let a = L::widen(cast_slice::<u8, L::Bits>(a)[0]);
+    for (out, &b) in out.iter_mut().zip(b) {
+        *out = O::Out::narrow(O::apply(a, L::widen(b)));
+    }
+}
+
+/// Converts a tile; gives the first element that cannot be converted, or `usize::MAX`.
+#[inline(always)]
+pub(crate) fn convert<A: Lane, B: Lane, C: Convert<A, B>>(out: &mut [u8], a: &[u8]) -> usize {
+    let out: &mut [B::Bits] = cast_slice_mut(out);
+    let a: &[A::Bits] = cast_slice(a);
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out = B::narrow(C::convert(A::widen(a)));
+    }
+    if !C::CHECKED {
+        return usize::MAX;
+    }
+    // A second loop: a search with an exit would keep the first from vectorising.
+    let mut bad = false;
+    for &a in a {
+        bad |= !C::fits(A::widen(a));
+    }
+    if bad { a.iter().position(|&a| !C::fits(A::widen(a))).unwrap_or(usize::MAX) } else { usize::MAX }
+}
+
+/// Picks by mask; `A` and `B` say whether that operand is one scalar.
+#[inline(always)]
+pub(crate) fn select<T: Pod, const A: bool, const B: bool>(out: &mut [u8], mask: &[u8], a: &[u8], b: &[u8]) {
+    let out: &mut [T] = cast_slice_mut(out);
+    let (a, b): (&[T], &[T]) = (cast_slice(a), cast_slice(b));
+    match (A, B) {
+        (true, true) => {
+            let (a, b) = (a[0], b[0]);
+            for (out, &mask) in out.iter_mut().zip(mask) {
+                *out = if mask != 0 { a } else { b };
+            }
+        }
+        (true, false) => {
+            let a = a[0];
+            for ((out, &mask), &b) in out.iter_mut().zip(mask).zip(b) {
+                *out = if mask != 0 { a } else { b };
+            }
+        }
+        (false, true) => {
+            let b = b[0];
+            for ((out, &mask), &a) in out.iter_mut().zip(mask).zip(a) {
+                *out = if mask != 0 { a } else { b };
+            }
+        }
+        (false, false) => {
+            for (((out, &mask), &a), &b) in out.iter_mut().zip(mask).zip(a).zip(b) {
+                *out = if mask != 0 { a } else { b };
+            }
+        }
+    }
+}
+
+/// Reverses the bytes of every element in place.
+#[inline(always)]
+pub(crate) fn swap_bytes<const N: usize>(tile: &mut [u8]) {
+    for element in tile.as_chunks_mut::<N>().0 {
+        element.reverse();
+    }
+}

@@ -1,0 +1,385 @@
+//! The table of kernels of one instruction set, and the macro that makes one.
+
+use super::Isa;
+use crate::{
+    kernel::{
+        cast::{Checked, Convert, Plain, Wrapped},
+        lane::Lane,
+        loops,
+        operation::{self as op, Binary, Unary},
+        program::{BinaryOp, CastMode, UnaryOp},
+    },
+    nd::DType,
+    numeric::{Accumulator, TileAxis},
+};
+use half::{bf16, f16};
+
+/// `(out, a)`: tiles of equal length.
+pub(crate) type UnaryKernel = fn(&mut [u8], &[u8]);
+/// `(out, a, b)`.
+pub(crate) type BinaryKernel = fn(&mut [u8], &[u8], &[u8]);
+/// `(out, a)`: the first element that does not fit, or `usize::MAX`.
+pub(crate) type CastKernel = fn(&mut [u8], &[u8]) -> usize;
+/// `(out, mask, a, b)`.
+pub(crate) type SelectKernel = fn(&mut [u8], &[u8], &[u8], &[u8]);
+
+/// The forms of a two-operand operation. A scalar operand is a slice of one element.
+#[derive(Clone, Copy)]
+pub(crate) struct BinaryKernels {
+    pub vector_vector: BinaryKernel,
+    pub vector_scalar: BinaryKernel,
+    /// None for a commutative operation: exchange the operands.
+    pub scalar_vector: Option<BinaryKernel>,
+    /// Whether the result is `bool` whatever the operands are.
+    pub gives_bool: bool,
+}
+
+/// The forms of a selection, by which of `a` and `b` is a scalar.
+#[derive(Clone, Copy)]
+pub(crate) struct SelectKernels {
+    pub vector_vector: SelectKernel,
+    pub vector_scalar: SelectKernel,
+    pub scalar_vector: SelectKernel,
+    pub scalar_scalar: SelectKernel,
+}
+
+/// All kernels of one instruction set. None where NumPy has no such operation either.
+#[derive(Clone, Copy)]
+pub(crate) struct Kernels {
+    pub unary: fn(UnaryOp, DType) -> Option<UnaryKernel>,
+    pub binary: fn(BinaryOp, DType) -> Option<BinaryKernels>,
+    pub cast: fn(DType, DType, CastMode) -> CastKernel,
+    pub select: fn(usize) -> SelectKernels,
+    pub swap_bytes: fn(usize) -> fn(&mut [u8]),
+    pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
+}
+
+/// `Some(make::<T, Op>())` for the listed dtypes. Operations that do not see the sign list unsigned types for both.
+macro_rules! pick {
+    ($dtype:expr, $make:ident, $op:ty, $($d:ident: $t:ty),*) => {
+        match $dtype { $(DType::$d => Some($make::<$t, $op>()),)* _ => None }
+    };
+}
+macro_rules! pick_bits {
+    ($dtype:expr, $make:ident, $op:ty $(, $d:ident: $t:ty)*) => {
+        pick!($dtype, $make, $op, I8: u8, U8: u8, I16: u16, U16: u16, I32: u32, U32: u32, I64: u64, U64: u64 $(, $d: $t)*)
+    };
+}
+macro_rules! pick_bits_and_floats {
+    ($dtype:expr, $make:ident, $op:ty $(, $d:ident: $t:ty)*) => {
+        pick_bits!($dtype, $make, $op, F16: f16, BF16: bf16, F32: f32, F64: f64 $(, $d: $t)*)
+    };
+}
+macro_rules! pick_floats {
+    ($dtype:expr, $make:ident, $op:ty $(, $d:ident: $t:ty)*) => {
+        pick!($dtype, $make, $op, F16: f16, BF16: bf16, F32: f32, F64: f64 $(, $d: $t)*)
+    };
+}
+macro_rules! pick_integers {
+    ($dtype:expr, $make:ident, $op:ty $(, $d:ident: $t:ty)*) => {
+        pick!($dtype, $make, $op, I8: i8, U8: u8, I16: i16, U16: u16, I32: i32, U32: u32, I64: i64, U64: u64 $(, $d: $t)*)
+    };
+}
+macro_rules! pick_numbers {
+    ($dtype:expr, $make:ident, $op:ty $(, $d:ident: $t:ty)*) => {
+        pick_integers!($dtype, $make, $op, F16: f16, BF16: bf16, F32: f32, F64: f64 $(, $d: $t)*)
+    };
+}
+
+macro_rules! instruction_set {
+    ($(#[$doc:meta])* $name:ident $(, $features:literal)?) => {
+        $(#[$doc])*
+        mod $name {
+            use super::*;
+
+            $(#[target_feature(enable = $features)])?
+            fn unary_loop<L: Lane, O: Unary<L>>(out: &mut [u8], a: &[u8]) {
+                loops::unary::<L, O>(out, a);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn vector_vector<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
+                loops::vector_vector::<L, O>(out, a, b);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn vector_scalar<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
+                loops::vector_scalar::<L, O>(out, a, b);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn scalar_vector<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
+                loops::scalar_vector::<L, O>(out, a, b);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn cast_loop<A: Lane, B: Lane, C: Convert<A, B>>(out: &mut [u8], a: &[u8]) -> usize {
+                loops::convert::<A, B, C>(out, a)
+            }
+            $(#[target_feature(enable = $features)])?
+            fn select_loop<T: bytemuck::Pod, const A: bool, const B: bool>(out: &mut [u8], mask: &[u8], a: &[u8], b: &[u8]) {
+                loops::select::<T, A, B>(out, mask, a, b);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn swap_loop<const N: usize>(tile: &mut [u8]) {
+                loops::swap_bytes::<N>(tile);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn absorb(accumulator: &mut Accumulator, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
+                accumulator.absorb(tile, axes, base, index);
+            }
+
+            $(#[target_feature(enable = $features)])?
+            fn one<L: Lane, O: Unary<L>>() -> UnaryKernel {
+                unary_loop::<L, O>
+            }
+            /// Commutative.
+            $(#[target_feature(enable = $features)])?
+            fn two<L: Lane, O: Binary<L>>() -> BinaryKernels {
+                BinaryKernels {
+                    vector_vector: vector_vector::<L, O>,
+                    vector_scalar: vector_scalar::<L, O>,
+                    scalar_vector: None,
+                    gives_bool: false,
+                }
+            }
+            $(#[target_feature(enable = $features)])?
+            pub(super) fn three<L: Lane, O: Binary<L>>() -> BinaryKernels {
+                BinaryKernels {
+                    vector_vector: vector_vector::<L, O>,
+                    vector_scalar: vector_scalar::<L, O>,
+                    scalar_vector: Some(scalar_vector::<L, O>),
+                    gives_bool: false,
+                }
+            }
+            $(#[target_feature(enable = $features)])?
+            fn choose<T: bytemuck::Pod>() -> SelectKernels {
+                SelectKernels {
+                    vector_vector: select_loop::<T, false, false>,
+                    vector_scalar: select_loop::<T, false, true>,
+                    scalar_vector: select_loop::<T, true, false>,
+                    scalar_scalar: select_loop::<T, true, true>,
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            fn unary(operation: UnaryOp, dtype: DType) -> Option<UnaryKernel> {
+                match operation {
+                    UnaryOp::Negative => pick_bits_and_floats!(dtype, one, op::Negative),
+                    UnaryOp::Absolute => pick_numbers!(dtype, one, op::Absolute, Bool: bool),
+                    UnaryOp::Sqrt => pick_floats!(dtype, one, op::Sqrt),
+                    UnaryOp::Exp => pick_floats!(dtype, one, op::Exp),
+                    UnaryOp::Log => pick_floats!(dtype, one, op::Log),
+                    UnaryOp::Square => match dtype {
+                        DType::Bool => Some(one::<bool, op::Absolute>()),
+                        _ => pick_bits_and_floats!(dtype, one, op::Square),
+                    },
+                    UnaryOp::LogicalNot => pick_bits_and_floats!(dtype, one, op::LogicalNot, Bool: bool),
+                    UnaryOp::Invert => match dtype {
+                        DType::Bool => Some(one::<bool, op::LogicalNot>()),
+                        _ => pick_bits!(dtype, one, op::Invert),
+                    },
+                    UnaryOp::IsNan => pick_floats!(dtype, one, op::IsNan).or_else(|| pick_bits!(dtype, one, op::Never, Bool: u8)),
+                    UnaryOp::IsInf => pick_floats!(dtype, one, op::IsInf).or_else(|| pick_bits!(dtype, one, op::Never, Bool: u8)),
+                    UnaryOp::IsFinite => pick_floats!(dtype, one, op::IsFinite).or_else(|| pick_bits!(dtype, one, op::Always, Bool: u8)),
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            fn binary(operation: BinaryOp, dtype: DType) -> Option<BinaryKernels> {
+                if dtype == DType::Bool {
+                    return binary_bool(operation);
+                }
+                match operation {
+                    BinaryOp::Add => pick_bits_and_floats!(dtype, two, op::Add),
+                    BinaryOp::Subtract => pick_bits_and_floats!(dtype, three, op::Subtract),
+                    BinaryOp::Multiply => pick_bits_and_floats!(dtype, two, op::Multiply),
+                    BinaryOp::Divide => pick_floats!(dtype, three, op::Divide),
+                    BinaryOp::Power if dtype.is_float() => pick_floats!(dtype, three, op::Power),
+                    BinaryOp::Minimum => pick_numbers!(dtype, two, op::Minimum),
+                    BinaryOp::Maximum => pick_numbers!(dtype, two, op::Maximum),
+                    BinaryOp::Equal => pick_bits_and_floats!(dtype, two, op::Equal),
+                    BinaryOp::NotEqual => pick_bits_and_floats!(dtype, two, op::NotEqual),
+                    BinaryOp::Less => pick_numbers!(dtype, three, op::Less),
+                    BinaryOp::LessEqual => pick_numbers!(dtype, three, op::LessEqual),
+                    BinaryOp::LogicalAnd => pick_bits_and_floats!(dtype, two, op::LogicalAnd),
+                    BinaryOp::LogicalOr => pick_bits_and_floats!(dtype, two, op::LogicalOr),
+                    BinaryOp::LogicalXor => pick_bits_and_floats!(dtype, two, op::LogicalXor),
+                    BinaryOp::BitwiseAnd => pick_bits!(dtype, two, op::BitwiseAnd),
+                    BinaryOp::BitwiseOr => pick_bits!(dtype, two, op::BitwiseOr),
+                    BinaryOp::BitwiseXor => pick_bits!(dtype, two, op::BitwiseXor),
+                    BinaryOp::Power | BinaryOp::FloorDivide | BinaryOp::Remainder => super::scalar_binary(operation, dtype),
+                    // Resolved to Less and LessEqual with the operands exchanged.
+                    BinaryOp::Greater | BinaryOp::GreaterEqual => None,
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            fn binary_bool(operation: BinaryOp) -> Option<BinaryKernels> {
+                Some(match operation {
+                    BinaryOp::Add | BinaryOp::Maximum | BinaryOp::LogicalOr | BinaryOp::BitwiseOr => two::<bool, op::LogicalOr>(),
+                    BinaryOp::Multiply | BinaryOp::Minimum | BinaryOp::LogicalAnd | BinaryOp::BitwiseAnd => two::<bool, op::LogicalAnd>(),
+                    BinaryOp::NotEqual | BinaryOp::LogicalXor | BinaryOp::BitwiseXor => two::<bool, op::LogicalXor>(),
+                    BinaryOp::Equal => two::<bool, op::LogicalEqual>(),
+                    BinaryOp::Less => three::<bool, op::Less>(),
+                    BinaryOp::LessEqual => three::<bool, op::LessEqual>(),
+                    _ => return None,
+                })
+            }
+
+            $(#[target_feature(enable = $features)])?
+            fn from<A: Lane>(to: DType) -> CastKernel
+            where
+                Plain: Convert<A, bool> + Convert<A, i8> + Convert<A, i16> + Convert<A, i32> + Convert<A, i64>
+                    + Convert<A, u8> + Convert<A, u16> + Convert<A, u32> + Convert<A, u64>
+                    + Convert<A, f16> + Convert<A, bf16> + Convert<A, f32> + Convert<A, f64>,
+            {
+                match to {
+                    DType::Bool => cast_loop::<A, bool, Plain>,
+                    DType::I8 => cast_loop::<A, i8, Plain>,
+                    DType::I16 => cast_loop::<A, i16, Plain>,
+                    DType::I32 => cast_loop::<A, i32, Plain>,
+                    DType::I64 => cast_loop::<A, i64, Plain>,
+                    DType::U8 => cast_loop::<A, u8, Plain>,
+                    DType::U16 => cast_loop::<A, u16, Plain>,
+                    DType::U32 => cast_loop::<A, u32, Plain>,
+                    DType::U64 => cast_loop::<A, u64, Plain>,
+                    DType::F16 => cast_loop::<A, f16, Plain>,
+                    DType::BF16 => cast_loop::<A, bf16, Plain>,
+                    DType::F32 => cast_loop::<A, f32, Plain>,
+                    DType::F64 => cast_loop::<A, f64, Plain>,
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub(super) fn to_integer<A: Lane, C>(to: DType) -> Option<CastKernel>
+            where
+                C: Convert<A, i8> + Convert<A, i16> + Convert<A, i32> + Convert<A, i64>
+                    + Convert<A, u8> + Convert<A, u16> + Convert<A, u32> + Convert<A, u64>,
+            {
+                Some(match to {
+                    DType::I8 => cast_loop::<A, i8, C>,
+                    DType::I16 => cast_loop::<A, i16, C>,
+                    DType::I32 => cast_loop::<A, i32, C>,
+                    DType::I64 => cast_loop::<A, i64, C>,
+                    DType::U8 => cast_loop::<A, u8, C>,
+                    DType::U16 => cast_loop::<A, u16, C>,
+                    DType::U32 => cast_loop::<A, u32, C>,
+                    DType::U64 => cast_loop::<A, u64, C>,
+                    _ => return None,
+                })
+            }
+
+            $(#[target_feature(enable = $features)])?
+            fn cast(from_dtype: DType, to: DType, mode: CastMode) -> CastKernel {
+                let special = match (mode, from_dtype) {
+                    (CastMode::Checked, DType::F16) => to_integer::<f16, Checked>(to),
+                    (CastMode::Checked, DType::BF16) => to_integer::<bf16, Checked>(to),
+                    (CastMode::Checked, DType::F32) => to_integer::<f32, Checked>(to),
+                    (CastMode::Checked, DType::F64) => to_integer::<f64, Checked>(to),
+                    (CastMode::Wrap, _) => super::scalar_wrap(from_dtype, to),
+                    _ => None,
+                };
+                if let Some(kernel) = special {
+                    return kernel;
+                }
+                match from_dtype {
+                    DType::Bool => from::<bool>(to),
+                    DType::I8 => from::<i8>(to),
+                    DType::I16 => from::<i16>(to),
+                    DType::I32 => from::<i32>(to),
+                    DType::I64 => from::<i64>(to),
+                    DType::U8 => from::<u8>(to),
+                    DType::U16 => from::<u16>(to),
+                    DType::U32 => from::<u32>(to),
+                    DType::U64 => from::<u64>(to),
+                    DType::F16 => from::<f16>(to),
+                    DType::BF16 => from::<bf16>(to),
+                    DType::F32 => from::<f32>(to),
+                    DType::F64 => from::<f64>(to),
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            fn select(size: usize) -> SelectKernels {
+                match size {
+                    1 => choose::<u8>(),
+                    2 => choose::<u16>(),
+                    4 => choose::<u32>(),
+                    _ => choose::<u64>(),
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            fn swap_bytes(size: usize) -> fn(&mut [u8]) {
+                match size {
+                    1 => swap_loop::<1>,
+                    2 => swap_loop::<2>,
+                    4 => swap_loop::<4>,
+                    _ => swap_loop::<8>,
+                }
+            }
+
+            $(#[target_feature(enable = $features)])?
+            pub(super) fn table() -> Kernels {
+                // The lookups themselves run with the features, so they are reached through pointers as well.
+                Kernels { unary, binary, cast, select, swap_bytes, absorb }
+            }
+        }
+    };
+}
+
+instruction_set!(
+    /// What the architecture promises.
+    baseline
+);
+#[cfg(target_arch = "x86_64")]
+instruction_set!(
+    /// 256-bit vectors with FMA.
+    avx2,
+    "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
+);
+#[cfg(target_arch = "x86_64")]
+instruction_set!(
+    /// 512-bit vectors.
+    avx512,
+    "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512cd"
+);
+
+/// Operations that no set vectorises: compiled once.
+fn scalar_binary(operation: BinaryOp, dtype: DType) -> Option<BinaryKernels> {
+    use baseline::three;
+    match operation {
+        BinaryOp::Power => pick_integers!(dtype, three, op::Power),
+        BinaryOp::FloorDivide => pick_numbers!(dtype, three, op::FloorDivide),
+        BinaryOp::Remainder => pick_numbers!(dtype, three, op::Remainder),
+        _ => None,
+    }
+}
+
+/// Wrapping casts go through 128 bits: compiled once.
+fn scalar_wrap(from: DType, to: DType) -> Option<CastKernel> {
+    match from {
+        DType::F16 => baseline::to_integer::<f16, Wrapped>(to),
+        DType::BF16 => baseline::to_integer::<bf16, Wrapped>(to),
+        DType::F32 => baseline::to_integer::<f32, Wrapped>(to),
+        DType::F64 => baseline::to_integer::<f64, Wrapped>(to),
+        _ => None,
+    }
+}
+
+/// The kernels of `isa`, or of the baseline where this CPU lacks it.
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "entering code compiled for an instruction set is the one unsafe step of the kernels")]
+pub(crate) fn kernels(isa: Isa) -> Kernels {
+    match isa {
+        // SAFETY: `is_available` has just found every feature that `avx512` enables on this CPU. The pointers in
+        // the table are as safe as the call: features do not go away while the process runs.
+        Isa::Avx512 if isa.is_available() => unsafe { avx512::table() },
+        // SAFETY: as above, for `avx2`.
+        Isa::Avx2 if isa.is_available() => unsafe { avx2::table() },
+        _ => baseline::table(),
+    }
+}
+
+/// The kernels of the baseline: the only set here.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn kernels(_isa: Isa) -> Kernels {
+    baseline::table()
+}

@@ -1,0 +1,462 @@
+//! Runs one sweep over one block.
+
+use super::{
+    BlockContext, GlobalAccumulator, LocalAccumulator, Machine, Operand,
+    nest::Layout,
+    prepare::{Action, Prepared, PreparedSweep, Source, Track},
+    register::{Buffer, Place, Register},
+};
+use crate::{
+    error::{Error, Result},
+    kernel::{
+        generate,
+        movement::{CopyAxis, copy_box},
+        program::SlotKind,
+        simd::{BinaryKernels, SelectKernels},
+    },
+    nd::{DType, shape::show},
+    numeric::{Accumulator, TileAxis},
+};
+
+pub(super) struct Execution<'m, 'b, 'o, 'a> {
+    pub machine: &'m mut Machine,
+    pub prepared: &'b Prepared,
+    pub block: &'b BlockContext<'b>,
+    pub operands: &'m mut [Operand<'o>],
+    pub accumulators: &'m mut [GlobalAccumulator<'a>],
+    pub compressed: &'m mut [usize],
+}
+
+/// What operands can be read from.
+#[derive(Clone, Copy)]
+struct View<'s, 'o> {
+    registers: &'s [Register],
+    locals: &'s [Buffer],
+    operands: &'s [Operand<'o>],
+}
+
+impl<'s> View<'s, '_> {
+    fn is_uniform(self, source: &Source) -> bool {
+        match source {
+            Source::Constant(_) => true,
+            Source::Register(register) => self.registers[*register].place == Place::Uniform,
+        }
+    }
+
+    /// The tile, or one element of it where it is uniform.
+    #[inline]
+    fn read(self, source: &'s Source, elements: usize, size: usize) -> (&'s [u8], bool) {
+        let register = match source {
+            Source::Constant(word) => return (&bytemuck::cast_slice(word)[..size], true),
+            Source::Register(register) => &self.registers[*register],
+        };
+        match register.place {
+            Place::Buffer => (&register.buffer.bytes()[..elements * size], false),
+            Place::Uniform => (&bytemuck::cast_slice(&register.uniform)[..size], true),
+            Place::Slot { slot, byte } => (&self.slot(slot as usize)[byte..byte + elements * size], false),
+        }
+    }
+
+    fn slot(self, slot: usize) -> &'s [u8] {
+        match &self.operands[slot] {
+            Operand::Input { bytes, .. } => bytes,
+            Operand::Output { bytes, .. } => bytes,
+            Operand::Local => self.locals[slot].bytes(),
+        }
+    }
+}
+
+impl Execution<'_, '_, '_, '_> {
+    pub fn sweep(&mut self, sweep: &PreparedSweep) -> Result<()> {
+        self.lay_out(sweep)?;
+        for &acc in &sweep.finishing {
+            self.begin_local(acc, sweep)?;
+        }
+        loop {
+            self.tile(sweep)?;
+            if !self.machine.nest.advance() {
+                break;
+            }
+        }
+        for &acc in &sweep.finishing {
+            self.finish_local(acc)?;
+        }
+        Ok(())
+    }
+
+    /// Fills the nest: steps per track and axis, from the innermost axis outwards, and the offsets of the first element.
+    fn lay_out(&mut self, sweep: &PreparedSweep) -> Result<()> {
+        let machine = &mut *self.machine;
+        let (nest, steps, running) = (&mut machine.nest, &mut machine.steps, &mut machine.running);
+        nest.begin(sweep.tracks.len());
+        steps.clear();
+        steps.resize(sweep.tracks.len(), 0);
+        running.clear();
+        running.resize(sweep.tracks.len(), 1);
+        for axis in (0..self.block.shape.len()).rev() {
+            let length = self.block.shape[axis];
+            for (track, (step, running)) in sweep.tracks.iter().zip(steps.iter_mut().zip(running.iter_mut())) {
+                // Dense tracks grow by the lengths of the axes that they span.
+                let mut dense = |spans: bool, length: usize| {
+                    let step = if spans { *running } else { 0 };
+                    *running = if spans { running.saturating_mul(length as i64) } else { *running };
+                    step
+                };
+                *step = match track {
+                    Track::Slot(slot) => match (&self.operands[*slot], &self.prepared.slots[*slot].kind) {
+                        (Operand::Input { strides, .. } | Operand::Output { strides, .. }, _) => strides[axis],
+                        (Operand::Local, SlotKind::Local { axes }) => dense(axes[axis], length),
+                        (Operand::Local, _) => 0,
+                    },
+                    Track::Accumulator(acc) => match self.prepared.globals[*acc] {
+                        Some(global) => self.accumulators[global].strides[axis],
+                        None => dense(sweep.axes[axis] && !self.prepared.accumulations[*acc].reduced[axis], length),
+                    },
+                    Track::Index => dense(true, self.block.space[axis]),
+                    Track::Generator { strides, .. } => strides[axis],
+                };
+            }
+            if sweep.axes[axis] && length > 1 {
+                nest.push_outer(axis, length, steps);
+            }
+            for (track, (offset, step)) in sweep.tracks.iter().zip(nest.offsets.iter_mut().zip(steps.iter())) {
+                if matches!(track, Track::Index | Track::Generator { .. }) {
+                    *offset += *step * self.block.start[axis] as i64;
+                }
+            }
+        }
+        for (track, offset) in sweep.tracks.iter().zip(nest.offsets.iter_mut()) {
+            *offset += match track {
+                Track::Slot(slot) => match &self.operands[*slot] {
+                    Operand::Input { first, .. } | Operand::Output { first, .. } => *first,
+                    Operand::Local => 0,
+                },
+                Track::Accumulator(acc) => self.prepared.globals[*acc].map_or(0, |global| self.accumulators[global].base),
+                Track::Index => 0,
+                Track::Generator { offset, .. } => *offset,
+            };
+        }
+        nest.finish(sweep.tile_elements);
+        self.check_reach(sweep)
+    }
+
+    /// Every element that a track meets must lie in its slot; a plan that breaks this is a bug, not a panic.
+    fn check_reach(&self, sweep: &PreparedSweep) -> Result<()> {
+        for (index, track) in sweep.tracks.iter().enumerate() {
+            let (low, high) = self.machine.nest.reach(index);
+            let Track::Slot(slot) = track else {
+                if low < 0 && matches!(track, Track::Accumulator(_)) {
+                    return Err(Error::internal(format!("output {low} of an accumulator")));
+                }
+                continue;
+            };
+            let size = self.prepared.slots[*slot].dtype.size();
+            let bytes = match &self.operands[*slot] {
+                Operand::Input { bytes, byte_offset, .. } => bytes.len().saturating_sub(*byte_offset),
+                Operand::Output { bytes, .. } => bytes.len(),
+                Operand::Local => self.machine.locals[*slot].bytes().len(),
+            };
+            if low < 0 || high >= (bytes / size) as i64 {
+                return Err(Error::internal(format!("elements {low} to {high} of slot {slot}, which holds {}", bytes / size)));
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_local(&mut self, acc: usize, sweep: &PreparedSweep) -> Result<()> {
+        let accumulation = &self.prepared.accumulations[acc];
+        let kept = sweep.axes.iter().zip(&accumulation.reduced).zip(self.block.shape);
+        let outputs = kept.filter(|((walked, reduced), _)| **walked && !**reduced).map(|(_, &length)| length).product();
+        let held = &mut self.machine.accumulators[acc];
+        match held {
+            Some(local) if local.outputs == outputs => local.accumulator.reset(),
+            _ => {
+                *held = None;
+                *held = Some(LocalAccumulator { outputs, accumulator: Accumulator::new(accumulation.kind, accumulation.dtype, outputs)? });
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_local(&mut self, acc: usize) -> Result<()> {
+        let Some(local) = &self.machine.accumulators[acc] else { return Ok(()) };
+        for (what, slot) in &self.prepared.accumulations[acc].finishes {
+            let dtype = self.prepared.slots[slot.0 as usize].dtype;
+            let out = self.machine.locals[slot.0 as usize].bytes_mut();
+            local.accumulator.finish(*what, dtype, 0, local.outputs, out)?;
+        }
+        Ok(())
+    }
+
+    fn tile(&mut self, sweep: &PreparedSweep) -> Result<()> {
+        for action in &sweep.code {
+            match action {
+                Action::Load { dst, slot, track, size, swap, borrows } => self.load(*dst, *slot, *track, *size, *swap, *borrows),
+                Action::Generate { dst, dtype, generator, track } => {
+                    box_axes(&mut self.machine.copy_axes, self.machine.nest.box_shape(), self.machine.nest.steps(*track), 1);
+                    let (elements, index) = (self.machine.nest.elements, self.machine.nest.offsets[*track]);
+                    let register = &mut self.machine.registers[*dst];
+                    register.place = Place::Buffer;
+                    let out = &mut register.buffer.bytes_mut()[..elements * dtype.size()];
+                    generate::fill(generator, *dtype, &self.machine.copy_axes, index, out);
+                }
+                Action::Unary { dst, a, kernel, size, out_size } => {
+                    self.compute(*dst, *out_size, [(a, *size)], |out, [(a, _)]| kernel(out, a));
+                }
+                Action::Binary { dst, a, b, kernels, size, out_size } => {
+                    self.compute(*dst, *out_size, [(a, *size), (b, *size)], |out, [a, b]| binary(kernels, out, a, b));
+                }
+                Action::Select { dst, mask, a, b, kernels, size } => {
+                    self.compute(*dst, *size, [(mask, 1), (a, *size), (b, *size)], |out, [mask, a, b]| select(kernels, out, mask, a, b));
+                }
+                Action::Cast { dst, a, kernel, from, to } => {
+                    let fault = self.compute(*dst, to.size(), [(a, from.size())], |out, [(a, _)]| kernel(out, a));
+                    if fault != usize::MAX {
+                        return Err(self.cast_fault(sweep, fault, a, *from, *to));
+                    }
+                }
+                Action::Store { slot, track, src, size } => self.store(*slot, *track, src, *size),
+                Action::Reduce { acc, track, index, src, size } => self.reduce(*acc, *track, *index, src, *size),
+                Action::Compress { slot, ordinal, src, mask, size } => self.compress(*slot, *ordinal, src, mask, *size)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a kernel into register `dst`: on one element where all operands are uniform, else on the tile. A destination
+    /// that is also an operand is written to the spare register, which then takes its place.
+    #[inline(always)]
+    fn compute<const N: usize, R>(
+        &mut self,
+        dst: usize,
+        out_size: usize,
+        sources: [(&Source, usize); N],
+        kernel: impl FnOnce(&mut [u8], [(&[u8], bool); N]) -> R,
+    ) -> R {
+        let machine = &mut *self.machine;
+        let spare = machine.registers.len() - 1;
+        let target = if sources.iter().any(|(source, _)| source.is(dst)) { spare } else { dst };
+        let mut out = std::mem::take(&mut machine.registers[target]);
+        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+        let uniform = sources.iter().all(|(source, _)| view.is_uniform(source));
+        let elements = if uniform { 1 } else { machine.nest.elements };
+        let operands = sources.map(|(source, size)| view.read(source, elements, size));
+        let result = if uniform {
+            out.place = Place::Uniform;
+            kernel(&mut out.uniform_mut()[..out_size], operands)
+        } else {
+            out.place = Place::Buffer;
+            kernel(&mut out.buffer.bytes_mut()[..elements * out_size], operands)
+        };
+        machine.registers[target] = out;
+        if target != dst {
+            machine.registers.swap(target, dst);
+        }
+        result
+    }
+
+    fn load(&mut self, dst: usize, slot: usize, track: usize, size: usize, swap: Option<fn(&mut [u8])>, borrows: bool) {
+        let machine = &mut *self.machine;
+        let offset = machine.nest.offsets[track] as usize;
+        let (bytes, byte): (&[u8], usize) = match &self.operands[slot] {
+            Operand::Input { bytes, byte_offset, .. } => (bytes, byte_offset + offset * size),
+            Operand::Output { bytes, .. } => (bytes, offset * size),
+            Operand::Local => (machine.locals[slot].bytes(), offset * size),
+        };
+        let register = &mut machine.registers[dst];
+        let layout = machine.nest.layouts[track];
+        if layout == Layout::Uniform {
+            register.place = Place::Uniform;
+            let out = &mut register.uniform_mut()[..size];
+            out.copy_from_slice(&bytes[byte..byte + size]);
+            if let Some(swap) = swap {
+                swap(out);
+            }
+            return;
+        }
+        let aligned = (bytes.as_ptr() as usize + byte).is_multiple_of(size);
+        if layout == Layout::Dense && swap.is_none() && aligned && borrows {
+            register.place = Place::Slot { slot: slot as u32, byte };
+            return;
+        }
+        register.place = Place::Buffer;
+        let out = &mut register.buffer.bytes_mut()[..machine.nest.elements * size];
+        if layout == Layout::Dense {
+            let length = out.len();
+            out.copy_from_slice(&bytes[byte..byte + length]);
+        } else {
+            box_axes(&mut machine.copy_axes, machine.nest.box_shape(), machine.nest.steps(track), size);
+            copy_box(size, &mut machine.copy_axes, out, 0, bytes, byte);
+        }
+        if let Some(swap) = swap {
+            swap(out);
+        }
+    }
+
+    fn store(&mut self, slot: usize, track: usize, src: &Source, size: usize) {
+        let machine = &mut *self.machine;
+        let byte = machine.nest.offsets[track] as usize * size;
+        let elements = machine.nest.elements;
+        // Taken out while the rest is read; put back below.
+        let mut local = std::mem::take(&mut machine.locals[slot]);
+        let mut output: &mut [u8] = match &mut self.operands[slot] {
+            Operand::Output { bytes, .. } => std::mem::take(bytes),
+            _ => &mut [],
+        };
+        let is_output = matches!(self.operands[slot], Operand::Output { .. });
+        let out = if is_output { &mut *output } else { local.bytes_mut() };
+        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+        let (tile, uniform) = view.read(src, elements, size);
+        match machine.nest.layouts[track] {
+            Layout::Uniform => out[byte..byte + size].copy_from_slice(&tile[tile.len() - size..]),
+            Layout::Dense if !uniform => out[byte..byte + elements * size].copy_from_slice(tile),
+            _ => {
+                store_axes(&mut machine.copy_axes, machine.nest.box_shape(), machine.nest.steps(track), uniform, size);
+                copy_box(size, &mut machine.copy_axes, out, byte, tile, 0);
+            }
+        }
+        if let Operand::Output { bytes, .. } = &mut self.operands[slot] {
+            *bytes = std::mem::take(&mut output);
+        }
+        machine.locals[slot] = local;
+    }
+
+    fn reduce(&mut self, acc: usize, track: usize, index: Option<usize>, src: &Source, size: usize) {
+        let machine = &mut *self.machine;
+        let base = machine.nest.offsets[track] as usize;
+        let first_index = index.map_or(0, |index| machine.nest.offsets[index]);
+        let axes = &mut machine.tile_axes;
+        axes.clear();
+        let nest = &machine.nest;
+        for (at, (&length, &output_step)) in nest.box_shape().iter().zip(nest.steps(track)).enumerate() {
+            let index_step = index.map_or(0, |index| nest.steps(index)[at]);
+            match axes.last_mut() {
+                // The accumulator may see one long axis where another operand kept the nest from coalescing.
+                Some(outer)
+                    if outer.output_step == output_step * length as i64
+                        && (index.is_none() || outer.index_step == index_step * length as i64) =>
+                {
+                    *outer = TileAxis { length: outer.length * length, output_step, index_step };
+                }
+                _ => axes.push(TileAxis { length, output_step, index_step }),
+            }
+        }
+        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+        let (tile, uniform) = view.read(src, nest.elements, size);
+        let accumulator = match (self.prepared.globals[acc], &mut machine.accumulators[acc]) {
+            (Some(global), _) => &mut *self.accumulators[global].accumulator,
+            (None, Some(local)) => &mut local.accumulator,
+            (None, None) => return,
+        };
+        if uniform {
+            accumulator.absorb_constant(tile, axes, base, first_index);
+        } else {
+            (self.prepared.kernels.absorb)(accumulator, tile, axes, base, first_index);
+        }
+    }
+
+    fn compress(&mut self, slot: usize, ordinal: usize, src: &Source, mask: &Source, size: usize) -> Result<()> {
+        let machine = &mut *self.machine;
+        let elements = machine.nest.elements;
+        let (mut output, first) = match &mut self.operands[slot] {
+            Operand::Output { bytes, first, .. } => (std::mem::take(bytes), *first),
+            _ => return Err(Error::internal("compress into a slot that is not an output")),
+        };
+        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+        let ((tile, uniform), (mask, constant_mask)) = (view.read(src, elements, size), view.read(mask, elements, 1));
+        let mut at = (first.max(0) as usize + self.compressed[ordinal]) * size;
+        let mut short = false;
+        for element in 0..elements {
+            if mask[if constant_mask { 0 } else { element }] == 0 {
+                continue;
+            }
+            let from = if uniform { 0 } else { element * size };
+            match output.get_mut(at..at + size) {
+                Some(out) => out.copy_from_slice(&tile[from..from + size]),
+                None => short = true,
+            }
+            at += size;
+            self.compressed[ordinal] += 1;
+        }
+        if let Operand::Output { bytes, .. } = &mut self.operands[slot] {
+            *bytes = std::mem::take(&mut output);
+        }
+        if short { Err(Error::internal(format!("output slot {slot} is too small for the elements that were kept"))) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn cast_fault(&self, sweep: &PreparedSweep, element: usize, source: &Source, from: DType, to: DType) -> Error {
+        let nest = &self.machine.nest;
+        let view = View { registers: &self.machine.registers, locals: &self.machine.locals, operands: self.operands };
+        let (tile, _) = view.read(source, nest.elements, from.size());
+        let value =
+            crate::dispatch!(from, T => <T as crate::nd::Element>::from_bytes(&tile[element * from.size()..][..from.size()]).to_string());
+        let mut coordinate = self.block.start.to_vec();
+        let mut rest = element;
+        for axis in (0..nest.lengths.len()).rev() {
+            let mut along = nest.position[axis] + rest % nest.shape[axis];
+            rest /= nest.shape[axis];
+            let (low, high) = nest.origins[axis];
+            // Axes of length 1 and axes that are not walked lie in the range too; only walked ones were multiplied in.
+            for original in (low..high).rev() {
+                let length = if sweep.axes[original] { self.block.shape[original] } else { 1 };
+                coordinate[original] += along % length;
+                along /= length;
+            }
+        }
+        Error::data(format!("{value} at index {} does not fit {to}", show(&coordinate))).hint("cast with saturate or wrap, or clip first")
+    }
+}
+
+/// Box axes of a copy into a dense tile; `from` steps are in elements.
+fn box_axes(axes: &mut Vec<CopyAxis>, shape: &[usize], from: &[i64], size: usize) {
+    axes.clear();
+    let mut dense = size as i64;
+    for (&length, &step) in shape.iter().zip(from).rev() {
+        axes.push(CopyAxis { length, to: dense, from: step * size as i64 });
+        dense *= length as i64;
+    }
+    axes.reverse();
+}
+
+/// Box axes of a copy out of a dense tile, or out of one element.
+fn store_axes(axes: &mut Vec<CopyAxis>, shape: &[usize], to: &[i64], uniform: bool, size: usize) {
+    box_axes(axes, shape, to, size);
+    for axis in axes {
+        let from = if uniform { 0 } else { axis.to };
+        *axis = CopyAxis { length: axis.length, to: axis.from, from };
+    }
+}
+
+#[inline(always)]
+fn binary(kernels: &BinaryKernels, out: &mut [u8], (a, a_uniform): (&[u8], bool), (b, b_uniform): (&[u8], bool)) {
+    match (a_uniform, b_uniform, kernels.scalar_vector) {
+        (false, true, _) => (kernels.vector_scalar)(out, a, b),
+        (true, false, Some(kernel)) => kernel(out, a, b),
+        (true, false, None) => (kernels.vector_scalar)(out, b, a),
+        // Two scalars are tiles of one element.
+        _ => (kernels.vector_vector)(out, a, b),
+    }
+}
+
+#[inline(always)]
+fn select(kernels: &SelectKernels, out: &mut [u8], (mask, mask_uniform): (&[u8], bool), a: (&[u8], bool), b: (&[u8], bool)) {
+    if mask_uniform {
+        let (chosen, uniform) = if mask[0] != 0 { a } else { b };
+        if uniform {
+            for out in out.chunks_exact_mut(chosen.len()) {
+                out.copy_from_slice(chosen);
+            }
+        } else {
+            out.copy_from_slice(chosen);
+        }
+        return;
+    }
+    let kernel = match (a.1, b.1) {
+        (false, false) => kernels.vector_vector,
+        (false, true) => kernels.vector_scalar,
+        (true, false) => kernels.scalar_vector,
+        (true, true) => kernels.scalar_scalar,
+    };
+    kernel(out, mask, a.0, b.0);
+}

@@ -1,0 +1,226 @@
+//! The virtual machine: runs a [`Prepared`] program over one block at a time.
+//!
+//! Per block: lay out the loop nest of each sweep ([`nest`]), then run its actions on every tile ([`execute`]). Nothing is
+//! allocated per block once the machine has seen a program; nothing recurses over a program.
+
+mod execute;
+mod nest;
+pub(crate) mod prepare;
+mod register;
+#[cfg(test)]
+mod tests;
+
+pub use prepare::Prepared;
+
+use crate::{
+    error::{Error, Result},
+    kernel::{
+        movement::CopyAxis,
+        program::{Program, SlotKind},
+    },
+    numeric::{Accumulator, TileAxis},
+};
+use nest::Nest;
+use prepare::PreparedStep;
+use register::{Buffer, Register};
+
+/// Memory bound to a slot for one block, one per slot of the program.
+pub enum Operand<'a> {
+    /// Bytes of a source.
+    Input {
+        /// The bytes, at any alignment.
+        bytes: &'a [u8],
+        /// Index of the block's first element, counted from `byte_offset`.
+        first: i64,
+        /// Elements between neighbours, per stage axis; 0 where broadcast.
+        strides: &'a [i64],
+        /// Where element 0 starts.
+        byte_offset: usize,
+    },
+    /// The block's part of an output.
+    Output {
+        /// The bytes, at any alignment.
+        bytes: &'a mut [u8],
+        /// Index of the block's first element.
+        first: i64,
+        /// Elements between neighbours, per stage axis.
+        strides: &'a [i64],
+    },
+    /// The machine's own scratch.
+    Local,
+}
+
+/// Which block of the stage is computed.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockContext<'a> {
+    /// Lengths of the stage's axes.
+    pub space: &'a [usize],
+    /// First coordinate of the block.
+    pub start: &'a [usize],
+    /// Lengths of the block.
+    pub shape: &'a [usize],
+}
+
+/// An accumulator that outlives the block.
+pub struct GlobalAccumulator<'a> {
+    /// It.
+    pub accumulator: &'a mut Accumulator,
+    /// Output of the block's first element.
+    pub base: i64,
+    /// Outputs between neighbours, per stage axis; 0 where reduced.
+    pub strides: &'a [i64],
+}
+
+/// User code over a whole block.
+pub trait BlockFunction: Send + Sync {
+    /// What errors call it.
+    fn name(&self) -> &str;
+    /// Computes `output` from `input`: dense C-order bytes of the block at `start`.
+    fn call(&self, start: &[usize], shape: &[usize], input: &[u8], output: &mut [u8]) -> Result<()>;
+}
+
+/// Registers, locals and local accumulators of one worker.
+#[derive(Default)]
+pub struct Machine {
+    program: u64,
+    /// The last one is a spare for instructions that overwrite one of their operands.
+    registers: Vec<Register>,
+    /// One per slot; empty but for locals.
+    locals: Vec<Buffer>,
+    accumulators: Vec<Option<LocalAccumulator>>,
+    nest: Nest,
+    steps: Vec<i64>,
+    running: Vec<i64>,
+    copy_axes: Vec<CopyAxis>,
+    tile_axes: Vec<TileAxis>,
+}
+
+struct LocalAccumulator {
+    outputs: usize,
+    accumulator: Accumulator,
+}
+
+impl Machine {
+    /// A machine without buffers; they grow with the first block of each program.
+    #[must_use]
+    pub fn new() -> Machine {
+        Machine::default()
+    }
+
+    /// Computes one block. `operands` has one entry per slot; `accumulators` one per accumulator without finishes, in program
+    /// order; `compressed` one count of elements per output slot, which [`crate::kernel::program::Instr::Compress`] advances.
+    ///
+    /// Fails where a checked cast meets a value that does not fit, where a function fails, and on operands that do not
+    /// belong to the program.
+    pub fn run(
+        &mut self,
+        prepared: &Prepared,
+        block: &BlockContext<'_>,
+        operands: &mut [Operand<'_>],
+        accumulators: &mut [GlobalAccumulator<'_>],
+        functions: &[&dyn BlockFunction],
+        compressed: &mut [usize],
+    ) -> Result<()> {
+        check_call(prepared, block, operands, accumulators, compressed)?;
+        if block.shape.contains(&0) {
+            return Ok(());
+        }
+        self.fit(prepared, block)?;
+        for step in &prepared.steps {
+            match step {
+                PreparedStep::Sweep(sweep) => {
+                    execute::Execution { machine: self, prepared, block, operands, accumulators, compressed }.sweep(sweep)?;
+                }
+                PreparedStep::Call { closure, input, output } => {
+                    let function = functions.get(*closure).ok_or_else(|| Error::internal(format!("no closure {closure}")))?;
+                    let mut out = std::mem::take(&mut self.locals[*output]);
+                    let result = function.call(block.start, block.shape, self.locals[*input].bytes(), out.bytes_mut());
+                    self.locals[*output] = out;
+                    result?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of buffers held now (states of accumulators excepted).
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        let registers: u64 = self.registers.iter().map(|register| register.buffer.capacity_bytes()).sum();
+        registers + self.locals.iter().map(Buffer::capacity_bytes).sum::<u64>()
+    }
+
+    /// Sizes the buffers. Another program's are dropped first: what is held never exceeds what one program needs.
+    fn fit(&mut self, prepared: &Prepared, block: &BlockContext<'_>) -> Result<()> {
+        if self.program != prepared.id {
+            self.program = prepared.id;
+            self.locals.clear();
+            self.locals.resize_with(prepared.slots.len(), Buffer::default);
+            self.accumulators.clear();
+            self.accumulators.resize_with(prepared.accumulations.len(), || None);
+            self.registers.truncate(prepared.registers);
+            let needed = Buffer::allocated_bytes(prepared.register_bytes);
+            for register in &mut self.registers {
+                if register.buffer.capacity_bytes() > needed {
+                    register.buffer = Buffer::default();
+                }
+            }
+            self.registers.resize_with(prepared.registers, Register::default);
+            for register in &mut self.registers {
+                register.buffer.resize(prepared.register_bytes);
+            }
+        }
+        for (buffer, slot) in self.locals.iter_mut().zip(&prepared.slots) {
+            if let SlotKind::Local { axes } = &slot.kind {
+                buffer.resize(local_bytes(axes, block.shape, slot.dtype.size()).ok_or_else(|| Error::internal("a local overflows"))?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn local_bytes(axes: &[bool], shape: &[usize], size: usize) -> Option<usize> {
+    axes.iter().zip(shape).filter(|(walked, _)| **walked).try_fold(size, |product, (_, &length)| product.checked_mul(length))
+}
+
+fn check_call(
+    prepared: &Prepared,
+    block: &BlockContext<'_>,
+    operands: &[Operand<'_>],
+    accumulators: &[GlobalAccumulator<'_>],
+    compressed: &[usize],
+) -> Result<()> {
+    let rank = block.shape.len();
+    let globals = prepared.globals.iter().flatten().count();
+    let fits = operands.len() == prepared.slots.len()
+        && accumulators.len() == globals
+        && compressed.len() >= prepared.outputs
+        && block.space.len() == rank
+        && block.start.len() == rank
+        && accumulators.iter().all(|accumulator| accumulator.strides.len() == rank)
+        && operands.iter().zip(&prepared.slots).all(|(operand, slot)| match (operand, &slot.kind) {
+            (Operand::Input { strides, .. }, SlotKind::Input) | (Operand::Output { strides, .. }, SlotKind::Output) => {
+                strides.len() == rank
+            }
+            (Operand::Local, SlotKind::Local { axes }) => axes.len() == rank,
+            _ => false,
+        });
+    if fits { Ok(()) } else { Err(Error::internal("operands do not belong to the program")) }
+}
+
+/// The most memory that a machine holds for blocks of at most `block_shape`: registers, locals, and states of local accumulators.
+#[must_use]
+pub fn scratch_bytes_max(program: &Program, block_shape: &[usize]) -> u64 {
+    let (registers, bytes) = prepare::register_needs(program);
+    let registers = (registers as u64).saturating_mul(Buffer::allocated_bytes(bytes));
+    let locals = program.slots.iter().map(|slot| match &slot.kind {
+        SlotKind::Local { axes } => local_bytes(axes, block_shape, slot.dtype.size()).map_or(u64::MAX, Buffer::allocated_bytes),
+        _ => 0,
+    });
+    let states = program.accumulators.iter().filter(|accumulation| !accumulation.finishes.is_empty()).map(|accumulation| {
+        let kept = accumulation.reduced.iter().zip(block_shape).filter(|(reduced, _)| !**reduced);
+        let outputs = kept.fold(1usize, |product, (_, &length)| product.saturating_mul(length));
+        Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, outputs)
+    });
+    locals.chain(states).fold(registers, u64::saturating_add)
+}

@@ -1,0 +1,330 @@
+//! A program resolved for one instruction set: function pointers, tracks, and what a machine must hold.
+
+use crate::{
+    error::{Error, Result},
+    kernel::{
+        program::{Accumulation, Arg, BinaryOp, Generator, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
+        simd::{BinaryKernels, CastKernel, Isa, Kernels, SelectKernels, UnaryKernel, kernels},
+    },
+    nd::{DType, Scalar},
+    numeric::AccumulatorKind,
+};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A program with its function pointers, made once and shared by all workers.
+pub struct Prepared {
+    /// Distinguishes programs, so that a machine knows when its buffers are another program's.
+    pub(super) id: u64,
+    pub(super) slots: Vec<Slot>,
+    pub(super) accumulations: Vec<Accumulation>,
+    /// Position among the global accumulators, per accumulator.
+    pub(super) globals: Vec<Option<usize>>,
+    pub(super) steps: Vec<PreparedStep>,
+    pub(super) kernels: Kernels,
+    pub(super) registers: usize,
+    pub(super) register_bytes: usize,
+    pub(super) outputs: usize,
+}
+
+pub(super) enum PreparedStep {
+    Sweep(PreparedSweep),
+    Call { closure: usize, input: usize, output: usize },
+}
+
+pub(super) struct PreparedSweep {
+    pub axes: Vec<bool>,
+    pub tile_elements: usize,
+    pub tracks: Vec<Track>,
+    pub code: Vec<Action>,
+    /// Local accumulators that are absorbed into here and finish at the end.
+    pub finishing: Vec<usize>,
+}
+
+/// Something whose position moves with the coordinates.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Track {
+    /// Elements of a slot.
+    Slot(usize),
+    /// Outputs of an accumulator.
+    Accumulator(usize),
+    /// The linear index in the stage's space.
+    Index,
+    /// The index of a generator.
+    Generator { offset: i64, strides: Vec<i64> },
+}
+
+/// Where an operand comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Register(usize),
+    /// Bytes of one element, at the front.
+    Constant([u64; 1]),
+}
+
+impl Source {
+    #[inline]
+    pub fn is(&self, register: usize) -> bool {
+        *self == Source::Register(register)
+    }
+}
+
+pub(super) enum Action {
+    Load { dst: usize, slot: usize, track: usize, size: usize, swap: Option<fn(&mut [u8])>, borrows: bool },
+    Generate { dst: usize, dtype: DType, generator: Generator, track: usize },
+    Unary { dst: usize, a: Source, kernel: UnaryKernel, size: usize, out_size: usize },
+    Binary { dst: usize, a: Source, b: Source, kernels: BinaryKernels, size: usize, out_size: usize },
+    Select { dst: usize, mask: Source, a: Source, b: Source, kernels: SelectKernels, size: usize },
+    Cast { dst: usize, a: Source, kernel: CastKernel, from: DType, to: DType },
+    Store { slot: usize, track: usize, src: Source, size: usize },
+    Reduce { acc: usize, track: usize, index: Option<usize>, src: Source, size: usize },
+    Compress { slot: usize, ordinal: usize, src: Source, mask: Source, size: usize },
+}
+
+impl Prepared {
+    /// Resolves `program` for `isa` (for the baseline where this CPU lacks it). Fails on a program that [`Program::verify`] rejects.
+    pub fn new(program: &Program, isa: Isa) -> Result<Prepared> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        program.verify().map_err(|what| Error::internal(format!("malformed program: {what}")))?;
+        let mut next_global = 0;
+        let globals = program
+            .accumulators
+            .iter()
+            .map(|accumulation| {
+                let global = accumulation.finishes.is_empty();
+                next_global += usize::from(global);
+                global.then(|| next_global - 1)
+            })
+            .collect();
+        let kernels = kernels(isa);
+        let builder = Builder { program, kernels };
+        let steps = program.steps.iter().map(|step| builder.step(step)).collect::<Result<_>>()?;
+        let (registers, register_bytes) = register_needs(program);
+        Ok(Prepared {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            slots: program.slots.clone(),
+            accumulations: program.accumulators.clone(),
+            globals,
+            steps,
+            kernels,
+            registers,
+            register_bytes,
+            outputs: program.slots.iter().filter(|slot| slot.kind == SlotKind::Output).count(),
+        })
+    }
+}
+
+/// Registers of the largest sweep with the spare, and bytes of each.
+pub(super) fn register_needs(program: &Program) -> (usize, usize) {
+    let (mut registers, mut bytes) = (0, 0);
+    for step in &program.steps {
+        let Step::Sweep(sweep) = step else { continue };
+        registers = registers.max(sweep.registers as usize + 1);
+        let widest = sweep.code.iter().filter_map(|instr| written(instr, program)).map(|(_, dtype)| dtype.size()).max().unwrap_or(0);
+        bytes = bytes.max(widest * sweep.tile_elements);
+    }
+    (registers, bytes)
+}
+
+/// The register an instruction writes and the dtype it then has.
+pub(crate) fn written(instr: &Instr, program: &Program) -> Option<(Reg, DType)> {
+    match instr {
+        Instr::Load { dst, slot } => program.slots.get(slot.0 as usize).map(|slot| (*dst, slot.dtype)),
+        Instr::Generate { dst, dtype, .. } | Instr::Select { dtype, dst, .. } => Some((*dst, *dtype)),
+        Instr::Unary { op, dtype, dst, .. } => Some((*dst, unary_result(*op, *dtype))),
+        Instr::Binary { op, dtype, dst, .. } => Some((*dst, binary_result(*op, *dtype))),
+        Instr::Cast { to, dst, .. } => Some((*dst, *to)),
+        Instr::Store { .. } | Instr::Reduce { .. } | Instr::Compress { .. } => None,
+    }
+}
+
+/// Dtype of the result of a one-operand operation.
+pub(crate) fn unary_result(op: UnaryOp, dtype: DType) -> DType {
+    match op {
+        UnaryOp::LogicalNot | UnaryOp::IsNan | UnaryOp::IsInf | UnaryOp::IsFinite => DType::Bool,
+        _ => dtype,
+    }
+}
+
+/// Dtype of the result of a two-operand operation.
+pub(crate) fn binary_result(op: BinaryOp, dtype: DType) -> DType {
+    match op {
+        BinaryOp::Equal
+        | BinaryOp::NotEqual
+        | BinaryOp::Less
+        | BinaryOp::LessEqual
+        | BinaryOp::Greater
+        | BinaryOp::GreaterEqual
+        | BinaryOp::LogicalAnd
+        | BinaryOp::LogicalOr
+        | BinaryOp::LogicalXor => DType::Bool,
+        _ => dtype,
+    }
+}
+
+/// A constant as the front bytes of a word.
+pub(super) fn constant(value: Scalar, dtype: DType) -> [u64; 1] {
+    let mut word = [0u64; 1];
+    bytemuck::cast_slice_mut::<u64, u8>(&mut word)[..dtype.size()].copy_from_slice(&value.to_bytes(dtype));
+    word
+}
+
+struct Builder<'p> {
+    program: &'p Program,
+    kernels: Kernels,
+}
+
+impl Builder<'_> {
+    fn step(&self, step: &Step) -> Result<PreparedStep> {
+        match step {
+            Step::Sweep(sweep) => self.sweep(sweep).map(PreparedStep::Sweep),
+            Step::Call { closure, input, output } => {
+                Ok(PreparedStep::Call { closure: *closure, input: input.0 as usize, output: output.0 as usize })
+            }
+        }
+    }
+
+    fn sweep(&self, sweep: &Sweep) -> Result<PreparedSweep> {
+        let mut made = PreparedSweep {
+            axes: sweep.axes.clone(),
+            tile_elements: sweep.tile_elements,
+            tracks: Vec::new(),
+            code: Vec::with_capacity(sweep.code.len()),
+            finishing: Vec::new(),
+        };
+        let mut stored = vec![false; self.program.slots.len()];
+        for instr in &sweep.code {
+            if let Instr::Store { slot, .. } = instr {
+                stored[slot.0 as usize] = true;
+            }
+        }
+        let mut tracks = Tracks { slots: vec![None; self.program.slots.len()] };
+        for instr in &sweep.code {
+            let action = self.action(instr, &mut made, &mut tracks, &stored)?;
+            made.code.push(action);
+        }
+        Ok(made)
+    }
+
+    fn action(&self, instr: &Instr, sweep: &mut PreparedSweep, tracks: &mut Tracks, stored: &[bool]) -> Result<Action> {
+        let reg = |reg: Reg| reg.0 as usize;
+        Ok(match instr {
+            Instr::Load { dst, slot } => {
+                let found = self.slot(*slot);
+                let size = found.dtype.size();
+                Action::Load {
+                    dst: reg(*dst),
+                    slot: slot.0 as usize,
+                    track: tracks.slot(sweep, *slot),
+                    size,
+                    swap: (found.swapped && size > 1).then(|| (self.kernels.swap_bytes)(size)),
+                    // A local that this sweep also stores into could change under a borrowed tile.
+                    borrows: !stored[slot.0 as usize],
+                }
+            }
+            Instr::Generate { dst, dtype, generator, offset, strides } => {
+                let track = push_track(sweep, Track::Generator { offset: *offset, strides: strides.clone() });
+                Action::Generate { dst: reg(*dst), dtype: *dtype, generator: *generator, track }
+            }
+            Instr::Unary { op, dtype, dst, a } => {
+                let kernel = (self.kernels.unary)(*op, *dtype).ok_or_else(|| undefined(op, *dtype))?;
+                Action::Unary {
+                    dst: reg(*dst),
+                    a: source(*a, *dtype),
+                    kernel,
+                    size: dtype.size(),
+                    out_size: unary_result(*op, *dtype).size(),
+                }
+            }
+            Instr::Binary { op, dtype, dst, a, b } => self.binary(*op, *dtype, reg(*dst), source(*a, *dtype), source(*b, *dtype))?,
+            Instr::Select { dtype, dst, mask, a, b } => Action::Select {
+                dst: reg(*dst),
+                mask: Source::Register(reg(*mask)),
+                a: source(*a, *dtype),
+                b: source(*b, *dtype),
+                kernels: (self.kernels.select)(dtype.size()),
+                size: dtype.size(),
+            },
+            Instr::Cast { from, to, mode, dst, a } => Action::Cast {
+                dst: reg(*dst),
+                a: Source::Register(reg(*a)),
+                kernel: (self.kernels.cast)(*from, *to, *mode),
+                from: *from,
+                to: *to,
+            },
+            Instr::Store { slot, src } => {
+                let dtype = self.slot(*slot).dtype;
+                Action::Store { slot: slot.0 as usize, track: tracks.slot(sweep, *slot), src: source(*src, dtype), size: dtype.size() }
+            }
+            Instr::Reduce { acc, src } => self.reduce(acc.0 as usize, *src, sweep),
+            Instr::Compress { slot, src, mask } => {
+                let dtype = self.slot(*slot).dtype;
+                let before = &self.program.slots[..slot.0 as usize];
+                Action::Compress {
+                    slot: slot.0 as usize,
+                    ordinal: before.iter().filter(|slot| slot.kind == SlotKind::Output).count(),
+                    src: source(*src, dtype),
+                    mask: source(*mask, DType::Bool),
+                    size: dtype.size(),
+                }
+            }
+        })
+    }
+
+    fn binary(&self, op: BinaryOp, dtype: DType, dst: usize, a: Source, b: Source) -> Result<Action> {
+        let (op, a, b) = match op {
+            BinaryOp::Greater => (BinaryOp::Less, b, a),
+            BinaryOp::GreaterEqual => (BinaryOp::LessEqual, b, a),
+            _ => (op, a, b),
+        };
+        let kernels = (self.kernels.binary)(op, dtype).ok_or_else(|| undefined(&op, dtype))?;
+        Ok(Action::Binary { dst, a, b, kernels, size: dtype.size(), out_size: binary_result(op, dtype).size() })
+    }
+
+    fn reduce(&self, acc: usize, src: Arg, sweep: &mut PreparedSweep) -> Action {
+        let accumulation = &self.program.accumulators[acc];
+        if !accumulation.finishes.is_empty() && !sweep.finishing.contains(&acc) {
+            sweep.finishing.push(acc);
+        }
+        let index = (accumulation.kind == AccumulatorKind::FirstFalse).then(|| push_track(sweep, Track::Index));
+        let track = push_track(sweep, Track::Accumulator(acc));
+        Action::Reduce { acc, track, index, src: source(src, accumulation.dtype), size: accumulation.dtype.size() }
+    }
+
+    fn slot(&self, slot: SlotId) -> &Slot {
+        &self.program.slots[slot.0 as usize]
+    }
+}
+
+/// The track of each slot that a sweep has met, so that long programs are prepared in linear time.
+struct Tracks {
+    slots: Vec<Option<usize>>,
+}
+
+impl Tracks {
+    fn slot(&mut self, sweep: &mut PreparedSweep, slot: SlotId) -> usize {
+        let slot = slot.0 as usize;
+        *self.slots[slot].get_or_insert_with(|| {
+            sweep.tracks.push(Track::Slot(slot));
+            sweep.tracks.len() - 1
+        })
+    }
+}
+
+fn push_track(sweep: &mut PreparedSweep, track: Track) -> usize {
+    if let Some(found) = sweep.tracks.iter().position(|other| *other == track) {
+        return found;
+    }
+    sweep.tracks.push(track);
+    sweep.tracks.len() - 1
+}
+
+fn source(arg: Arg, dtype: DType) -> Source {
+    match arg {
+        Arg::Reg(reg) => Source::Register(reg.0 as usize),
+        Arg::Const(value) => Source::Constant(constant(value, dtype)),
+    }
+}
+
+fn undefined(op: &dyn std::fmt::Debug, dtype: DType) -> Error {
+    Error::internal(format!("malformed program: {op:?} is not defined on {dtype}"))
+}

@@ -1,0 +1,389 @@
+//! The accumulator: one state per kind of reduction and family of element type, and the dispatch to its kernels.
+
+use super::axes::{TileAxis, each_element, walk};
+use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN};
+use super::element::{Float, Truth};
+use super::order::{self, Extremes};
+use super::superaccumulator::{Superaccumulator, digits_for};
+use super::truth::{self, Bits, FirstZero, Truths};
+use super::whole::{self, WholeSums};
+use super::{AccumulatorKind, SumMode, exact};
+use crate::error::{Error, Result};
+use crate::nd::DType;
+use half::{bf16, f16};
+use std::marker::PhantomData;
+
+/// Partial results of a number of outputs of one reduction.
+#[derive(Clone, Debug)]
+pub struct Accumulator {
+    pub(super) kind: AccumulatorKind,
+    pub(super) dtype: DType,
+    pub(super) outputs: usize,
+    pub(super) state: State,
+}
+
+/// The states, as structures of arrays.
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    Exact(Superaccumulator),
+    Compensated(Compensated),
+    Whole(WholeSums),
+    Extremes(Extremes),
+    Truths(Truths),
+    FirstZero(FirstZero),
+}
+
+/// Digits per output of the exact sum of `dtype`, and of its sum of squares.
+fn exact_widths(dtype: DType, moments: bool) -> (i32, [usize; 2]) {
+    const fn of<T: Float>() -> (i32, [usize; 2]) {
+        let (low, end) = (T::EXPONENT_MIN, T::EXPONENT_END);
+        (low, [digits_for(low, end), digits_for(2 * low, 2 * end)])
+    }
+    let (low, [sum, squares]) = match dtype {
+        DType::F16 => of::<f16>(),
+        DType::BF16 => of::<bf16>(),
+        DType::F32 => of::<f32>(),
+        _ => of::<f64>(),
+    };
+    (low, [sum, if moments { squares } else { 0 }])
+}
+
+impl Accumulator {
+    /// An empty accumulator of `outputs` outputs; `dtype` is that of the elements it will absorb.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Refused`] if the states of that many outputs cannot be addressed.
+    pub fn new(kind: AccumulatorKind, dtype: DType, outputs: usize) -> Result<Self> {
+        if Self::state_bytes_max(kind, dtype, outputs) > isize::MAX as u64 {
+            return Err(Error::refused(format!("the states of {outputs} outputs cannot be addressed")));
+        }
+        let sums = |mode: SumMode, moments: bool| {
+            if !dtype.is_float() {
+                State::Whole(WholeSums::new(moments, outputs))
+            } else if mode == SumMode::Exact {
+                let (low, widths) = exact_widths(dtype, moments);
+                State::Exact(Superaccumulator::new(widths, low, outputs))
+            } else {
+                State::Compensated(Compensated::new(mode, moments, outputs))
+            }
+        };
+        let state = match kind {
+            AccumulatorKind::Sum(mode) => sums(mode, false),
+            AccumulatorKind::Moments(mode) => sums(mode, true),
+            AccumulatorKind::Min | AccumulatorKind::Max => State::Extremes(Extremes::new(outputs)),
+            AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => State::Truths(Truths::new(outputs)),
+            AccumulatorKind::FirstFalse => State::FirstZero(FirstZero::new(outputs)),
+        };
+        Ok(Self { kind, dtype, outputs, state })
+    }
+
+    /// Every byte an accumulator of these holds, itself included, for as long as it lives. It never grows.
+    #[must_use]
+    pub fn state_bytes_max(kind: AccumulatorKind, dtype: DType, outputs: usize) -> u64 {
+        let sums = |mode: SumMode, moments: bool| {
+            if !dtype.is_float() {
+                WholeSums::output_bytes(moments)
+            } else if mode == SumMode::Exact {
+                Superaccumulator::output_bytes(exact_widths(dtype, moments).1)
+            } else {
+                Compensated::output_bytes(moments)
+            }
+        };
+        let output_bytes = match kind {
+            AccumulatorKind::Sum(mode) => sums(mode, false),
+            AccumulatorKind::Moments(mode) => sums(mode, true),
+            AccumulatorKind::Min | AccumulatorKind::Max => Extremes::OUTPUT_BYTES,
+            AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => Truths::OUTPUT_BYTES,
+            AccumulatorKind::FirstFalse => FirstZero::OUTPUT_BYTES,
+        };
+        output_bytes.saturating_mul(outputs as u64).saturating_add(size_of::<Self>() as u64)
+    }
+
+    /// Back to empty; keeps the memory.
+    pub fn reset(&mut self) {
+        match &mut self.state {
+            State::Exact(state) => state.reset(),
+            State::Compensated(state) => state.reset(),
+            State::Whole(state) => state.reset(),
+            State::Extremes(state) => state.reset(),
+            State::Truths(state) => state.reset(),
+            State::FirstZero(state) => state.reset(),
+        }
+    }
+
+    /// The number of outputs.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// What is accumulated.
+    #[must_use]
+    pub fn kind(&self) -> AccumulatorKind {
+        self.kind
+    }
+
+    /// The dtype of absorbed elements.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// Absorbs a tile: dense C-order native elements of the box `axes` (a `bool` is a byte, any but zero true).
+    /// `base` is the output of the first element and `index` its global linear index.
+    ///
+    /// Inlined whole, so that a caller's target features reach the kernels: call it from one function per
+    /// instruction set, not from many places. Needs no alignment and does not allocate. The result does not depend
+    /// on the instruction set.
+    ///
+    /// # Panics
+    /// If the tile is shorter than the box, or an output lies outside the accumulator.
+    #[inline(always)]
+    pub fn absorb(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
+        match &mut self.state {
+            State::Exact(state) => absorb_exact(state, self.dtype, tile, axes, base),
+            State::Compensated(state) => absorb_compensated(state, self.dtype, tile, axes, base),
+            State::Whole(state) => absorb_whole(state, self.dtype, tile, axes, base),
+            State::Extremes(state) => {
+                if matches!(self.kind, AccumulatorKind::Min) {
+                    absorb_extremes::<true>(state, self.dtype, tile, axes, base);
+                } else {
+                    absorb_extremes::<false>(state, self.dtype, tile, axes, base);
+                }
+            }
+            State::Truths(state) => absorb_truths(state, self.dtype, tile, axes, base),
+            State::FirstZero(state) => absorb_first(state, self.dtype, tile, axes, base, index),
+        }
+    }
+
+    /// [`Accumulator::absorb`] compiled once, for the baseline instruction set.
+    #[inline(never)]
+    pub(crate) fn absorb_baseline(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
+        self.absorb(tile, axes, base, index);
+    }
+
+    /// Absorbs the element `value` (its native bytes) repeated over the box `axes`, which may be of any size.
+    ///
+    /// # Panics
+    /// If an output lies outside the accumulator or `value` is not one element.
+    pub fn absorb_constant(&mut self, value: &[u8], axes: &[TileAxis], base: usize, index: i64) {
+        assert_eq!(value.len(), self.dtype.size(), "one {} element", self.dtype);
+        // Reduced axes only repeat the element; the smallest index counts for the first false.
+        let (mut repeats, mut lowest) = (1_u64, index);
+        let mut kept = [TileAxis::default(); super::axes::TILE_AXES_MAX];
+        let mut rank = 0;
+        for axis in axes.iter().filter(|axis| axis.length != 1) {
+            if axis.output_step == 0 || axis.length == 0 {
+                repeats *= axis.length as u64;
+                lowest += (axis.index_step * (axis.length as i64 - 1)).min(0);
+            } else {
+                assert!(rank < kept.len(), "a box has at most {} kept axes", kept.len());
+                kept[rank] = *axis;
+                rank += 1;
+            }
+        }
+        if repeats == 0 {
+            return;
+        }
+        if let State::FirstZero(_) = self.state {
+            return each_element(&kept[..rank], base, lowest, |_, output, index| self.absorb_baseline(value, &[], output, index));
+        }
+        let repeated = self.repeated(value, repeats);
+        each_element(&kept[..rank], base, lowest, |_, output, _| self.merge_run(output, &repeated, 0, 1));
+    }
+
+    /// An accumulator of one output that absorbed `value` so many times: doubled as often as `count` has bits.
+    fn repeated(&self, value: &[u8], count: u64) -> Self {
+        let mut power = Self::new(self.kind, self.dtype, 1).expect("one output fits where several did");
+        let mut total = power.clone();
+        power.absorb_baseline(value, &[], 0, 0);
+        let mut rest = count;
+        while rest > 0 {
+            if rest & 1 == 1 {
+                total.merge_run(0, &power, 0, 1);
+            }
+            rest >>= 1;
+            if rest > 0 {
+                let half = power.clone();
+                power.merge_run(0, &half, 0, 1);
+            }
+        }
+        total
+    }
+
+    /// Merges the outputs `from..from + count` of `other` into `at..at + count`.
+    ///
+    /// # Panics
+    /// If the two differ in kind or dtype, or a range is outside.
+    pub fn merge_run(&mut self, at: usize, other: &Self, from: usize, count: usize) {
+        assert_eq!((self.kind, self.dtype), (other.kind, other.dtype), "accumulators of one reduction merge");
+        match (&mut self.state, &other.state) {
+            (State::Exact(state), State::Exact(other)) => state.merge_run(at, other, from, count),
+            (State::Compensated(state), State::Compensated(other)) => state.merge_run(at, other, from, count),
+            (State::Whole(state), State::Whole(other)) => state.merge_run(at, other, from, count),
+            (State::Extremes(state), State::Extremes(other)) => state.merge_run(at, other, from, count),
+            (State::Truths(state), State::Truths(other)) => state.merge_run(at, other, from, count),
+            (State::FirstZero(state), State::FirstZero(other)) => state.merge_run(at, other, from, count),
+            _ => unreachable!("kind and dtype decide the state"),
+        }
+    }
+
+    /// Takes the elements of `other`'s outputs `from..from + count` out of `at..at + count` again: exact sums,
+    /// integers and counts. A sum of zero that is left is `+0.0`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Usage`] for the other kinds, [`crate::ErrorKind::Data`] where a NaN or an infinity went
+    /// in or more would come out than went in; nothing has changed then.
+    pub fn subtract_run(&mut self, at: usize, other: &Self, from: usize, count: usize) -> Result<()> {
+        if (self.kind, self.dtype) != (other.kind, other.dtype) {
+            return Err(Error::usage("accumulators of different reductions cannot be subtracted"));
+        }
+        match (&mut self.state, &other.state) {
+            (State::Exact(state), State::Exact(other)) => state.subtract_run(at, other, from, count),
+            (State::Whole(state), State::Whole(other)) => state.subtract_run(at, other, from, count),
+            (State::Truths(state), State::Truths(other)) => state.subtract_run(at, other, from, count),
+            _ => Err(Error::usage(format!("{:?} of {} cannot be subtracted", self.kind, self.dtype))),
+        }
+    }
+}
+
+/// Runs `$body` on `tile` cut into elements of the Rust type `$t`.
+macro_rules! cut {
+    ($tile:ident, $size:expr, $cells:ident => $body:expr) => {{
+        let ($cells, rest) = $tile.as_chunks::<$size>();
+        debug_assert!(rest.is_empty(), "whole elements");
+        $body
+    }};
+}
+
+#[inline(always)]
+fn absorb_exact(state: &mut Superaccumulator, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    state.expect_values((tile.len() / dtype.size()) as u64);
+    macro_rules! of {
+        ($t:ty, $deep:expr, $squares:expr, $wide:expr) => {
+            cut!(tile, { size_of::<$t>() }, cells => {
+                let mut target = exact::Target::<$t, $deep, $squares, $wide> { state, element: PhantomData };
+                walk(&mut target, cells, axes, base);
+            })
+        };
+    }
+    match (dtype, state.widths[1] > 0) {
+        (DType::F16, false) => of!(f16, false, false, false),
+        (DType::F16, true) => of!(f16, false, true, false),
+        (DType::BF16, false) => of!(bf16, false, false, false),
+        (DType::BF16, true) => of!(bf16, false, true, false),
+        (DType::F32, false) => of!(f32, false, false, false),
+        (DType::F32, true) => of!(f32, false, true, false),
+        (_, false) => of!(f64, true, false, false),
+        (_, true) => of!(f64, true, false, true),
+    }
+}
+
+#[inline(always)]
+fn absorb_compensated(state: &mut Compensated, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($t:ty, $step:expr, $moments:expr) => {
+            cut!(tile, { size_of::<$t>() }, cells => {
+                let mut target = compensated::Target::<$t, $step, $moments> { state, element: PhantomData };
+                walk(&mut target, cells, axes, base);
+            })
+        };
+        ($t:ty) => {
+            match (state.mode, state.moments) {
+                (SumMode::Naive, false) => of!($t, PLAIN, false),
+                (SumMode::Naive, true) => of!($t, PLAIN, true),
+                (SumMode::Kahan, false) => of!($t, KAHAN, false),
+                (SumMode::Kahan, true) => of!($t, KAHAN, true),
+                (_, false) => of!($t, NEUMAIER, false),
+                (_, true) => of!($t, NEUMAIER, true),
+            }
+        };
+    }
+    match dtype {
+        DType::F16 => of!(f16),
+        DType::BF16 => of!(bf16),
+        DType::F32 => of!(f32),
+        _ => of!(f64),
+    }
+}
+
+#[inline(always)]
+fn absorb_whole(state: &mut WholeSums, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($t:ty, $size:expr) => {
+            cut!(tile, $size, cells => if state.moments {
+                walk(&mut whole::Target::<$t, true> { state, element: PhantomData }, cells, axes, base);
+            } else {
+                walk(&mut whole::Target::<$t, false> { state, element: PhantomData }, cells, axes, base);
+            })
+        };
+    }
+    match dtype {
+        DType::I8 => of!(i8, 1),
+        DType::I16 => of!(i16, 2),
+        DType::I32 => of!(i32, 4),
+        DType::I64 => of!(i64, 8),
+        DType::U8 => of!(u8, 1),
+        DType::U16 => of!(u16, 2),
+        DType::U32 => of!(u32, 4),
+        DType::U64 => of!(u64, 8),
+        _ => of!(Truth, 1),
+    }
+}
+
+#[inline(always)]
+fn absorb_extremes<const SMALLEST: bool>(state: &mut Extremes, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($t:ty, $size:expr) => {
+            cut!(tile, $size, cells => {
+                walk(&mut order::Target::<$t, SMALLEST> { state, element: PhantomData }, cells, axes, base);
+            })
+        };
+    }
+    match dtype {
+        DType::Bool => of!(Truth, 1),
+        DType::I8 => of!(i8, 1),
+        DType::I16 => of!(i16, 2),
+        DType::I32 => of!(i32, 4),
+        DType::I64 => of!(i64, 8),
+        DType::U8 => of!(u8, 1),
+        DType::U16 => of!(u16, 2),
+        DType::U32 => of!(u32, 4),
+        DType::U64 => of!(u64, 8),
+        DType::F16 => of!(f16, 2),
+        DType::BF16 => of!(bf16, 2),
+        DType::F32 => of!(f32, 4),
+        DType::F64 => of!(f64, 8),
+    }
+}
+
+/// Runs `$body` with `$t` bound to the tested bits of `$dtype` and `$cells` to the tile's elements.
+macro_rules! tested {
+    ($dtype:expr, $tile:ident, $t:ident, $cells:ident => $body:expr) => {{
+        macro_rules! of {
+                        ($u:ty, $float:expr) => {{
+                            type $t = Bits<$u, $float>;
+                            cut!($tile, { size_of::<$u>() }, $cells => $body)
+                        }};
+                    }
+        match ($dtype.size(), $dtype.is_float()) {
+            (1, _) => of!(u8, false),
+            (2, false) => of!(u16, false),
+            (2, true) => of!(u16, true),
+            (4, false) => of!(u32, false),
+            (4, true) => of!(u32, true),
+            (_, false) => of!(u64, false),
+            (_, true) => of!(u64, true),
+        }
+    }};
+}
+
+#[inline(always)]
+fn absorb_truths(state: &mut Truths, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    tested!(dtype, tile, T, cells => walk(&mut truth::Target::<T> { state, element: PhantomData }, cells, axes, base));
+}
+
+#[inline(always)]
+fn absorb_first(state: &mut FirstZero, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
+    tested!(dtype, tile, T, cells => state.absorb::<T>(cells, axes, base, index));
+}

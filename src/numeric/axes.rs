@@ -1,0 +1,182 @@
+//! The box a tile covers: how its axes run over outputs and indices, and the walk that turns any box into the
+//! three shapes the kernels know: a run into one output, rows over columns, and outer loops around those.
+
+/// One axis of a tile, in C order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TileAxis {
+    /// Elements along the axis.
+    pub length: usize,
+    /// Outputs moved per step; 0 = the axis is reduced.
+    pub output_step: i64,
+    /// Step of the element's global linear index.
+    pub index_step: i64,
+}
+
+/// Axes longer than one that a box may have after coalescing. A tile of `2^16` elements cannot have more.
+pub const TILE_AXES_MAX: usize = 16;
+
+/// Axes with the length 1 ones dropped and compatible neighbours joined.
+#[derive(Clone, Copy)]
+pub(super) struct Coalesced {
+    axes: [TileAxis; TILE_AXES_MAX],
+    rank: usize,
+}
+
+impl Coalesced {
+    /// Joins `axes`; where `indexed`, only neighbours whose index steps fit too. `None` for a box without elements.
+    ///
+    /// # Panics
+    /// If more than [`TILE_AXES_MAX`] axes are left: the box is then larger than any tile.
+    #[inline(always)]
+    pub(super) fn new(axes: &[TileAxis], indexed: bool) -> Option<Self> {
+        let mut joined = Self { axes: [TileAxis::default(); TILE_AXES_MAX], rank: 0 };
+        for axis in axes {
+            if axis.length == 0 {
+                return None;
+            }
+            if axis.length == 1 {
+                continue;
+            }
+            if joined.rank > 0 {
+                let last = &mut joined.axes[joined.rank - 1];
+                let fits = last.output_step == axis.output_step.wrapping_mul(axis.length as i64)
+                    && (!indexed || last.index_step == axis.index_step.wrapping_mul(axis.length as i64));
+                if fits {
+                    *last = TileAxis { length: last.length * axis.length, ..*axis };
+                    continue;
+                }
+            }
+            assert!(joined.rank < TILE_AXES_MAX, "a tile has at most {TILE_AXES_MAX} axes longer than one");
+            joined.axes[joined.rank] = *axis;
+            joined.rank += 1;
+        }
+        Some(joined)
+    }
+
+    #[inline(always)]
+    pub(super) fn axes(&self) -> &[TileAxis] {
+        &self.axes[..self.rank]
+    }
+}
+
+/// The outputs a column block goes to: column `j` to `first + j * step`.
+#[derive(Clone, Copy)]
+pub(super) struct Columns {
+    pub first: usize,
+    pub step: i64,
+    pub count: usize,
+}
+
+impl Columns {
+    #[inline(always)]
+    pub(super) fn output(&self, column: usize) -> usize {
+        (self.first as i64 + column as i64 * self.step) as usize
+    }
+
+    /// The columns `from..from + count` of these.
+    #[inline(always)]
+    pub(super) fn part(&self, from: usize, count: usize) -> Self {
+        Self { first: self.output(from), step: self.step, count }
+    }
+}
+
+/// Rows of a column block: `count` rows, each `stride` elements after the one before.
+#[derive(Clone, Copy)]
+pub(super) struct Rows {
+    pub count: usize,
+    pub stride: usize,
+}
+
+/// What a state does with the two inner shapes of a box of elements `C`.
+pub(super) trait Absorb<C> {
+    /// All of `cells` into `output`.
+    fn run(&mut self, cells: &[C], output: usize);
+    /// The element at row `i`, column `j` is `cells[i * rows.stride + j]` and goes to output `j` of `columns`.
+    fn columns(&mut self, cells: &[C], rows: Rows, columns: Columns);
+}
+
+/// Feeds the box `axes` of `cells` to `state`.
+#[inline(always)]
+pub(super) fn walk<C, S: Absorb<C>>(state: &mut S, cells: &[C], axes: &[TileAxis], base: usize) {
+    let Some(joined) = Coalesced::new(axes, false) else { return };
+    let axes = joined.axes();
+    match axes {
+        [] => state.run(&cells[..1], base),
+        [one] if one.output_step == 0 => state.run(&cells[..one.length], base),
+        [rows, columns] if rows.output_step == 0 => {
+            let columns = Columns { first: base, step: columns.output_step, count: columns.length };
+            state.columns(cells, Rows { count: rows.length, stride: columns.count }, columns);
+        }
+        _ => walk_outer(state, cells, axes, base),
+    }
+}
+
+/// Outer loops around the runs or column blocks of a box with at least one axis.
+#[inline(always)]
+fn walk_outer<C, S: Absorb<C>>(state: &mut S, cells: &[C], axes: &[TileAxis], base: usize) {
+    let (last, outer) = (axes[axes.len() - 1], &axes[..axes.len() - 1]);
+    let mut strides = [0_usize; TILE_AXES_MAX];
+    let mut stride = last.length;
+    for axis in (0..outer.len()).rev() {
+        strides[axis] = stride;
+        stride *= outer[axis].length;
+    }
+    // Under kept columns the longest reduced axis makes the rows; all others are looped over.
+    let mut rows_axis = usize::MAX;
+    if last.output_step != 0 {
+        for (axis, outer_axis) in outer.iter().enumerate() {
+            if outer_axis.output_step == 0 && (rows_axis == usize::MAX || outer_axis.length > outer[rows_axis].length) {
+                rows_axis = axis;
+            }
+        }
+    }
+    let rows = match outer.get(rows_axis) {
+        Some(axis) => Rows { count: axis.length, stride: strides[rows_axis] },
+        None => Rows { count: 1, stride: last.length },
+    };
+    let mut at = [0_usize; TILE_AXES_MAX];
+    let (mut cell, mut output) = (0_usize, base as i64);
+    loop {
+        if last.output_step == 0 {
+            state.run(&cells[cell..cell + last.length], output as usize);
+        } else {
+            state.columns(&cells[cell..], rows, Columns { first: output as usize, step: last.output_step, count: last.length });
+        }
+        let mut axis = outer.len();
+        loop {
+            if axis == 0 {
+                return;
+            }
+            axis -= 1;
+            if axis == rows_axis {
+                continue;
+            }
+            at[axis] += 1;
+            cell += strides[axis];
+            output += outer[axis].output_step;
+            if at[axis] < outer[axis].length {
+                break;
+            }
+            cell -= at[axis] * strides[axis];
+            output -= at[axis] as i64 * outer[axis].output_step;
+            at[axis] = 0;
+        }
+    }
+}
+
+/// Calls `visit(element, output, index)` for every element of the box, in C order. For rare and cold paths.
+pub(super) fn each_element(axes: &[TileAxis], base: usize, index: i64, mut visit: impl FnMut(usize, usize, i64)) {
+    let Some(joined) = Coalesced::new(axes, true) else { return };
+    let axes = joined.axes();
+    let total: usize = axes.iter().map(|axis| axis.length).product();
+    for element in 0..total {
+        let (mut rest, mut output, mut linear) = (element, base as i64, index);
+        for axis in axes.iter().rev() {
+            let at = (rest % axis.length) as i64;
+            rest /= axis.length;
+            output += at * axis.output_step;
+            linear += at * axis.index_step;
+        }
+        visit(element, output as usize, linear);
+    }
+}

@@ -1,0 +1,165 @@
+//! Unsigned integers of any size, just enough to finish a reduction: add, subtract, multiply, shift, compare, and
+//! the quotient of 126 to 128 leading bits. Allocates; used once per output, never per element.
+
+use std::cmp::Ordering;
+
+/// A natural number: 64-bit limbs, lowest first, the highest not zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Big {
+    limbs: Vec<u64>,
+}
+
+/// The leading bits of a quotient: its value is `(leading + rest) * 2^exponent` with `0 <= rest < 1`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quotient {
+    pub leading: u128,
+    pub exponent: i64,
+    /// Whether `rest` is not zero.
+    pub inexact: bool,
+}
+
+impl Big {
+    pub(super) fn from_limbs(mut limbs: Vec<u64>) -> Self {
+        while limbs.last() == Some(&0) {
+            limbs.pop();
+        }
+        Self { limbs }
+    }
+
+    pub(super) fn from_u128(value: u128) -> Self {
+        Self::from_limbs(vec![value as u64, (value >> 64) as u64])
+    }
+
+    pub(super) fn is_zero(&self) -> bool {
+        self.limbs.is_empty()
+    }
+
+    /// Number of bits up to the highest one.
+    pub(super) fn bits(&self) -> u64 {
+        self.limbs.last().map_or(0, |top| self.limbs.len() as u64 * 64 - u64::from(top.leading_zeros()))
+    }
+
+    pub(super) fn add(&self, other: &Self) -> Self {
+        let (long, short) = if self.limbs.len() >= other.limbs.len() { (self, other) } else { (other, self) };
+        let mut limbs = Vec::with_capacity(long.limbs.len() + 1);
+        let mut carry = false;
+        for (at, limb) in long.limbs.iter().enumerate() {
+            let (sum, first) = limb.overflowing_add(short.limbs.get(at).copied().unwrap_or(0));
+            let (sum, second) = sum.overflowing_add(u64::from(carry));
+            carry = first || second;
+            limbs.push(sum);
+        }
+        limbs.push(u64::from(carry));
+        Self::from_limbs(limbs)
+    }
+
+    /// The distance of the two and how `self` compares with `other`.
+    pub(super) fn difference(&self, other: &Self) -> (Self, Ordering) {
+        let order = self.cmp(other);
+        let (large, small) = if order == Ordering::Less { (other, self) } else { (self, other) };
+        let mut limbs = Vec::with_capacity(large.limbs.len());
+        let mut borrow = false;
+        for (at, limb) in large.limbs.iter().enumerate() {
+            let (rest, first) = limb.overflowing_sub(small.limbs.get(at).copied().unwrap_or(0));
+            let (rest, second) = rest.overflowing_sub(u64::from(borrow));
+            borrow = first || second;
+            limbs.push(rest);
+        }
+        (Self::from_limbs(limbs), order)
+    }
+
+    pub(super) fn multiply(&self, other: &Self) -> Self {
+        let mut limbs = vec![0_u64; self.limbs.len() + other.limbs.len()];
+        for (at, &left) in self.limbs.iter().enumerate() {
+            let mut carry = 0_u128;
+            for (limb, &right) in limbs[at..].iter_mut().zip(&other.limbs) {
+                let product = u128::from(left) * u128::from(right) + u128::from(*limb) + carry;
+                *limb = product as u64;
+                carry = product >> 64;
+            }
+            limbs[at + other.limbs.len()] = carry as u64;
+        }
+        Self::from_limbs(limbs)
+    }
+
+    pub(super) fn shift_left(&self, bits: u64) -> Self {
+        if self.is_zero() {
+            return Self::default();
+        }
+        let within = (bits % 64) as u32;
+        let mut limbs = vec![0_u64; (bits / 64) as usize];
+        let mut carry = 0_u64;
+        for &limb in &self.limbs {
+            limbs.push(limb << within | carry);
+            carry = limb.checked_shr(64 - within).unwrap_or(0);
+        }
+        limbs.push(carry);
+        Self::from_limbs(limbs)
+    }
+
+    /// The number divided by `2^bits`, rounded down, and whether anything was cut off.
+    fn shift_right(&self, bits: u64) -> (Self, bool) {
+        let (whole, within) = ((bits / 64) as usize, (bits % 64) as u32);
+        if whole >= self.limbs.len() {
+            return (Self::default(), !self.is_zero());
+        }
+        let cut = self.limbs[..whole].iter().any(|limb| *limb != 0) || self.limbs[whole] & ((1_u64 << within) - 1) != 0;
+        let kept = &self.limbs[whole..];
+        let limbs = (0..kept.len())
+            .map(|at| kept[at] >> within | kept.get(at + 1).map_or(0, |next| next.checked_shl(64 - within).unwrap_or(0)))
+            .collect();
+        (Self::from_limbs(limbs), cut)
+    }
+
+    /// The leading bits of `self * 2^exponent / divisor`, at least 126 of them; with an even exponent on request.
+    /// `divisor` is not zero.
+    pub(super) fn quotient(&self, exponent: i64, divisor: u128, even: bool) -> Quotient {
+        if self.is_zero() {
+            return Quotient { leading: 0, exponent: 0, inexact: false };
+        }
+        // A dividend of (bits of the divisor) + 127 or 126 bits gives a quotient of 126 to 128 bits.
+        let mut width = i64::from(128 - divisor.leading_zeros()) + 127;
+        let mut shift = width - self.bits() as i64;
+        if even && (exponent - shift) % 2 != 0 {
+            width -= 1;
+            shift -= 1;
+        }
+        debug_assert!(width < 256);
+        let (dividend, cut) = if shift >= 0 { (self.shift_left(shift as u64), false) } else { self.shift_right(shift.unsigned_abs()) };
+        let limb = |at: usize| u128::from(dividend.limbs.get(at).copied().unwrap_or(0));
+        let (leading, rest) = divide(limb(3) << 64 | limb(2), limb(1) << 64 | limb(0), divisor);
+        Quotient { leading, exponent: exponent - shift, inexact: cut || rest != 0 }
+    }
+}
+
+impl PartialOrd for Big {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Big {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.limbs.len().cmp(&other.limbs.len()).then_with(|| self.limbs.iter().rev().cmp(other.limbs.iter().rev()))
+    }
+}
+
+/// `(high * 2^128 + low) / divisor` and the remainder, where `high < divisor`.
+fn divide(high: u128, low: u128, divisor: u128) -> (u128, u128) {
+    debug_assert!(high < divisor);
+    if let (Ok(_), Ok(high)) = (u64::try_from(divisor), u64::try_from(high)) {
+        let upper = u128::from(high) << 64 | low >> 64;
+        let lower = (upper % divisor) << 64 | u128::from(low as u64);
+        return ((upper / divisor) << 64 | lower / divisor, lower % divisor);
+    }
+    let (mut rest, mut quotient) = (high, 0_u128);
+    for bit in (0..128).rev() {
+        let carry = rest >> 127 != 0;
+        rest = rest << 1 | (low >> bit & 1);
+        if carry || rest >= divisor {
+            rest = rest.wrapping_sub(divisor);
+            quotient |= 1 << bit;
+        }
+    }
+    (quotient, rest)
+}

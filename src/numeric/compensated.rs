@@ -1,0 +1,274 @@
+//! The sums that are not exact: Neumaier, Kahan, pairwise and naive, all in f64 over fixed lanes.
+//!
+//! Every output holds pairs `(sum, compensation)` whose value is `sum + compensation`. A tile is summed in
+//! [`LANES`] lanes. Each lane adds runs of elements plainly and then adds the run with the mode's step:
+//!
+//! | mode | run | step | error of the result, `u = 2^-53`, `A` = sum of magnitudes |
+//! |---|---|---|---|
+//! | Neumaier, Kahan of f16, bf16, f32 | 8 | compensated | about `8 u A` at worst; 0 while a run's sum fits 53 bits |
+//! | Neumaier, Kahan of f64 | 1 | compensated | `u abs(S) + n^2 u^2 A`, Kahan `2 u A + n u^2 A` |
+//! | Pairwise | 128 | compensated | `127 u A` at worst, `8 u A` typically |
+//! | Naive | the tile | plain | `n u A` at worst |
+//!
+//! Lanes fold as a binary tree and tiles are added in order of the calls, by TwoSum (naive: plainly), so the bits
+//! depend on the tiles and their order, never on the instruction set. A sum that left the finite range ignores its
+//! compensation, so infinities stay infinities.
+
+use super::axes::{Absorb, Columns, Rows};
+use super::element::Float;
+use super::lanes::{LANES, LaneFold, fold_run, fold_strip};
+use super::round::Exact;
+use super::{SumMode, memory::reserved};
+use std::marker::PhantomData;
+
+/// Rows that pairwise mode adds plainly.
+const RUN_PAIRWISE: usize = 128;
+/// Rows of elements narrower than f64 that the compensated modes add plainly, exact for 24-bit mantissas within
+/// 26 binades.
+const RUN_NARROW: usize = 8;
+
+/// How a lane takes the sum of a run.
+pub(super) const NEUMAIER: u8 = 0;
+pub(super) const KAHAN: u8 = 1;
+pub(super) const PLAIN: u8 = 2;
+
+/// Sums with compensations, one of each per output; the squares only for moments.
+#[derive(Clone, Debug)]
+pub(super) struct Compensated {
+    pub mode: SumMode,
+    pub moments: bool,
+    pub counts: Vec<u64>,
+    /// Sum, compensation of the sum, sum of squares, compensation of those.
+    pub parts: [Vec<f64>; 4],
+}
+
+impl Compensated {
+    pub(super) fn new(mode: SumMode, moments: bool, outputs: usize) -> Self {
+        let squares = if moments { outputs } else { 0 };
+        let mut made = Self { mode, moments, counts: reserved(outputs), parts: [outputs, outputs, squares, squares].map(reserved) };
+        made.reset();
+        made
+    }
+
+    /// Bytes per output.
+    pub(super) const fn output_bytes(moments: bool) -> u64 {
+        8 + if moments { 32 } else { 16 }
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.counts.fill(0);
+        for (at, part) in self.parts.iter_mut().enumerate() {
+            // -0.0 is the identity of addition: only negative zeros sum to a negative zero.
+            part.fill(if at == 0 { -0.0 } else { 0.0 });
+        }
+    }
+
+    #[inline(always)]
+    fn merge_one(&mut self, at: usize, count: u64, pairs: [f64; 4]) {
+        self.counts[at] += count;
+        let plain = self.mode == SumMode::Naive;
+        let [sum, sum_rest, square, square_rest] = &mut self.parts;
+        add_pair(plain, &mut sum[at], &mut sum_rest[at], pairs[0], pairs[1]);
+        if self.moments {
+            add_pair(plain, &mut square[at], &mut square_rest[at], pairs[2], pairs[3]);
+        }
+    }
+
+    pub(super) fn merge_run(&mut self, at: usize, other: &Self, from: usize, count: usize) {
+        for step in 0..count {
+            let pairs = [0, 1, 2, 3].map(|part| other.parts[part].get(from + step).copied().unwrap_or(0.0));
+            self.merge_one(at + step, other.counts[from + step], pairs);
+        }
+    }
+
+    /// The sum (or the sum of squares) of one output: the plain float where it is not finite, else the exact pair.
+    pub(super) fn value(&self, at: usize, squares: bool) -> Result<Exact, f64> {
+        let first = if squares { 2 } else { 0 };
+        let (sum, rest) = (self.parts[first][at], self.parts[first + 1][at]);
+        if !sum.is_finite() {
+            return Err(sum);
+        }
+        Ok(Exact::from_f64(sum).add(&Exact::from_f64(if rest.is_finite() { rest } else { 0.0 })))
+    }
+}
+
+/// `(sum, rest) += (add, add_rest)`, by TwoSum.
+#[inline(always)]
+fn add_pair(plain: bool, sum: &mut f64, rest: &mut f64, add: f64, add_rest: f64) {
+    let before = *sum;
+    let total = before + add;
+    if !plain {
+        *rest = (*rest + add_rest) + two_sum_error(before, add, total);
+    }
+    *sum = total;
+}
+
+/// The rounding error of `total = left + right`.
+#[inline(always)]
+fn two_sum_error(left: f64, right: f64, total: f64) -> f64 {
+    let part = total - left;
+    (left - (total - part)) + (right - part)
+}
+
+/// Sum and compensation of every lane, and the plain sum of the run under way.
+#[derive(Clone, Copy)]
+struct Lanes<const STEP: u8> {
+    run: [f64; LANES],
+    sum: [f64; LANES],
+    rest: [f64; LANES],
+}
+
+impl<const STEP: u8> Lanes<STEP> {
+    #[inline(always)]
+    fn new() -> Self {
+        Self { run: [-0.0; LANES], sum: [-0.0; LANES], rest: [0.0; LANES] }
+    }
+
+    #[inline(always)]
+    fn flush(&mut self) {
+        for lane in 0..LANES {
+            let (before, run) = (self.sum[lane], self.run[lane]);
+            match STEP {
+                NEUMAIER => {
+                    let total = before + run;
+                    self.rest[lane] += two_sum_error(before, run, total);
+                    self.sum[lane] = total;
+                }
+                KAHAN => {
+                    // A zero compensation must not cost a negative zero its sign.
+                    let add = if self.rest[lane] == 0.0 { run } else { run + self.rest[lane] };
+                    let total = before + add;
+                    let rest = add - (total - before);
+                    // A compensation of an infinity would turn it into NaN.
+                    self.rest[lane] = if total.abs() < f64::INFINITY { rest } else { 0.0 };
+                    self.sum[lane] = total;
+                }
+                _ => self.sum[lane] = before + run,
+            }
+            self.run[lane] = -0.0;
+        }
+    }
+
+    /// Folds the lanes as a binary tree.
+    #[inline(always)]
+    fn fold(mut self) -> (f64, f64) {
+        let mut width = LANES / 2;
+        while width > 0 {
+            for lane in 0..width {
+                let (add, add_rest) = (self.sum[lane + width], self.rest[lane + width]);
+                add_pair(STEP == PLAIN, &mut self.sum[lane], &mut self.rest[lane], add, add_rest);
+            }
+            width /= 2;
+        }
+        (self.sum[0], self.rest[0])
+    }
+}
+
+struct SumFold<const STEP: u8, const MOMENTS: bool> {
+    block_rows: usize,
+    sums: Lanes<STEP>,
+    squares: Lanes<STEP>,
+}
+
+impl<const STEP: u8, const MOMENTS: bool, T: Float> LaneFold<T> for SumFold<STEP, MOMENTS> {
+    #[inline(always)]
+    fn block_rows(&self) -> usize {
+        self.block_rows
+    }
+
+    #[inline(always)]
+    fn step(&mut self, row: &[T; LANES]) {
+        for lane in 0..LANES {
+            let value = row[lane].widen();
+            self.sums.run[lane] += value;
+            if MOMENTS {
+                let square = value * value;
+                self.squares.run[lane] += square;
+                if !T::SQUARE_IS_F64 && STEP != PLAIN {
+                    // What the square of an f64 lost; without it the variance of a constant would not be 0.
+                    self.squares.rest[lane] += value.mul_add(value, -square);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn flush(&mut self) {
+        self.sums.flush();
+        if MOMENTS {
+            self.squares.flush();
+        }
+    }
+}
+
+/// A state as the kernel of one element type, step and width sees it.
+pub(super) struct Target<'a, T, const STEP: u8, const MOMENTS: bool> {
+    pub state: &'a mut Compensated,
+    pub element: PhantomData<T>,
+}
+
+impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS> {
+    #[inline(always)]
+    fn fold(&self) -> SumFold<STEP, MOMENTS> {
+        let block_rows = match self.state.mode {
+            SumMode::Pairwise => RUN_PAIRWISE,
+            SumMode::Naive => usize::MAX,
+            _ if T::SQUARE_IS_F64 => RUN_NARROW,
+            _ => 1,
+        };
+        SumFold { block_rows, sums: Lanes::new(), squares: Lanes::new() }
+    }
+}
+
+impl<T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, STEP, MOMENTS> {
+    #[inline(always)]
+    fn run(&mut self, cells: &[T::Bytes], output: usize) {
+        let mut fold = self.fold();
+        fold_run::<T, _>(&mut fold, cells);
+        let (sum, rest) = fold.sums.fold();
+        let (square, square_rest) = if MOMENTS { fold.squares.fold() } else { (0.0, 0.0) };
+        self.state.merge_one(output, cells.len() as u64, [sum, rest, square, square_rest]);
+    }
+
+    #[inline(always)]
+    fn columns(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
+        let mut first = 0;
+        while first < columns.count {
+            let width = LANES.min(columns.count - first);
+            let mut fold = self.fold();
+            fold_strip::<T, _>(&mut fold, &cells[first..], rows, width);
+            let strip = columns.part(first, width);
+            first += LANES;
+            if width == LANES && strip.step == 1 {
+                self.state.merge_strip::<STEP, MOMENTS>(strip.first, rows.count as u64, &fold.sums, &fold.squares);
+                continue;
+            }
+            for lane in 0..width {
+                let pairs = [fold.sums.sum[lane], fold.sums.rest[lane], fold.squares.sum[lane], fold.squares.rest[lane]];
+                self.state.merge_one(strip.output(lane), rows.count as u64, pairs);
+            }
+        }
+    }
+}
+
+impl Compensated {
+    /// [`Compensated::merge_one`] for neighbouring outputs at once.
+    #[inline(always)]
+    fn merge_strip<const STEP: u8, const MOMENTS: bool>(&mut self, at: usize, count: u64, sums: &Lanes<STEP>, squares: &Lanes<STEP>) {
+        for total in &mut self.counts[at..at + LANES] {
+            *total += count;
+        }
+        let [sum, sum_rest, square, square_rest] = &mut self.parts;
+        add_lanes(&mut sum[at..at + LANES], &mut sum_rest[at..at + LANES], sums);
+        if MOMENTS {
+            add_lanes(&mut square[at..at + LANES], &mut square_rest[at..at + LANES], squares);
+        }
+    }
+}
+
+#[inline(always)]
+fn add_lanes<const STEP: u8>(sums: &mut [f64], rests: &mut [f64], lanes: &Lanes<STEP>) {
+    for lane in 0..LANES {
+        add_pair(STEP == PLAIN, &mut sums[lane], &mut rests[lane], lanes.sum[lane], lanes.rest[lane]);
+    }
+}

@@ -1,0 +1,218 @@
+//! From states to results: every statistic is one rounding of an exact number.
+//!
+//! With `n` elements, sum `S` and sum of squares `Q`: the mean is `S/n`, the variance `(n Q - S^2) / (n (n - ddof))`,
+//! the standard deviation its root. Exact states and integers hold the true `S` and `Q`; compensated states hold
+//! pairs that are taken as they are, so there a variance can only be as good as they, and is clamped at 0.
+
+use super::accumulator::{Accumulator, State};
+use super::compensated::Compensated;
+use super::order::{Extremes, Keyed};
+use super::round::{Exact, FloatFormat, write_bits};
+use super::superaccumulator::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
+use super::whole::WholeSums;
+use super::{AccumulatorKind, Finish, element::Truth};
+use crate::error::{Error, Result};
+use crate::nd::DType;
+use half::{bf16, f16};
+
+/// A sum before rounding.
+enum Total {
+    Finite(Exact),
+    NegativeZero,
+    Infinity { negative: bool },
+    Nan,
+}
+
+impl Total {
+    fn from_f64(value: f64) -> Self {
+        if value.is_nan() { Total::Nan } else { Total::Infinity { negative: value < 0.0 } }
+    }
+}
+
+impl Accumulator {
+    /// Writes `what` of the outputs `from..from + count` to `out`, as native elements of `dtype`.
+    ///
+    /// Sum, mean, variance and standard deviation finish into any float dtype, rounded once; sums of integers and
+    /// bools also into any integer dtype. Minimum and maximum finish into the dtype of the elements, any and all into
+    /// `bool`, counts and the first false index into `i64`. An empty mean is NaN, as is a variance of `n <= ddof`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Data`] where an integer sum leaves `dtype`, or a minimum or maximum has no elements;
+    /// [`crate::ErrorKind::Usage`] where the accumulator does not finish into that.
+    pub fn finish(&self, what: Finish, dtype: DType, from: usize, count: usize, out: &mut [u8]) -> Result<()> {
+        if from.checked_add(count).is_none_or(|end| end > self.outputs) {
+            return Err(Error::internal(format!("outputs {from}..{from}+{count} of {}", self.outputs)));
+        }
+        if out.len() != count * dtype.size() {
+            return Err(Error::internal(format!("{} bytes for {count} elements of {dtype}", out.len())));
+        }
+        for (step, element) in out.chunks_exact_mut(dtype.size()).enumerate() {
+            write_bits(self.finish_one(what, dtype, from + step)?, element);
+        }
+        Ok(())
+    }
+
+    fn finish_one(&self, what: Finish, dtype: DType, at: usize) -> Result<u64> {
+        match (&self.state, what, dtype) {
+            (State::Extremes(state), Finish::Min, _) if self.kind == AccumulatorKind::Min && dtype == self.dtype => {
+                extreme(state, dtype, at, true)
+            }
+            (State::Extremes(state), Finish::Max, _) if self.kind == AccumulatorKind::Max && dtype == self.dtype => {
+                extreme(state, dtype, at, false)
+            }
+            (State::Truths(state), Finish::Any, DType::Bool) => Ok(u64::from(state.nonzero[at] > 0)),
+            (State::Truths(state), Finish::All, DType::Bool) => Ok(u64::from(state.nonzero[at] == state.counts[at])),
+            (State::Truths(state), Finish::CountNonzero, DType::I64) => Ok(state.nonzero[at]),
+            (State::FirstZero(state), Finish::FirstFalse, DType::I64) => {
+                let index = state.indices[at];
+                Ok(if index == i64::MAX { -1_i64 } else { index } as u64)
+            }
+            (State::Whole(state), Finish::Sum, _) if dtype.is_integer() => integer_sum(state.sums[at], dtype),
+            (
+                State::Exact(_) | State::Compensated(_) | State::Whole(_),
+                Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. },
+                _,
+            ) => {
+                let format = FloatFormat::of(dtype).ok_or_else(|| self.refusal(what, dtype))?;
+                self.statistic(what, format, at).ok_or_else(|| self.refusal(what, dtype))
+            }
+            _ => Err(self.refusal(what, dtype)),
+        }
+    }
+
+    fn refusal(&self, what: Finish, dtype: DType) -> Error {
+        Error::usage(format!("{:?} of {} does not finish as {what:?} into {dtype}", self.kind, self.dtype))
+    }
+
+    /// The bits of a statistic in `format`; `None` if the state lacks the squares for it.
+    fn statistic(&self, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
+        let count = self.count(at);
+        let (ddof, root) = match what {
+            Finish::Sum => return Some(round_total(self.total(at), 1, format)),
+            Finish::Mean if count == 0 => return Some(format.nan()),
+            Finish::Mean => return Some(round_total(self.total(at), u128::from(count), format)),
+            Finish::Var { ddof } => (ddof, false),
+            Finish::Std { ddof } => (ddof, true),
+            _ => return None,
+        };
+        if !matches!(self.kind, AccumulatorKind::Moments(_)) {
+            return None;
+        }
+        if count <= ddof {
+            return Some(format.nan());
+        }
+        let sum = match self.total(at) {
+            Total::Finite(sum) => sum,
+            Total::NegativeZero => Exact::default(),
+            Total::Infinity { .. } | Total::Nan => return Some(format.nan()),
+        };
+        let Some(squares) = self.squares(at) else {
+            return Some(format.infinity(false)); // the squares of finite elements left the range of the mode
+        };
+        let deviation = sum.deviation(&squares, count);
+        if deviation.is_zero() || deviation.negative {
+            return Some(format.zero(false));
+        }
+        let divisor = u128::from(count) * u128::from(count - ddof);
+        Some(if root { deviation.round_sqrt(divisor, format) } else { deviation.round(divisor, format) })
+    }
+
+    /// Elements absorbed into one output.
+    fn count(&self, at: usize) -> u64 {
+        match &self.state {
+            State::Exact(state) => state.counts[at],
+            State::Compensated(state) => state.counts[at],
+            State::Whole(state) => state.counts[at],
+            State::Truths(state) => state.counts[at],
+            State::Extremes(_) | State::FirstZero(_) => 0,
+        }
+    }
+
+    fn total(&self, at: usize) -> Total {
+        match &self.state {
+            State::Exact(state) => exact_total(state, at),
+            State::Compensated(state) => compensated_total(state, at),
+            State::Whole(state) => Total::Finite(Exact::from_i128(state.sums[at])),
+            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) => Total::Nan,
+        }
+    }
+
+    /// The sum of squares of one output, if it is finite.
+    fn squares(&self, at: usize) -> Option<Exact> {
+        match &self.state {
+            State::Exact(state) => Some(state.value(at, true)),
+            State::Compensated(state) => state.value(at, true).ok(),
+            State::Whole(state) => Some(whole_squares(state, at)),
+            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) => None,
+        }
+    }
+}
+
+fn exact_total(state: &Superaccumulator, at: usize) -> Total {
+    let flags = state.flags[at];
+    let (up, down) = (flags & FLAG_INFINITY != 0, flags & FLAG_NEGATIVE_INFINITY != 0);
+    if flags & FLAG_NAN != 0 || up && down {
+        Total::Nan
+    } else if up || down {
+        Total::Infinity { negative: down }
+    } else if flags & FLAG_NOT_NEGATIVE_ZERO == 0 && state.counts[at] > 0 {
+        Total::NegativeZero
+    } else {
+        Total::Finite(state.value(at, false))
+    }
+}
+
+fn compensated_total(state: &Compensated, at: usize) -> Total {
+    match state.value(at, false) {
+        Err(special) => Total::from_f64(special),
+        Ok(sum) if sum.is_zero() && state.parts[0][at].is_sign_negative() && state.counts[at] > 0 => Total::NegativeZero,
+        Ok(sum) => Total::Finite(sum),
+    }
+}
+
+fn whole_squares(state: &WholeSums, at: usize) -> Exact {
+    Exact { negative: false, magnitude: super::big::Big::from_limbs(state.squares[at].to_vec()), exponent: 0 }
+}
+
+fn round_total(total: Total, divisor: u128, format: FloatFormat) -> u64 {
+    match total {
+        Total::Finite(value) => value.round(divisor, format),
+        Total::NegativeZero => format.zero(true),
+        Total::Infinity { negative } => format.infinity(negative),
+        Total::Nan => format.nan(),
+    }
+}
+
+fn integer_sum(sum: i128, dtype: DType) -> Result<u64> {
+    let bits = dtype.size() as u32 * 8;
+    let (low, high) = if dtype.is_unsigned() { (0, (1_i128 << bits) - 1) } else { (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1) };
+    if sum < low || sum > high {
+        return Err(
+            Error::data(format!("the sum {sum} is outside of {dtype} ({low} to {high})")).hint("sum into a wider dtype, or into f64")
+        );
+    }
+    Ok(sum as u64)
+}
+
+fn extreme(state: &Extremes, dtype: DType, at: usize, smallest: bool) -> Result<u64> {
+    fn of<T: Keyed>(state: &Extremes, at: usize, smallest: bool) -> Option<u64> {
+        state.bits::<T>(at, smallest)
+    }
+    let bits = match dtype {
+        DType::Bool => of::<Truth>(state, at, smallest),
+        DType::I8 => of::<i8>(state, at, smallest),
+        DType::I16 => of::<i16>(state, at, smallest),
+        DType::I32 => of::<i32>(state, at, smallest),
+        DType::I64 => of::<i64>(state, at, smallest),
+        DType::U8 => of::<u8>(state, at, smallest),
+        DType::U16 => of::<u16>(state, at, smallest),
+        DType::U32 => of::<u32>(state, at, smallest),
+        DType::U64 => of::<u64>(state, at, smallest),
+        DType::F16 => of::<f16>(state, at, smallest),
+        DType::BF16 => of::<bf16>(state, at, smallest),
+        DType::F32 => of::<f32>(state, at, smallest),
+        DType::F64 => of::<f64>(state, at, smallest),
+    };
+    let name = if smallest { "minimum" } else { "maximum" };
+    bits.ok_or_else(|| Error::data(format!("the {name} of no elements (output {at} is empty) does not exist")))
+}

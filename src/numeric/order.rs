@@ -1,0 +1,185 @@
+//! Smallest and largest elements, as integer keys: keys order as the elements do, `-0 < +0`, and NaN is the most
+//! extreme of all, so that it stays. A minimum is the maximum of the complemented keys.
+
+use super::axes::{Absorb, Columns, Rows};
+use super::lanes::{Cell, LANES, LaneFold, fold_run, fold_strip};
+use super::memory::reserved;
+use super::{element::Truth, superaccumulator::add_each};
+use half::{bf16, f16};
+use std::marker::PhantomData;
+
+/// The largest key of each output, widened to i64, and whether there was an element.
+#[derive(Clone, Debug)]
+pub(super) struct Extremes {
+    pub keys: Vec<i64>,
+    pub seen: Vec<u8>,
+}
+
+impl Extremes {
+    pub(super) fn new(outputs: usize) -> Self {
+        let mut made = Self { keys: reserved(outputs), seen: reserved(outputs) };
+        made.reset();
+        made
+    }
+
+    /// Bytes per output.
+    pub(super) const OUTPUT_BYTES: u64 = 9;
+
+    pub(super) fn reset(&mut self) {
+        self.keys.fill(i64::MIN);
+        self.seen.fill(0);
+    }
+
+    pub(super) fn merge_run(&mut self, at: usize, other: &Self, from: usize, count: usize) {
+        add_each(&mut self.keys[at..at + count], &other.keys[from..from + count], i64::max);
+        add_each(&mut self.seen[at..at + count], &other.seen[from..from + count], |a, b| a | b);
+    }
+
+    /// The native bits of one output's extreme of `T`; `None` if nothing was absorbed.
+    pub(super) fn bits<T: Keyed>(&self, at: usize, smallest: bool) -> Option<u64> {
+        (self.seen[at] != 0).then(|| T::bits(self.keys[at], smallest))
+    }
+}
+
+/// An element with an ordering key.
+pub(super) trait Keyed: Cell {
+    /// A signed integer of the element's width.
+    type Key: Copy + Ord + Into<i64>;
+    /// The key that no element is below.
+    const LOWEST: Self::Key;
+    /// The key of the element, complemented for minima; NaN is the highest either way.
+    fn key(self, smallest: bool) -> Self::Key;
+    /// The native bits of the element with this key; NaN is canonical.
+    fn bits(key: i64, smallest: bool) -> u64;
+}
+
+macro_rules! keyed_wholes {
+    ($($t:ty, $key:ty, $flip:expr;)*) => {$(
+        impl Keyed for $t {
+            type Key = $key;
+            const LOWEST: $key = <$key>::MIN;
+            #[inline(always)]
+            fn key(self, smallest: bool) -> $key { (self as $key ^ $flip) ^ -<$key>::from(smallest) }
+            fn bits(key: i64, smallest: bool) -> u64 { u64::from_ne_bytes((i64::from((key as $key ^ -<$key>::from(smallest)) ^ $flip)).to_ne_bytes()) }
+        }
+    )*};
+}
+keyed_wholes! {
+    i8, i8, 0; i16, i16, 0; i32, i32, 0; i64, i64, 0;
+    u8, i8, i8::MIN; u16, i16, i16::MIN; u32, i32, i32::MIN; u64, i64, i64::MIN;
+}
+
+impl Keyed for Truth {
+    type Key = i8;
+    const LOWEST: i8 = i8::MIN;
+    #[inline(always)]
+    fn key(self, smallest: bool) -> i8 {
+        i8::from(self.0 != 0) ^ -i8::from(smallest)
+    }
+    fn bits(key: i64, smallest: bool) -> u64 {
+        u64::from(key as i8 ^ -i8::from(smallest) != 0)
+    }
+}
+
+macro_rules! keyed_floats {
+    ($($t:ty, $key:ty, $infinity:expr, $nan:expr;)*) => {$(
+        impl Keyed for $t {
+            type Key = $key;
+            const LOWEST: $key = <$key>::MIN;
+            #[inline(always)]
+            fn key(self, smallest: bool) -> $key {
+                let bits = self.to_bits() as $key;
+                // Negative numbers order backwards by their bits: complement all but the sign.
+                let ordered = bits ^ ((bits >> (<$key>::BITS - 1)) & <$key>::MAX);
+                if bits & <$key>::MAX > $infinity { <$key>::MAX } else { ordered ^ -<$key>::from(smallest) }
+            }
+            fn bits(key: i64, smallest: bool) -> u64 {
+                let key = key as $key;
+                if key == <$key>::MAX {
+                    return $nan;
+                }
+                let ordered = key ^ -<$key>::from(smallest);
+                u64::from_ne_bytes(i64::from(ordered ^ ((ordered >> (<$key>::BITS - 1)) & <$key>::MAX)).to_ne_bytes())
+            }
+        }
+    )*};
+}
+keyed_floats! {
+    f16, i16, 0x7c00, 0x7e00;
+    bf16, i16, 0x7f80, 0x7fc0;
+    f32, i32, 0x7f80_0000, 0x7fc0_0000;
+    f64, i64, 0x7ff0_0000_0000_0000, 0x7ff8_0000_0000_0000;
+}
+
+/// An element read as its key, padded with the lowest key.
+#[derive(Clone, Copy)]
+struct Key<T: Keyed, const SMALLEST: bool>(T::Key);
+
+impl<T: Keyed, const SMALLEST: bool> Cell for Key<T, SMALLEST> {
+    type Bytes = T::Bytes;
+    const PAD: Self = Key(T::LOWEST);
+    #[inline(always)]
+    fn read(bytes: T::Bytes) -> Self {
+        Key(T::read(bytes).key(SMALLEST))
+    }
+}
+
+struct Fold<T: Keyed> {
+    largest: [T::Key; LANES],
+}
+
+impl<T: Keyed, const SMALLEST: bool> LaneFold<Key<T, SMALLEST>> for Fold<T> {
+    #[inline(always)]
+    fn block_rows(&self) -> usize {
+        usize::MAX
+    }
+    #[inline(always)]
+    fn step(&mut self, row: &[Key<T, SMALLEST>; LANES]) {
+        for lane in 0..LANES {
+            self.largest[lane] = self.largest[lane].max(row[lane].0);
+        }
+    }
+    #[inline(always)]
+    fn flush(&mut self) {}
+}
+
+/// A state as the kernel of one element type sees it.
+pub(super) struct Target<'a, T, const SMALLEST: bool> {
+    pub state: &'a mut Extremes,
+    pub element: PhantomData<T>,
+}
+
+impl<T: Keyed, const SMALLEST: bool> Target<'_, T, SMALLEST> {
+    #[inline(always)]
+    fn add(&mut self, output: usize, key: T::Key) {
+        self.state.keys[output] = self.state.keys[output].max(key.into());
+        self.state.seen[output] = 1;
+    }
+}
+
+impl<T: Keyed, const SMALLEST: bool> Absorb<T::Bytes> for Target<'_, T, SMALLEST> {
+    #[inline(always)]
+    fn run(&mut self, cells: &[T::Bytes], output: usize) {
+        let mut fold = Fold::<T> { largest: [T::LOWEST; LANES] };
+        fold_run::<Key<T, SMALLEST>, _>(&mut fold, cells);
+        let mut largest = T::LOWEST;
+        for lane in 0..LANES {
+            largest = largest.max(fold.largest[lane]);
+        }
+        self.add(output, largest);
+    }
+
+    #[inline(always)]
+    fn columns(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
+        let mut first = 0;
+        while first < columns.count {
+            let strip = columns.part(first, LANES.min(columns.count - first));
+            let mut fold = Fold::<T> { largest: [T::LOWEST; LANES] };
+            fold_strip::<Key<T, SMALLEST>, _>(&mut fold, &cells[first..], rows, strip.count);
+            for lane in 0..strip.count {
+                self.add(strip.output(lane), fold.largest[lane]);
+            }
+            first += LANES;
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! States as bytes, little-endian on every machine.
+//!
+//! ```text
+//! "ocac" version:u8 kind:u8 mode:u8 dtype:u8 outputs:u64, then by state:
+//! exact        per output: count:u64 flags:u8, then for the sum (and the squares):
+//!              negative:u8 low:u16 digits:u16 digit:u32...   magnitude without zero digits at either end
+//! compensated  counts:u64... then each part:f64...
+//! integers     counts:u64... sums:i128... squares:[u64; 3]...
+//! extremes     keys:i64... seen:u8...
+//! truths       counts:u64... nonzero:u64...
+//! first false  indices:i64...
+//! ```
+//! Equal elements give equal bytes, in any order and partition, for all but the compensated sums: exact digits are
+//! written settled, everything else is unique as it is.
+
+use super::accumulator::{Accumulator, State};
+use super::superaccumulator::{FLAGS_ALL, Superaccumulator, negate_if_negative, settle_digits};
+use super::{AccumulatorKind, SumMode};
+use crate::error::{Error, Result};
+use crate::nd::DType;
+
+const MAGIC: [u8; 4] = *b"ocac";
+/// Raised whenever the layout or the meaning of a state changes.
+const VERSION: u8 = 1;
+
+const MODES: [SumMode; 5] = [SumMode::Exact, SumMode::Neumaier, SumMode::Kahan, SumMode::Pairwise, SumMode::Naive];
+
+fn kind_codes(kind: AccumulatorKind) -> [u8; 2] {
+    let mode_code = |mode| MODES.iter().position(|known| *known == mode).unwrap_or(0) as u8;
+    match kind {
+        AccumulatorKind::Sum(mode) => [0, mode_code(mode)],
+        AccumulatorKind::Moments(mode) => [1, mode_code(mode)],
+        AccumulatorKind::Min => [2, 0],
+        AccumulatorKind::Max => [3, 0],
+        AccumulatorKind::Any => [4, 0],
+        AccumulatorKind::All => [5, 0],
+        AccumulatorKind::CountNonzero => [6, 0],
+        AccumulatorKind::FirstFalse => [7, 0],
+    }
+}
+
+fn kind_of(codes: [u8; 2]) -> Option<AccumulatorKind> {
+    let mode = *MODES.get(usize::from(codes[1]))?;
+    Some(match codes {
+        [0, _] => AccumulatorKind::Sum(mode),
+        [1, _] => AccumulatorKind::Moments(mode),
+        [2, 0] => AccumulatorKind::Min,
+        [3, 0] => AccumulatorKind::Max,
+        [4, 0] => AccumulatorKind::Any,
+        [5, 0] => AccumulatorKind::All,
+        [6, 0] => AccumulatorKind::CountNonzero,
+        [7, 0] => AccumulatorKind::FirstFalse,
+        _ => return None,
+    })
+}
+
+impl Accumulator {
+    /// The state as bytes; equal for equal elements, whatever their order, tiles and merges, except for the modes
+    /// of sums that are not exact.
+    #[must_use]
+    pub fn serialise(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend(MAGIC);
+        out.push(VERSION);
+        out.extend(kind_codes(self.kind));
+        out.push(DType::ALL.iter().position(|dtype| *dtype == self.dtype).unwrap_or(0) as u8);
+        put(&mut out, &[self.outputs as u64], u64::to_le_bytes);
+        match &self.state {
+            State::Exact(state) => put_exact(&mut out, state),
+            State::Compensated(state) => {
+                put(&mut out, &state.counts, u64::to_le_bytes);
+                for part in &state.parts {
+                    put(&mut out, part, f64::to_le_bytes);
+                }
+            }
+            State::Whole(state) => {
+                put(&mut out, &state.counts, u64::to_le_bytes);
+                put(&mut out, &state.sums, i128::to_le_bytes);
+                put(&mut out, state.squares.as_flattened(), u64::to_le_bytes);
+            }
+            State::Extremes(state) => {
+                put(&mut out, &state.keys, i64::to_le_bytes);
+                out.extend(&state.seen);
+            }
+            State::Truths(state) => {
+                put(&mut out, &state.counts, u64::to_le_bytes);
+                put(&mut out, &state.nonzero, u64::to_le_bytes);
+            }
+            State::FirstZero(state) => put(&mut out, &state.indices, i64::to_le_bytes),
+        }
+        out
+    }
+
+    /// The accumulator whose [`Accumulator::serialise`] gave `bytes`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Data`] for anything else.
+    pub fn deserialise(bytes: &[u8]) -> Result<Self> {
+        let corrupt = |what: &str| Error::data(format!("a serialised accumulator of {} bytes is corrupt: {what}", bytes.len()));
+        let mut reader = Reader { rest: bytes };
+        let made = read_accumulator(&mut reader).ok_or_else(|| corrupt("its header or its length is wrong"))?;
+        // One comparison covers every rule of the form: ranges, order, trailing bytes, digits that are not canonical.
+        if made.serialise() != bytes {
+            return Err(corrupt("it is not in canonical form"));
+        }
+        Ok(made)
+    }
+}
+
+fn put<T: Copy, const N: usize>(out: &mut Vec<u8>, values: &[T], bytes: impl Fn(T) -> [u8; N]) {
+    out.extend(values.iter().flat_map(|value| bytes(*value)));
+}
+
+fn put_exact(out: &mut Vec<u8>, state: &Superaccumulator) {
+    for at in 0..state.counts.len() {
+        put(out, &[state.counts[at]], u64::to_le_bytes);
+        out.push(state.flags[at]);
+        for squares in [false, true] {
+            if state.widths[usize::from(squares)] == 0 {
+                continue;
+            }
+            let mut digits = state.settled(at, squares);
+            let negative = negate_if_negative(&mut digits);
+            // The highest digit may hold more than 32 bits: as two digits every sum has one form.
+            let highest = digits.last().copied().unwrap_or(0) as u64;
+            let last = digits.len() - 1;
+            digits[last] = (highest & 0xffff_ffff) as i64;
+            digits.push((highest >> 32) as i64);
+            let low = digits.iter().position(|digit| *digit != 0).unwrap_or(0);
+            let end = digits.iter().rposition(|digit| *digit != 0).map_or(low, |at| at + 1);
+            out.push(u8::from(negative));
+            put(out, &[low as u16, (end - low) as u16], u16::to_le_bytes);
+            put(out, &digits[low..end], |digit| (digit as u32).to_le_bytes());
+        }
+    }
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
+        Some(*head)
+    }
+
+    fn fill<T, const N: usize>(&mut self, values: &mut [T], from: impl Fn([u8; N]) -> T) -> Option<()> {
+        for value in values {
+            *value = from(self.take()?);
+        }
+        Some(())
+    }
+}
+
+/// The fewest bytes an output of this kind takes, so that a corrupt number of outputs is found before it allocates.
+fn output_bytes_min(kind: AccumulatorKind, dtype: DType) -> usize {
+    match kind {
+        AccumulatorKind::Sum(_) | AccumulatorKind::Moments(_) if dtype.is_float() => 14,
+        AccumulatorKind::Sum(_) | AccumulatorKind::Moments(_) => 24,
+        AccumulatorKind::Min | AccumulatorKind::Max => 9,
+        AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => 16,
+        AccumulatorKind::FirstFalse => 8,
+    }
+}
+
+fn read_accumulator(reader: &mut Reader<'_>) -> Option<Accumulator> {
+    if reader.take()? != MAGIC || reader.take()? != [VERSION] {
+        return None;
+    }
+    let kind = kind_of(reader.take()?)?;
+    let [dtype] = reader.take()?;
+    let dtype = *DType::ALL.get(usize::from(dtype))?;
+    let outputs = usize::try_from(u64::from_le_bytes(reader.take()?)).ok()?;
+    if outputs > reader.rest.len() / output_bytes_min(kind, dtype) {
+        return None;
+    }
+    let mut made = Accumulator::new(kind, dtype, outputs).ok()?;
+    match &mut made.state {
+        State::Exact(state) => read_exact(reader, state)?,
+        State::Compensated(state) => {
+            reader.fill(&mut state.counts, u64::from_le_bytes)?;
+            for part in &mut state.parts {
+                reader.fill(part, f64::from_le_bytes)?;
+            }
+        }
+        State::Whole(state) => {
+            reader.fill(&mut state.counts, u64::from_le_bytes)?;
+            reader.fill(&mut state.sums, i128::from_le_bytes)?;
+            reader.fill(state.squares.as_flattened_mut(), u64::from_le_bytes)?;
+        }
+        State::Extremes(state) => {
+            reader.fill(&mut state.keys, i64::from_le_bytes)?;
+            reader.fill(&mut state.seen, |[seen]| u8::from(seen != 0))?;
+        }
+        State::Truths(state) => {
+            reader.fill(&mut state.counts, u64::from_le_bytes)?;
+            reader.fill(&mut state.nonzero, u64::from_le_bytes)?;
+        }
+        State::FirstZero(state) => reader.fill(&mut state.indices, i64::from_le_bytes)?,
+    }
+    Some(made)
+}
+
+fn read_exact(reader: &mut Reader<'_>, state: &mut Superaccumulator) -> Option<()> {
+    let width = state.width();
+    for at in 0..state.counts.len() {
+        state.counts[at] = u64::from_le_bytes(reader.take()?);
+        [state.flags[at]] = reader.take()?;
+        if state.flags[at] & !FLAGS_ALL != 0 {
+            return None;
+        }
+        let (sum, squares) = state.digits[at * width..(at + 1) * width].split_at_mut(state.widths[0]);
+        read_digits(reader, sum)?;
+        if !squares.is_empty() {
+            read_digits(reader, squares)?;
+        }
+    }
+    Some(())
+}
+
+fn read_digits(reader: &mut Reader<'_>, digits: &mut [i64]) -> Option<()> {
+    let [negative] = reader.take()?;
+    let low = usize::from(u16::from_le_bytes(reader.take()?));
+    let count = usize::from(u16::from_le_bytes(reader.take()?));
+    for at in low..low + count {
+        let digit = i64::from(u32::from_le_bytes(reader.take()?));
+        if at < digits.len() {
+            digits[at] = digit;
+        } else if at == digits.len() && digit <= i64::from(i32::MAX) {
+            digits[at - 1] |= digit << 32;
+        } else {
+            return None;
+        }
+    }
+    if negative != 0 {
+        for digit in digits.iter_mut() {
+            *digit = -*digit;
+        }
+        settle_digits(digits);
+    }
+    Some(())
+}

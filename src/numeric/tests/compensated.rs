@@ -1,0 +1,84 @@
+//! The other modes keep their bounds, their special values and constants.
+
+use super::*;
+
+fn magnitude(values: &[f64]) -> f64 {
+    values.iter().map(|value| value.abs()).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn errors_stay_below_the_documented_bounds(
+        values in prop::collection::vec((-1e3..1e3_f64, -30..30_i32), 1..3000),
+    ) {
+        let values: Vec<f64> = values.into_iter().map(|(value, exponent)| value * 2_f64.powi(exponent)).collect();
+        let exact = sum_f64(SumMode::Exact, &values);
+        let (unit, total, count) = (f64::EPSILON / 2.0, magnitude(&values), values.len() as f64);
+        for (mode, bound) in [
+            (SumMode::Neumaier, 3.0 * unit * exact.abs() + count * count * unit * unit * total),
+            (SumMode::Kahan, 3.0 * unit * total),
+            (SumMode::Pairwise, 128.0 * unit * total),
+            (SumMode::Naive, count * unit * total),
+        ] {
+            let error = (sum_f64(mode, &values) - exact).abs();
+            prop_assert!(error <= bound, "{mode:?}: {error} above {bound}");
+        }
+    }
+
+    #[test]
+    fn narrow_elements_stay_within_eight_units(values in prop::collection::vec(any::<f32>().prop_filter("finite", |x| x.is_finite()), 1..2000)) {
+        let bits: Vec<u64> = values.iter().map(|value| u64::from(value.to_bits())).collect();
+        let of = |mode| f64::from_bits(finished(&absorbed(AccumulatorKind::Sum(mode), DType::F32, &bits), Finish::Sum, DType::F64));
+        let total: f64 = values.iter().map(|value| f64::from(value.abs())).sum();
+        for mode in [SumMode::Neumaier, SumMode::Kahan] {
+            prop_assert!((of(mode) - of(SumMode::Exact)).abs() <= 5.0 * f64::EPSILON * total);
+        }
+    }
+}
+
+#[test]
+fn special_values_survive() {
+    for mode in MODES {
+        assert_eq!(sum_f64(mode, &[]).to_bits(), 0);
+        assert_eq!(sum_f64(mode, &[-0.0; 40]).to_bits(), (-0.0_f64).to_bits(), "{mode:?}");
+        assert_eq!(sum_f64(mode, &[0.0, -0.0]).to_bits(), 0, "{mode:?}");
+        for at in [0, 7, 399] {
+            for infinity in [f64::INFINITY, f64::NEG_INFINITY] {
+                let mut values = vec![0.1; 400];
+                values[at] = infinity;
+                assert_eq!(sum_f64(mode, &values), infinity, "{mode:?}");
+                values[200] = -infinity;
+                assert_eq!(sum_f64(mode, &values).to_bits(), 0x7ff8_0000_0000_0000, "{mode:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn constants_vary_by_nothing() {
+    for mode in MODES.into_iter().filter(|mode| !matches!(mode, SumMode::Naive | SumMode::Pairwise)) {
+        for value in [0.1, -1e10 / 3.0, 7.0, 1e-3] {
+            for count in [1_usize, 2, 37, 5000] {
+                let moments = absorbed(AccumulatorKind::Moments(mode), DType::F32, &vec![u64::from((value as f32).to_bits()); count]);
+                assert_eq!(finished(&moments, Finish::Var { ddof: 0 }, DType::F64), 0, "{mode:?} f32 {value} {count}");
+                let moments = absorbed(AccumulatorKind::Moments(mode), DType::F64, &vec![f64::to_bits(value); count]);
+                assert_eq!(finished(&moments, Finish::Var { ddof: 0 }, DType::F64), 0, "{mode:?} f64 {value} {count}");
+            }
+        }
+    }
+}
+
+#[test]
+fn deviations_are_close_and_never_negative() {
+    let values: Vec<f64> = (0..5000).map(|at| 1e8 + f64::from(at % 7)).collect();
+    let exact = absorbed(AccumulatorKind::Moments(SumMode::Exact), DType::F64, &f64_bits(&values));
+    let want = f64::from_bits(finished(&exact, Finish::Std { ddof: 1 }, DType::F64));
+    for mode in MODES {
+        let moments = absorbed(AccumulatorKind::Moments(mode), DType::F64, &f64_bits(&values));
+        let got = f64::from_bits(finished(&moments, Finish::Std { ddof: 1 }, DType::F64));
+        let tolerance = if matches!(mode, SumMode::Naive | SumMode::Pairwise) { 10.0 } else { 1e-12 };
+        assert!((got - want).abs() <= tolerance && got >= 0.0, "{mode:?}: {got} for {want}");
+    }
+}

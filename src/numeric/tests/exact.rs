@@ -1,0 +1,203 @@
+//! Exact sums and moments of floats are correctly rounded, for every input and output dtype.
+
+use super::oracle::Sums;
+use super::*;
+
+const MOMENTS: AccumulatorKind = AccumulatorKind::Moments(SumMode::Exact);
+const SUM: AccumulatorKind = AccumulatorKind::Sum(SumMode::Exact);
+
+fn check_against_oracle(dtype: DType, bits: &[u64]) {
+    let moments = absorbed(MOMENTS, dtype, bits);
+    let sum = absorbed(SUM, dtype, bits);
+    let oracle = Sums::new(dtype, bits);
+    let (exponent_bits, mantissa_bits) = layout(dtype);
+    let sign = 1 << (exponent_bits + mantissa_bits);
+    let negative_zero = !bits.is_empty() && bits.iter().all(|bits| *bits == sign);
+    for out in FLOATS {
+        let zero_sign = if negative_zero { 1 << (layout(out).0 + layout(out).1) } else { 0 };
+        let name = |what: &str| format!("{what} of {dtype} {bits:x?} into {out}");
+        assert_eq!(finished(&sum, Finish::Sum, out), oracle.round_sum(out) | zero_sign, "{}", name("sum"));
+        assert_eq!(finished(&moments, Finish::Sum, out), oracle.round_sum(out) | zero_sign, "{}", name("sum"));
+        if !bits.is_empty() {
+            assert_eq!(finished(&moments, Finish::Mean, out), oracle.round_mean(out) | zero_sign, "{}", name("mean"));
+        }
+        for ddof in [0, 1] {
+            if oracle.count > ddof {
+                let var = finished(&moments, Finish::Var { ddof }, out);
+                assert_eq!(var, oracle.round_deviation(ddof, false, out), "{}", name("var"));
+                let std = finished(&moments, Finish::Std { ddof }, out);
+                assert_eq!(std, oracle.round_deviation(ddof, true, out), "{}", name("std"));
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn few_elements_match_the_oracle(
+        (dtype, bits) in prop::sample::select(&FLOATS[..]).prop_flat_map(|dtype| (Just(dtype), finite_bits(dtype, 0..12)))
+    ) {
+        check_against_oracle(dtype, &bits);
+    }
+
+    #[test]
+    fn runs_match_the_oracle(
+        (dtype, bits) in prop::sample::select(&FLOATS[..]).prop_flat_map(|dtype| (Just(dtype), finite_bits(dtype, 12..400)))
+    ) {
+        check_against_oracle(dtype, &bits);
+    }
+
+    #[test]
+    fn any_partition_order_and_merge_tree_gives_the_same_bytes(
+        (dtype, bits) in prop::sample::select(&FLOATS[..]).prop_flat_map(|dtype| (Just(dtype), finite_bits(dtype, 1..120))),
+        cuts in prop::collection::vec(1..40_usize, 1..20),
+        picks in prop::collection::vec(any::<usize>(), 200),
+        specials in 0..4_u8,
+    ) {
+        let mut bits = bits;
+        let (exponent_bits, mantissa_bits) = layout(dtype);
+        let infinity = ((1_u64 << exponent_bits) - 1) << mantissa_bits;
+        let middle = bits.len() / 2;
+        match specials {
+            1 => bits.insert(middle, infinity | 1),
+            2 => bits.insert(middle, infinity),
+            3 => bits.insert(middle, infinity | 1 << (exponent_bits + mantissa_bits)),
+            _ => {}
+        }
+        let whole = absorbed(MOMENTS, dtype, &bits).serialise();
+        let mut shuffled = bits.clone();
+        for (at, pick) in picks.iter().enumerate().take(shuffled.len()) {
+            let with = pick % shuffled.len();
+            shuffled.swap(at, with);
+        }
+        let mut parts = Vec::new();
+        let mut rest = &shuffled[..];
+        for cut in cuts.iter().cycle() {
+            let (part, after) = rest.split_at(rest.len().min(*cut));
+            parts.push(absorbed(MOMENTS, dtype, part));
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let mut picks = picks.iter();
+        while parts.len() > 1 {
+            let other = parts.swap_remove(picks.next().unwrap() % parts.len());
+            let other = Accumulator::deserialise(&other.serialise()).unwrap();
+            let into = picks.next().unwrap() % parts.len();
+            parts[into].merge_run(0, &other, 0, 1);
+        }
+        prop_assert_eq!(parts[0].serialise(), whole);
+    }
+
+    #[test]
+    fn subtraction_leaves_what_was_not_taken_out(
+        (dtype, bits) in prop::sample::select(&FLOATS[..]).prop_flat_map(|dtype| (Just(dtype), finite_bits(dtype, 2..60))),
+        cut in 1..40_usize,
+    ) {
+        let (head, tail) = bits.split_at(cut.min(bits.len() - 1));
+        let mut all = absorbed(MOMENTS, dtype, &bits);
+        all.subtract_run(0, &absorbed(MOMENTS, dtype, head), 0, 1).unwrap();
+        let left = absorbed(MOMENTS, dtype, tail);
+        for (what, ignore_sign) in [(Finish::Sum, true), (Finish::Var { ddof: 0 }, false), (Finish::Mean, true)] {
+            let (mut a, mut b) = (finished(&all, what, DType::F64), finished(&left, what, DType::F64));
+            if ignore_sign && (a | b) << 1 == 0 {
+                (a, b) = (0, 0);
+            }
+            prop_assert_eq!(a, b);
+        }
+        all.subtract_run(0, &left, 0, 1).unwrap();
+        prop_assert_eq!(all.serialise(), Accumulator::new(MOMENTS, dtype, 1).unwrap().serialise());
+        prop_assert!(all.subtract_run(0, &left, 0, 1).is_err());
+    }
+}
+
+#[test]
+fn long_tiles_match_the_oracle() {
+    let mut state = 1_u64;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 11
+    };
+    for (count, spread) in [(8192, 1), (8192, 12), (5000, 30), (2049, 60)] {
+        let values: Vec<f64> = (0..count).map(|_| (draw() as f64 - 2_f64.powi(52)) * 2_f64.powi((draw() % spread) as i32 - 60)).collect();
+        check_against_oracle(DType::F64, &f64_bits(&values));
+        let narrow: Vec<u64> = values.iter().map(|value| u64::from((*value as f32).to_bits())).collect();
+        check_against_oracle(DType::F32, &narrow);
+    }
+}
+
+/// All elements at the edge of a binade, as many as a tile holds: the counts' largest case.
+#[test]
+fn the_largest_counts_do_not_overflow() {
+    for value in [f64::from(f32::MAX), f64::from(-f32::MAX), 1.0 + f64::EPSILON, -(2.0 - f64::EPSILON), f64::MAX, 5e-324] {
+        check_against_oracle(DType::F64, &vec![value.to_bits(); 8192]);
+    }
+    for value in [f32::MAX, -f32::MAX, 1.0 + f32::EPSILON, f32::from_bits(1)] {
+        check_against_oracle(DType::F32, &vec![u64::from(value.to_bits()); 8192]);
+    }
+    for bits in [0x7bff, 0xfbff, 1, 0x3c01] {
+        check_against_oracle(DType::F16, &vec![bits; 8192]);
+    }
+    for bits in [0x7f7f, 0xff7f, 1, 0x3f81] {
+        check_against_oracle(DType::BF16, &vec![bits; 8192]);
+    }
+}
+
+#[test]
+fn known_sums() {
+    let cases: [(&[f64], f64); 14] = [
+        (&[], 0.0),
+        (&[-0.0, -0.0], -0.0),
+        (&[-0.0, 0.0], 0.0),
+        (&[1.0, -1.0], 0.0),
+        (&[-1.0], -1.0),
+        (&[-f64::MAX], -f64::MAX),
+        (&[1e308, 1e308, -1e308], 1e308),
+        (&[f64::MAX, f64::MAX], f64::INFINITY),
+        (&[1.0, 1e100, 1.0, 1e50, -1e100, -1e50], 2.0),
+        (&[1.0, 1.1102230246251565e-16, 1.232595164407831e-32], 1.0000000000000002),
+        (&[f64::INFINITY, 1.0], f64::INFINITY),
+        (&[f64::NEG_INFINITY, f64::MAX, f64::MAX], f64::NEG_INFINITY),
+        (&[f64::MAX, 9.97920154767359795e291], f64::MAX),
+        (&[f64::MAX, 9.9792015476735991e291], f64::INFINITY),
+    ];
+    for (values, want) in cases {
+        assert_eq!(sum_f64(SumMode::Exact, values).to_bits(), want.to_bits(), "{values:?}");
+    }
+    for values in [&[f64::INFINITY, f64::NEG_INFINITY][..], &[-f64::NAN, 1.0, 2.0, 3.0, 4.0, 5.0]] {
+        assert_eq!(sum_f64(SumMode::Exact, values).to_bits(), 0x7ff8_0000_0000_0000, "{values:?}");
+    }
+}
+
+/// The exact sum lies just above a tie of f32 (of f16): by way of f64 it would round to the tie, then to even.
+#[test]
+fn narrow_results_round_once() {
+    let sum = absorbed(SUM, DType::F64, &f64_bits(&[1.0, 2_f64.powi(-24), 2_f64.powi(-80)]));
+    assert_eq!(finished(&sum, Finish::Sum, DType::F32), u64::from((1.0 + f32::EPSILON).to_bits()));
+    let sum = absorbed(SUM, DType::F64, &f64_bits(&[1.0, 2_f64.powi(-11), 2_f64.powi(-60)]));
+    assert_eq!(finished(&sum, Finish::Sum, DType::F16), 0x3c01);
+    let sum = absorbed(SUM, DType::F64, &f64_bits(&[1.0, 2_f64.powi(-8), 2_f64.powi(-70)]));
+    assert_eq!(finished(&sum, Finish::Sum, DType::BF16), 0x3f81);
+}
+
+#[test]
+fn means_and_deviations_of_hard_cases() {
+    let f64_of = |values: &[f64], what| f64::from_bits(finished(&absorbed(MOMENTS, DType::F64, &f64_bits(values)), what, DType::F64));
+    assert_eq!(f64_of(&[1e308, 1e308], Finish::Mean), 1e308);
+    assert_eq!(f64_of(&[1e200, -1e200], Finish::Std { ddof: 0 }), 1e200);
+    assert_eq!(f64_of(&[1e200, -1e200], Finish::Var { ddof: 0 }), f64::INFINITY);
+    assert_eq!(f64_of(&[1e-200, -1e-200], Finish::Std { ddof: 0 }), 1e-200);
+    assert_eq!(f64_of(&[0.1; 37], Finish::Var { ddof: 1 }), 0.0);
+    assert_eq!(f64_of(&[0.1; 37], Finish::Mean), 0.1);
+    for (values, what) in [
+        (&[][..], Finish::Mean),
+        (&[], Finish::Var { ddof: 0 }),
+        (&[1.0], Finish::Var { ddof: 1 }),
+        (&[1.0, f64::INFINITY], Finish::Std { ddof: 0 }),
+    ] {
+        assert_eq!(f64_of(values, what).to_bits(), 0x7ff8_0000_0000_0000, "{values:?} {what:?}");
+    }
+}

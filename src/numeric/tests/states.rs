@@ -1,0 +1,135 @@
+//! States: their memory, their bytes, and what they refuse.
+
+use super::super::accumulator::State;
+use super::super::memory::held_bytes;
+use super::*;
+use crate::ErrorKind;
+
+fn held(accumulator: &Accumulator) -> u64 {
+    let heap = match &accumulator.state {
+        State::Exact(state) => held_bytes(&state.counts) + held_bytes(&state.flags) + held_bytes(&state.digits),
+        State::Compensated(state) => held_bytes(&state.counts) + state.parts.iter().map(held_bytes).sum::<u64>(),
+        State::Whole(state) => held_bytes(&state.counts) + held_bytes(&state.sums) + held_bytes(&state.squares),
+        State::Extremes(state) => held_bytes(&state.keys) + held_bytes(&state.seen),
+        State::Truths(state) => held_bytes(&state.counts) + held_bytes(&state.nonzero),
+        State::FirstZero(state) => held_bytes(&state.indices),
+    };
+    heap + size_of::<Accumulator>() as u64
+}
+
+#[test]
+fn the_memory_proof_holds_every_byte() {
+    for kind in kinds() {
+        for dtype in DType::ALL {
+            for outputs in [0, 1, 7, 1000] {
+                let mut made = Accumulator::new(kind, dtype, outputs).unwrap();
+                let bound = Accumulator::state_bytes_max(kind, dtype, outputs);
+                assert_eq!(held(&made), bound, "{kind:?} {dtype} {outputs}");
+                let tile = vec![1; outputs * 3 * dtype.size()];
+                let axes = [reduced(3), TileAxis { length: outputs, output_step: 1, index_step: 1 }];
+                made.absorb_baseline(&tile, &axes, 0, 0);
+                let other = made.clone();
+                made.merge_run(0, &other, 0, outputs);
+                assert_eq!(held(&made), bound, "{kind:?} {dtype} {outputs} after use");
+                assert_eq!(held(&Accumulator::deserialise(&made.serialise()).unwrap()), bound);
+                made.reset();
+                assert_eq!(made.serialise(), Accumulator::new(kind, dtype, outputs).unwrap().serialise());
+            }
+        }
+    }
+    assert!(Accumulator::new(AccumulatorKind::Min, DType::F32, usize::MAX).is_err());
+}
+
+#[test]
+fn bytes_come_back_and_damaged_bytes_do_not_panic() {
+    for kind in kinds() {
+        for dtype in DType::ALL {
+            let bits: Vec<u64> = (0..60_u64).map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+            let mut made = Accumulator::new(kind, dtype, 3).unwrap();
+            let axes = [reduced(20), TileAxis { length: 3, output_step: 1, index_step: 1 }];
+            made.absorb_baseline(&bytes_of(dtype, &bits), &axes, 0, 0);
+            let bytes = made.serialise();
+            assert_eq!(Accumulator::deserialise(&bytes).unwrap().serialise(), bytes);
+            for cut in 0..bytes.len() {
+                assert_eq!(Accumulator::deserialise(&bytes[..cut]).unwrap_err().kind(), ErrorKind::Data);
+            }
+            for at in 0..bytes.len() {
+                for flip in [1, 0x80, 0xff] {
+                    let mut damaged = bytes.clone();
+                    damaged[at] ^= flip;
+                    if let Ok(read) = Accumulator::deserialise(&damaged) {
+                        assert_eq!(read.serialise(), damaged);
+                    }
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_bytes_do_not_panic(kind in 0..9_u8, mode in 0..6_u8, dtype in 0..14_u8, outputs in 0..4_u64, rest in prop::collection::vec(any::<u8>(), 0..300)) {
+        let mut bytes = b"ocac".to_vec();
+        bytes.extend([1, kind, mode, dtype]);
+        bytes.extend(outputs.to_le_bytes());
+        bytes.extend(rest);
+        if let Ok(read) = Accumulator::deserialise(&bytes) {
+            prop_assert_eq!(read.serialise(), bytes);
+        }
+    }
+
+    #[test]
+    fn merges_of_ranges_touch_those_outputs_only(at in 0..5_usize, from in 0..5_usize, count in 0..5_usize) {
+        for kind in kinds() {
+            let columns = |seed: u64| {
+                let mut made = Accumulator::new(kind, DType::F32, 10).unwrap();
+                let bits: Vec<u64> = (0..10).map(|at| u64::from((seed as f32 + at as f32).to_bits())).collect();
+                made.absorb_baseline(&bytes_of(DType::F32, &bits), &[TileAxis { length: 10, output_step: 1, index_step: 1 }], 0, 0);
+                made
+            };
+            let (mut merged, other) = (columns(3), columns(40));
+            merged.merge_run(at, &other, from, count);
+            for output in 0..10 {
+                let mut want = Accumulator::new(kind, DType::F32, 1).unwrap();
+                want.merge_run(0, &columns(3), output, 1);
+                if (at..at + count).contains(&output) {
+                    want.merge_run(0, &other, from + output - at, 1);
+                }
+                let mut got = Accumulator::new(kind, DType::F32, 1).unwrap();
+                got.merge_run(0, &merged, output, 1);
+                prop_assert_eq!(got.serialise(), want.serialise());
+            }
+        }
+    }
+}
+
+#[test]
+fn exact_subtraction_of_integers_and_counts() {
+    for kind in [AccumulatorKind::Moments(SumMode::Exact), AccumulatorKind::CountNonzero] {
+        for dtype in WHOLES {
+            let bits: Vec<u64> = (0..50_u64).map(|at| at.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+            let mut all = absorbed(kind, dtype, &bits);
+            all.subtract_run(0, &absorbed(kind, dtype, &bits[..20]), 0, 1).unwrap();
+            assert!(order_free(kind, dtype));
+            assert_eq!(all.serialise(), absorbed(kind, dtype, &bits[20..]).serialise(), "{kind:?} {dtype}");
+        }
+    }
+    let mut minimum = absorbed(AccumulatorKind::Min, DType::F32, &[0]);
+    assert!(minimum.subtract_run(0, &minimum.clone(), 0, 1).is_err());
+}
+
+#[test]
+fn wrong_finishes_are_refused() {
+    let sum = absorbed(AccumulatorKind::Sum(SumMode::Exact), DType::F64, &[0]);
+    let mut out = [0; 8];
+    for (what, dtype) in
+        [(Finish::Var { ddof: 0 }, DType::F64), (Finish::Sum, DType::I64), (Finish::Min, DType::F64), (Finish::All, DType::Bool)]
+    {
+        let error = sum.finish(what, dtype, 0, 1, &mut out[..dtype.size()]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{what:?}");
+    }
+    assert!(sum.finish(Finish::Sum, DType::F64, 0, 2, &mut [0; 16]).is_err());
+    assert!(sum.finish(Finish::Sum, DType::F64, 0, 1, &mut [0; 4]).is_err());
+}

@@ -1,0 +1,46 @@
+//! What every later floor relies on, stated once: a plan that breaks it is a bug of this floor.
+
+use crate::{
+    error::{Error, Result},
+    kernel::program::{SlotKind, Step},
+    plan::{Plan, ReadFrom, Stage, WriteTo},
+};
+
+/// Checks the invariants of a plan.
+pub fn check(plan: &Plan) -> Result<()> {
+    for (place, stage) in plan.stages.iter().enumerate() {
+        check_stage(plan, place, stage).map_err(|what| Error::internal(format!("plan of stage {} ({}): {what}", place + 1, stage.name)))?;
+    }
+    Ok(())
+}
+
+fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
+    let rank = stage.space.len();
+    let expect = |holds: bool, what: &str| if holds { Ok(()) } else { Err(what.to_string()) };
+    expect(stage.run.len() == rank && stage.block.len() == rank, "run and block have the rank of the space")?;
+    for axis in 0..rank {
+        expect(stage.block[axis] >= 1 && stage.block[axis] <= stage.run[axis], "a block lies inside its run")?;
+        expect(stage.run[axis] >= stage.space[axis] || stage.run[axis] % stage.block[axis] == 0, "a run is whole blocks")?;
+    }
+    expect(stage.workers >= 1 && stage.workers <= stage.in_flight, "workers are among the runs in flight")?;
+    for read in &stage.reads {
+        expect(read.map.shape == stage.space, "a read maps the stage's space")?;
+        expect(matches!(stage.program.slots[read.slot.0 as usize].kind, SlotKind::Input), "a read feeds an input slot")?;
+        if let ReadFrom::Temp(temp) = read.from {
+            let temp = &plan.temps[temp.0 as usize];
+            expect(temp.made_by < place && place <= temp.last_use, "a temp is made before it is read and lives until then")?;
+        }
+    }
+    for write in &stage.writes {
+        expect(matches!(stage.program.slots[write.slot.0 as usize].kind, SlotKind::Output), "a write comes from an output slot")?;
+        if let WriteTo::Temp(temp) = write.to {
+            expect(plan.temps[temp.0 as usize].made_by == place, "a temp is written by the stage that makes it")?;
+        }
+    }
+    for step in &stage.program.steps {
+        if let Step::Sweep(sweep) = step {
+            expect(sweep.axes.len() == rank && sweep.tile_elements >= 1, "a sweep walks the stage's axes in tiles")?;
+        }
+    }
+    Ok(())
+}

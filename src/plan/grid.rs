@@ -1,0 +1,139 @@
+//! Shapes of blocks and runs: the block from the cache, the run from the medium, both from the budget.
+
+use crate::plan::reads::Input;
+
+/// Bytes that a block of a pass touches: half of a 1 MiB second-level cache.
+pub const BLOCK_BYTES: u64 = 512 * 1024;
+/// Bytes that a run moves: mapped windows cost nothing from 4 MiB up, and a run of 8 MiB is about a millisecond of work.
+pub const RUN_BYTES: u64 = 8 * 1024 * 1024;
+/// Bytes of one run's part of the states of a reduction: merging a part must cost less than filling it.
+const PART_BYTES: u64 = 1024 * 1024;
+/// Bytes along the last axis below which a cut makes requests that media are slow at.
+const SEGMENT_BYTES: usize = 4096;
+
+/// What the shape of a pass depends on besides the budget.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// Iteration space.
+    pub space: Vec<usize>,
+    /// Axes that must lie whole in a block.
+    pub whole: Vec<bool>,
+    /// Axes from the outermost to the innermost in memory, of what is written, else of what is read most.
+    pub order: Vec<usize>,
+    /// A second axis that is innermost for somebody else: blocks are square over both.
+    pub square: Option<usize>,
+    /// Bytes that a point of the space moves and holds.
+    pub point_bytes: u64,
+    /// Kept axes and bytes per output of each reduction over all runs.
+    pub states: Vec<(Vec<usize>, u64)>,
+}
+
+/// The axes of the space from the outermost to the innermost of `input`.
+#[must_use]
+pub fn memory_order(input: &Input<'_>, rank: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rank).collect();
+    if input.map.store_rank() == 1 {
+        let strides = input.map.strides();
+        let size = |axis: usize| if strides[axis] == 0 { u64::MAX } else { strides[axis].unsigned_abs() };
+        order.sort_by_key(|&axis| (std::cmp::Reverse(size(axis)), axis));
+    }
+    order
+}
+
+impl Form {
+    /// A box of about `target_bytes`, grown from the innermost axis outwards.
+    #[must_use]
+    pub fn boxed(&self, target_bytes: u64) -> Vec<usize> {
+        let target = (target_bytes / self.point_bytes.max(1)).max(1);
+        let rank = self.space.len();
+        let mut shape: Vec<usize> = (0..rank).map(|axis| if self.whole[axis] { self.space[axis].max(1) } else { 1 }).collect();
+        if let (Some(square), Some(&inner)) = (self.square, self.order.last()) {
+            let side = (target as f64).sqrt() as usize;
+            for (axis, limit) in [(inner, side as u64), (square, target), (inner, target)] {
+                self.grow(&mut shape, axis, limit);
+            }
+        }
+        for &axis in self.order.iter().rev() {
+            self.grow(&mut shape, axis, target);
+        }
+        shape
+    }
+
+    /// Makes `axis` as long as `target` points allow.
+    fn grow(&self, shape: &mut [usize], axis: usize, target: u64) {
+        let length = self.space[axis].max(1);
+        if shape[axis] == length {
+            return;
+        }
+        let others: u64 = shape.iter().enumerate().filter(|(other, _)| *other != axis).map(|(_, &extent)| extent as u64).product();
+        let is_last = self.order.last() == Some(&axis);
+        let least = if is_last { (SEGMENT_BYTES / self.point_bytes.clamp(1, 8) as usize).min(target as usize) } else { 1 };
+        let fits = (target / others.max(1)).max(1).min(self.part_limit(shape, axis)) as usize;
+        shape[axis] = length.min(fits.max(least).max(shape[axis]));
+    }
+
+    /// How long a kept axis may be so that no reduction's part of a run outgrows [`PART_BYTES`].
+    fn part_limit(&self, shape: &[usize], axis: usize) -> u64 {
+        let limits = self.states.iter().filter(|(kept, _)| kept.contains(&axis)).map(|(kept, bytes)| {
+            let others: u64 = kept.iter().filter(|other| **other != axis).map(|&other| shape[other] as u64).product();
+            PART_BYTES / (bytes * others).max(1)
+        });
+        limits.min().unwrap_or(u64::MAX).max(1)
+    }
+}
+
+/// `run` cut to whole blocks along every axis that it does not span.
+#[must_use]
+pub fn align(space: &[usize], run: &[usize], block: &[usize]) -> Vec<usize> {
+    (0..space.len())
+        .map(|axis| match run[axis] >= space[axis] {
+            true => space[axis].max(1),
+            false => (run[axis] / block[axis] * block[axis]).max(block[axis]),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(space: &[usize]) -> Form {
+        Form {
+            space: space.to_vec(),
+            whole: vec![false; space.len()],
+            order: (0..space.len()).collect(),
+            square: None,
+            point_bytes: 8,
+            states: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn boxes_grow_from_the_inside() {
+        assert_eq!(form(&[4_000_000, 128]).boxed(512 * 1024), [512, 128]);
+        assert_eq!(form(&[50, 10_000_000]).boxed(512 * 1024), [1, 65_536]);
+        assert_eq!(form(&[3, 4, 5]).boxed(512 * 1024), [3, 4, 5]);
+        assert_eq!(form(&[]).boxed(512 * 1024), Vec::<usize>::new());
+        assert_eq!(form(&[0, 7]).boxed(512 * 1024), [1, 7]);
+    }
+
+    #[test]
+    fn wide_states_cut_the_kept_axis() {
+        let mut wide = form(&[4096, 1 << 20]);
+        wide.states = vec![(vec![1], 64)];
+        assert_eq!(wide.boxed(8 << 20), [64, 16_384]);
+    }
+
+    #[test]
+    fn transposes_are_square() {
+        let mut square = form(&[12_800, 40_000]);
+        square.square = Some(0);
+        assert_eq!(square.boxed(8 << 20), [1024, 1024]);
+    }
+
+    #[test]
+    fn runs_are_whole_blocks() {
+        assert_eq!(align(&[100, 128], &[50, 128], &[16, 128]), [48, 128]);
+        assert_eq!(align(&[100, 128], &[7, 128], &[16, 128]), [16, 128]);
+    }
+}

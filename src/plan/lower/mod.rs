@@ -1,0 +1,346 @@
+//! From the values of a pass to the tile program of a block.
+//!
+//! Values are put into sweeps: one per level and support. A level ends where a whole block is needed (a local
+//! reduction, a call); a support is the set of axes along which a value varies, so that `sqrt` of a row norm is
+//! computed once a row. Values that leave their sweep travel through locals.
+
+mod registers;
+mod sweeps;
+
+use crate::{
+    expr::{FunctionId, Graph, NodeId, Op},
+    kernel::program::{AccId, Accumulation, Program, Slot, SlotId, SlotKind, Step},
+    nd::{DType, IndexMap},
+    numeric::{AccumulatorKind, Finish},
+    plan::{
+        WriteTo,
+        expression::{Expression, LoadFrom, Make, Value, ValueId, reduced_flags},
+        share::{Anchor, Draft, How, accumulator_kind},
+    },
+};
+use std::collections::BTreeMap;
+use sweeps::{Action, SweepKey};
+
+/// A read before its place in memory is chosen.
+#[derive(Clone, Debug)]
+pub struct LoweredRead {
+    /// Slot that it feeds.
+    pub slot: SlotId,
+    /// Origin.
+    pub from: LoadFrom,
+    /// Map from stage coordinates to the store.
+    pub map: IndexMap,
+    /// Dtype of the elements.
+    pub dtype: DType,
+}
+
+/// A write before its run is chosen.
+#[derive(Clone, Debug)]
+pub struct LoweredWrite {
+    /// Slot that makes it.
+    pub slot: SlotId,
+    /// Where it goes.
+    pub to: WriteTo,
+    /// Stage axis of each axis of the result.
+    pub axes: Vec<Option<usize>>,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// Whether a mask decides how many elements there are.
+    pub compressed: bool,
+}
+
+/// A reduction over all runs, before temps are numbered.
+#[derive(Clone, Debug)]
+pub struct LoweredReduction {
+    /// Accumulator.
+    pub acc: AccId,
+    /// Stage axes that stay.
+    pub kept: Vec<usize>,
+    /// What it is finished into.
+    pub finishes: Vec<(Finish, NodeId)>,
+}
+
+/// A pass as a program, with what it reads and writes.
+#[derive(Clone, Debug, Default)]
+pub struct Lowered {
+    /// The program of a block.
+    pub program: Program,
+    /// Inputs.
+    pub reads: Vec<LoweredRead>,
+    /// Outputs.
+    pub writes: Vec<LoweredWrite>,
+    /// Reductions over all runs.
+    pub reductions: Vec<LoweredReduction>,
+    /// Functions, in the order of the program's call indices.
+    pub functions: Vec<FunctionId>,
+}
+
+/// Lowers one pass. `destinations` says where each streamed node goes; global reductions go to temps by themselves.
+pub fn lower(graph: &Graph, draft: &Draft, expression: Expression, destinations: &BTreeMap<NodeId, Vec<WriteTo>>) -> Lowered {
+    let swapped = |from: &LoadFrom| match from {
+        LoadFrom::Source(source) => graph.sources[source.0 as usize].swapped,
+        LoadFrom::Result(_) => false,
+    };
+    let mut lowering = Lowering {
+        graph,
+        draft,
+        values: expression.values,
+        made: Lowered::default(),
+        locals: BTreeMap::new(),
+        loads: BTreeMap::new(),
+        actions: BTreeMap::new(),
+        requests: Vec::new(),
+    };
+    for (index, value) in lowering.values.iter().enumerate() {
+        if let Make::Load(from, map) = &value.make {
+            let slot = SlotId(lowering.made.program.slots.len() as u32);
+            lowering.made.program.slots.push(Slot { dtype: value.dtype, kind: SlotKind::Input, swapped: swapped(from) });
+            lowering.made.reads.push(LoweredRead { slot, from: *from, map: map.clone(), dtype: value.dtype });
+            lowering.loads.insert(ValueId(index), slot);
+        }
+    }
+    let mut roots = expression.roots.iter().copied();
+    for anchor in &draft.anchors {
+        let operands: Vec<ValueId> = roots.by_ref().take(anchor.operands.len()).collect();
+        lowering.anchor(anchor, &operands, destinations);
+    }
+    lowering.inside();
+    lowering.accumulate();
+    lowering.emit();
+    lowering.made
+}
+
+/// A reduction that somebody wants.
+struct Request {
+    operand: ValueId,
+    reduced: Vec<bool>,
+    kind: AccumulatorKind,
+    finish: Finish,
+    dtype: DType,
+    node: NodeId,
+    /// The value that its result is inside the pass; `None`: a reduction over all runs.
+    local: Option<ValueId>,
+}
+
+struct Lowering<'a> {
+    graph: &'a Graph,
+    draft: &'a Draft,
+    values: Vec<Value>,
+    made: Lowered,
+    /// Slots of values that travel between sweeps.
+    locals: BTreeMap<ValueId, SlotId>,
+    /// Slots of loads.
+    loads: BTreeMap<ValueId, SlotId>,
+    actions: BTreeMap<SweepKey, Vec<Action>>,
+    requests: Vec<Request>,
+}
+
+impl Lowering<'_> {
+    fn space(&self) -> &[usize] {
+        &self.draft.space
+    }
+
+    fn full(&self) -> Vec<bool> {
+        self.space().iter().map(|&length| length > 1).collect()
+    }
+
+    fn act(&mut self, level: u32, axes: Vec<bool>, action: Action) {
+        self.actions.entry(SweepKey::new(level, axes)).or_default().push(action);
+    }
+
+    fn anchor(&mut self, anchor: &Anchor, operands: &[ValueId], destinations: &BTreeMap<NodeId, Vec<WriteTo>>) {
+        let node = self.graph.node(anchor.node);
+        let none = Vec::new();
+        let targets = destinations.get(&anchor.node).unwrap_or(&none);
+        match (&node.op, anchor.how) {
+            (Op::Reduce(reduction), How::Global) => self.request(anchor.node, reduction, operands[0], None),
+            (Op::Reduce(reduction), _) => {
+                let result = self.local_result(anchor.node, operands[0]);
+                let kept: Vec<usize> = (0..self.space().len()).filter(|axis| !reduction.axes.contains(axis)).collect();
+                let axes: Vec<Option<usize>> = match reduction.keepdims {
+                    true => (0..self.space().len()).map(|axis| kept.contains(&axis).then_some(axis)).collect(),
+                    false => kept.iter().map(|&axis| Some(axis)).collect(),
+                };
+                let (level, support) = (self.values[result.0].level, self.values[result.0].support.clone());
+                for to in targets {
+                    let slot = self.output(*to, axes.clone(), reduction.dtype, false);
+                    self.act(level, support.clone(), Action::Store(slot, result));
+                }
+            }
+            (Op::Compress { .. }, _) => {
+                let level = operands.iter().map(|id| self.values[id.0].level).max().unwrap_or(0);
+                let axes = (0..node.meta.rank()).map(Some).collect::<Vec<_>>();
+                for to in targets {
+                    let slot = self.output(*to, axes.clone(), node.dtype(), true);
+                    self.act(level, self.full(), Action::Compress(slot, operands[0], operands[1]));
+                }
+            }
+            _ => {
+                let axes: Vec<Option<usize>> = (0..self.space().len()).map(Some).collect();
+                for to in targets {
+                    let slot = self.output(*to, axes.clone(), node.dtype(), false);
+                    self.act(self.values[operands[0].0].level, self.full(), Action::Store(slot, operands[0]));
+                }
+            }
+        }
+    }
+
+    fn output(&mut self, to: WriteTo, axes: Vec<Option<usize>>, dtype: DType, compressed: bool) -> SlotId {
+        let slot = SlotId(self.made.program.slots.len() as u32);
+        self.made.program.slots.push(Slot { dtype, kind: SlotKind::Output, swapped: false });
+        self.made.writes.push(LoweredWrite { slot, to, axes, dtype, compressed });
+        slot
+    }
+
+    /// The value of a reduction that is finished inside the pass; made here if nothing in the pass uses it.
+    fn local_result(&mut self, node: NodeId, operand: ValueId) -> ValueId {
+        if let Some(place) = self.values.iter().position(|value| matches!(value.make, Make::Reduce(made, _) if made == node)) {
+            return ValueId(place);
+        }
+        let Op::Reduce(reduction) = &self.graph.node(node).op else { unreachable!("only reductions are finished locally") };
+        let reduced = reduced_flags(reduction, self.space().len());
+        let support = (0..self.space().len()).map(|axis| !reduced[axis] && self.space()[axis] > 1).collect();
+        let level = self.values[operand.0].level + 1;
+        self.values.push(Value { make: Make::Reduce(node, operand), dtype: reduction.dtype, support, level });
+        ValueId(self.values.len() - 1)
+    }
+
+    /// Reductions and calls that the pass computes on the way.
+    fn inside(&mut self) {
+        for index in 0..self.values.len() {
+            match self.values[index].make {
+                Make::Reduce(node, operand) => {
+                    let Op::Reduce(reduction) = &self.graph.node(node).op else { unreachable!("made from a reduction") };
+                    self.request(node, reduction, operand, Some(ValueId(index)));
+                }
+                Make::Call(_, operand) => {
+                    let (level, full) = (self.values[operand.0].level, self.full());
+                    let input = self.local(full.clone(), self.values[operand.0].dtype);
+                    let output = self.local(full.clone(), self.values[index].dtype);
+                    self.locals.insert(ValueId(index), output);
+                    self.act(level, full, Action::CallInput { slot: input, value: operand, result: ValueId(index) });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn request(&mut self, node: NodeId, reduction: &crate::expr::Reduction, operand: ValueId, local: Option<ValueId>) {
+        let reduced = reduced_flags(reduction, self.space().len());
+        self.requests.push(Request {
+            operand,
+            reduced,
+            kind: accumulator_kind(reduction),
+            finish: reduction.finish,
+            dtype: reduction.dtype,
+            node,
+            local,
+        });
+    }
+
+    /// One accumulator for all requests that it can answer: a mean and a deviation of the same values share their moments.
+    fn accumulate(&mut self) {
+        let requests = std::mem::take(&mut self.requests);
+        let mut groups: Vec<(AccumulatorKind, Vec<&Request>)> = Vec::new();
+        for request in &requests {
+            let mate = groups.iter_mut().find(|(kind, members)| {
+                let first = members[0];
+                let same = first.operand == request.operand
+                    && first.reduced == request.reduced
+                    && first.local.is_some() == request.local.is_some();
+                same && joint(*kind, request.kind).is_some()
+            });
+            match mate {
+                Some((kind, members)) => {
+                    *kind = joint(*kind, request.kind).unwrap_or(*kind);
+                    members.push(request);
+                }
+                None => groups.push((request.kind, vec![request])),
+            }
+        }
+        for (kind, members) in groups {
+            self.accumulator(kind, &members);
+        }
+    }
+
+    fn accumulator(&mut self, kind: AccumulatorKind, members: &[&Request]) {
+        let first = members[0];
+        let acc = AccId(self.made.program.accumulators.len() as u32);
+        let (level, dtype) = (self.values[first.operand.0].level, self.values[first.operand.0].dtype);
+        let mut finishes = Vec::new();
+        for member in members {
+            let Some(value) = member.local else { continue };
+            let slot = self.local(self.values[value.0].support.clone(), member.dtype);
+            self.locals.insert(value, slot);
+            finishes.push((member.finish, slot));
+        }
+        if first.local.is_none() {
+            let kept = (0..self.space().len()).filter(|&axis| !first.reduced[axis]).collect();
+            let finishes = members.iter().map(|member| (member.finish, member.node)).collect();
+            self.made.reductions.push(LoweredReduction { acc, kept, finishes });
+        }
+        self.made.program.accumulators.push(Accumulation { kind, dtype, reduced: first.reduced.clone(), finishes });
+        self.act(level, self.full(), Action::Reduce(acc, first.operand));
+    }
+
+    fn local(&mut self, axes: Vec<bool>, dtype: DType) -> SlotId {
+        let slot = SlotId(self.made.program.slots.len() as u32);
+        self.made.program.slots.push(Slot { dtype, kind: SlotKind::Local { axes }, swapped: false });
+        slot
+    }
+
+    fn emit(&mut self) {
+        let homes = sweeps::homes(&self.values);
+        let mut keys: Vec<SweepKey> = self.actions.keys().cloned().collect();
+        keys.extend(homes.iter().flatten().cloned());
+        keys.sort();
+        keys.dedup();
+        for value in sweeps::travelling(&self.values, &homes, &self.actions) {
+            if !self.locals.contains_key(&value) {
+                let (axes, dtype) = (self.values[value.0].support.clone(), self.values[value.0].dtype);
+                let slot = self.local(axes, dtype);
+                self.locals.insert(value, slot);
+                let key = homes[value.0].clone().expect("only computed values travel");
+                self.actions.entry(key).or_default().push(Action::Store(slot, value));
+            }
+        }
+        let tile_elements = registers::tile_elements(&self.values);
+        let members = sweeps::members(&homes);
+        let mut calls: Vec<(u32, Step)> = Vec::new();
+        let mut steps: Vec<Step> = Vec::new();
+        for (place, key) in keys.iter().enumerate() {
+            let actions = self.actions.get(key).cloned().unwrap_or_default();
+            let sweep =
+                sweeps::Emitter { values: &self.values, locals: &self.locals, loads: &self.loads, key }.emit(members.get(key), &actions);
+            steps.push(Step::Sweep(registers::allocate(key.axes.clone(), sweep, tile_elements)));
+            for action in &actions {
+                if let Action::CallInput { slot, result, .. } = action {
+                    calls.push((key.level, self.call(*slot, *result)));
+                }
+            }
+            // A call runs when every sweep of its level is done.
+            if keys.get(place + 1).is_none_or(|next| next.level > key.level) {
+                steps.extend(calls.drain(..).map(|(_, step)| step));
+            }
+        }
+        self.made.program.steps = steps;
+    }
+
+    fn call(&mut self, input: SlotId, result: ValueId) -> Step {
+        let Make::Call(node, _) = self.values[result.0].make else { unreachable!("made from a call") };
+        let Op::MapBlocks(function) = self.graph.node(node).op else { unreachable!("made from a call") };
+        self.made.functions.push(function);
+        Step::Call { closure: self.made.functions.len() - 1, input, output: self.locals[&result] }
+    }
+}
+
+/// The accumulator that serves both, if there is one.
+fn joint(a: AccumulatorKind, b: AccumulatorKind) -> Option<AccumulatorKind> {
+    match (a, b) {
+        _ if a == b => Some(a),
+        (AccumulatorKind::Sum(x), AccumulatorKind::Moments(y)) | (AccumulatorKind::Moments(y), AccumulatorKind::Sum(x)) if x == y => {
+            Some(AccumulatorKind::Moments(y))
+        }
+        _ => None,
+    }
+}

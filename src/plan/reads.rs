@@ -1,0 +1,129 @@
+//! How a run's part of each input gets into memory, and what it costs.
+
+use crate::{
+    kernel::program::SlotId,
+    nd::{IndexMap, Region, SourceFacts, StoreLayout},
+    plan::{Access, IoMode, Read, ReadFrom},
+};
+
+/// Gaps up to this size are read along: a smaller request costs the medium as much as the gap.
+const GAP_BYTES: i64 = 4096;
+/// A window over a file holds whole pages at both ends.
+const PAGE_BYTES: u64 = 4096;
+
+/// An input whose place in memory is to be chosen.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// Slot that it feeds.
+    pub slot: SlotId,
+    /// Origin.
+    pub from: ReadFrom,
+    /// Facts of the source; `None` for temps.
+    pub facts: Option<&'a SourceFacts>,
+    /// Map from stage coordinates to the store.
+    pub map: IndexMap,
+    /// Bytes of an element.
+    pub item_bytes: usize,
+}
+
+/// The part of a dense store that a box touches: `segments` runs of `span` elements each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reach {
+    segment_axes: Vec<usize>,
+    segments: u64,
+    span: u64,
+    /// From the first element to the last one.
+    extent: u64,
+}
+
+/// Chooses the access of `input` for runs of shape `run`.
+#[must_use]
+pub fn place(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -> Read {
+    let bytes = |elements: u64| elements.saturating_mul(input.item_bytes as u64);
+    let (access, bytes_per_run, bytes_once) = match input.facts {
+        None => (Access::Resident, 0, 0),
+        Some(facts) if facts.resident => (Access::Resident, 0, bytes(reach(&input.map, space, input.item_bytes).covered())),
+        Some(SourceFacts { layout: StoreLayout::Chunked { .. }, .. }) => {
+            (Access::Box, bytes(boxed(&input.map, run)), bytes(boxed(&input.map, space)))
+        }
+        Some(facts) => {
+            let reach_run = reach(&input.map, run, input.item_bytes);
+            let together = reach_run.segment_axes.is_empty() || reach_run.extent <= 2 * reach_run.covered();
+            let mapped = facts.mappable
+                && match io {
+                    IoMode::Auto => together,
+                    IoMode::Mmap => true,
+                    IoMode::Read => false,
+                };
+            let once = bytes(reach(&input.map, space, input.item_bytes).covered());
+            match mapped {
+                true => (Access::Window, bytes(reach_run.extent) + 2 * PAGE_BYTES, once),
+                false => (Access::Segments { segment_axes: reach_run.segment_axes.clone() }, bytes(reach_run.covered()), once),
+            }
+        }
+    };
+    // Runs along axes that the input does not vary on read it again.
+    let again: u64 = (0..space.len())
+        .filter(|&axis| input.map.is_broadcast(axis))
+        .map(|axis| space[axis].div_ceil(run[axis].max(1)).max(1) as u64)
+        .product();
+    let bytes_total = if space.contains(&0) { 0 } else { bytes_once.saturating_mul(again) };
+    Read { slot: input.slot, from: input.from, map: input.map.clone(), access, bytes_per_run, bytes_total }
+}
+
+impl Reach {
+    fn covered(&self) -> u64 {
+        self.segments.saturating_mul(self.span)
+    }
+}
+
+fn reach(map: &IndexMap, shape: &[usize], item_bytes: usize) -> Reach {
+    let strides = map.strides();
+    let mut axes: Vec<usize> = (0..shape.len()).filter(|&axis| shape[axis] > 1 && strides[axis] != 0).collect();
+    axes.sort_by_key(|&axis| (strides[axis].unsigned_abs(), axis));
+    let mut made = Reach { segment_axes: Vec::new(), segments: 1, span: 1, extent: 1 };
+    for &axis in &axes {
+        let (steps, stride) = (shape[axis] as u64 - 1, strides[axis].unsigned_abs());
+        let gap = (stride as i64).saturating_sub(made.span as i64).saturating_mul(item_bytes as i64);
+        if made.segment_axes.is_empty() && gap < GAP_BYTES {
+            made.span += steps * stride;
+        } else {
+            made.segment_axes.insert(0, axis);
+            made.segments = made.segments.saturating_mul(shape[axis] as u64);
+        }
+        made.extent += steps.saturating_mul(stride);
+    }
+    made
+}
+
+/// Elements of the box of store coordinates that a box of `shape` at the origin touches.
+fn boxed(map: &IndexMap, shape: &[usize]) -> u64 {
+    map.span(&Region::whole(shape)).iter().map(|span| span.len() as u64).product()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nd::shape::c_strides;
+
+    fn rows(shape: &[usize]) -> IndexMap {
+        IndexMap::dense(shape, &c_strides(shape))
+    }
+
+    #[test]
+    fn rows_lie_together_and_far_columns_do_not() {
+        let map = rows(&[1000, 128]);
+        assert_eq!(reach(&map, &[10, 128], 4), Reach { segment_axes: vec![], segments: 1, span: 1280, extent: 1280 });
+        let wide = rows(&[1000, 1 << 20]);
+        assert_eq!(reach(&wide, &[10, 2048], 4), Reach { segment_axes: vec![0], segments: 10, span: 2048, extent: 9 * (1 << 20) + 2048 });
+        // Narrow columns of short rows: the gaps are read along.
+        assert_eq!(reach(&map, &[10, 3], 4), Reach { segment_axes: vec![], segments: 1, span: 9 * 128 + 3, extent: 9 * 128 + 3 });
+    }
+
+    #[test]
+    fn a_transposed_read_makes_segments_along_the_long_stride() {
+        let map = rows(&[4096, 1 << 16]).permute(&[1, 0]);
+        let found = reach(&map, &[1024, 1024], 4);
+        assert_eq!((found.segment_axes.clone(), found.segments, found.span), (vec![1], 1024, 1024));
+    }
+}

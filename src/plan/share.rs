@@ -1,0 +1,306 @@
+//! Which results are computed, in which pass, and which share one.
+//!
+//! An *anchor* is a node whose value has to exist as a whole: an output, or a result that another stage reads.
+//! Anchors of one level and one iteration space that read something in common become one stage: one pass, many answers.
+
+use crate::{
+    expr::{Graph, NodeId, Op, Reduction, SourceId},
+    numeric::{Accumulator, AccumulatorKind, Finish},
+    plan::{
+        Limits,
+        expression::{Expression, express, reduced_flags},
+        grid::BLOCK_BYTES,
+        views::Views,
+        why::{Why, show_bytes},
+    },
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How an anchor's value comes to exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Elementwise (or a view, or a call): block by block.
+    Streamed,
+    /// A reduction whose axes lie whole in a block: block by block.
+    Local,
+    /// A reduction over all blocks.
+    Global,
+    /// A selection by a mask: block by block, as many elements as are selected.
+    Compressed,
+}
+
+/// A node that is computed as a whole.
+#[derive(Clone, Debug)]
+pub struct Anchor {
+    /// The node.
+    pub node: NodeId,
+    /// How.
+    pub how: How,
+    /// The shape that is walked.
+    pub space: Vec<usize>,
+    /// Nodes of that shape that it is made from.
+    pub operands: Vec<NodeId>,
+    /// Axes that its own reduction needs whole.
+    pub whole: Vec<bool>,
+    /// Stage level: one more than the level of everything it waits for.
+    pub level: u32,
+    reads: BTreeSet<Origin>,
+    inside: BTreeSet<NodeId>,
+    all_whole: Vec<bool>,
+}
+
+/// Something that a stage reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    Source(SourceId),
+    Result(NodeId),
+}
+
+/// Anchors that are computed in one pass.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Iteration space.
+    pub space: Vec<usize>,
+    /// Level.
+    pub level: u32,
+    /// What is computed.
+    pub anchors: Vec<Anchor>,
+    /// Reductions and calls done inside the pass.
+    pub inside: BTreeSet<NodeId>,
+    reads: BTreeSet<Origin>,
+    whole: Vec<bool>,
+}
+
+/// The accumulator that a finish needs.
+#[must_use]
+pub fn accumulator_kind(reduction: &Reduction) -> AccumulatorKind {
+    match reduction.finish {
+        Finish::Sum | Finish::Mean => AccumulatorKind::Sum(reduction.mode),
+        Finish::Var { .. } | Finish::Std { .. } => AccumulatorKind::Moments(reduction.mode),
+        Finish::Min => AccumulatorKind::Min,
+        Finish::Max => AccumulatorKind::Max,
+        Finish::Any => AccumulatorKind::Any,
+        Finish::All => AccumulatorKind::All,
+        Finish::CountNonzero => AccumulatorKind::CountNonzero,
+        Finish::FirstFalse => AccumulatorKind::FirstFalse,
+    }
+}
+
+/// Cuts a graph into passes, in the order they run.
+pub fn share(graph: &Graph, views: &Views, roots: &[NodeId], limits: &Limits, why: &mut Why) -> Vec<Draft> {
+    let sharing = Sharing { graph, views, limits };
+    let mut anchors = sharing.discover(roots, why);
+    level(&mut anchors);
+    let mut order: Vec<Anchor> = anchors.into_values().collect();
+    order.sort_by_key(|anchor| (anchor.level, anchor.node));
+    let mut drafts: Vec<Draft> = Vec::new();
+    for anchor in order {
+        sharing.place(&mut drafts, anchor, why);
+    }
+    drafts
+}
+
+fn level(anchors: &mut BTreeMap<NodeId, Anchor>) {
+    let ids: Vec<NodeId> = anchors.keys().copied().collect();
+    for id in ids {
+        let waits = anchors[&id].reads.iter().filter_map(|origin| match origin {
+            Origin::Result(node) => Some(anchors[node].level + 1),
+            Origin::Source(_) => None,
+        });
+        let level = waits.max().unwrap_or(0);
+        if let Some(anchor) = anchors.get_mut(&id) {
+            anchor.level = level;
+        }
+    }
+}
+
+struct Sharing<'a> {
+    graph: &'a Graph,
+    views: &'a Views,
+    limits: &'a Limits,
+}
+
+impl Sharing<'_> {
+    /// Every node that has to exist as a whole, from the outputs down.
+    fn discover(&self, roots: &[NodeId], why: &mut Why) -> BTreeMap<NodeId, Anchor> {
+        let mut waiting: BTreeSet<NodeId> = roots.iter().copied().collect();
+        let mut anchors = BTreeMap::new();
+        while let Some(node) = waiting.pop_last() {
+            let anchor = self.anchor(node, why);
+            waiting.extend(anchor.reads.iter().filter_map(|origin| match origin {
+                Origin::Result(result) if !anchors.contains_key(result) => Some(*result),
+                _ => None,
+            }));
+            anchors.insert(node, anchor);
+        }
+        anchors
+    }
+
+    fn anchor(&self, id: NodeId, why: &mut Why) -> Anchor {
+        let node = self.graph.node(id);
+        let (how, operands) = match &node.op {
+            Op::Reduce(reduction) => (self.how_to_reduce(id, reduction, why), node.args.clone()),
+            Op::Compress { .. } => (How::Compressed, node.args.clone()),
+            _ => (How::Streamed, vec![id]),
+        };
+        let space = self.graph.node(operands[0]).shape();
+        let whole = match (&node.op, how) {
+            (Op::Reduce(reduction), How::Local) => reduced_flags(reduction, space.len()),
+            (Op::Compress { axis: Some(_), .. }, _) => (0..space.len()).map(|axis| axis > 0).collect(),
+            _ => vec![false; space.len()],
+        };
+        let expression = self.express(&space, &operands, &whole, why);
+        Anchor {
+            node: id,
+            how,
+            space,
+            operands,
+            whole,
+            level: 0,
+            reads: origins(&expression),
+            inside: expression.inside,
+            all_whole: expression.whole,
+        }
+    }
+
+    fn express(&self, space: &[usize], operands: &[NodeId], whole: &[bool], why: &mut Why) -> Expression {
+        let mut admit = |node: NodeId, whole: &[bool]| match &self.graph.node(node).op {
+            Op::MapBlocks(_) => true,
+            _ => self.admit(node, space, whole, why),
+        };
+        express(self.graph, self.views, space, operands, whole, &mut admit)
+    }
+
+    fn admit(&self, node: NodeId, space: &[usize], whole: &[bool], why: &mut Why) -> bool {
+        let item = self.graph.node(self.graph.node(node).args[0]).dtype().size();
+        let (bytes, blocks) = smallest_block(space, whole, item);
+        let fits = self.fits(bytes, blocks);
+        let axes: Vec<usize> = (0..space.len()).filter(|&axis| whole[axis] && space[axis] > 1).collect();
+        let name = name_of(self.graph, node);
+        if fits {
+            why.note(name, format!("computed inside its pass: axes {axes:?} lie whole in a block of {}", show_bytes(bytes)));
+        } else {
+            why.note(
+                name,
+                format!("a pass of its own before it is used: axes {axes:?} whole take {} a block in {blocks} blocks", show_bytes(bytes)),
+            );
+        }
+        fits
+    }
+
+    /// A block with whole axes is cheap in the cache; a larger one must leave enough blocks for every thread.
+    fn fits(&self, bytes: u64, blocks: u64) -> bool {
+        bytes <= BLOCK_BYTES || (bytes.saturating_mul(3) <= self.limits.memory_bytes / 8 && blocks >= 4 * self.limits.threads as u64)
+    }
+
+    fn how_to_reduce(&self, id: NodeId, reduction: &Reduction, why: &mut Why) -> How {
+        let arg = self.graph.node(self.graph.node(id).args[0]);
+        let space = arg.shape();
+        if reduction.finish == Finish::FirstFalse || space.contains(&0) {
+            return How::Global;
+        }
+        let reduced = reduced_flags(reduction, space.len());
+        let outputs: u64 = (0..space.len()).filter(|&axis| !reduced[axis]).map(|axis| space[axis] as u64).product();
+        let (bytes, blocks) = smallest_block(&space, &reduced, arg.dtype().size());
+        let first_reduced = (0..space.len()).find(|&axis| reduced[axis] && space[axis] > 1);
+        let trailing = first_reduced.is_none_or(|first| (first..space.len()).all(|axis| reduced[axis] || space[axis] == 1));
+        if trailing && outputs > 1 && bytes <= BLOCK_BYTES / 2 {
+            return How::Local;
+        }
+        let state = Accumulator::state_bytes_max(accumulator_kind(reduction), arg.dtype(), 1).saturating_mul(outputs);
+        if state <= (self.limits.memory_bytes / 64).max(1 << 20) || !self.fits(bytes, blocks) {
+            return How::Global;
+        }
+        why.note(name_of(self.graph, id), format!("finished block by block: states of {outputs} outputs would take {}", show_bytes(state)));
+        How::Local
+    }
+
+    /// Puts an anchor into the pass that it can share, or into one of its own.
+    fn place(&self, drafts: &mut Vec<Draft>, anchor: Anchor, why: &mut Why) {
+        let name = name_of(self.graph, anchor.node);
+        for draft in drafts.iter_mut().filter(|draft| draft.level == anchor.level && draft.space == anchor.space) {
+            if draft.anchors.iter().chain([&anchor]).any(|member| member.how == How::Compressed) {
+                continue;
+            }
+            let common = draft.reads.intersection(&anchor.reads).next().is_some() || (draft.reads.is_empty() && anchor.reads.is_empty());
+            if !common {
+                continue;
+            }
+            let whole: Vec<bool> = draft.whole.iter().zip(&anchor.all_whole).map(|(a, b)| *a || *b).collect();
+            let (bytes, blocks) = smallest_block(&draft.space, &whole, 8);
+            if whole != draft.whole && whole != anchor.all_whole && !self.fits(bytes, blocks) {
+                why.note(
+                    name.clone(),
+                    format!(
+                        "not shared with {}: together a block would take {}",
+                        name_of(self.graph, draft.anchors[0].node),
+                        show_bytes(bytes)
+                    ),
+                );
+                continue;
+            }
+            draft.whole = whole;
+            draft.reads.extend(&anchor.reads);
+            draft.inside.extend(&anchor.inside);
+            draft.anchors.push(anchor);
+            return;
+        }
+        drafts.push(Draft {
+            space: anchor.space.clone(),
+            level: anchor.level,
+            inside: anchor.inside.clone(),
+            reads: anchor.reads.clone(),
+            whole: anchor.all_whole.clone(),
+            anchors: vec![anchor],
+        });
+    }
+}
+
+impl Draft {
+    /// Everything the pass computes, as one expression. Roots are the operands of the anchors, in order.
+    pub fn express(&self, graph: &Graph, views: &Views) -> Expression {
+        let mut roots: Vec<NodeId> = Vec::new();
+        for anchor in &self.anchors {
+            roots.extend(&anchor.operands);
+        }
+        let mut whole = vec![false; self.space.len()];
+        for anchor in &self.anchors {
+            whole.iter_mut().zip(&anchor.whole).for_each(|(all, own)| *all |= *own);
+        }
+        express(graph, views, &self.space, &roots, &whole, &mut |node, _| self.inside.contains(&node))
+    }
+}
+
+fn origins(expression: &Expression) -> BTreeSet<Origin> {
+    expression.sources_read().map(Origin::Source).chain(expression.results_read().map(Origin::Result)).collect()
+}
+
+/// Bytes of the smallest sensible block with `whole` axes (4 KiB along the last axis if that is not whole), and how many there are.
+fn smallest_block(space: &[usize], whole: &[bool], item_bytes: usize) -> (u64, u64) {
+    let mut bytes = item_bytes as u64;
+    let mut blocks = 1u64;
+    for (axis, &length) in space.iter().enumerate() {
+        let cut = match whole[axis] {
+            true => length,
+            false if axis + 1 == space.len() => length.min(4096 / item_bytes),
+            false => 1,
+        };
+        bytes = bytes.saturating_mul(cut as u64);
+        blocks = blocks.saturating_mul(length.div_ceil(cut.max(1)) as u64);
+    }
+    (bytes, blocks)
+}
+
+/// What explain calls a node.
+#[must_use]
+pub fn name_of(graph: &Graph, id: NodeId) -> String {
+    let node = graph.node(id);
+    let what = match &node.op {
+        Op::Reduce(reduction) => reduction.finish.name().to_string(),
+        Op::Compress { .. } => "mask selection".to_string(),
+        Op::MapBlocks(function) => graph.functions[function.0 as usize].name.clone(),
+        Op::Source(source) => graph.sources[source.0 as usize].name.clone(),
+        _ => "value".to_string(),
+    };
+    format!("{what} %{}", id.0)
+}

@@ -1,0 +1,255 @@
+//! The oracle: arrays as lists of numbers, every operation as the loop that defines it.
+
+use outcore::{BinaryOp, DType, Finish, UnaryOp};
+
+/// A number wide enough for every dtype.
+#[derive(Clone, Copy, Debug)]
+pub enum Number {
+    /// `bool` and integers.
+    Int(i128),
+    /// Floats; what an operation gives is rounded to the dtype.
+    Float(f64),
+}
+
+/// An array in memory, C order.
+#[derive(Clone, Debug)]
+pub struct Naive {
+    pub dtype: DType,
+    pub shape: Vec<usize>,
+    pub data: Vec<Number>,
+}
+
+impl Number {
+    pub fn float(self) -> f64 {
+        match self {
+            Number::Int(value) => value as f64,
+            Number::Float(value) => value,
+        }
+    }
+    pub fn int(self) -> i128 {
+        match self {
+            Number::Int(value) => value,
+            Number::Float(value) => value as i128,
+        }
+    }
+    pub fn truth(self) -> bool {
+        match self {
+            Number::Int(value) => value != 0,
+            Number::Float(value) => value != 0.0,
+        }
+    }
+    /// The same number as `dtype` holds it: floats rounded, integers wrapped.
+    pub fn to(self, dtype: DType) -> Number {
+        match dtype {
+            DType::Bool => Number::Int(i128::from(self.truth())),
+            DType::F64 => Number::Float(self.float()),
+            DType::F32 => Number::Float(f64::from(self.float() as f32)),
+            DType::F16 => Number::Float(f64::from(half::f16::from_f64(self.float()))),
+            DType::BF16 => Number::Float(f64::from(half::bf16::from_f64(self.float()))),
+            integer => {
+                let bits = integer.size() * 8;
+                let masked = self.int() & ((1i128 << bits) - 1);
+                let negative = !integer.is_unsigned() && masked >> (bits - 1) & 1 == 1;
+                Number::Int(if negative { masked - (1i128 << bits) } else { masked })
+            }
+        }
+    }
+    pub fn bytes(self, dtype: DType) -> Vec<u8> {
+        match dtype {
+            DType::F64 => self.float().to_ne_bytes().to_vec(),
+            DType::F32 => (self.float() as f32).to_ne_bytes().to_vec(),
+            DType::F16 => half::f16::from_f64(self.float()).to_ne_bytes().to_vec(),
+            DType::BF16 => half::bf16::from_f64(self.float()).to_ne_bytes().to_vec(),
+            integer => self.int().to_ne_bytes()[..integer.size()].to_vec(),
+        }
+    }
+}
+
+impl Naive {
+    pub fn bytes(&self) -> Vec<u8> {
+        self.data.iter().flat_map(|number| number.bytes(self.dtype)).collect()
+    }
+
+    /// The element at `coordinates`, stretched axes repeated.
+    fn at(&self, coordinates: &[usize]) -> Number {
+        let skip = coordinates.len() - self.shape.len();
+        let mut place = 0;
+        for (length, coordinate) in self.shape.iter().zip(&coordinates[skip..]) {
+            place = place * length + if *length == 1 { 0 } else { *coordinate };
+        }
+        self.data[place]
+    }
+
+    fn make(dtype: DType, shape: &[usize], mut element: impl FnMut(&[usize]) -> Number) -> Naive {
+        let mut data = Vec::new();
+        for_each(shape, |coordinates| data.push(element(coordinates)));
+        Naive { dtype, shape: shape.to_vec(), data }
+    }
+
+    pub fn cast(&self, dtype: DType) -> Naive {
+        Naive { dtype, shape: self.shape.clone(), data: self.data.iter().map(|number| number.to(dtype)).collect() }
+    }
+
+    pub fn unary(&self, op: UnaryOp) -> Naive {
+        let number = |x: Number| match (op, x) {
+            (UnaryOp::Negative, Number::Int(x)) => Number::Int(-x),
+            (UnaryOp::Negative, Number::Float(x)) => Number::Float(-x),
+            (UnaryOp::Absolute, Number::Int(x)) => Number::Int(x.abs()),
+            (UnaryOp::Absolute, Number::Float(x)) => Number::Float(x.abs()),
+            (UnaryOp::Square, Number::Int(x)) => Number::Int(x * x),
+            (UnaryOp::Square, Number::Float(x)) => Number::Float(x * x),
+            (UnaryOp::Sqrt, x) => Number::Float(x.float().sqrt()),
+            (UnaryOp::LogicalNot, x) => Number::Int(i128::from(!x.truth())),
+            (UnaryOp::IsNan, x) => Number::Int(i128::from(x.float().is_nan())),
+            (other, _) => unreachable!("{other:?} is not drawn"),
+        };
+        let dtype = match op {
+            UnaryOp::LogicalNot | UnaryOp::IsNan => DType::Bool,
+            UnaryOp::Sqrt => self.dtype.to_float(),
+            UnaryOp::Square if self.dtype == DType::Bool => DType::I8,
+            _ => self.dtype,
+        };
+        Naive { dtype, shape: self.shape.clone(), data: self.data.iter().map(|&x| number(x).to(dtype)).collect() }
+    }
+
+    pub fn binary(&self, op: BinaryOp, other: &Naive, shape: &[usize]) -> Naive {
+        let common = self.dtype.promote(other.dtype);
+        let logical = matches!(op, BinaryOp::LogicalAnd | BinaryOp::LogicalOr);
+        let comparison = matches!(op, BinaryOp::Less | BinaryOp::GreaterEqual | BinaryOp::Equal);
+        let operand = if op == BinaryOp::Divide && !common.is_float() { DType::F64 } else { common };
+        let dtype = if logical || comparison { DType::Bool } else { operand };
+        Naive::make(dtype, shape, |at| {
+            let (a, b) = (self.at(at).to(operand), other.at(at).to(operand));
+            let number = match (op, a, b) {
+                (BinaryOp::LogicalAnd, ..) => Number::Int(i128::from(self.at(at).truth() && other.at(at).truth())),
+                (BinaryOp::LogicalOr, ..) => Number::Int(i128::from(self.at(at).truth() || other.at(at).truth())),
+                (BinaryOp::Less, ..) => Number::Int(i128::from(a.float() < b.float())),
+                (BinaryOp::GreaterEqual, ..) => Number::Int(i128::from(a.float() >= b.float())),
+                (BinaryOp::Equal, ..) => Number::Int(i128::from(a.float() == b.float())),
+                (BinaryOp::Add, Number::Int(a), Number::Int(b)) => Number::Int(a + b),
+                (BinaryOp::Subtract, Number::Int(a), Number::Int(b)) => Number::Int(a - b),
+                (BinaryOp::Multiply, Number::Int(a), Number::Int(b)) => Number::Int(a * b),
+                (BinaryOp::Minimum, Number::Int(a), Number::Int(b)) => Number::Int(a.min(b)),
+                (BinaryOp::Maximum, Number::Int(a), Number::Int(b)) => Number::Int(a.max(b)),
+                (BinaryOp::Add, ..) => Number::Float(a.float() + b.float()),
+                (BinaryOp::Subtract, ..) => Number::Float(a.float() - b.float()),
+                (BinaryOp::Multiply, ..) => Number::Float(a.float() * b.float()),
+                (BinaryOp::Divide, ..) => Number::Float(a.float() / b.float()),
+                (BinaryOp::Minimum, ..) => Number::Float(pick(a.float(), b.float(), true)),
+                (BinaryOp::Maximum, ..) => Number::Float(pick(a.float(), b.float(), false)),
+                (other, ..) => unreachable!("{other:?} is not drawn"),
+            };
+            match (dtype, number) {
+                (DType::Bool, Number::Int(value)) => Number::Int(i128::from(value != 0)),
+                _ => number.to(dtype),
+            }
+        })
+    }
+
+    pub fn select(mask: &Naive, a: &Naive, b: &Naive, shape: &[usize]) -> Naive {
+        let dtype = a.dtype.promote(b.dtype);
+        Naive::make(dtype, shape, |at| if mask.at(at).truth() { a.at(at).to(dtype) } else { b.at(at).to(dtype) })
+    }
+
+    pub fn permute(&self, order: &[usize]) -> Naive {
+        let shape: Vec<usize> = order.iter().map(|&axis| self.shape[axis]).collect();
+        Naive::make(self.dtype, &shape, |at| {
+            let mut from = vec![0; at.len()];
+            order.iter().zip(at).for_each(|(&axis, &coordinate)| from[axis] = coordinate);
+            self.at(&from)
+        })
+    }
+
+    /// `(start, step, length)` per axis.
+    pub fn slice(&self, ranges: &[(usize, i64, usize)]) -> Naive {
+        let shape: Vec<usize> = ranges.iter().map(|range| range.2).collect();
+        Naive::make(self.dtype, &shape, |at| {
+            let from: Vec<usize> = at.iter().zip(ranges).map(|(&c, range)| (range.0 as i64 + c as i64 * range.1) as usize).collect();
+            self.at(&from)
+        })
+    }
+
+    pub fn reshape(&self, shape: &[usize]) -> Naive {
+        Naive { dtype: self.dtype, shape: shape.to_vec(), data: self.data.clone() }
+    }
+
+    pub fn broadcast_to(&self, shape: &[usize]) -> Naive {
+        Naive::make(self.dtype, shape, |at| self.at(at))
+    }
+
+    pub fn compress(&self, mask: &Naive) -> Naive {
+        let data: Vec<Number> = self.data.iter().zip(&mask.data).filter(|(_, keep)| keep.truth()).map(|(number, _)| *number).collect();
+        Naive { dtype: self.dtype, shape: vec![data.len()], data }
+    }
+
+    pub fn reduce(&self, finish: Finish, axes: &[usize], keepdims: bool) -> Naive {
+        let kept: Vec<usize> = (0..self.shape.len()).filter(|axis| !axes.contains(axis)).collect();
+        let shape: Vec<usize> = kept.iter().map(|&axis| self.shape[axis]).collect();
+        let mut groups: Vec<Vec<Number>> = vec![Vec::new(); shape.iter().product()];
+        for_each(&self.shape, |at| {
+            let place = kept.iter().fold(0, |place, &axis| place * self.shape[axis] + at[axis]);
+            groups[place].push(self.at(at));
+        });
+        let dtype = match finish {
+            Finish::Sum if self.dtype.is_unsigned() => DType::U64,
+            Finish::Sum | Finish::CountNonzero if finish == Finish::CountNonzero || !self.dtype.is_float() => DType::I64,
+            Finish::Mean | Finish::Var { .. } if !self.dtype.is_float() => DType::F64,
+            Finish::Any | Finish::All => DType::Bool,
+            _ => self.dtype,
+        };
+        let shape = if keepdims { (0..self.shape.len()).map(|axis| if axes.contains(&axis) { 1 } else { self.shape[axis] }).collect() } else { shape };
+        Naive { dtype, shape, data: groups.iter().map(|group| finish_group(finish, self.dtype, group).to(dtype)).collect() }
+    }
+}
+
+/// Sums are exact in f64 as long as the drawn numbers are small dyadic ones.
+fn finish_group(finish: Finish, dtype: DType, group: &[Number]) -> Number {
+    let sum: f64 = group.iter().map(|number| number.float()).sum();
+    let count = group.len() as f64;
+    match finish {
+        Finish::Sum if dtype.is_float() => Number::Float(sum),
+        Finish::Sum => Number::Int(group.iter().map(|number| number.int()).sum()),
+        Finish::Mean => Number::Float(sum / count),
+        Finish::Var { .. } => {
+            let mean = sum / count;
+            Number::Float(group.iter().map(|number| (number.float() - mean) * (number.float() - mean)).sum::<f64>() / count)
+        }
+        Finish::Min => group.iter().copied().reduce(|a, b| extreme(a, b, true)).unwrap_or(Number::Int(0)),
+        Finish::Max => group.iter().copied().reduce(|a, b| extreme(a, b, false)).unwrap_or(Number::Int(0)),
+        Finish::Any => Number::Int(i128::from(group.iter().any(|number| number.truth()))),
+        Finish::All => Number::Int(i128::from(group.iter().all(|number| number.truth()))),
+        Finish::CountNonzero => Number::Int(group.iter().filter(|number| number.truth()).count() as i128),
+        other => unreachable!("{other:?} is not drawn"),
+    }
+}
+
+fn extreme(a: Number, b: Number, smallest: bool) -> Number {
+    match (a, b) {
+        (Number::Int(a), Number::Int(b)) => Number::Int(if smallest { a.min(b) } else { a.max(b) }),
+        _ => Number::Float(pick(a.float(), b.float(), smallest)),
+    }
+}
+
+/// IEEE `minimum` and `maximum`: NaN wins, -0 is below +0.
+fn pick(a: f64, b: f64, smallest: bool) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        return f64::NAN;
+    }
+    let a_first = a < b || (a == b && a.is_sign_negative());
+    if a_first == smallest { a } else { b }
+}
+
+fn for_each(shape: &[usize], mut visit: impl FnMut(&[usize])) {
+    let count: usize = shape.iter().product();
+    let mut at = vec![0; shape.len()];
+    for _ in 0..count {
+        visit(&at);
+        for axis in (0..shape.len()).rev() {
+            at[axis] += 1;
+            if at[axis] < shape[axis] {
+                break;
+            }
+            at[axis] = 0;
+        }
+    }
+}

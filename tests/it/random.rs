@@ -1,0 +1,224 @@
+//! Random graphs against the oracle, for random budgets, thread counts and block sizes.
+//!
+//! `OUTCORE_RANDOM_CASES=100000 cargo test --release random_graphs` runs a long campaign; a failure prints its seed.
+
+use crate::naive::{Naive, Number};
+use outcore::{Array, BinaryOp, CastMode, DType, Finish, Session, SliceItem, SumMode, UnaryOp};
+
+/// A small generator of its own, so that a seed means the same case everywhere.
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+    fn pick<T: Copy>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len())]
+    }
+    fn shape(&mut self) -> Vec<usize> {
+        (0..self.below(4)).map(|_| self.pick(&[0, 1, 1, 2, 3, 5, 7, 16, 33])).collect()
+    }
+}
+
+/// The same value, lazily and by the oracle.
+#[derive(Clone)]
+struct Pair {
+    array: Array,
+    naive: Naive,
+}
+
+const FLOATS: &[DType] = &[DType::F16, DType::BF16, DType::F32, DType::F64];
+
+fn leaf(draw: &mut Draw, session: &Session) -> Pair {
+    let (dtype, shape) = (draw.pick(&DType::ALL), draw.shape());
+    let count: usize = shape.iter().product();
+    let data = (0..count).map(|_| number(draw, dtype)).collect();
+    let naive = Naive { dtype, shape: shape.clone(), data };
+    let array = session.from_bytes(dtype, &shape, &naive.bytes()).expect("a leaf");
+    Pair { array, naive }
+}
+
+fn number(draw: &mut Draw, dtype: DType) -> Number {
+    let small = draw.below(33) as i128 - 16;
+    match dtype {
+        DType::Bool => Number::Int(small & 1),
+        _ if dtype.is_float() => Number::Float(small as f64 / 8.0).to(dtype),
+        _ if dtype.is_unsigned() => Number::Int(small.abs()),
+        _ => Number::Int(small),
+    }
+}
+
+fn step(draw: &mut Draw, pool: &[Pair]) -> Option<Pair> {
+    let a = pool[draw.below(pool.len())].clone();
+    match draw.below(9) {
+        0 => unary(draw, &a),
+        1..=3 => binary(draw, &a, &pool[draw.below(pool.len())].clone()),
+        4 => Some(slice(draw, &a)),
+        5 => Some(permute(draw, &a)),
+        6 => reduce(draw, &a),
+        7 => Some(stretch(draw, &a)),
+        _ => select(draw, &a, &pool[draw.below(pool.len())].clone(), &pool[draw.below(pool.len())].clone()),
+    }
+}
+
+fn unary(draw: &mut Draw, a: &Pair) -> Option<Pair> {
+    let op = draw.pick(&[UnaryOp::Negative, UnaryOp::Absolute, UnaryOp::Square, UnaryOp::Sqrt, UnaryOp::LogicalNot, UnaryOp::IsNan]);
+    if op == UnaryOp::Negative && a.naive.dtype == DType::Bool {
+        return None;
+    }
+    Some(Pair { array: Array::unary(op, &a.array), naive: a.naive.unary(op) })
+}
+
+fn stretched(shapes: &[&[usize]]) -> Option<Vec<usize>> {
+    let rank = shapes.iter().map(|shape| shape.len()).max()?;
+    (0..rank)
+        .map(|axis| {
+            let lengths = shapes.iter().filter_map(|shape| (axis + shape.len()).checked_sub(rank).map(|place| shape[place])).filter(|&length| length != 1);
+            lengths.clone().all(|length| Some(length) == lengths.clone().next()).then(|| lengths.clone().next().unwrap_or(1))
+        })
+        .collect()
+}
+
+fn binary(draw: &mut Draw, a: &Pair, b: &Pair) -> Option<Pair> {
+    let shape = stretched(&[&a.naive.shape, &b.naive.shape])?;
+    let op = draw.pick(&[
+        BinaryOp::Add, BinaryOp::Subtract, BinaryOp::Multiply, BinaryOp::Divide, BinaryOp::Minimum, BinaryOp::Maximum, BinaryOp::Less,
+        BinaryOp::GreaterEqual, BinaryOp::Equal, BinaryOp::LogicalAnd, BinaryOp::LogicalOr,
+    ]);
+    let common = a.naive.dtype.promote(b.naive.dtype);
+    if op == BinaryOp::Subtract && common == DType::Bool {
+        return None;
+    }
+    Some(Pair { array: Array::binary(op, &a.array, &b.array), naive: a.naive.binary(op, &b.naive, &shape) })
+}
+
+fn select(draw: &mut Draw, mask: &Pair, a: &Pair, b: &Pair) -> Option<Pair> {
+    let shape = stretched(&[&mask.naive.shape, &a.naive.shape, &b.naive.shape])?;
+    let _ = draw;
+    let condition = Array::cast_with(&mask.array, DType::Bool, CastMode::Checked);
+    Some(Pair { array: outcore::where_(&condition, &a.array, &b.array), naive: Naive::select(&mask.naive, &a.naive, &b.naive, &shape) })
+}
+
+fn slice(draw: &mut Draw, a: &Pair) -> Pair {
+    let mut items = Vec::new();
+    let mut ranges = Vec::new();
+    for &length in &a.naive.shape {
+        let step = draw.pick(&[1i64, 1, 2, -1, -3]);
+        let start = draw.below(length + 1);
+        let (from, room) = if step > 0 { (start, length - start) } else { (start.saturating_sub(1), start) };
+        let count = room.div_ceil(step.unsigned_abs() as usize);
+        let (first, stop) = if step > 0 { (Some(start as i64), None) } else { (Some(start as i64 - 1), None) };
+        // `-1` would wrap around to the last element: an empty slice is written as one.
+        let item = if count == 0 { SliceItem::Range { start: Some(0), stop: Some(0), step: 1 } } else { SliceItem::Range { start: first, stop, step } };
+        items.push(item);
+        ranges.push((from, step, count));
+    }
+    Pair { array: a.array.slice_items(items), naive: a.naive.slice(&ranges) }
+}
+
+fn permute(draw: &mut Draw, a: &Pair) -> Pair {
+    let mut order: Vec<usize> = (0..a.naive.shape.len()).collect();
+    for place in (1..order.len()).rev() {
+        order.swap(place, draw.below(place + 1));
+    }
+    Pair { array: a.array.permute(&order), naive: a.naive.permute(&order) }
+}
+
+fn stretch(draw: &mut Draw, a: &Pair) -> Pair {
+    let mut shape: Vec<usize> = a.naive.shape.iter().map(|&length| if length == 1 { draw.pick(&[1, 1, 4]) } else { length }).collect();
+    if shape.len() < 4 && draw.below(2) == 0 {
+        shape.insert(0, draw.pick(&[1, 2, 3]));
+    }
+    Pair { array: a.array.broadcast_to(&shape), naive: a.naive.broadcast_to(&shape) }
+}
+
+fn reduce(draw: &mut Draw, a: &Pair) -> Option<Pair> {
+    let axes: Vec<usize> = (0..a.naive.shape.len()).filter(|_| draw.below(2) == 0).collect();
+    let finish = draw.pick(&[Finish::Sum, Finish::Mean, Finish::Var { ddof: 0 }, Finish::Min, Finish::Max, Finish::Any, Finish::All, Finish::CountNonzero]);
+    let empty = axes.iter().any(|&axis| a.naive.shape[axis] == 0);
+    if empty && matches!(finish, Finish::Min | Finish::Max) {
+        return None;
+    }
+    // Larger or finer numbers than the oracle adds exactly.
+    let largest = a.naive.data.iter().map(|number| number.float().abs()).fold(0.0, f64::max);
+    let inexact = a.naive.data.iter().any(|number| (number.float() * 4096.0).fract() != 0.0) || largest > 1e4;
+    if inexact && matches!(finish, Finish::Sum | Finish::Mean | Finish::Var { .. }) {
+        return None;
+    }
+    // Divisions that round twice in the oracle are compared through f64 only.
+    if matches!(finish, Finish::Mean | Finish::Var { .. }) && FLOATS[..3].contains(&a.naive.dtype) {
+        return None;
+    }
+    let keepdims = draw.below(2) == 0;
+    let signed: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
+    let array = Array::reduce(&a.array, finish, Some(signed), keepdims, None, SumMode::Exact);
+    Some(Pair { array, naive: a.naive.reduce(finish, &axes, keepdims) })
+}
+
+fn session(draw: &mut Draw) -> Session {
+    let mut builder = Session::builder().memory_bytes(draw.pick(&[64 << 20, 1 << 30])).threads(1 + draw.below(3));
+    if draw.below(3) > 0 {
+        builder = builder.block_bytes(draw.pick(&[1, 16, 64, 500, 4096]));
+    }
+    builder.build().expect("a session")
+}
+
+/// Equal bits, or both NaN; variances may differ in the last place of the oracle's own rounding.
+fn agree(dtype: DType, got: &[u8], want: &[u8], close: bool) -> bool {
+    if got.len() != want.len() {
+        return false;
+    }
+    got.chunks(dtype.size()).zip(want.chunks(dtype.size())).all(|(a, b)| {
+        let (x, y) = (as_float(dtype, a), as_float(dtype, b));
+        a == b || (dtype.is_float() && x.is_nan() && y.is_nan()) || (close && dtype.is_float() && (x - y).abs() <= 1e-12 * y.abs().max(1e-3))
+    })
+}
+
+fn as_float(dtype: DType, bytes: &[u8]) -> f64 {
+    match dtype {
+        DType::F64 => f64::from_ne_bytes(bytes.try_into().unwrap()),
+        DType::F32 => f64::from(f32::from_ne_bytes(bytes.try_into().unwrap())),
+        DType::F16 => f64::from(half::f16::from_ne_bytes(bytes.try_into().unwrap())),
+        DType::BF16 => f64::from(half::bf16::from_ne_bytes(bytes.try_into().unwrap())),
+        _ => 0.0,
+    }
+}
+
+fn case(seed: u64) {
+    let mut draw = Draw(seed);
+    let first = session(&mut draw);
+    let mut pool: Vec<Pair> = (0..1 + draw.below(3)).map(|_| leaf(&mut draw, &first)).collect();
+    for _ in 0..1 + draw.below(8) {
+        if let Some(pair) = step(&mut draw, &pool)
+            && pair.naive.data.len() <= 100_000
+        {
+            pool.push(pair);
+        }
+    }
+    let last = pool.last().expect("a leaf at least");
+    let mut seen: Option<Vec<u8>> = None;
+    for _ in 0..3 {
+        let session = session(&mut draw);
+        let got = session.eval_any(&last.array).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!((got.dtype(), got.shape()), (last.naive.dtype, last.naive.shape.as_slice()), "seed {seed}");
+        assert!(agree(got.dtype(), got.bytes(), &last.naive.bytes(), true), "seed {seed}: {:?}\ngot  {:?}\nwant {:?}", got.shape(), got.bytes(), last.naive.bytes());
+        if let Some(seen) = &seen {
+            assert!(agree(got.dtype(), got.bytes(), seen, false), "seed {seed}: the result changed with the limits");
+        }
+        seen = Some(got.bytes().to_vec());
+    }
+}
+
+#[test]
+fn random_graphs() {
+    let cases: u64 = std::env::var("OUTCORE_RANDOM_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1500);
+    let start: u64 = std::env::var("OUTCORE_RANDOM_START").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    (start..start + cases).for_each(case);
+}
