@@ -11,4 +11,11 @@ pub mod report;
 pub mod run;
 pub mod store;
 pub mod trace;
+pub use array::{
+    Array, Axes, AxisList, AxisRef, BoxError, Endpoint, MapSpec, MemoryAmount, Operand, ScalarSide, Session, SessionBuilder, Size, axis,
+    open, where_,
+    words::{BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, Region, Scalar, SliceItem, SumMode, UnaryOp},
+};
 pub use error::{Error, ErrorKind, Result};
+pub use half;
+pub use ndarray;

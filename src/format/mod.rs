@@ -1,1 +1,28 @@
-//! format
+//! Byte layouts without I/O: bytes in, structs out, and back.
+//!
+//! Nothing here opens a file, and nothing here panics, whatever the bytes are: callers read a prefix, hand it
+//! over and add the file's name to the error. Entry points: [`npy::header_bytes`], [`npy::parse`], [`npy::encode`].
+
+pub mod npy;
+mod python_literal;
+
+/// The order in which a dense file stores the elements of an array.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// The last axis varies fastest.
+    #[default]
+    C,
+    /// The first axis varies fastest.
+    Fortran,
+}
+
+impl Order {
+    /// Strides of an array of `shape` that is stored in this order, in elements.
+    #[must_use]
+    pub fn strides(self, shape: &[usize]) -> Vec<i64> {
+        match self {
+            Order::C => crate::nd::shape::c_strides(shape),
+            Order::Fortran => crate::nd::shape::f_strides(shape),
+        }
+    }
+}

@@ -4,13 +4,29 @@
 //! The laws every store keeps are written down, and run, in [`suite`].
 
 use crate::{
-    error::Result,
-    nd::{DType, Region, SourceFacts},
+    error::{Error, Result},
+    nd::{DType, IndexMap, Region, SourceFacts, shape::show},
 };
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
+pub mod aligned;
+pub mod dense;
+pub mod file;
+pub mod memory;
 pub mod mmap;
-pub use mmap::Window;
+pub mod npy;
+pub mod output;
+pub mod raw;
+mod runs;
+#[doc(hidden)]
+pub mod suite;
+#[doc(hidden)]
+pub mod wrap;
+
+pub use aligned::AlignedBytes;
+pub use memory::{MemorySource, MemoryTarget};
+pub use mmap::{Window, install_sigbus_guard};
+pub use output::OutputMode;
 
 /// An array that can be read.
 ///
@@ -18,6 +34,11 @@ pub use mmap::Window;
 pub trait Source: Send + Sync {
     /// What the planner may know. Constant for the life of the source.
     fn facts(&self) -> &SourceFacts;
+
+    /// The array in store coordinates. Only an array in memory with gaps or reversed axes differs from what the facts say.
+    fn index_map(&self) -> IndexMap {
+        IndexMap::of_source(self.facts())
+    }
 
     /// Reads a box of store coordinates, in C order, in the store's byte order (see [`SourceFacts::swapped`]).
     ///
@@ -41,7 +62,7 @@ pub trait Source: Send + Sync {
     }
 }
 
-/// An array that is being written. Nothing stands under its name before [`Target::finish`].
+/// An array that is being written. Nothing stands under its name before [`Target::publish`].
 pub trait Target: Send + Sync {
     /// Shape of the array.
     fn shape(&self) -> &[usize];
@@ -57,7 +78,88 @@ pub trait Target: Send + Sync {
     }
     /// Makes everything durable, without publishing it.
     fn sync(&self) -> Result<()>;
-    /// Publishes the array under its name. Called once, after [`Target::sync`].
+    /// Publishes the array under its name. Called once, after [`Target::sync`]. An array that was not written in full is refused.
     fn publish(&self) -> Result<()>;
     // Dropping an unpublished target removes everything it left.
+}
+
+impl<S: Source + ?Sized> Source for Arc<S> {
+    fn facts(&self) -> &SourceFacts {
+        (**self).facts()
+    }
+    fn index_map(&self) -> IndexMap {
+        (**self).index_map()
+    }
+    fn read(&self, region: &Region, out: &mut [u8]) -> Result<()> {
+        (**self).read(region, out)
+    }
+    fn window(&self, elements: Range<usize>) -> Result<Option<Window>> {
+        (**self).window(elements)
+    }
+    fn prefetch(&self, elements: Range<usize>) {
+        (**self).prefetch(elements);
+    }
+    fn verify(&self) -> Result<()> {
+        (**self).verify()
+    }
+}
+
+impl<T: Target + ?Sized> Target for Arc<T> {
+    fn shape(&self) -> &[usize] {
+        (**self).shape()
+    }
+    fn dtype(&self) -> DType {
+        (**self).dtype()
+    }
+    fn name(&self) -> String {
+        (**self).name()
+    }
+    fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
+        (**self).write(region, bytes)
+    }
+    fn settle(&self) -> Result<()> {
+        (**self).settle()
+    }
+    fn sync(&self) -> Result<()> {
+        (**self).sync()
+    }
+    fn publish(&self) -> Result<()> {
+        (**self).publish()
+    }
+}
+
+/// An error unless `region` lies inside the store and `out_bytes` is what it takes.
+fn check_read(facts: &SourceFacts, region: &Region, out_bytes: usize) -> Result<()> {
+    let shape = facts.store_shape();
+    if !region.fits(&shape) {
+        return Err(Error::internal(format!("read of {region:?} outside of {}, whose store has shape {}", facts.name, show(&shape))));
+    }
+    let needed = region.count() * facts.dtype.size();
+    if out_bytes != needed {
+        return Err(Error::internal(format!("read of {region} of {} takes {needed} bytes, {out_bytes} are given", facts.name)));
+    }
+    Ok(())
+}
+
+/// An error unless `region` lies inside the target and `bytes` is what it takes.
+fn check_write(target: &dyn Target, region: &Region, bytes: usize) -> Result<()> {
+    let (name, shape) = (target.name(), target.shape());
+    if !region.fits(shape) {
+        return Err(Error::internal(format!("write of {region:?} outside of {name}, which has shape {}", show(shape))));
+    }
+    let needed = region.count() * target.dtype().size();
+    if bytes != needed {
+        return Err(Error::internal(format!("write of {region} of {name} takes {needed} bytes, {bytes} are given")));
+    }
+    Ok(())
+}
+
+/// An error if fewer elements than the array has were written.
+fn check_complete(target: &dyn Target, written: usize) -> Result<()> {
+    let count: usize = target.shape().iter().product();
+    if written < count {
+        return Err(Error::usage(format!("{}: {} of its {count} elements were never written", target.name(), count - written))
+            .hint("write every region before finishing"));
+    }
+    Ok(())
 }

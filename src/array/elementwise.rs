@@ -1,0 +1,317 @@
+//! Elementwise functions: NumPy's names, NumPy 2's dtypes. Every conversion becomes a cast of the graph.
+
+use super::{
+    node::{Array, Kind},
+    operand::{Operand, ScalarSide},
+    words::{BinaryOp, CastMode, DType, Element, Scalar, UnaryOp},
+};
+use crate::{
+    error::{Error, Result},
+    expr::{
+        Meta, Op,
+        elementwise::{binary_rule, unary_rule, weak_promote},
+    },
+    nd::dtype::DTypeFamily,
+};
+
+/// `constant` as the one literal of its value in `dtype`, so that equal constants are one node.
+fn canonical(constant: Scalar, dtype: DType) -> Scalar {
+    match dtype.family() {
+        DTypeFamily::Bool => Scalar::Bool(constant.to_f64() != 0.0),
+        DTypeFamily::Integer => Scalar::Int(constant.to_i128()),
+        DTypeFamily::Float => Scalar::Float(constant.to_f64()),
+    }
+}
+
+fn constant(value: Scalar, dtype: DType) -> Result<Array> {
+    Array::make(Op::Constant(canonical(value, dtype), dtype), Vec::new())
+}
+
+impl Array {
+    /// A 0-d literal. Its dtype gives way to that of the array it meets; alone it is `bool`, `i64` or `f64`.
+    #[must_use]
+    #[track_caller]
+    pub fn scalar(value: impl Into<Scalar>) -> Array {
+        let value = value.into();
+        let dtype = value.default_dtype();
+        if !value.fits(dtype) {
+            let error = Error::mismatch(format!("the integer {value} does not fit {dtype}")).hint("write it as a float");
+            return Array::settle(Err(error), None);
+        }
+        Array::leaf(Kind::Literal(value), Meta::known(&[], dtype), None)
+    }
+
+    /// The literal this array is, if it is one.
+    #[must_use]
+    pub fn literal(&self) -> Option<Scalar> {
+        match self.0.kind {
+            Kind::Literal(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// `op` of every element.
+    #[must_use]
+    #[track_caller]
+    pub fn unary(op: UnaryOp, value: &Array) -> Array {
+        value.then(try_unary(op, value))
+    }
+
+    /// `op` of the elements of two arrays, which broadcast and promote as in NumPy.
+    #[must_use]
+    #[track_caller]
+    pub fn binary(op: BinaryOp, left: &Array, right: &Array) -> Array {
+        let session = left.0.session.as_ref().or(right.0.session.as_ref());
+        Array::settle(try_binary(op, left, right), session)
+    }
+
+    /// `op` of the elements of an array and a literal, which takes the array's dtype where it can.
+    #[must_use]
+    #[track_caller]
+    pub fn binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarSide) -> Array {
+        value.then(try_binary_scalar(op, value, literal, side))
+    }
+
+    /// Elements of `left` where `condition` is true, of `right` elsewhere; the three broadcast.
+    #[must_use]
+    #[track_caller]
+    pub fn select(condition: &Array, left: &Array, right: &Array) -> Array {
+        let session = [condition, left, right].into_iter().find_map(|array| array.0.session.as_ref());
+        Array::settle(try_select(condition, left, right), session)
+    }
+
+    #[track_caller]
+    fn with(&self, op: BinaryOp, other: Operand) -> Array {
+        match other {
+            Operand::Array(array) => Array::binary(op, self, &array),
+            Operand::Scalar(literal) => Array::binary_scalar(op, self, literal, ScalarSide::Right),
+        }
+    }
+
+    /// Converted to `dtype`. A float that the integer dtype cannot hold is an error that names the first such element; integers wrap.
+    #[must_use]
+    #[track_caller]
+    pub fn astype(&self, dtype: DType) -> Array {
+        self.cast_with(dtype, CastMode::Checked)
+    }
+
+    /// Converted to the dtype of `T`, as [`Array::astype`].
+    #[must_use]
+    #[track_caller]
+    pub fn cast<T: Element>(&self) -> Array {
+        self.astype(T::DTYPE)
+    }
+
+    /// Converted to `dtype`, with a say in what becomes of floats that the integer dtype cannot hold.
+    #[must_use]
+    #[track_caller]
+    pub fn cast_with(&self, dtype: DType, mode: CastMode) -> Array {
+        self.then(convert(self, dtype, mode))
+    }
+
+    /// Limited to `low..=high`; either may be an array. NaN stays.
+    #[must_use]
+    #[track_caller]
+    pub fn clip(&self, low: impl Into<Operand>, high: impl Into<Operand>) -> Array {
+        self.maximum(low).minimum(high)
+    }
+}
+
+/// Elements of `left` where `condition` is true, of `right` elsewhere: NumPy's `where`.
+///
+/// ```
+/// use outcore::{Session, where_};
+/// let session = Session::builder().memory("64MiB").build()?;
+/// let x = session.from_ndarray(ndarray::array![1f32, -2.0]);
+/// assert_eq!(where_(x.greater(0.0), &x, 0.0).dtype()?, outcore::DType::F32);
+/// # Ok::<(), outcore::Error>(())
+/// ```
+#[must_use]
+#[track_caller]
+pub fn where_(condition: impl Into<Operand>, left: impl Into<Operand>, right: impl Into<Operand>) -> Array {
+    Array::select(&condition.into().into_array(), &left.into().into_array(), &right.into().into_array())
+}
+
+macro_rules! unary_methods {
+    ($($(#[$doc:meta])* $name:ident $op:ident;)*) => {
+        impl Array {$(
+            $(#[$doc])*
+            #[must_use]
+            #[track_caller]
+            pub fn $name(&self) -> Array { Array::unary(UnaryOp::$op, self) }
+        )*}
+    };
+}
+unary_methods! {
+    /// Absolute value; integers wrap as in NumPy.
+    abs Absolute;
+    /// Square root; integers become floats.
+    sqrt Sqrt;
+    /// e to the power of every element.
+    exp Exp;
+    /// Natural logarithm.
+    log Log;
+    /// `x * x`.
+    square Square;
+    /// Whether every element is zero.
+    logical_not LogicalNot;
+    /// Whether every element is not a number.
+    isnan IsNan;
+    /// Whether every element is infinite.
+    isinf IsInf;
+    /// Whether every element is neither infinite nor not a number.
+    isfinite IsFinite;
+}
+
+macro_rules! binary_methods {
+    ($($(#[$doc:meta])* $name:ident $op:ident;)*) => {
+        impl Array {$(
+            $(#[$doc])*
+            #[must_use]
+            #[track_caller]
+            pub fn $name(&self, other: impl Into<Operand>) -> Array { self.with(BinaryOp::$op, other.into()) }
+        )*}
+    };
+}
+binary_methods! {
+    /// Power, with NumPy's rules: `x.power(2)` is [`Array::square`], `x.power(0.5)` the square root.
+    power Power;
+    /// The smaller one; NaN if either is.
+    minimum Minimum;
+    /// The larger one; NaN if either is.
+    maximum Maximum;
+    /// Whether elements are equal, as `bool`.
+    equal Equal;
+    /// Whether elements differ, as `bool`.
+    not_equal NotEqual;
+    /// Whether elements are less, as `bool`.
+    less Less;
+    /// Whether elements are less or equal, as `bool`.
+    less_equal LessEqual;
+    /// Whether elements are greater, as `bool`.
+    greater Greater;
+    /// Whether elements are greater or equal, as `bool`.
+    greater_equal GreaterEqual;
+    /// Whether both are not zero.
+    logical_and LogicalAnd;
+    /// Whether either is not zero.
+    logical_or LogicalOr;
+    /// Whether exactly one is not zero.
+    logical_xor LogicalXor;
+    /// Python's `//`: the quotient rounded down.
+    floor_divide FloorDivide;
+    /// Python's `%`: the remainder with the divisor's sign.
+    remainder Remainder;
+}
+
+pub(super) fn convert(value: &Array, dtype: DType, mode: CastMode) -> Result<Array> {
+    if value.known()?.dtype == dtype {
+        // A literal that is cast is weak no more.
+        return match value.literal() {
+            Some(literal) => constant(literal, dtype),
+            None => Ok(value.clone()),
+        };
+    }
+    Array::make(Op::Cast(dtype, mode), vec![value.clone()])
+}
+
+fn promoted(value: &Array, dtype: DType) -> Result<Array> {
+    convert(value, dtype, CastMode::Checked)
+}
+
+fn try_unary(op: UnaryOp, value: &Array) -> Result<Array> {
+    let rule = unary_rule(op, value.known()?.dtype)?;
+    Array::make(Op::Unary(op), vec![promoted(value, rule.operand)?])
+}
+
+fn try_binary(op: BinaryOp, left: &Array, right: &Array) -> Result<Array> {
+    let (a, b) = (left.known()?, right.known()?);
+    match (left.literal(), right.literal()) {
+        (None, Some(literal)) => return try_binary_scalar(op, left, literal, ScalarSide::Right),
+        (Some(literal), None) => return try_binary_scalar(op, right, literal, ScalarSide::Left),
+        _ => {}
+    }
+    let rule = binary_rule(op, a.dtype.promote(b.dtype))?;
+    Array::make(Op::Binary(op), vec![promoted(left, rule.operand)?, promoted(right, rule.operand)?])
+}
+
+fn try_binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarSide) -> Result<Array> {
+    let dtype = value.known()?.dtype;
+    if let Some(result) = compare_beyond(op, value, literal, side)? {
+        return Ok(result);
+    }
+    let met = weak_promote(literal, dtype)?;
+    if op == BinaryOp::Power && side == ScalarSide::Right {
+        if let Some(result) = power_of(value, literal, met)? {
+            return Ok(result);
+        }
+    }
+    let rule = binary_rule(op, met)?;
+    let (array, number) = (promoted(value, rule.operand)?, constant(literal, rule.operand)?);
+    let args = if side == ScalarSide::Right { vec![array, number] } else { vec![number, array] };
+    Array::make(Op::Binary(op), args)
+}
+
+/// Comparisons of integers with an integer literal outside their dtype, which NumPy decides instead of refusing.
+fn compare_beyond(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarSide) -> Result<Option<Array>> {
+    let dtype = value.known()?.dtype;
+    let Scalar::Int(number) = literal else { return Ok(None) };
+    if !dtype.is_integer() || literal.fits(dtype) {
+        return Ok(None);
+    }
+    let array_is_less = (number > 0) == (side == ScalarSide::Right);
+    let truth = match op {
+        BinaryOp::Equal => false,
+        BinaryOp::NotEqual => true,
+        BinaryOp::Less | BinaryOp::LessEqual => array_is_less,
+        BinaryOp::Greater | BinaryOp::GreaterEqual => !array_is_less,
+        _ => return Ok(None),
+    };
+    // An integer equals itself, so this is the answer everywhere, in the array's shape.
+    let same = if truth { BinaryOp::Equal } else { BinaryOp::NotEqual };
+    Array::make(Op::Binary(same), vec![value.clone(), value.clone()]).map(Some)
+}
+
+/// NumPy's special exponents, and the one it refuses.
+fn power_of(value: &Array, exponent: Scalar, met: DType) -> Result<Option<Array>> {
+    if let (Scalar::Int(number), true) = (exponent, !met.is_float())
+        && number < 0
+    {
+        return Err(Error::usage(format!("integers to the negative integer power {number} are not defined"))
+            .hint(format!("cast to a float first, or write {number}.0")));
+    }
+    let dtype = binary_rule(BinaryOp::Power, met)?.operand;
+    let base = promoted(value, dtype)?;
+    let number = exponent.to_f64();
+    if matches!(exponent, Scalar::Bool(_)) {
+        return Ok(None);
+    }
+    if number == 2.0 {
+        return Array::make(Op::Unary(UnaryOp::Square), vec![base]).map(Some);
+    }
+    if number == 0.5 && dtype.is_float() {
+        return Array::make(Op::Unary(UnaryOp::Sqrt), vec![base]).map(Some);
+    }
+    if number == 1.0 {
+        return Ok(Some(base));
+    }
+    if number == -1.0 && dtype.is_float() {
+        return Array::make(Op::Binary(BinaryOp::Divide), vec![constant(Scalar::Float(1.0), dtype)?, base]).map(Some);
+    }
+    Ok(None)
+}
+
+fn try_select(condition: &Array, left: &Array, right: &Array) -> Result<Array> {
+    let (mask, a, b) = (condition.known()?, left.known()?, right.known()?);
+    let dtype = match (left.literal(), right.literal()) {
+        (None, Some(literal)) => weak_promote(literal, a.dtype)?,
+        (Some(literal), None) => weak_promote(literal, b.dtype)?,
+        _ => a.dtype.promote(b.dtype),
+    };
+    let side = |array: &Array| match array.literal() {
+        Some(literal) => constant(literal, dtype),
+        None => promoted(array, dtype),
+    };
+    let mask = if mask.dtype == DType::Bool { condition.clone() } else { promoted(condition, DType::Bool)? };
+    Array::make(Op::Select, vec![mask, side(left)?, side(right)?])
+}

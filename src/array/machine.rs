@@ -1,0 +1,74 @@
+//! What this machine offers: memory (physical and allowed by the control group) and processors.
+
+use std::{fs, path::Path, thread};
+
+/// Memory assumed where the operating system does not tell.
+const MEMORY_UNKNOWN_BYTES: u64 = 4 << 30;
+
+/// Bytes that this process may use at most: physical memory or the control group's limit, whichever is smaller.
+#[must_use]
+pub fn memory_bytes() -> u64 {
+    let physical = fs::read_to_string("/proc/meminfo").ok().and_then(|text| meminfo_total(&text)).unwrap_or(MEMORY_UNKNOWN_BYTES);
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    group_limits(&groups, Path::new("/sys/fs/cgroup")).into_iter().fold(physical, u64::min)
+}
+
+/// Compute threads to use: what affinity and the control group's quota allow.
+#[must_use]
+pub fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn meminfo_total(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
+
+/// Limits of the process' memory control group and of the groups around it, versions 1 and 2.
+fn group_limits(groups: &str, root: &Path) -> Vec<u64> {
+    let mut limits = Vec::new();
+    for line in groups.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
+        let (base, file) = match controllers {
+            "" => (root.to_path_buf(), "memory.max"),
+            names if names.split(',').any(|name| name == "memory") => (root.join("memory"), "memory.limit_in_bytes"),
+            _ => continue,
+        };
+        // Inside a container the path may be the host's; the mount's own root then holds the limit.
+        let mut folder = base.join(path.trim_start_matches('/'));
+        loop {
+            if let Some(limit) = fs::read_to_string(folder.join(file)).ok().and_then(|text| text.trim().parse().ok()) {
+                limits.push(limit);
+            }
+            if folder == base || !folder.pop() {
+                break;
+            }
+        }
+    }
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_of_both_versions_and_of_outer_groups_count() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let file = root.path().join(path);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        };
+        write("a/b/memory.max", "max\n");
+        write("a/memory.max", "1000\n");
+        write("memory/c/memory.limit_in_bytes", "2000\n");
+        write("memory/memory.limit_in_bytes", "9223372036854771712\n");
+        assert_eq!(group_limits("0::/a/b\n", root.path()), [1000]);
+        assert_eq!(group_limits("5:cpu,memory:/c\n", root.path()), [2000, 9223372036854771712]);
+        assert_eq!(group_limits("4:cpu:/c\nnonsense\n", root.path()), [] as [u64; 0]);
+        assert_eq!(meminfo_total("MemTotal:       16 kB\nMemFree: 1 kB\n"), Some(16384));
+        assert!(memory_bytes() > 1 << 20 && threads() >= 1);
+    }
+}

@@ -1,0 +1,96 @@
+//! Reductions over axes.
+
+use super::{
+    axes::{Axes, AxisRef, places},
+    elementwise::convert,
+    node::Array,
+    words::{CastMode, DType, Finish, SumMode},
+};
+use crate::{
+    error::{Error, Result},
+    expr::{Op, Reduction, reduce::reduced_dtype},
+};
+
+impl Array {
+    /// The reduction `finish` over `axes` (`None`: all). The typed methods ([`Array::sum`] and the like) are this with defaults.
+    #[must_use]
+    #[track_caller]
+    pub fn reduce(&self, finish: Finish, axes: Option<Vec<i64>>, keepdims: bool, dtype: Option<DType>, mode: SumMode) -> Array {
+        let list = axes.map(|axes| axes.into_iter().map(AxisRef::Index).collect());
+        let axes = Axes { list, keepdims, ddof: None, dtype, mode: Some(mode) };
+        self.then(try_reduce(self, finish, &axes))
+    }
+
+    #[track_caller]
+    fn reduced(&self, finish: Finish, axes: &Axes) -> Array {
+        self.then(try_reduce(self, finish, axes))
+    }
+
+    /// Variance over `axes`: the exact sums, one rounding; divides by `n - ddof`.
+    #[must_use]
+    #[track_caller]
+    pub fn var(&self, axes: impl Into<Axes>) -> Array {
+        let axes = axes.into();
+        self.reduced(Finish::Var { ddof: axes.ddof.unwrap_or(0) }, &axes)
+    }
+
+    /// Standard deviation over `axes`; divides by `n - ddof`.
+    #[must_use]
+    #[track_caller]
+    pub fn std(&self, axes: impl Into<Axes>) -> Array {
+        let axes = axes.into();
+        self.reduced(Finish::Std { ddof: axes.ddof.unwrap_or(0) }, &axes)
+    }
+}
+
+macro_rules! reductions {
+    ($($(#[$doc:meta])* $name:ident $finish:ident;)*) => {
+        impl Array {$(
+            $(#[$doc])*
+            #[must_use]
+            #[track_caller]
+            pub fn $name(&self, axes: impl Into<Axes>) -> Array { self.reduced(Finish::$finish, &axes.into()) }
+        )*}
+    };
+}
+reductions! {
+    /// Sum over `axes`, in the dtype NumPy gives it: floats keep theirs, integers give `i64` or `u64`.
+    sum Sum;
+    /// Mean over `axes`; integers give `f64`.
+    mean Mean;
+    /// Smallest element over `axes`; NaN if there is one.
+    min Min;
+    /// Largest element over `axes`; NaN if there is one.
+    max Max;
+    /// Whether any element is not zero.
+    any Any;
+    /// Whether no element is zero.
+    all All;
+    /// Number of elements that are not zero, as `i64`.
+    count_nonzero CountNonzero;
+}
+
+fn try_reduce(value: &Array, finish: Finish, options: &Axes) -> Result<Array> {
+    let meta = value.known()?;
+    let adds = matches!(finish, Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. });
+    let average = adds && finish != Finish::Sum;
+    if let Some(dtype) = options.dtype
+        && (!adds || (average && !dtype.is_float()))
+    {
+        let result = if adds { "a float dtype" } else { "no choice of dtype" };
+        return Err(Error::usage(format!("{} has {result}; {dtype} was asked for", finish.name())).hint("cast the result instead"));
+    }
+    if options.ddof.is_some() && !matches!(finish, Finish::Var { .. } | Finish::Std { .. }) {
+        return Err(Error::usage(format!("{} has no ddof", finish.name())));
+    }
+    let axes = places(options.list.as_deref(), &meta.dims)?;
+    let default = reduced_dtype(finish, meta.dtype);
+    let dtype = options.dtype.unwrap_or(default);
+    // NumPy converts the elements first; a wider float holds the exact sum of narrower ones anyway.
+    let widens = meta.dtype.is_float() && meta.dtype.promote(dtype) == dtype;
+    let operand = if dtype == default || widens { value.clone() } else { convert(value, dtype, CastMode::Checked)? };
+    let session_mode = || value.0.session.as_ref().map_or(SumMode::default(), super::session::Session::sum_mode);
+    // One spelling for one meaning, so that equal reductions are one node.
+    let mode = if adds { options.mode.unwrap_or_else(session_mode) } else { SumMode::Exact };
+    Array::make(Op::Reduce(Reduction { finish, axes, keepdims: options.keepdims, mode, dtype }), vec![operand])
+}

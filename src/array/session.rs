@@ -1,0 +1,221 @@
+//! [`Session`]: the budget, the threads, and what is told along the way.
+
+use super::{
+    below::{Engine, EngineOptions, Isa, Progress},
+    machine,
+    size::{Size, show_memory},
+    words::{IoMode, SumMode},
+};
+use crate::{
+    error::{Error, Result},
+    plan::Limits,
+};
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// What is called with the progress of a job.
+pub(super) type OnEvent = Arc<dyn Fn(&Progress) + Send + Sync>;
+
+/// A memory budget and the threads that work within it. Cheap to clone; threads start with the first job and end with the last clone
+/// (arrays hold one).
+///
+/// ```
+/// let session = outcore::Session::builder().memory("256MiB").threads(2).build()?;
+/// assert_eq!(session.limits().memory_bytes, 256 << 20);
+/// # Ok::<(), outcore::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    limits: Limits,
+    sum: SumMode,
+    options: EngineOptions,
+    engine: OnceLock<Result<Engine>>,
+    on_event: Option<OnEvent>,
+    cancel: Arc<AtomicBool>,
+}
+
+/// Settings of a [`Session`] to be.
+#[derive(Default)]
+pub struct SessionBuilder {
+    memory: Option<Result<Size>>,
+    threads: Option<usize>,
+    pool: Option<Arc<rayon::ThreadPool>>,
+    block_bytes: Option<u64>,
+    io: IoMode,
+    sum: SumMode,
+    isa: Option<Isa>,
+    on_event: Option<OnEvent>,
+}
+
+/// An amount of memory: bytes, or text such as `"2GiB"` and `"50%"`.
+pub trait MemoryAmount {
+    /// The amount, or why the text is none.
+    fn into_size(self) -> Result<Size>;
+}
+impl MemoryAmount for u64 {
+    fn into_size(self) -> Result<Size> {
+        Ok(Size::Bytes(self))
+    }
+}
+impl MemoryAmount for Size {
+    fn into_size(self) -> Result<Size> {
+        Ok(self)
+    }
+}
+impl MemoryAmount for &str {
+    fn into_size(self) -> Result<Size> {
+        self.parse()
+    }
+}
+impl MemoryAmount for String {
+    fn into_size(self) -> Result<Size> {
+        self.parse()
+    }
+}
+
+impl SessionBuilder {
+    /// Memory that jobs may hold together with the arrays they return (default: half of what the machine or control group has).
+    #[must_use]
+    pub fn memory(mut self, amount: impl MemoryAmount) -> Self {
+        self.memory = Some(amount.into_size());
+        self
+    }
+
+    /// Compute threads (default: what affinity and the control group's quota allow).
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Computes on the caller's thread pool instead of one of its own.
+    #[must_use]
+    pub fn thread_pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// Size of a block, for tests and tuning (default: chosen from the cache).
+    #[must_use]
+    pub fn block_bytes(mut self, bytes: u64) -> Self {
+        self.block_bytes = Some(bytes);
+        self
+    }
+
+    /// How files are reached.
+    #[must_use]
+    pub fn io(mut self, io: IoMode) -> Self {
+        self.io = io;
+        self
+    }
+
+    /// How floats are added up where a reduction does not say (default: exact).
+    #[must_use]
+    pub fn sum(mut self, mode: SumMode) -> Self {
+        self.sum = mode;
+        self
+    }
+
+    /// The instruction set to compute with, for tests (default: the best one). Results do not depend on it.
+    #[must_use]
+    pub fn isa(mut self, isa: Isa) -> Self {
+        self.isa = Some(isa);
+        self
+    }
+
+    /// Calls `report` about ten times a second while a job runs.
+    #[must_use]
+    pub fn on_event(mut self, report: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
+        self.on_event = Some(Arc::new(report));
+        self
+    }
+
+    /// The session. An error if a setting makes no sense; no thread starts yet.
+    pub fn build(self) -> Result<Session> {
+        let total = machine::memory_bytes();
+        let memory_bytes = self.memory.unwrap_or(Ok(Size::Percent(50.0)))?.resolve(total);
+        let pool_threads = self.pool.as_ref().map(|pool| pool.current_num_threads());
+        let threads = self.threads.or(pool_threads).unwrap_or_else(machine::threads);
+        if threads == 0 {
+            return Err(Error::usage("a session needs at least one thread"));
+        }
+        if memory_bytes == 0 {
+            return Err(Error::usage("a memory budget of 0 holds nothing").hint(format!("this machine has {}", show_memory(total))));
+        }
+        let limits = Limits { memory_bytes, threads, block_bytes: self.block_bytes, rows_per_run: None, io: self.io };
+        let options = EngineOptions { threads, pool: self.pool, isa: self.isa };
+        let (engine, cancel) = (OnceLock::new(), Arc::default());
+        Ok(Session(Arc::new(Inner { limits, sum: self.sum, options, engine, on_event: self.on_event, cancel })))
+    }
+}
+
+impl Session {
+    /// Settings to start from.
+    #[must_use]
+    pub fn builder() -> SessionBuilder {
+        SessionBuilder::default()
+    }
+
+    /// The session of programs that do not make one: half the memory, all processors.
+    #[must_use]
+    pub fn default_session() -> Session {
+        static DEFAULT: OnceLock<Session> = OnceLock::new();
+        DEFAULT.get_or_init(|| Session::builder().build().expect("defaults are valid settings")).clone()
+    }
+
+    /// What jobs are planned for.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// How floats are added up where a reduction does not say.
+    #[must_use]
+    pub fn sum_mode(&self) -> SumMode {
+        self.0.sum
+    }
+
+    /// Ends every running job of this session with [`crate::ErrorKind::Cancelled`], and every later one until [`Session::resume`].
+    ///
+    /// Nothing that was not published stays behind. May be called from any thread, and from a signal handler's thread.
+    pub fn cancel(&self) {
+        self.0.cancel.store(true, Ordering::SeqCst);
+    }
+
+    /// Allows jobs again after [`Session::cancel`].
+    pub fn resume(&self) {
+        self.0.cancel.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether [`Session::cancel`] was called.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancel.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn engine(&self) -> Result<&Engine> {
+        self.0.engine.get_or_init(|| Engine::new(self.0.options.clone())).as_ref().map_err(Clone::clone)
+    }
+
+    pub(super) fn cancel_flag(&self) -> Arc<AtomicBool> {
+        self.0.cancel.clone()
+    }
+
+    pub(super) fn on_event(&self) -> Option<OnEvent> {
+        self.0.on_event.clone()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limits = &self.0.limits;
+        write!(f, "Session({}, {} threads)", show_memory(limits.memory_bytes), limits.threads)
+    }
+}

@@ -1,0 +1,136 @@
+//! Metadata, deferred errors, weak scalars, long chains.
+
+use super::*;
+use crate::{DType, ErrorKind, nd::Scalar};
+use ndarray::{Array2, array, s};
+
+fn session() -> Session {
+    Session::builder().memory("64MiB").threads(2).build().unwrap()
+}
+
+fn zeros(dtype: DType, shape: &[usize]) -> Array {
+    session().adopt(Array::full(shape, Scalar::Int(0), dtype))
+}
+
+#[test]
+fn literals_are_weak() {
+    let x = zeros(DType::F32, &[3]);
+    let i = zeros(DType::I8, &[3]);
+    let b = zeros(DType::Bool, &[3]);
+    let cases = [
+        (&x + 1, DType::F32),
+        (1.0 - &x, DType::F32),
+        (&i + 1, DType::I8),
+        (&i + 1.5, DType::F64),
+        (&i / 2, DType::F64),
+        (&i / &i, DType::F64),
+        (&b + 1, DType::I64),
+        (&b & true, DType::Bool),
+        (i.less(300), DType::Bool),
+        (i.power(2), DType::I8),
+        (i.power(2.0), DType::F64),
+        (x.power(0.5), DType::F32),
+        (where_(&b, 1, &x), DType::F32),
+        (where_(&b, 1, 2.0), DType::F64),
+        (x.logical_and(&i), DType::Bool),
+        (&x + &i, DType::F32),
+        (&x + zeros(DType::I32, &[]), DType::F64),
+        (Array::scalar(2) * &x, DType::F32),
+        (Array::scalar(2) * Array::scalar(2.5), DType::F64),
+        (x.maximum(1e-12), DType::F32),
+        (x.sum(..), DType::F32),
+        (i.sum(..), DType::I64),
+        (i.mean(0), DType::F64),
+        (x.mean(axis(0).dtype(DType::F64)), DType::F64),
+        (x.isnan().count_nonzero(..), DType::I64),
+    ];
+    for (index, (array, dtype)) in cases.iter().enumerate() {
+        assert_eq!(array.dtype().unwrap(), *dtype, "case {index}");
+    }
+}
+
+#[test]
+fn errors_are_deferred_and_point_into_the_program() {
+    let (x, t) = (zeros(DType::F32, &[100, 24]), zeros(DType::F32, &[100]));
+    let line = line!() + 1;
+    let broken = &x - &t;
+    let error = broken.error().unwrap();
+    assert_eq!((error.kind(), error.location().unwrap().line()), (ErrorKind::Mismatch, line));
+    assert!(error.location().unwrap().file().ends_with("tests.rs"), "{error}");
+    // The left operand's first error stays.
+    let later = (broken.sqrt() + zeros(DType::I8, &[2]).power(-1)).sum(axis(7));
+    assert_eq!(later.error().unwrap().location(), error.location());
+    let i = zeros(DType::U8, &[2]);
+    for (array, text) in [
+        (i.power(-1), "negative integer power"),
+        (&i + 300, "does not fit u8"),
+        (x.sum(axis(2)), "axis 2 is out of range"),
+        (x.sum(axis("row")), "no axis is named `row`"),
+        (-zeros(DType::Bool, &[1]), "not defined for bool"),
+        (x.max(axis(0).ddof(1)), "no ddof"),
+        (x.reshape([7, -1]), "cannot reshape"),
+        (x.insert_axis(4), "axis 4"),
+        (open("no-such-file.npy"), "no-such-file.npy"),
+        (session().arange(0, 1, 0), "never ends"),
+    ] {
+        let error = array.error().unwrap_or_else(|| panic!("{text}: no error"));
+        assert!(error.to_string().contains(text), "{error}");
+        assert!(error.location().unwrap().file().ends_with("tests.rs"), "{error}");
+    }
+}
+
+#[test]
+fn axes_names_and_views() {
+    let x = zeros(DType::F32, &[5, 4, 3]).named(["row", "col", "dim"]);
+    assert_eq!(x.mean(axis(["row", "dim"])).dims().unwrap().to_string(), "col");
+    assert_eq!(x.std(axis(-1).ddof(1).keepdims()).shape().unwrap(), [5, 4, 1]);
+    assert_eq!(x.align(["dim", "new", "row", "col"]).shape().unwrap(), [3, 1, 5, 4]);
+    assert_eq!(x.align(["dim", "row"]).error().unwrap().kind(), ErrorKind::Mismatch);
+    assert_eq!(x.permute([2, 0, 1]).shape().unwrap(), [3, 5, 4]);
+    assert_eq!(x.swap_axes(0, "dim").shape().unwrap(), [3, 4, 5]);
+    assert_eq!(x.slice(s![1..3, .., 0]).shape().unwrap(), [2, 4]);
+    assert_eq!(x.slice(s![..;2, 1.., ..]).shape().unwrap(), [3, 3, 3]);
+    assert_eq!(x.slice(s![0, .., ..]).squeeze_axis("col").error().unwrap().kind(), ErrorKind::Mismatch);
+    assert_eq!(x.insert_axis(-1).squeeze().shape().unwrap(), [5, 4, 3]);
+    assert_eq!(x.reshape([-1, 3]).shape().unwrap(), [20, 3]);
+    assert_eq!(x.ravel().shape().unwrap(), [60]);
+    assert!(x.expect::<f32, 3>([None, Some(4), None]).is_ok());
+    assert!(x.expect::<f32, 2>([None, None]).unwrap_err().to_string().contains("expected f32 (?, ?)"));
+    let picked = x.compress(&x.greater(0.0));
+    assert!(picked.shape().is_err());
+    assert_eq!(format!("{picked:?}"), "Array(f32 (<=60,))");
+    assert_eq!(session().linspace(0.0, 1.0, 5).shape().unwrap(), [5]);
+    assert_eq!(session().eye::<u8>(3).shape().unwrap(), [3, 3]);
+    assert_eq!(session().arange(0, 7, 2).shape().unwrap(), [4]);
+    assert_eq!(session().arange(0.5, -1.0, -0.5).shape().unwrap(), [3]);
+    let owned: Array2<u8> = array![[1, 2], [3, 4]];
+    assert_eq!(session().from_ndarray(owned).shape().unwrap(), [2, 2]);
+}
+
+#[test]
+fn ndarray_slices_keep_their_meaning() {
+    let data = ndarray::Array1::from_iter(0..10i64);
+    let cases: [(ndarray::SliceInfoElem, usize); 5] = [
+        (ndarray::Slice::new(2, Some(5), -1).into(), 3),
+        (ndarray::Slice::new(0, None, -2).into(), 5),
+        (ndarray::Slice::new(-4, Some(-1), -2).into(), 2),
+        (ndarray::Slice::new(3, Some(0), 1).into(), 0),
+        (ndarray::Slice::new(0, Some(0), -1).into(), 0),
+    ];
+    let x = session().from_ndarray(data);
+    for (item, length) in cases {
+        assert_eq!(x.slice([item]).shape().unwrap(), [length], "{item:?}");
+    }
+}
+
+#[test]
+fn a_long_chain_builds_and_drops() {
+    let mut x = zeros(DType::F32, &[4]);
+    for _ in 0..100_000 {
+        x = x + 1.0;
+    }
+    assert_eq!(x.shape().unwrap(), [4]);
+    let y = x.clone();
+    drop(x);
+    drop(y);
+}

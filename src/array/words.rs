@@ -1,0 +1,8 @@
+//! The vocabulary of the floors below that stands in the door's signatures, named in one place.
+
+pub use crate::{
+    kernel::program::{BinaryOp, CastMode, UnaryOp},
+    nd::{DType, Dims, Element, Extent, Region, Scalar, SliceItem},
+    numeric::{Finish, SumMode},
+    plan::IoMode,
+};

@@ -1,0 +1,67 @@
+//! Dense files: one run of elements at an offset of a file. What npy and raw files have in common.
+
+use crate::{
+    error::{Error, Result},
+    nd::{Region, SourceFacts},
+    store::{Source, Window, check_read, file::InputFile},
+};
+use std::{ops::Range, sync::Arc};
+
+/// A file whose elements are one run.
+#[derive(Debug)]
+pub struct DenseFile {
+    file: Arc<InputFile>,
+    data_offset: u64,
+    facts: SourceFacts,
+}
+
+impl DenseFile {
+    /// The elements that `facts` describe, from `data_offset` on. The file is long enough for them.
+    pub(super) fn new(file: InputFile, data_offset: u64, facts: SourceFacts) -> Self {
+        // A window of elements that straddle their alignment could not be used in place.
+        let mappable = data_offset.is_multiple_of(facts.dtype.size() as u64);
+        let identity = file.identity().to_string();
+        DenseFile { file: Arc::new(file), data_offset, facts: SourceFacts { mappable, identity, ..facts } }
+    }
+
+    /// Place in the file, in bytes, and number of bytes of a run of elements.
+    fn bytes_of(&self, elements: &Range<usize>) -> Result<(u64, usize)> {
+        let count = self.facts.count();
+        if elements.start > elements.end || elements.end > count {
+            let (start, end) = (elements.start, elements.end);
+            return Err(Error::internal(format!("elements {start}..{end} of {}, which has {count}", self.facts.name)));
+        }
+        let item = self.facts.dtype.size();
+        Ok((self.data_offset + (elements.start * item) as u64, elements.len() * item))
+    }
+}
+
+impl Source for DenseFile {
+    fn facts(&self) -> &SourceFacts {
+        &self.facts
+    }
+
+    fn read(&self, region: &Region, out: &mut [u8]) -> Result<()> {
+        check_read(&self.facts, region, out.len())?;
+        let (offset, _) = self.bytes_of(&(region.start[0]..region.end(0)))?;
+        self.file.read_exact_at(offset, out)
+    }
+
+    fn window(&self, elements: Range<usize>) -> Result<Option<Window>> {
+        let (offset, length) = self.bytes_of(&elements)?;
+        if !self.facts.mappable {
+            return Ok(None);
+        }
+        Window::of_file(&self.file, offset, length).map(Some)
+    }
+
+    fn prefetch(&self, elements: Range<usize>) {
+        if let Ok((offset, length)) = self.bytes_of(&elements) {
+            self.file.prefetch(offset, length as u64);
+        }
+    }
+
+    fn verify(&self) -> Result<()> {
+        self.file.check()
+    }
+}

@@ -1,0 +1,72 @@
+//! npy files: opening and creating. The header is `format::npy`'s business.
+
+use crate::{
+    error::{Error, Result},
+    format::npy as format,
+    nd::{DType, Dims, SourceFacts, StoreLayout, shape::show},
+    store::{
+        dense::DenseFile,
+        file::InputFile,
+        output::{FileTarget, OutputMode},
+    },
+};
+use std::path::Path;
+
+/// What the caller knows of an npy file that its header cannot say.
+#[derive(Clone, Debug, Default)]
+pub struct NpyOptions {
+    /// The dtype; needed for `bf16`, checked for the others.
+    pub dtype: Option<DType>,
+    /// Axis names.
+    pub dims: Option<Dims>,
+}
+
+/// Opens an npy file. Bytes after the data are ignored, as NumPy ignores them.
+pub fn open(path: &Path, options: &NpyOptions) -> Result<DenseFile> {
+    let file = InputFile::open(path)?;
+    let in_file = |error: Error| error.context(file.name());
+    let prefix = file.read_prefix(format::PREFIX_BYTES)?;
+    let header = file.read_prefix(format::header_bytes(&prefix).map_err(in_file)?)?;
+    let header = format::parse(&header, options.dtype).map_err(in_file)?;
+    let size_bytes = file.identity().size_bytes;
+    let there_bytes = size_bytes.saturating_sub(header.data_offset as u64);
+    if there_bytes < header.data_bytes as u64 {
+        return Err(Error::data(format!(
+            "{} is truncated: its header promises {} of {} ({} bytes of data), the file has {there_bytes}",
+            file.name(),
+            show(&header.shape),
+            header.dtype,
+            header.data_bytes,
+        )));
+    }
+    let dims = dims_of(file.name(), options.dims.as_ref(), &header.shape)?;
+    let facts = SourceFacts {
+        name: file.name().to_string(),
+        layout: StoreLayout::Dense { strides: header.order.strides(&header.shape) },
+        shape: header.shape,
+        dtype: header.dtype,
+        dims,
+        swapped: header.swapped,
+        encoded_bytes: header.data_bytes as u64,
+        mappable: true,
+        resident: false,
+        identity: String::new(),
+    };
+    Ok(DenseFile::new(file, header.data_offset as u64, facts))
+}
+
+/// The axis names that were asked for, if they fit the shape.
+pub(super) fn dims_of(name: &str, asked: Option<&Dims>, shape: &[usize]) -> Result<Dims> {
+    match asked {
+        None => Ok(Dims::unnamed(shape.len())),
+        Some(dims) if dims.0.len() == shape.len() => Ok(dims.clone()),
+        Some(dims) => Err(Error::usage(format!("{name} has shape {}, but {} axis names are given: {dims}", show(shape), dims.0.len()))),
+    }
+}
+
+/// Starts an npy file: version 1.0, C order, this machine's byte order, data 64-byte aligned.
+///
+/// `bf16`, which NumPy lacks, is written as the two-byte void `<V2`, as the `ml_dtypes` package writes it.
+pub fn create(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<FileTarget> {
+    FileTarget::create(path, &format::encode(dtype, shape), dtype, shape, mode)
+}

@@ -1,0 +1,282 @@
+//! Output files: a temporary file beside the name, its space reserved, published by a rename that never replaces by accident.
+//!
+//! Order of events: refuse what can be refused ([`OutputFile::create`], before any work), write at computed places from any
+//! thread, sync, publish. Until the rename nothing stands under the name; a crash leaves at most a hidden `*.part` file,
+//! an error or a drop leaves nothing.
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    nd::{DType, Region, shape::element_count},
+    store::{Target, check_write, runs::for_each_run},
+};
+use rustix::{
+    fs::{AtFlags, CWD, FallocateFlags, RenameFlags},
+    io::Errno,
+};
+use std::{
+    ffi::OsString,
+    fs::{File, Permissions},
+    io,
+    os::unix::fs::{FileExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tempfile::TempPath;
+
+/// Whether an output may take the place of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputMode {
+    /// An existing file is an error.
+    #[default]
+    CreateNew,
+    /// An existing regular file is replaced, in one step, when the output is published.
+    Overwrite,
+}
+
+/// A file that is being written under a temporary name.
+#[derive(Debug)]
+pub struct OutputFile {
+    file: File,
+    /// Taken when published.
+    temporary: Mutex<Option<TempPath>>,
+    path: PathBuf,
+    name: String,
+    mode: OutputMode,
+}
+
+impl OutputFile {
+    /// Starts a file that will stand at `path` and take `length` bytes, which are reserved.
+    pub fn create(path: &Path, length: u64, mode: OutputMode) -> Result<Self> {
+        let name = path.display().to_string();
+        let path = destination(path, &name, mode)?;
+        let (Some(folder), Some(file_name)) = (path.parent(), path.file_name()) else {
+            return Err(Error::output(format!("cannot write {name}: it names no file")));
+        };
+        let mut prefix = OsString::from(".");
+        // File names end at 255 bytes; a long one is left out of the temporary name.
+        if file_name.len() <= 200 {
+            prefix.push(file_name);
+        }
+        prefix.push(".outcore-");
+        let made = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(".part")
+            // What `open` asks for everywhere; the umask takes its share.
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder)
+            .map_err(|error| cannot_create(&name, folder, error))?;
+        let (file, temporary) = made.into_parts();
+        reserve(&file, &name, length)?;
+        Ok(OutputFile { file, temporary: Mutex::new(Some(temporary)), path, name, mode })
+    }
+
+    /// What errors call it: the path as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.file.write_all_at(bytes, offset).map_err(|error| self.failed("write", error))
+    }
+
+    /// Starts and awaits the write-back of what has been written so far.
+    pub fn settle(&self) -> Result<()> {
+        self.file.sync_data().map_err(|error| self.failed("write back", error))
+    }
+
+    /// Makes content and length durable.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_all().map_err(|error| self.failed("sync", error))
+    }
+
+    /// Gives the file its name and makes the name durable.
+    pub fn publish(&self) -> Result<()> {
+        let taken = self.temporary.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(temporary) = taken else {
+            return Err(Error::internal(format!("{} is published twice", self.name)));
+        };
+        // On failure `temporary` is dropped, which removes the file.
+        rename(&temporary, &self.path, self.mode).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => exists(&self.name).context("while it was being computed"),
+            _ => Error::new(ErrorKind::Output, format!("cannot publish {}: {error}", self.name)).with_source(error),
+        })?;
+        // The temporary name is gone: nothing to remove any more.
+        let _ = temporary.keep();
+        sync_folder(self.path.parent().unwrap_or(Path::new("/"))).map_err(|error| self.failed("sync the folder of", error))
+    }
+
+    fn failed(&self, what: &str, error: io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Error::output(format!("cannot {what} {}: {error}", self.name)).with_source(error)
+            }
+            _ => Error::io(what, &self.name, error),
+        }
+    }
+}
+
+/// Where the output will stand: an absolute path, symbolic links to an existing file followed. Refuses what stands there already.
+fn destination(path: &Path, name: &str, mode: OutputMode) -> Result<PathBuf> {
+    let absolute = std::path::absolute(path).map_err(|error| Error::output(format!("cannot write `{name}`: {error}")))?;
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(Error::output(format!("cannot write {name}: it names a folder")).hint("name a file inside it"));
+    }
+    match std::fs::symlink_metadata(&absolute) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(absolute),
+        Err(error) => Err(Error::output(format!("cannot write {name}: {error}")).with_source(error)),
+        // A link is replaced where it points to: whoever made it meant the data to lie there. A broken one is replaced itself.
+        Ok(_) => match std::fs::metadata(&absolute) {
+            Ok(metadata) if metadata.is_dir() => {
+                Err(Error::output(format!("cannot write {name}: it is a directory")).hint("name a file inside it"))
+            }
+            _ if mode == OutputMode::CreateNew => Err(exists(name)),
+            Ok(metadata) if !metadata.is_file() => Err(Error::output(format!("cannot replace {name}: it is not a regular file"))),
+            Ok(_) => std::fs::canonicalize(&absolute).map_err(|error| Error::output(format!("cannot write {name}: {error}"))),
+            Err(_) => Ok(absolute),
+        },
+    }
+}
+
+fn exists(name: &str) -> Error {
+    Error::output(format!("{name} exists")).hint("`--overwrite` replaces it")
+}
+
+fn cannot_create(name: &str, folder: &Path, error: io::Error) -> Error {
+    let folder = folder.display();
+    let message = match error.kind() {
+        io::ErrorKind::NotFound => format!("cannot write {name}: the folder {folder} does not exist"),
+        io::ErrorKind::NotADirectory => format!("cannot write {name}: {folder} is not a folder"),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            format!("cannot write {name}: no files may be created in {folder} ({error})")
+        }
+        _ => format!("cannot write {name}: creating a temporary file in {folder} failed ({error})"),
+    };
+    Error::output(message).with_source(error)
+}
+
+/// Gives the file its length and the room for it, so that a full disk shows before the work and not after it.
+fn reserve(file: &File, name: &str, length: u64) -> Result<()> {
+    if length == 0 {
+        return Ok(());
+    }
+    let space = rustix::fs::fstatvfs(file).ok();
+    let available = space.map(|space| space.f_bavail.saturating_mul(space.f_frsize));
+    let too_little = |reason: &str| {
+        let there = available.map_or(String::new(), |bytes| format!(", {bytes} bytes are available"));
+        Error::output(format!("not enough room for {name}: it takes {length} bytes{there}{reason}")).with_needed_bytes(length)
+    };
+    // Asked first: a reservation that fails half way has filled the disk for a moment, under everyone else's feet.
+    if available.is_some_and(|bytes| bytes < length) {
+        return Err(too_little(""));
+    }
+    loop {
+        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
+            Ok(()) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(Errno::NOSPC) => return Err(too_little("")),
+            Err(Errno::DQUOT) => return Err(too_little(" and the quota is used up")),
+            Err(Errno::FBIG) => return Err(too_little("; files of that size are not possible here")),
+            // NFS before 4.2, some FUSE file systems: the length alone, without the promise.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                return file.set_len(length).map_err(|error| Error::output(format!("cannot give {name} its {length} bytes: {error}")));
+            }
+            Err(errno) => return Err(Error::output(format!("cannot reserve {length} bytes for {name}: {}", io::Error::from(errno)))),
+        }
+    }
+}
+
+fn rename(from: &Path, to: &Path, mode: OutputMode) -> io::Result<()> {
+    if mode == OutputMode::Overwrite {
+        return std::fs::rename(from, to);
+    }
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // The file system does not know the flag. A hard link never replaces either.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_then_unlink(from, to),
+        other => Ok(other?),
+    }
+}
+
+fn link_then_unlink(from: &Path, to: &Path) -> io::Result<()> {
+    rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty())?;
+    // The output stands; a temporary name that cannot be removed is not a reason to call it failed.
+    let _ = std::fs::remove_file(from);
+    Ok(())
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        // Some file systems do not sync folders, and say so.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        other => other,
+    }
+}
+
+/// Target of a dense file in C order: an optional header, then the elements.
+#[derive(Debug)]
+pub struct FileTarget {
+    output: OutputFile,
+    dtype: DType,
+    shape: Vec<usize>,
+    data_offset: u64,
+    /// Elements written; an array with holes is never published.
+    written: AtomicUsize,
+}
+
+impl FileTarget {
+    /// Starts a file of `header` and an array.
+    pub(super) fn create(path: &Path, header: &[u8], dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Self> {
+        let name = path.display();
+        let count =
+            element_count(shape, dtype.size()).map_err(|error| Error::output(format!("cannot write {name}: {}", error.message())))?;
+        let data_offset = header.len() as u64;
+        let output = OutputFile::create(path, data_offset + (count * dtype.size()) as u64, mode)?;
+        output.write_at(0, header)?;
+        Ok(FileTarget { output, dtype, shape: shape.to_vec(), data_offset, written: AtomicUsize::new(0) })
+    }
+}
+
+impl Target for FileTarget {
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn name(&self) -> String {
+        self.output.name().to_string()
+    }
+
+    fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
+        check_write(self, region, bytes.len())?;
+        let item = self.dtype.size();
+        for_each_run(&self.shape, region, |place, from, length| {
+            self.output.write_at(self.data_offset + (place * item) as u64, &bytes[from * item..(from + length) * item])
+        })?;
+        self.written.fetch_add(region.count(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn settle(&self) -> Result<()> {
+        self.output.settle()
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.output.sync()
+    }
+
+    fn publish(&self) -> Result<()> {
+        super::check_complete(self, self.written.load(Ordering::Relaxed))?;
+        self.output.publish()
+    }
+}
+
+#[cfg(test)]
+#[path = "output_tests.rs"]
+mod tests;
