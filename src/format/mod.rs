@@ -3,8 +3,22 @@
 //! Nothing here opens a file, and nothing here panics, whatever the bytes are: callers read a prefix, hand it
 //! over and add the file's name to the error. Entry points: [`npy::header_bytes`], [`npy::parse`], [`npy::encode`].
 
+use crate::{
+    error::Result,
+    nd::{DType, shape::element_count},
+};
+
 pub mod npy;
 mod python_literal;
+
+/// Bytes of an array, or an error if strides or sizes of it would leave what this machine can address.
+///
+/// Lengths of 0 do not excuse the others: as in NumPy, `(2**62, 8, 0)` is refused, since its strides cannot be told.
+pub fn data_bytes(dtype: DType, shape: &[usize]) -> Result<usize> {
+    let lengths: Vec<usize> = shape.iter().map(|&length| length.max(1)).collect();
+    element_count(&lengths, dtype.size())?;
+    Ok(element_count(shape, dtype.size())? * dtype.size())
+}
 
 /// The order in which a dense file stores the elements of an array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -9,12 +9,12 @@
 //! two-byte void looks the same, it is read back only when the caller says that it is `bf16`.
 
 use super::{
-    Order,
+    Order, data_bytes,
     python_literal::{self, Entry, Literal},
 };
 use crate::{
     error::{Error, Result},
-    nd::{DType, shape::element_count, shape::show},
+    nd::{DType, shape::show},
 };
 use std::fmt::Write;
 
@@ -100,8 +100,8 @@ pub fn parse(bytes: &[u8], asked: Option<DType>) -> Result<NpyHeader> {
     let (dtype, swapped) = parse_descr(one(&entries, "descr")?, asked)?;
     let order = parse_order(one(&entries, "fortran_order")?)?;
     let shape = parse_shape(one(&entries, "shape")?)?;
-    let count = element_count(&shape, dtype.size()).map_err(|error| error.context("npy header"))?;
-    Ok(NpyHeader { version, dtype, swapped, order, shape, data_offset: total, data_bytes: count * dtype.size() })
+    let data_bytes = data_bytes(dtype, &shape).map_err(|error| error.context("npy header"))?;
+    Ok(NpyHeader { version, dtype, swapped, order, shape, data_offset: total, data_bytes })
 }
 
 fn decode(text: &[u8], version: u8, base: usize) -> Result<String> {
@@ -215,7 +215,7 @@ fn plain_code(code: &str) -> Option<DType> {
 /// The error for a dtype that NumPy has and this crate has not, by its name.
 fn refuse(descr: &str, code: &str, at: usize) -> Error {
     let (what, hint) = match code.chars().next() {
-        Some('O') => ("object", "it holds pickled Python objects; convert it first: `numpy.save(path, a.astype('float32'))`"),
+        Some('O') => ("object", "convert it to numbers first, as it holds pickled Python objects: `numpy.save(path, a.astype('float32'))`"),
         Some('c') => ("complex", "save the parts as two arrays: `a.real` and `a.imag`"),
         Some('M') => ("datetime64", "save it as integers: `a.astype('int64')`"),
         Some('m') => ("timedelta64", "save it as integers: `a.astype('int64')`"),
@@ -231,6 +231,14 @@ fn refuse(descr: &str, code: &str, at: usize) -> Error {
 /// The header of a C-order file of this machine's byte order; the data follow at its end, 64-byte aligned.
 ///
 /// The bytes are those that NumPy writes: version 1.0, or 2.0 where the text is longer than 65,535 bytes.
+///
+/// ```
+/// use outcore::{format::npy, nd::DType};
+/// let bytes = npy::encode(DType::F32, &[4_000_000, 128]);
+/// let header = npy::parse(&bytes, None)?;
+/// assert_eq!((bytes.len(), header.data_offset, header.shape), (128, 128, vec![4_000_000, 128]));
+/// # Ok::<(), outcore::Error>(())
+/// ```
 #[must_use]
 pub fn encode(dtype: DType, shape: &[usize]) -> Vec<u8> {
     let mut text = format!("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", descr(dtype), show(shape));

@@ -111,6 +111,7 @@ fn broken_headers_say_what_and_where() {
         ("{'descr': '<f4', 'fortran_order': False, 'shape': 3}", "byte 60: 'shape' is an integer, not a tuple"),
         ("{'descr': '<f4', 'fortran_order': False, 'shape': (3, -1)}", "'shape' has the length -1"),
         ("{'descr': '<f4', 'fortran_order': False, 'shape': ('a', 2)}", "'shape' has a string"),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 8, 0)}", "larger than this machine can address"),
         ("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296)}", "larger than this machine can address"),
         ("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", "has the length"),
         ("{'descr': '<f4'", "the end of the header"),

@@ -60,7 +60,7 @@ pub fn fit(needs: &Needs<'_>, limits: &Limits) -> Result<Fitted> {
     let mut least: Option<Fitted> = None;
     for (block_bytes, run_bytes, in_flight) in candidates(limits) {
         let fitted = shape(needs, limits, block_bytes, run_bytes, in_flight);
-        if fitted.memory.total() + OVERHEAD_BYTES <= limits.memory_bytes {
+        if fitted.memory.total().saturating_add(OVERHEAD_BYTES) <= limits.memory_bytes {
             return Ok(fitted);
         }
         if least.as_ref().is_none_or(|best| fitted.memory.total() < best.memory.total()) {
@@ -109,8 +109,8 @@ fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, i
     let workers = limits.threads.clamp(1, in_flight);
     let reads: Vec<Read> = needs.inputs.iter().map(|input| place(input, space, &run, limits.io)).collect();
     let write_bytes: Vec<u64> =
-        needs.writes.iter().map(|(axes, item)| axes.iter().map(|&axis| run[axis] as u64).product::<u64>() * *item as u64).collect();
-    let outputs = |kept: &[usize], extents: &[usize]| kept.iter().map(|&axis| extents[axis] as u64).product::<u64>();
+        needs.writes.iter().map(|(axes, item)| axes.iter().fold(*item as u64, |bytes, &axis| bytes.saturating_mul(run[axis] as u64))).collect();
+    let outputs = |kept: &[usize], extents: &[usize]| kept.iter().fold(1, |count: u64, &axis| count.saturating_mul(extents[axis] as u64));
     let state_bytes: Vec<(u64, u64)> =
         needs.states.iter().map(|(kept, bytes)| (bytes(outputs(kept, space)), bytes(outputs(kept, &run)))).collect();
     let of_access = |mapped: bool| {
@@ -122,22 +122,22 @@ fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, i
     };
     let memory = StageMemory {
         temps: needs.temp_bytes,
-        states: state_bytes.iter().map(|(all, part)| all + part * (in_flight as u64 + 1)).sum(),
-        windows: of_access(true) * workers as u64,
-        read_buffers: of_access(false) * in_flight as u64,
-        write_buffers: write_bytes.iter().map(|&bytes| page_up(bytes)).sum::<u64>() * in_flight as u64,
-        scratch: needs.program.scratch_bytes_max(&block) * workers as u64,
-        functions: needs.function_bytes * workers as u64,
+        states: state_bytes.iter().fold(0, |sum: u64, (all, part)| sum.saturating_add(part.saturating_mul(in_flight as u64 + 1)).saturating_add(*all)),
+        windows: of_access(true).saturating_mul(workers as u64),
+        read_buffers: of_access(false).saturating_mul(in_flight as u64),
+        write_buffers: write_bytes.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(page_up(bytes))).saturating_mul(in_flight as u64),
+        scratch: needs.program.scratch_bytes_max(&block).saturating_mul(workers as u64),
+        functions: needs.function_bytes.saturating_mul(workers as u64),
     };
     Fitted { run, block, reads, workers, in_flight, write_bytes, state_bytes, memory }
 }
 
 fn page_up(bytes: u64) -> u64 {
-    bytes.div_ceil(4096) * 4096
+    bytes.div_ceil(4096).saturating_mul(4096)
 }
 
 fn refusal(needs: &Needs<'_>, least: &Fitted, limits: &Limits) -> Error {
-    let bytes = least.memory.total() + OVERHEAD_BYTES;
+    let bytes = least.memory.total().saturating_add(OVERHEAD_BYTES);
     let parts = [
         ("temps", least.memory.temps),
         ("reduction states", least.memory.states),

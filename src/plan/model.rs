@@ -178,7 +178,8 @@ impl StageMemory {
     /// Everything together.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.temps + self.states + self.windows + self.read_buffers + self.write_buffers + self.scratch + self.functions
+        let parts = [self.temps, self.states, self.windows, self.read_buffers, self.write_buffers, self.scratch, self.functions];
+        parts.into_iter().fold(0, u64::saturating_add)
     }
 }
 

@@ -3,9 +3,10 @@
 use crate::{
     dispatch,
     error::{Error, Result},
+    format::data_bytes,
     nd::{
         DType, Dims, Element, IndexMap, Region, SourceFacts, StoreLayout,
-        shape::{c_strides, element_count, show},
+        shape::{c_strides, show},
     },
     store::{AlignedBytes, Source, Target, Window, check_complete, check_read, check_write, runs::for_each_run},
 };
@@ -23,6 +24,15 @@ type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 /// The facts describe a run of elements in memory. Where that is the array itself in some order of its axes (any
 /// transpose of a whole array), shape and strides are the array's. Where the array has gaps (a slice with steps, some of the columns) or
 /// reversed axes, the facts' shape is that of the memory it spans, one axis. [`Source::index_map`] is the array in both cases.
+///
+/// ```
+/// use outcore::store::{MemorySource, Source};
+/// let mut array = ndarray::Array2::<f32>::zeros((3, 4));
+/// array.invert_axis(ndarray::Axis(1));
+/// let source = MemorySource::from_array(array.into_shared().into_dyn());
+/// assert_eq!(source.facts().shape, [12]);
+/// assert_eq!((source.index_map().shape, source.index_map().strides()), (vec![3, 4], vec![4, -1]));
+/// ```
 pub struct MemorySource {
     bytes: SharedBytes,
     facts: SourceFacts,
@@ -49,7 +59,7 @@ impl MemorySource {
     /// A C-order array of `shape`.
     pub fn from_vec<T: Element>(shape: &[usize], elements: Vec<T>) -> Result<Self> {
         let there = elements.len();
-        let needed = element_count(shape, size_of::<T>())?;
+        let needed = data_bytes(T::DTYPE, shape)? / size_of::<T>();
         if there != needed {
             return Err(Error::mismatch(format!("{there} elements for an array of shape {}, which has {needed}", show(shape))));
         }
@@ -58,16 +68,23 @@ impl MemorySource {
 
     /// A C-order array of `shape` from its bytes in native order.
     pub fn from_bytes(dtype: DType, shape: &[usize], bytes: AlignedBytes) -> Result<Self> {
-        let (there, needed) = (bytes.len(), element_count(shape, dtype.size())? * dtype.size());
+        let (there, needed) = (bytes.len(), data_bytes(dtype, shape)?);
         if there != needed {
             return Err(Error::mismatch(format!("{there} bytes for {} of {dtype}, which takes {needed}", show(shape))));
         }
         Ok(Self::new(Arc::new(bytes), dtype, shape.to_vec(), c_strides(shape)))
     }
 
+    /// The same array, called `name` by errors and plans.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.facts.name = name.into();
+        self
+    }
+
     /// The same array with axis names.
     ///
-    /// Names belong to the axes of [`Source::index_map`]; facts of an array with gaps carry them too.
+    /// Names belong to the axes of [`Source::index_map`], also where the facts describe the memory that an array with gaps spans.
     pub fn with_dims(mut self, dims: Dims) -> Result<Self> {
         super::npy::dims_of("the array", Some(&dims), &self.view.shape)?;
         self.facts.dims = dims;
@@ -196,7 +213,7 @@ impl<T: Element> Collected for Vec<T> {
 impl MemoryTarget {
     /// An array of zeros, ready to be written.
     pub fn new(dtype: DType, shape: &[usize]) -> Result<Self> {
-        let count = element_count(shape, dtype.size())?;
+        let count = data_bytes(dtype, shape)? / dtype.size();
         let elements: Box<dyn Collected> = dispatch!(dtype, T => Box::new(zeros::<T>(count)?));
         let state = State { elements: Some(elements), written: 0, phase: Phase::Writing };
         Ok(MemoryTarget { dtype, shape: shape.to_vec(), state: Mutex::new(state) })

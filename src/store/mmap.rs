@@ -300,3 +300,7 @@ fn pass_on(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::
         }
     }
 }
+
+#[cfg(test)]
+#[path = "mmap_tests.rs"]
+mod tests;

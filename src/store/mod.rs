@@ -15,9 +15,11 @@ pub mod file;
 pub mod memory;
 pub mod mmap;
 pub mod npy;
+pub mod open;
 pub mod output;
 pub mod raw;
 mod runs;
+mod same;
 #[doc(hidden)]
 pub mod suite;
 #[doc(hidden)]
@@ -26,7 +28,9 @@ pub mod wrap;
 pub use aligned::AlignedBytes;
 pub use memory::{MemorySource, MemoryTarget};
 pub use mmap::{Window, install_sigbus_guard};
+pub use open::{create, open};
 pub use output::OutputMode;
+pub use same::same_file;
 
 /// An array that can be read.
 ///

@@ -6,8 +6,9 @@
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    nd::{DType, Region, shape::element_count},
-    store::{Target, check_write, runs::for_each_run},
+    format::data_bytes,
+    nd::{DType, Region},
+    store::{Target, check_complete, check_write, runs::for_each_run},
 };
 use rustix::{
     fs::{AtFlags, CWD, FallocateFlags, RenameFlags},
@@ -21,7 +22,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use tempfile::TempPath;
@@ -102,7 +103,10 @@ impl OutputFile {
         };
         // On failure `temporary` is dropped, which removes the file.
         rename(&temporary, &self.path, self.mode).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => exists(&self.name).context("while it was being computed"),
+            io::ErrorKind::AlreadyExists => {
+                Error::output(format!("{} exists: it was created while the result was being computed", self.name))
+                    .hint("`--overwrite` replaces it")
+            }
             _ => Error::new(ErrorKind::Output, format!("cannot publish {}: {error}", self.name)).with_source(error),
         })?;
         // The temporary name is gone: nothing to remove any more.
@@ -225,18 +229,19 @@ pub struct FileTarget {
     data_offset: u64,
     /// Elements written; an array with holes is never published.
     written: AtomicUsize,
+    /// Whether bytes were written that no sync has covered; they are synced before they are published, whatever the caller forgot.
+    unsynced: AtomicBool,
 }
 
 impl FileTarget {
     /// Starts a file of `header` and an array.
     pub(super) fn create(path: &Path, header: &[u8], dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Self> {
         let name = path.display();
-        let count =
-            element_count(shape, dtype.size()).map_err(|error| Error::output(format!("cannot write {name}: {}", error.message())))?;
+        let data_bytes = data_bytes(dtype, shape).map_err(|error| Error::output(format!("cannot write {name}: {}", error.message())))?;
         let data_offset = header.len() as u64;
-        let output = OutputFile::create(path, data_offset + (count * dtype.size()) as u64, mode)?;
+        let output = OutputFile::create(path, data_offset + data_bytes as u64, mode)?;
         output.write_at(0, header)?;
-        Ok(FileTarget { output, dtype, shape: shape.to_vec(), data_offset, written: AtomicUsize::new(0) })
+        Ok(FileTarget { output, dtype, shape: shape.to_vec(), data_offset, written: AtomicUsize::new(0), unsynced: AtomicBool::new(true) })
     }
 }
 
@@ -260,6 +265,7 @@ impl Target for FileTarget {
             self.output.write_at(self.data_offset + (place * item) as u64, &bytes[from * item..(from + length) * item])
         })?;
         self.written.fetch_add(region.count(), Ordering::Relaxed);
+        self.unsynced.store(true, Ordering::Release);
         Ok(())
     }
 
@@ -268,11 +274,16 @@ impl Target for FileTarget {
     }
 
     fn sync(&self) -> Result<()> {
-        self.output.sync()
+        // Cleared first: a write that comes while we sync sets it again.
+        self.unsynced.store(false, Ordering::Release);
+        self.output.sync().inspect_err(|_| self.unsynced.store(true, Ordering::Release))
     }
 
     fn publish(&self) -> Result<()> {
-        super::check_complete(self, self.written.load(Ordering::Relaxed))?;
+        check_complete(self, self.written.load(Ordering::Relaxed))?;
+        if self.unsynced.load(Ordering::Acquire) {
+            self.sync()?;
+        }
         self.output.publish()
     }
 }

@@ -120,7 +120,7 @@ fn temporary_files_are_hidden_and_lie_beside_the_output() {
     let target = npy::create(&folder.path().join("z.npy"), DType::F32, &[1000], OutputMode::CreateNew).unwrap();
     let names = names_in(folder.path());
     assert!(names.len() == 1 && names[0].starts_with(".z.npy.outcore-") && names[0].ends_with(".part"), "{names:?}");
-    assert_eq!(std::fs::metadata(folder.path().join(&names[0])).unwrap().blocks() * 512, 8192, "space is reserved");
+    assert!(std::fs::metadata(folder.path().join(&names[0])).unwrap().blocks() * 512 >= 4128, "space is reserved");
     drop(target);
     assert!(names_in(folder.path()).is_empty());
 }
@@ -135,4 +135,24 @@ fn hard_links_publish_where_rename_has_no_flags() {
     std::fs::remove_file(&to).unwrap();
     link_then_unlink(&from, &to).unwrap();
     assert_eq!(names_in(folder.path()), ["to"]);
+}
+
+#[test]
+fn an_error_of_any_operation_leaves_nothing() {
+    use crate::store::wrap::Failing;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    let run = |nth: u64| -> (Result<()>, u64) {
+        let target = Failing::new(npy::create(&path, DType::F32, &[4, 2], OutputMode::CreateNew).unwrap(), nth);
+        let outcome = (0..4).try_for_each(|row| target.write(&Region::new([row, 0], [1, 2]), &[1; 8]));
+        let outcome = outcome.and_then(|()| target.settle()).and_then(|()| target.sync()).and_then(|()| target.publish());
+        (outcome, target.operations())
+    };
+    for nth in 0..7 {
+        assert_eq!(run(nth).0.unwrap_err().kind(), ErrorKind::Io, "operation {nth}");
+        assert!(names_in(folder.path()).is_empty(), "operation {nth}");
+    }
+    let (outcome, operations) = run(7);
+    assert!(outcome.is_ok() && operations == 7);
+    assert_eq!(names_in(folder.path()), ["x.npy"]);
 }

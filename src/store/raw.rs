@@ -2,11 +2,8 @@
 
 use crate::{
     error::{Error, Result},
-    format::Order,
-    nd::{
-        DType, Dims, SourceFacts, StoreLayout,
-        shape::{element_count, show},
-    },
+    format::{Order, data_bytes},
+    nd::{DType, Dims, SourceFacts, StoreLayout, shape::show},
     store::{
         dense::DenseFile,
         file::InputFile,
@@ -53,7 +50,7 @@ pub fn open(path: &Path, layout: &RawLayout) -> Result<DenseFile> {
         ))
     })?;
     let shape = resolve(name, layout, there_bytes)?;
-    let data_bytes = (element_count(&shape, layout.dtype.size()).map_err(|error| error.context(name))? * layout.dtype.size()) as u64;
+    let data_bytes = data_bytes(layout.dtype, &shape).map_err(|error| error.context(name))? as u64;
     if there_bytes < data_bytes {
         return Err(Error::data(format!(
             "{name} is too short: {} of {} takes {data_bytes} bytes, the file has {there_bytes} from byte {}",
@@ -92,7 +89,7 @@ fn resolve(name: &str, layout: &RawLayout, there_bytes: u64) -> Result<Vec<usize
     if fixed.contains(&0) {
         return Err(Error::usage(format!("shape {} of {name}: -1 cannot be worked out beside a length of 0", show(asked))));
     }
-    let row_bytes = (element_count(&fixed, layout.dtype.size()).map_err(|error| error.context(name))? * layout.dtype.size()) as u64;
+    let row_bytes = data_bytes(layout.dtype, &fixed).map_err(|error| error.context(name))? as u64;
     if !there_bytes.is_multiple_of(row_bytes) {
         return Err(Error::data(format!(
             "{name} has {there_bytes} bytes from byte {}, which is not a multiple of the {row_bytes} that shape {} of {} takes for each step of its -1: {} are left over",

@@ -1,0 +1,206 @@
+//! Text to stores: `x.npy`, `x.bin?dtype=f32&shape=-1,128`, by extension and query.
+
+use crate::{
+    error::{Error, Result},
+    format::Order,
+    nd::{DType, Dims},
+    store::{
+        Source, Target,
+        npy::{self, NpyOptions},
+        output::OutputMode,
+        raw::{self, RawLayout},
+    },
+};
+use std::{path::Path, sync::Arc};
+
+const RAW_EXAMPLE: &str = "a raw binary file is read as `file.bin?dtype=f32&shape=-1,128&offset=0&order=C`";
+const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
+
+/// Opens what `path_text` names.
+///
+/// `.npy` takes the keys `dtype` (needed for `bf16`) and `dims`. Any other file is raw binary if its query has a `dtype`; further
+/// keys are `shape` (one length may be -1; default -1), `offset` (bytes), `order` (C or F), `endian` (big or little) and `dims`
+/// (`row,_` names the first of two axes). A file whose name has the `?` in it wins over the query.
+///
+/// ```
+/// use outcore::nd::{DType, Region};
+/// use outcore::store::{self, OutputMode, Source, Target};
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("x.bin").display().to_string();
+/// let target = store::create(&path, DType::U8, &[2, 3], OutputMode::CreateNew)?;
+/// target.write(&Region::whole(&[2, 3]), &[1, 2, 3, 4, 5, 6])?;
+/// target.sync()?;
+/// target.publish()?;
+///
+/// let source = store::open(&format!("{path}?dtype=u8&shape=-1,3"))?;
+/// assert_eq!(source.facts().shape, [2, 3]);
+/// let mut row = [0; 3];
+/// source.read(&Region::run(3, 3), &mut row)?; // store coordinates: elements 3 to 6 of the file
+/// assert_eq!(row, [4, 5, 6]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
+    let (path, query) = split(path_text)?;
+    if extension(path) == "npy" {
+        let query = Query::parse(path_text, query)?;
+        if let Some(key) = query.raw_key {
+            return Err(Error::usage(format!("{path_text}: `{key}` is what the header of an npy file says"))
+                .hint("keys of npy files are dtype and dims"));
+        }
+        return Ok(Arc::new(npy::open(Path::new(path), &NpyOptions { dtype: query.dtype, dims: query.dims })?));
+    }
+    let layout = Query::parse(path_text, query)?;
+    let Some(dtype) = layout.dtype else {
+        // A missing file is the nearer trouble.
+        if let Err(error) = std::fs::metadata(path) {
+            return Err(Error::io("open", path, error));
+        }
+        if Path::new(path).is_dir() {
+            return Err(Error::usage(format!("{path} is a directory, not a file of array data")).hint("name a file inside it"));
+        }
+        return Err(
+            Error::usage(format!("cannot tell what {path} holds: known are .npy files, and raw binary with a query")).hint(RAW_EXAMPLE)
+        );
+    };
+    let layout = RawLayout {
+        dtype,
+        shape: layout.shape.unwrap_or_else(|| vec![-1]),
+        offset_bytes: layout.offset_bytes,
+        order: layout.order,
+        swapped: layout.swapped.unwrap_or(false),
+        dims: layout.dims,
+    };
+    Ok(Arc::new(raw::open(Path::new(path), &layout)?))
+}
+
+/// Starts the file that `path_text` names; the extension tells the format: `.npy`, or `.bin` and `.raw` without a header. C order, native bytes.
+pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Arc<dyn Target>> {
+    let path = Path::new(path_text);
+    match extension(path_text).as_str() {
+        "npy" => Ok(Arc::new(npy::create(path, dtype, shape, mode)?)),
+        "bin" | "raw" => Ok(Arc::new(raw::create(path, dtype, shape, mode)?)),
+        _ if path.is_dir() => Err(Error::output(format!("cannot write {path_text}: it is a directory")).hint("name a file inside it")),
+        _ => Err(Error::usage(format!("cannot tell the format of the output {path_text} from its extension"))
+            .hint("known are .npy, and .bin or .raw for elements without a header")),
+    }
+}
+
+/// Path and query. The query begins at the last `?`, unless there is a file of that whole name.
+fn split(path_text: &str) -> Result<(&str, Option<&str>)> {
+    if path_text.is_empty() {
+        return Err(Error::usage("the path of an input is empty"));
+    }
+    match path_text.rsplit_once('?') {
+        Some((path, query)) if !Path::new(path_text).exists() => Ok((path, Some(query))),
+        _ => Ok((path_text, None)),
+    }
+}
+
+fn extension(path: &str) -> String {
+    Path::new(path).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+#[derive(Default)]
+struct Query {
+    dtype: Option<DType>,
+    dims: Option<Dims>,
+    shape: Option<Vec<i64>>,
+    offset_bytes: u64,
+    order: Order,
+    swapped: Option<bool>,
+    /// A key that only raw files have.
+    raw_key: Option<String>,
+}
+
+impl Query {
+    fn parse(path_text: &str, query: Option<&str>) -> Result<Self> {
+        let mut found = Query::default();
+        let mut seen: Vec<&str> = Vec::new();
+        for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
+            let (key, value) = part
+                .split_once('=')
+                .ok_or_else(|| Error::usage(format!("{path_text}: `{part}` is not `key=value`")).hint(format!("keys are {QUERY_KEYS}")))?;
+            if seen.contains(&key) {
+                return Err(Error::usage(format!("{path_text}: `{key}` is given twice")));
+            }
+            seen.push(key);
+            found.set(key, value).map_err(|error| error.context(path_text))?;
+        }
+        Ok(found)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        let bad = |want: &str| Error::usage(format!("`{key}={value}`: {want}"));
+        if !matches!(key, "dtype" | "dims") {
+            self.raw_key.get_or_insert(key.to_string());
+        }
+        match key {
+            "dtype" => {
+                self.dtype = Some(value.parse()?);
+                match value.chars().next() {
+                    Some('<') => self.set_endian(Endian::Little)?,
+                    Some('>') => self.set_endian(Endian::Big)?,
+                    _ => {}
+                }
+            }
+            "dims" => self.dims = Some(parse_dims(value)?),
+            "shape" => self.shape = Some(parse_shape(value).ok_or_else(|| bad("lengths with commas between, as in `-1,128`"))?),
+            "offset" => self.offset_bytes = value.parse().map_err(|_| bad("a number of bytes"))?,
+            "order" => {
+                self.order = match value {
+                    "C" | "c" => Order::C,
+                    "F" | "f" => Order::Fortran,
+                    _ => return Err(bad("C (the last axis varies fastest) or F (the first does)")),
+                }
+            }
+            "endian" => {
+                let endian = match value {
+                    "little" => Endian::Little,
+                    "big" => Endian::Big,
+                    _ => return Err(bad("big or little")),
+                };
+                self.set_endian(endian)?;
+            }
+            _ => return Err(Error::usage(format!("unknown key `{key}`")).hint(format!("keys are {QUERY_KEYS}; {RAW_EXAMPLE}"))),
+        }
+        Ok(())
+    }
+
+    fn set_endian(&mut self, endian: Endian) -> Result<()> {
+        let swapped = (endian == Endian::Big) == cfg!(target_endian = "little");
+        match self.swapped.replace(swapped) {
+            Some(other) if other != swapped => Err(Error::usage("`endian` contradicts the byte order of `dtype`")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Endian {
+    Little,
+    Big,
+}
+
+/// `4,3`, `4,`, `(4, 3)`, or nothing at all for an array of no axes.
+fn parse_shape(text: &str) -> Option<Vec<i64>> {
+    let bare = text.trim().trim_start_matches('(').trim_end_matches(')');
+    let bare = bare.strip_suffix(',').unwrap_or(bare);
+    if bare.trim().is_empty() {
+        return Some(Vec::new());
+    }
+    bare.split(',').map(|length| length.trim().parse().ok()).collect()
+}
+
+/// Names with commas between; `_` leaves an axis unnamed.
+fn parse_dims(text: &str) -> Result<Dims> {
+    let names: Vec<Option<&str>> = text.split(',').map(str::trim).map(|name| (name != "_").then_some(name)).collect();
+    if names.contains(&Some("")) {
+        return Err(Error::usage(format!("`dims={text}` has an empty axis name")).hint("`_` leaves an axis unnamed"));
+    }
+    Dims::named(names.iter().flatten())?;
+    Ok(Dims(names.into_iter().map(|name| name.map(Arc::from)).collect()))
+}
+
+#[cfg(test)]
+#[path = "open_tests.rs"]
+mod tests;
