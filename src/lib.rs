@@ -12,8 +12,9 @@ pub mod run;
 pub mod store;
 pub mod trace;
 pub use array::{
-    Array, Axes, AxisList, AxisRef, BoxError, Endpoint, MapSpec, MemoryAmount, Operand, ScalarSide, Session, SessionBuilder, Size, axis,
-    open, where_,
+    AnyArray, Array, Axes, AxisList, AxisRef, Block, Blocks, Bound, BoxError, Compiled, Destination, Endpoint, Isa, Job, JobResult,
+    MapSpec, MemoryAmount, Operand, Progress, Rows, RunReport, RunStats, Save, ScalarSide, Session, SessionBuilder, Size, StageStats,
+    Writer, axis, open, where_,
     words::{BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, Region, Scalar, SliceItem, SumMode, UnaryOp},
 };
 pub use error::{Error, ErrorKind, Result};

@@ -11,12 +11,12 @@ use crate::{
     expr::{Meta, Op},
     kernel::program::{BinaryOp, Generator},
     nd::{
-        SourceFacts, StoreLayout,
+        IndexMap, SourceFacts, StoreLayout,
         shape::{c_strides, element_count, show},
     },
     store::Source,
 };
-use ndarray::{ArrayBase, DataOwned, Dimension};
+use ndarray::{ArcArray, ArrayBase, Axis, DataOwned, Dimension, IxDyn};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -59,7 +59,8 @@ impl Session {
         Array::leaf(Kind::Source(leaf), meta, Some(self.clone()))
     }
 
-    /// An array in memory, used in place and kept alive; any strides.
+    /// An array in memory, used in place and kept alive: C order, transposed, reversed. One with gaps between its elements (every
+    /// second column of an array, say) is copied without them.
     #[must_use]
     #[track_caller]
     pub fn from_ndarray<S, D>(&self, array: ArrayBase<S, D>) -> Array
@@ -68,8 +69,17 @@ impl Session {
         S::Elem: Element,
         D: Dimension,
     {
-        let made = MemorySource::from_array(array.into_dyn().into_shared()).map(|source| self.from_source(Arc::new(source)));
-        Array::settle(made, Some(self))
+        let mut shared = array.into_dyn().into_shared();
+        // Reversed axes are turned round and read backwards: sources lie forwards.
+        let mut items = vec![SliceItem::FULL; shared.ndim()];
+        for (axis, item) in items.iter_mut().enumerate() {
+            if shared.strides()[axis] < 0 {
+                shared.invert_axis(Axis(axis));
+                *item = SliceItem::Range { start: None, stop: None, step: -1 };
+            }
+        }
+        let array = self.from_source(in_place_or_copied(shared));
+        if items.iter().all(|item| *item == SliceItem::FULL) { array } else { array.slice_items(items) }
     }
 
     /// An array that is imagined: it can be planned and explained, never computed.
@@ -249,6 +259,25 @@ fn try_eye(rows: usize, columns: usize, dtype: DType) -> Result<Array> {
     let down = Array::make(Op::Slice(vec![SliceItem::FULL, SliceItem::NewAxis]), vec![index(rows)?])?;
     let diagonal = Array::make(Op::Binary(BinaryOp::Equal), vec![down, index(columns)?])?;
     super::elementwise::convert(&diagonal, dtype, CastMode::Checked)
+}
+
+/// The array as a source, without a copy if it is a whole array in some order of its axes.
+fn in_place_or_copied<T: Element>(array: ArcArray<T, IxDyn>) -> Arc<dyn Source> {
+    let source = MemorySource::from_array(array.clone());
+    if source.index_map() == IndexMap::of_source(source.facts()) && source.facts().shape == array.shape() {
+        return Arc::new(source);
+    }
+    Arc::new(MemorySource::from_array(array.as_standard_layout().into_owned().into_shared()))
+}
+
+/// An ndarray as a source whose facts have its shape.
+pub(super) fn source_in_c_order<S, D>(array: ArrayBase<S, D>) -> Arc<dyn Source>
+where
+    S: DataOwned,
+    S::Elem: Element,
+    D: Dimension,
+{
+    in_place_or_copied(array.into_dyn().into_shared())
 }
 
 /// Facts without an array behind them.

@@ -240,6 +240,9 @@ fn try_binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarS
     if let Some(result) = compare_beyond(op, value, literal, side)? {
         return Ok(result);
     }
+    if op == BinaryOp::Power && side == ScalarSide::Right {
+        refuse_negative_power(dtype, literal)?;
+    }
     let met = weak_promote(literal, dtype)?;
     if op == BinaryOp::Power && side == ScalarSide::Right {
         if let Some(result) = power_of(value, literal, met)? {
@@ -272,14 +275,19 @@ fn compare_beyond(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarSide
     Array::make(Op::Binary(same), vec![value.clone(), value.clone()]).map(Some)
 }
 
-/// NumPy's special exponents, and the one it refuses.
-fn power_of(value: &Array, exponent: Scalar, met: DType) -> Result<Option<Array>> {
-    if let (Scalar::Int(number), true) = (exponent, !met.is_float())
-        && number < 0
-    {
-        return Err(Error::usage(format!("integers to the negative integer power {number} are not defined"))
-            .hint(format!("cast to a float first, or write {number}.0")));
+/// The exponents that NumPy refuses.
+fn refuse_negative_power(dtype: DType, exponent: Scalar) -> Result<()> {
+    match exponent {
+        Scalar::Int(number) if number < 0 && !dtype.is_float() => {
+            Err(Error::usage(format!("integers to the negative integer power {number} are not defined"))
+                .hint(format!("cast to a float first, or write {number}.0")))
+        }
+        _ => Ok(()),
     }
+}
+
+/// NumPy's special exponents.
+fn power_of(value: &Array, exponent: Scalar, met: DType) -> Result<Option<Array>> {
     let dtype = binary_rule(BinaryOp::Power, met)?.operand;
     let base = promoted(value, dtype)?;
     let number = exponent.to_f64();

@@ -3,29 +3,46 @@
 //! Here live arguments and their conversion, deferred errors, the walk from arrays to a graph, and the order plan, run, publish.
 //! No algorithm on elements ever does.
 
+mod any;
 mod axes;
 mod below;
+mod blocks;
+mod compiled;
+mod coverage;
 mod create;
 mod elementwise;
+mod eval;
 mod function;
+mod graph;
+mod job;
 pub mod machine;
 mod movement;
 mod node;
 mod operand;
 mod operators;
+mod outputs;
+mod phases;
 mod reduce;
 mod session;
 pub mod size;
 pub mod words;
+mod writer;
 
+pub use any::AnyArray;
 pub use axes::{Axes, AxisList, AxisRef, axis};
+pub use below::{Isa, Progress, RunStats, StageStats};
+pub use blocks::{Block, Blocks, Rows};
+pub use compiled::{Bound, Compiled};
 pub use create::{Endpoint, open};
 pub use elementwise::where_;
 pub use function::{BoxError, MapSpec};
+pub use job::{Destination, Job, JobResult, RunReport};
 pub use node::Array;
 pub use operand::{Operand, ScalarSide};
+pub use outputs::Save;
 pub use session::{MemoryAmount, Session, SessionBuilder};
 pub use size::Size;
+pub use writer::Writer;
 
 #[cfg(test)]
 mod tests;

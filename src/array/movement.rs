@@ -219,7 +219,7 @@ fn try_dims(names: &[String]) -> Result<Dims> {
 }
 
 /// ndarray's element of an index as NumPy's: a negative step there walks `start..end` from its end.
-fn slice_item(element: &SliceInfoElem) -> SliceItem {
+pub(super) fn slice_item(element: &SliceInfoElem) -> SliceItem {
     match *element {
         SliceInfoElem::Index(index) => SliceItem::Index(index as i64),
         SliceInfoElem::NewAxis => SliceItem::NewAxis,

@@ -134,3 +134,67 @@ fn a_long_chain_builds_and_drops() {
     drop(x);
     drop(y);
 }
+
+#[test]
+fn graphs_share_what_is_equal_and_long_chains_walk() {
+    let x = session().from_ndarray(Array2::<f32>::zeros((3, 2)));
+    let (a, b) = (&x + 1.0, &x + 1.0);
+    let work = graph::build(&[&a, &b, &(&a * &b)], &graph::unbound).unwrap();
+    assert_eq!((work.sources.len(), work.graph.nodes.len()), (1, 4));
+    assert_eq!(work.roots[0], work.roots[1]);
+    let mut chain = x.clone();
+    for _ in 0..100_000 {
+        chain = chain.sqrt();
+    }
+    assert_eq!(graph::build(&[&chain], &graph::unbound).unwrap().graph.nodes.len(), 100_001);
+}
+
+#[test]
+fn all_distinct_errors_are_told() {
+    let (good, bad) = (zeros(DType::F32, &[2]), zeros(DType::F32, &[2]) + zeros(DType::F32, &[3]));
+    let worse = good.sum(axis(4));
+    let error = graph::build(&[&bad, &good, &worse, &bad.sqrt()], &graph::unbound).err().unwrap();
+    let text = error.to_string();
+    assert!(text.contains("2 outputs cannot be computed") && text.contains("broadcast") && text.contains("axis 4"), "{text}");
+    assert_eq!(error.kind(), ErrorKind::Mismatch);
+}
+
+#[test]
+fn masks_wait_level_by_level() {
+    let x = session().from_ndarray(Array2::<f32>::zeros((5, 2)));
+    let rows = x.compress(&x.sum(1).greater(0.0));
+    let picked = rows.compress(&rows.less(1.0));
+    let mut work = graph::build(&[&picked], &graph::unbound).unwrap();
+    let said = phases::assume_masks(&mut work).unwrap();
+    assert_eq!(said.len(), 2, "the second mask depends on the first");
+    assert_eq!(work.graph.node(work.roots[0]).meta.known_shape().unwrap(), [10]);
+}
+
+#[test]
+fn inputs_are_bound_checked_and_inferred_again() {
+    let ses = session();
+    let q = ses.input::<f32, 2>("q", [None, Some(3)]);
+    let y = (&q - q.mean(0)).slice(s![..5, ..]);
+    let compiled = ses.compile([&y]).unwrap();
+    assert_eq!(compiled.inputs(), ["q"]);
+    let refused = |inputs: &[(&str, Bound)]| compiled.run_all(inputs).unwrap_err().to_string();
+    assert!(refused(&[]).contains("`q` has no array"));
+    assert!(refused(&[("p", Array2::<f32>::zeros((2, 3)).into())]).contains("no input is called `p`"));
+    assert!(refused(&[("q", Array2::<f32>::zeros((2, 4)).into())]).contains("takes f32 (?, 3), it was given f32 (2, 4)"));
+    assert!(refused(&[("q", Array2::<f64>::zeros((2, 3)).into())]).contains("f64"));
+    assert!(y.eval_any().unwrap_err().to_string().contains("input `q` has no array"));
+    let other = ses.input::<f32, 1>("q", [None]);
+    assert!(ses.compile([&y, &other]).is_err());
+}
+
+#[test]
+fn everything_is_send_and_sync() {
+    fn check<T: Send + Sync + 'static>() {}
+    check::<Session>();
+    check::<Array>();
+    check::<Compiled>();
+    check::<AnyArray>();
+    check::<Job>();
+    check::<Writer<f32>>();
+    check::<crate::Error>();
+}

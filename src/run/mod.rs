@@ -1,1 +1,105 @@
-//! run
+//! When: moments only. Carries out a plan, and decides nothing that a plan decides.
+//!
+//! [`execute`] runs a [`Plan`] on an [`Engine`] with [`Bindings`]: one scheduler loop on the calling thread owns all
+//! state, rayon workers compute, plain I/O threads block. The protocol is in `README.md` beside this file. Nothing
+//! here knows what an expression means, chooses a grid, or formats a sentence for a user beyond its errors.
+
+mod budget;
+mod compute;
+mod engine;
+mod execute;
+mod fetch;
+mod io;
+mod job;
+mod lanes;
+mod pool;
+mod prepare;
+mod results;
+mod scheduler;
+#[cfg(test)]
+mod tests;
+
+pub use engine::{Engine, EngineOptions};
+pub use execute::execute_prepared;
+pub use prepare::{PreparedPlan, prepare};
+
+use crate::{
+    error::Result,
+    kernel::vm::BlockFunction,
+    nd::Region,
+    plan::Plan,
+    store::{Source, Target},
+    trace::RunStats,
+};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+/// Where an output goes.
+pub enum Sink<'a> {
+    /// An array that is written; boxes arrive in any order, from several threads.
+    Target(Arc<dyn Target>),
+    /// A closure that is given boxes in C order of the runs, as C-order native bytes, on the thread that called [`execute`].
+    /// It is given no empty boxes.
+    Caller(&'a mut (dyn FnMut(&Region, &[u8]) -> Result<()> + Send + 'a)),
+}
+
+/// What the names in a plan stand for.
+#[derive(Default)]
+pub struct Bindings<'a> {
+    /// One per source of the plan.
+    pub sources: Vec<Arc<dyn Source>>,
+    /// One per function of the plan.
+    pub functions: Vec<Arc<dyn BlockFunction>>,
+    /// One per output of the plan.
+    pub sinks: Vec<Sink<'a>>,
+}
+
+/// How an execution is watched and stopped.
+#[derive(Clone, Default)]
+pub struct Control {
+    /// Set to true from any thread: the execution ends with an error of kind [`Cancelled`](crate::ErrorKind::Cancelled).
+    pub cancel: Arc<AtomicBool>,
+    /// Called on the thread that called [`execute`], about ten times a second and once at the end.
+    pub progress: Option<Arc<dyn Fn(&Progress) + Send + Sync>>,
+}
+
+impl fmt::Debug for Control {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Control").field("cancel", &self.cancel).finish_non_exhaustive()
+    }
+}
+
+/// How far an execution is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Index of the running stage.
+    pub stage: usize,
+    /// Number of stages.
+    pub stages: usize,
+    /// Name of the running stage.
+    pub stage_name: String,
+    /// Planned bytes of what is done, reads and writes together.
+    pub bytes_done: u64,
+    /// Planned bytes of everything.
+    pub bytes_total: u64,
+    /// Since the start.
+    pub seconds: f64,
+    /// Memory held now.
+    pub bytes_held: u64,
+    /// Memory that may be held.
+    pub bytes_budget: u64,
+}
+
+/// Carries out a plan.
+///
+/// On success every target is written and synced, and none is published: that is the caller's to do once all of a
+/// job is well. On any error, a false check, a cancellation or a panic in a block function nothing is published
+/// either, and no thread is left working when this returns. A panic in a caller's closure passes through.
+///
+/// May be called from anywhere, from any number of threads; called on one of the engine's compute threads it
+/// computes on that thread alone.
+pub fn execute(engine: &Engine, plan: &Plan, bindings: Bindings<'_>, control: &Control) -> Result<RunStats> {
+    execute_prepared(engine, &*prepare(engine, plan)?, bindings, control)
+}

@@ -1,1 +1,60 @@
-//! trace
+//! Numbers about a run: what was read, written, computed and held, per stage and in all.
+//!
+//! Nothing here formats, and nothing here knows a file or a thread: the scheduler fills these in, reports read them.
+
+use serde::Serialize;
+
+/// What one stage did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StageStats {
+    /// The stage's name in the plan.
+    pub name: String,
+    /// Wall-clock time.
+    pub seconds: f64,
+    /// Blocks computed.
+    pub blocks: u64,
+    /// Runs computed.
+    pub runs: u64,
+    /// Bytes of sources that were mapped, copied or used in place.
+    pub bytes_read: u64,
+    /// Bytes that went to outputs and temps.
+    pub bytes_written: u64,
+}
+
+/// What one execution of a plan did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct RunStats {
+    /// Wall-clock time, making the outputs durable included.
+    pub seconds: f64,
+    /// Bytes of sources that were mapped, copied or used in place.
+    pub bytes_read: u64,
+    /// Bytes that went to outputs and temps.
+    pub bytes_written: u64,
+    /// Blocks computed.
+    pub blocks: u64,
+    /// Runs computed.
+    pub runs: u64,
+    /// What the plan said would be held at most.
+    pub bytes_peak_planned: u64,
+    /// What was held at most: every buffer, window, temp, state and scratch.
+    pub bytes_peak_held: u64,
+    /// One entry per stage, in order.
+    pub stages: Vec<StageStats>,
+    /// How many stages read each source: its name and the number of passes over it.
+    pub passes: Vec<(String, usize)>,
+    /// How sources were reached: `mmap`, `read`, `memory`, or `mixed`.
+    pub io: String,
+    /// For each output: the length along the compressed axis if it was compressed.
+    pub output_counts: Vec<Option<usize>>,
+}
+
+impl RunStats {
+    /// Adds a finished stage.
+    pub fn push_stage(&mut self, stage: StageStats) {
+        self.bytes_read += stage.bytes_read;
+        self.bytes_written += stage.bytes_written;
+        self.blocks += stage.blocks;
+        self.runs += stage.runs;
+        self.stages.push(stage);
+    }
+}

@@ -1,0 +1,241 @@
+//! [`Job`]: outputs and assertions that are planned, computed and published together.
+
+use super::{
+    any::AnyArray,
+    below::{RunStats, Sink, explain},
+    graph::{Work, build, unbound},
+    node::Array,
+    outputs::{Files, Save},
+    phases::{Asked, assume_masks, count_masks, merge, run},
+    session::Session,
+    size::show_memory,
+    words::{DType, Region},
+};
+use crate::{
+    error::{Error, Result},
+    plan::{Limits, Plan},
+};
+use serde::Serialize;
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+/// Where an output goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Into memory: [`JobResult::arrays`] has it.
+    Memory,
+    /// Into a file.
+    Path(PathBuf),
+}
+
+/// Outputs and assertions that are planned and computed together: passes over shared sources are shared, and nothing is published
+/// before everything is computed and every assertion holds.
+///
+/// ```
+/// use outcore::{Destination, Job, Session};
+/// let session = Session::builder().memory("64MiB").build()?;
+/// let x = session.arange(0, 10, 1);
+/// let job = Job::new(&session).output("total", &x.sum(..), Destination::Memory).assert("x < 10", &x.less(10));
+/// let _plan = job.plan();
+/// # Ok::<(), outcore::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Job {
+    session: Session,
+    outputs: Vec<(String, Array, Destination)>,
+    checks: Vec<(String, Array)>,
+    save: Save,
+}
+
+/// What a job gave.
+#[derive(Debug)]
+pub struct JobResult {
+    /// One per output: the array if its destination was memory.
+    pub arrays: Vec<Option<AnyArray>>,
+    /// What it took.
+    pub report: RunReport,
+}
+
+/// What a job took.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// What was read, written and held, over all phases.
+    pub stats: RunStats,
+    /// Planning and running, in seconds.
+    pub seconds: f64,
+    /// Identity of the job: what is computed from what.
+    pub job_id: String,
+    /// Identity of the last phase's plan.
+    pub plan_id: String,
+    /// What should be known of the result.
+    pub warnings: Vec<String>,
+}
+
+impl Job {
+    /// A job without outputs.
+    #[must_use]
+    pub fn new(session: &Session) -> Job {
+        Job { session: session.clone(), outputs: Vec::new(), checks: Vec::new(), save: Save::new() }
+    }
+
+    /// Adds an output; `name` is what plans, errors and reports call it.
+    #[must_use]
+    pub fn output(mut self, name: impl Into<String>, array: &Array, to: Destination) -> Job {
+        self.outputs.push((name.into(), array.clone(), to));
+        self
+    }
+
+    /// Adds a condition: every element must be true before anything is published.
+    #[must_use]
+    #[track_caller]
+    pub fn assert(mut self, message: impl Into<String>, condition: &Array) -> Job {
+        let message = message.into();
+        let checked = condition.known().and_then(|meta| match meta.dtype {
+            DType::Bool => Ok(condition.clone()),
+            other => Err(Error::mismatch(format!("an assertion needs a bool array, `{message}` is {other}"))),
+        });
+        let condition = condition.then(checked);
+        self.checks.push((message, condition));
+        self
+    }
+
+    /// How files are written.
+    #[must_use]
+    pub fn save(mut self, save: Save) -> Job {
+        self.save = save;
+        self
+    }
+
+    /// The plan of the job. Where masks decide shapes, they count as all true and lengths are bounds.
+    pub fn plan(&self) -> Result<Plan> {
+        let mut work = self.build()?;
+        let said = assume_masks(&mut work)?;
+        // A preview needs no room for results.
+        let mut plan = self.asked().plan(&work, self.session.limits())?;
+        plan.why.extend(said);
+        Ok(plan)
+    }
+
+    /// The plan in words.
+    pub fn explain(&self) -> Result<String> {
+        Ok(explain(&self.plan()?))
+    }
+
+    /// Computes everything. On any error nothing is published and nothing is left behind.
+    pub fn run(&self) -> Result<JobResult> {
+        let started = Instant::now();
+        let mut work = self.build()?;
+        let files = Files::check(self.paths(), &work.paths, self.save)?;
+        let limits = self.session.limits();
+        let mut phases = count_masks(&self.session, &mut work, limits)?;
+        let results = self.result_shapes(&work)?;
+        let plan = plan_beside_results(&self.asked(), &work, limits, results.iter().flatten())?;
+        let mut arrays = Vec::new();
+        for result in &results {
+            arrays.push(result.as_ref().map(|(shape, dtype)| AnyArray::zeros(*dtype, shape)).transpose()?);
+        }
+        let targets = files.create(&plan.outputs)?;
+        phases.push(self.execute(&plan, &work, &targets, &mut arrays)?);
+        targets.publish()?;
+        let report = RunReport {
+            stats: merge(phases),
+            seconds: started.elapsed().as_secs_f64(),
+            job_id: plan.job_id,
+            plan_id: plan.plan_id,
+            warnings: Vec::new(),
+        };
+        Ok(JobResult { arrays, report })
+    }
+
+    fn execute(&self, plan: &Plan, work: &Work, targets: &super::outputs::Targets, arrays: &mut [Option<AnyArray>]) -> Result<RunStats> {
+        let mut closures: Vec<_> = arrays
+            .iter_mut()
+            .map(|slot| {
+                slot.as_mut().map(|array| {
+                    move |region: &Region, bytes: &[u8]| {
+                        array.place(region, bytes);
+                        Ok(())
+                    }
+                })
+            })
+            .collect();
+        let mut sinks = Vec::new();
+        for (index, closure) in closures.iter_mut().enumerate() {
+            sinks.push(match (closure, targets.get(index)) {
+                (Some(closure), _) => Sink::Caller(closure),
+                (None, Some(target)) => Sink::Target(target),
+                (None, None) => return Err(Error::internal("an output without a destination")),
+            });
+        }
+        run(&self.session, plan, work, sinks)
+    }
+
+    fn build(&self) -> Result<Work> {
+        let outputs = self.outputs.iter().map(|(_, array, _)| array);
+        let roots: Vec<&Array> = outputs.chain(self.checks.iter().map(|(_, array)| array)).collect();
+        build(&roots, &unbound)
+    }
+
+    fn paths(&self) -> Vec<Option<&Path>> {
+        self.outputs
+            .iter()
+            .map(|(_, _, to)| match to {
+                Destination::Path(path) => Some(path.as_path()),
+                Destination::Memory => None,
+            })
+            .collect()
+    }
+
+    fn asked(&self) -> Asked {
+        let kind = |(name, _, to): &(String, Array, Destination)| match to {
+            Destination::Memory => format!("{name} memory\n"),
+            Destination::Path(path) => {
+                format!("{name} file {}\n", path.extension().map_or_else(String::new, |end| end.to_string_lossy().to_string()))
+            }
+        };
+        Asked {
+            outputs: self.outputs.iter().map(|(name, ..)| name.clone()).collect(),
+            checks: self.checks.iter().map(|(message, _)| message.clone()).collect(),
+            layout: self.outputs.iter().map(kind).collect(),
+        }
+    }
+
+    /// Shape and dtype of every output that goes into memory.
+    fn result_shapes(&self, work: &Work) -> Result<Vec<Option<(Vec<usize>, DType)>>> {
+        let shape_of = |(index, (_, _, to)): (usize, &(String, Array, Destination))| match to {
+            Destination::Path(_) => Ok(None),
+            Destination::Memory => {
+                let node = work.graph.node(work.roots[index]);
+                Ok(Some((crate::expr::graph::require_known(node)?, node.dtype())))
+            }
+        };
+        self.outputs.iter().enumerate().map(shape_of).collect()
+    }
+}
+
+/// The plan of what is asked, in the memory that results which stay in memory leave.
+pub(super) fn plan_beside_results<'a>(
+    asked: &Asked,
+    work: &Work,
+    limits: &Limits,
+    results: impl Iterator<Item = &'a (Vec<usize>, DType)>,
+) -> Result<Plan> {
+    let bytes = results.map(|(shape, dtype)| shape.iter().product::<usize>() as u64 * dtype.size() as u64).sum::<u64>();
+    let advice = "save it (`save`, or -o), take it block by block (`blocks`), slice it, or give more memory";
+    let budget = limits.memory_bytes;
+    if bytes >= budget && bytes > 0 {
+        let text = format!("the result takes {}, the memory budget is {}", show_memory(bytes), show_memory(budget));
+        return Err(Error::refused(text).hint(advice).with_needed_bytes(bytes));
+    }
+    let left = Limits { memory_bytes: budget - bytes, ..limits.clone() };
+    let plan = asked.plan(work, &left).map_err(|error| match error.needed_bytes() {
+        Some(needed) if bytes > 0 => {
+            error.context(format!("beside a result of {}", show_memory(bytes))).hint(advice).with_needed_bytes(needed.saturating_add(bytes))
+        }
+        _ => error,
+    })?;
+    // The plan is one of the whole budget, of which results hold a part.
+    Ok(Plan { limits: limits.clone(), ..plan })
+}

@@ -1,0 +1,205 @@
+//! One run: bind its memory, walk its blocks through the machine, check its windows.
+
+use super::{
+    fetch::{Held, drop_windows, hold_windows, place_read, read_bytes},
+    job::{RunTask, StageJob},
+    prepare::{Binding, PreparedStage},
+};
+use crate::{
+    error::{Error, Result},
+    kernel::vm::{BlockContext, BlockFunction, GlobalAccumulator, Machine, Operand},
+    nd::{Region, shape::c_strides},
+    plan::Write,
+};
+use std::time::Instant;
+
+/// Computes a run. Does no I/O of its own; pages of mapped windows may still be faulted in.
+pub(super) fn compute(job: &StageJob, machine: &mut Machine, task: &mut RunTask) -> Result<()> {
+    let started = Instant::now();
+    take_results(job, task)?;
+    let held = hold_windows(job, task)?;
+    place_slots(job, task, &held)?;
+    let walked = walk(job, machine, task, &held);
+    // A file that changed under its window explains whatever else went wrong.
+    drop_windows(job, held)?;
+    task.seconds = started.elapsed().as_secs_f64();
+    walked
+}
+
+/// Buffers and accumulators for the results of the run.
+fn take_results(job: &StageJob, task: &mut RunTask) -> Result<()> {
+    let stage = job.stage.stage();
+    task.outputs.clear();
+    for index in 0..stage.writes.len() {
+        task.outputs.push(Some(job.pool.take(stage.reads.len() + index)?));
+    }
+    task.parts = job.take_parts()?;
+    task.compressed.clear();
+    task.compressed.resize(stage.program.slots.len(), 0);
+    Ok(())
+}
+
+/// The box of a written array that a box of the stage makes.
+pub(super) fn written_region(write: &Write, region: &Region) -> Region {
+    let start: Vec<usize> = write.axes.iter().map(|axis| axis.map_or(0, |axis| region.start[axis])).collect();
+    let shape: Vec<usize> = write.axes.iter().map(|axis| axis.map_or(1, |axis| region.shape[axis])).collect();
+    Region { start, shape }
+}
+
+/// Works out where every slot's elements lie.
+fn place_slots(job: &StageJob, task: &mut RunTask, held: &[Option<Held>]) -> Result<()> {
+    let stage = job.stage.stage();
+    let rank = stage.space.len();
+    task.firsts.clear();
+    task.firsts.resize(job.stage.bindings.len(), 0);
+    task.strides.clear();
+    task.strides.resize(job.stage.bindings.len() * rank, 0);
+    for (slot, binding) in job.stage.bindings.iter().enumerate() {
+        let strides = &mut task.strides[slot * rank..][..rank];
+        match *binding {
+            Binding::Local => {}
+            Binding::Read(index) => task.firsts[slot] = place_read(job, index, &task.region, held, strides),
+            Binding::Write(index) => place_write(job, index, &task.region, strides)?,
+        }
+    }
+    place_parts(&job.stage, task);
+    Ok(())
+}
+
+/// Strides of a run's result, which lies densely in its buffer.
+fn place_write(job: &StageJob, index: usize, region: &Region, strides: &mut [i64]) -> Result<()> {
+    let write = &job.stage.stage().writes[index];
+    let written = written_region(write, region);
+    let needed = written.count() as u64 * write.dtype.size() as u64;
+    if needed > write.bytes_per_run && !write.compressed {
+        return Err(Error::internal(format!("a write was planned with {} bytes per run and needs {needed}", write.bytes_per_run)));
+    }
+    for (axis, stride) in write.axes.iter().zip(c_strides(&written.shape)) {
+        if let Some(axis) = *axis {
+            strides[axis] = stride;
+        }
+    }
+    Ok(())
+}
+
+/// Strides of the reductions' outputs: C order of the box of kept axes.
+fn place_parts(stage: &PreparedStage, task: &mut RunTask) {
+    let rank = stage.stage().space.len();
+    task.part_strides.clear();
+    task.part_strides.resize(stage.reductions.len() * rank, 0);
+    for (&reduction, strides) in stage.reductions.iter().zip(task.part_strides.chunks_mut(rank.max(1))) {
+        let mut stride = 1;
+        for &axis in stage.stage().reductions[reduction].kept.iter().rev() {
+            strides[axis] = stride;
+            stride *= task.region.shape[axis] as i64;
+        }
+    }
+}
+
+/// Runs the program on every block of the run, in C order. Nothing is allocated per block.
+fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Option<Held>]) -> Result<()> {
+    let stage = job.stage.stage();
+    let rank = stage.space.len();
+    let RunTask { region, inputs, outputs, parts, compressed, firsts, strides, part_strides, blocks, run, .. } = task;
+    let strides_of = |slot: usize| &strides[slot * rank..][..rank];
+    let mut operands = Vec::with_capacity(firsts.len());
+    for (slot, binding) in job.stage.bindings.iter().enumerate() {
+        operands.push(match *binding {
+            Binding::Read(index) => {
+                let bytes = read_bytes(job, index, inputs, held)?;
+                Operand::Input { bytes, first: firsts[slot], strides: strides_of(slot), byte_offset: 0 }
+            }
+            _ => Operand::Local,
+        });
+    }
+    for (write, buffer) in stage.writes.iter().zip(outputs) {
+        let slot = write.slot.0 as usize;
+        if let Some(buffer) = buffer {
+            operands[slot] = Operand::Output { bytes: buffer.bytes_mut(), first: 0, strides: strides_of(slot) };
+        }
+    }
+    let mut accumulators: Vec<GlobalAccumulator<'_>> = parts
+        .iter_mut()
+        .enumerate()
+        .map(|(index, part)| GlobalAccumulator { accumulator: &mut part.accumulator, base: 0, strides: &part_strides[index * rank..][..rank] })
+        .collect();
+    let functions: Vec<&dyn BlockFunction> = job.functions.iter().map(|function| function as _).collect();
+    let mut block = BlockWalk::new(region, &stage.block);
+    loop {
+        if job.is_given_up(*run) {
+            return Err(Error::cancelled());
+        }
+        for (operand, &run_first) in operands.iter_mut().zip(firsts.iter()) {
+            match operand {
+                Operand::Input { first, strides, .. } | Operand::Output { first, strides, .. } => *first = run_first + block.place(strides),
+                Operand::Local => {}
+            }
+        }
+        for accumulator in &mut accumulators {
+            accumulator.base = block.place(accumulator.strides);
+        }
+        let context = BlockContext { space: &stage.space, start: &block.start, shape: &block.shape };
+        machine.run(&job.stage.program, &context, &mut operands, &mut accumulators, &functions, compressed)?;
+        *blocks += 1;
+        if !block.advance() {
+            return Ok(());
+        }
+    }
+}
+
+/// A walk over the blocks of a run in C order, the last axis fastest.
+struct BlockWalk<'a> {
+    region: &'a Region,
+    block: &'a [usize],
+    start: Vec<usize>,
+    shape: Vec<usize>,
+}
+
+impl<'a> BlockWalk<'a> {
+    fn new(region: &'a Region, block: &'a [usize]) -> Self {
+        let shape = region.shape.iter().zip(block).map(|(length, block)| *length.min(&(*block).max(1))).collect();
+        BlockWalk { region, block, start: region.start.clone(), shape }
+    }
+
+    /// How far the block's first element lies from the run's.
+    fn place(&self, strides: &[i64]) -> i64 {
+        let within = self.start.iter().zip(&self.region.start);
+        within.zip(strides).map(|((start, run), stride)| (start - run) as i64 * stride).sum()
+    }
+
+    /// Goes to the next block; false after the last.
+    fn advance(&mut self) -> bool {
+        for axis in (0..self.start.len()).rev() {
+            let length = self.block[axis].max(1);
+            self.start[axis] += length;
+            if self.start[axis] < self.region.end(axis) {
+                self.shape[axis] = length.min(self.region.end(axis) - self.start[axis]);
+                return true;
+            }
+            self.start[axis] = self.region.start[axis];
+            self.shape[axis] = length.min(self.region.shape[axis]);
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nd::Grid;
+
+    #[test]
+    fn the_walk_visits_the_blocks_of_the_grid_in_order() {
+        for (run, block) in [(vec![5, 7], vec![2, 3]), (vec![4], vec![4]), (vec![], vec![]), (vec![3, 1, 2], vec![1, 1, 2])] {
+            let region = Region::new(vec![10; run.len()], run.clone());
+            let grid = Grid::new(run, block.clone());
+            let mut walk = BlockWalk::new(&region, grid.block());
+            for index in 0..grid.count() {
+                let want = grid.region(index);
+                assert_eq!(walk.shape, want.shape);
+                assert!(walk.start.iter().zip(&want.start).all(|(found, want)| found - 10 == *want));
+                assert_eq!(walk.advance(), index + 1 < grid.count());
+            }
+        }
+    }
+}

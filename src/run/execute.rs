@@ -1,0 +1,467 @@
+//! One execution of a plan: its stages one after the other, temps, checks, outputs, and the figures of it all.
+
+use super::{
+    Bindings, Control, Progress, Sink,
+    budget::{Budget, Purpose},
+    engine::Engine,
+    io::{fetch_guarded, store},
+    job::{RunTask, StageJob, without_panic},
+    lanes::Worker,
+    pool::Buffer,
+    prepare::{PreparedPlan, PreparedStage},
+    results::{StageResults, call_guarded, for_each_row},
+    scheduler::{Event, Scheduler, events_max},
+};
+use crate::{
+    error::{Error, Result},
+    kernel::vm::BlockFunction,
+    nd::{DType, Region, shape::show},
+    numeric::{Accumulator, Finish},
+    plan::{Check, OutputFrom, Stage, TempId, Write, WriteTo},
+    store::{Source, Target},
+    trace::{RunStats, StageStats},
+};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use rayon::prelude::*;
+use std::{
+    any::Any,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+/// Stages that move less than this in all are not worth waking a thread for.
+const INLINE_BYTES_MAX: u64 = 64 * 1024;
+/// Distance of progress events.
+const PROGRESS_PERIOD: Duration = Duration::from_millis(100);
+/// Outputs of a reduction that one task finishes.
+const FINISH_CHUNK: usize = 8192;
+
+type Caller<'a> = &'a mut (dyn FnMut(&Region, &[u8]) -> Result<()> + Send + 'a);
+
+/// Write-back of one output.
+#[derive(Clone, Default)]
+struct SettleState {
+    bytes_since: u64,
+    running: bool,
+}
+
+/// Everything that one execution owns.
+pub(super) struct Execution<'a> {
+    pub engine: &'a Engine,
+    pub prepared: &'a PreparedPlan,
+    pub stats: RunStats,
+    control: &'a Control,
+    sources: Arc<Vec<Arc<dyn Source>>>,
+    functions: Vec<Arc<dyn BlockFunction>>,
+    targets: Arc<Vec<Option<Arc<dyn Target>>>>,
+    callers: Vec<Option<Caller<'a>>>,
+    budget: Arc<Budget>,
+    /// Temps that are made and still needed.
+    temps: Vec<Option<Arc<Buffer>>>,
+    /// Temps that the current stage makes.
+    making: Vec<Option<Buffer>>,
+    stage_stats: StageStats,
+    channel: Option<(Sender<Event>, Receiver<Event>)>,
+    settles: Vec<SettleState>,
+    /// What a closure of the caller panicked with.
+    panic: Option<Box<dyn Any + Send>>,
+    started: Instant,
+    progress_at: Instant,
+    /// Planned bytes of the finished stages.
+    bytes_done: u64,
+}
+
+/// Runs a prepared plan. See [`execute`](super::execute).
+pub fn execute_prepared(engine: &Engine, prepared: &PreparedPlan, bindings: Bindings<'_>, control: &Control) -> Result<RunStats> {
+    let plan = &prepared.plan;
+    let bound = (bindings.sources.len(), bindings.functions.len(), bindings.sinks.len());
+    let wanted = (plan.sources.len(), plan.functions.len(), plan.outputs.len());
+    if bound != wanted {
+        return Err(Error::internal(format!("bound {bound:?} sources, functions and outputs to a plan with {wanted:?}")));
+    }
+    let Bindings { sources, functions, sinks } = bindings;
+    let shorten = |sink| match sink {
+        Sink::Target(target) => Sink::Target(target),
+        // The closure may live longer than this execution: its lifetime is cut here.
+        Sink::Caller(caller) => Sink::Caller(caller),
+    };
+    let sinks = sinks.into_iter().map(shorten).collect();
+    let mut execution = Execution::new(engine, prepared, sources, functions, sinks, control);
+    let outcome = execution.run();
+    let settled = execution.wait_settled();
+    if let Some(payload) = execution.panic.take() {
+        drop(execution);
+        std::panic::resume_unwind(payload);
+    }
+    outcome?;
+    settled?;
+    Ok(execution.into_stats())
+}
+
+impl<'a> Execution<'a> {
+    fn new(
+        engine: &'a Engine,
+        prepared: &'a PreparedPlan,
+        sources: Vec<Arc<dyn Source>>,
+        functions: Vec<Arc<dyn BlockFunction>>,
+        sinks: Vec<Sink<'a>>,
+        control: &'a Control,
+    ) -> Self {
+        let plan = &prepared.plan;
+        let (mut targets, mut callers) = (Vec::new(), Vec::new());
+        for sink in sinks {
+            let (target, caller) = match sink {
+                Sink::Target(target) => (Some(target), None),
+                Sink::Caller(caller) => (None, Some(caller)),
+            };
+            targets.push(target);
+            callers.push(caller);
+        }
+        let now = Instant::now();
+        Execution {
+            engine,
+            prepared,
+            control,
+            sources: Arc::new(sources),
+            functions,
+            settles: vec![SettleState::default(); targets.len()],
+            targets: Arc::new(targets),
+            callers,
+            budget: Budget::new(),
+            temps: vec![None; plan.temps.len()],
+            making: plan.temps.iter().map(|_| None).collect(),
+            stats: RunStats {
+                bytes_peak_planned: plan.bytes_peak,
+                passes: prepared.passes.clone(),
+                io: prepared.io.to_owned(),
+                output_counts: vec![None; plan.outputs.len()],
+                stages: Vec::with_capacity(plan.stages.len()),
+                ..RunStats::default()
+            },
+            stage_stats: StageStats::default(),
+            channel: None,
+            panic: None,
+            started: now,
+            progress_at: now,
+            bytes_done: 0,
+        }
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let prepared = self.prepared;
+        for stage in &prepared.stages {
+            self.run_stage(stage)?;
+        }
+        self.deliver_temps()?;
+        for source in self.sources.iter().filter(|source| !source.facts().resident) {
+            source.verify()?;
+        }
+        self.wait_settled()?;
+        for target in self.targets.iter().flatten() {
+            without_panic(|| format!("syncing {}", target.name()), || target.sync())?;
+        }
+        if self.control.progress.is_some() {
+            self.report(self.prepared.plan.stages.len().saturating_sub(1), self.prepared.bytes_total);
+        }
+        Ok(())
+    }
+
+    fn run_stage(&mut self, stage: &Arc<PreparedStage>) -> Result<()> {
+        if self.control.cancel.load(Ordering::Relaxed) {
+            return Err(Error::cancelled());
+        }
+        let started = Instant::now();
+        let plan = stage.stage();
+        self.stage_stats = StageStats { name: plan.name.clone(), ..StageStats::default() };
+        self.make_room(stage)?;
+        let job =
+            StageJob::new(stage, &self.sources, &self.targets, &self.functions, &self.temps, &self.budget, &self.control.cancel)?;
+        let mut results = StageResults::new(&job)?;
+        if self.is_inline(stage) {
+            self.run_inline(&job, &mut results)?;
+            self.end_stage(&job, &results)?;
+        } else {
+            let job = Arc::new(job);
+            Scheduler::new(self, Arc::clone(&job), &mut results)?.run()?;
+            self.end_stage(&job, &results)?;
+        }
+        self.bytes_done += stage.bytes_total;
+        let mut done = std::mem::take(&mut self.stage_stats);
+        done.seconds = started.elapsed().as_secs_f64();
+        done.bytes_read += resident_bytes(plan);
+        self.stats.push_stage(done);
+        self.check(stage.index)
+    }
+
+    /// Lets go of temps that no stage needs any more, and makes those of this stage.
+    fn make_room(&mut self, stage: &PreparedStage) -> Result<()> {
+        self.budget.limit_to(stage.stage().memory.total());
+        for (index, temp) in self.prepared.plan.temps.iter().enumerate() {
+            if temp.last_use < stage.index {
+                self.temps[index] = None;
+            }
+            if temp.made_by == stage.index {
+                self.making[index] = Some(Buffer::new(&self.budget, Purpose::Temps, temp.bytes())?);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_stage(&mut self, job: &StageJob, results: &StageResults) -> Result<()> {
+        results.check_compressed(self, job)?;
+        results.finish(self, job)?;
+        for (made, temp) in self.making.iter_mut().zip(&mut self.temps) {
+            if let Some(buffer) = made.take() {
+                *temp = Some(Arc::new(buffer));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a stage is computed on the calling thread: where threads could not help, or must not be waited for.
+    fn is_inline(&self, stage: &PreparedStage) -> bool {
+        let workers = stage.stage().workers.min(self.engine.threads());
+        let stores = stage.stage().writes.iter().any(|write| matches!(write.to, WriteTo::Output(output) if !self.has_caller(output)));
+        stage.run_count <= 1
+            || stage.bytes_total <= INLINE_BYTES_MAX
+            || (workers == 1 && stage.resident && !stores)
+            || self.engine.is_own_thread()
+    }
+
+    fn run_inline(&mut self, job: &StageJob, results: &mut StageResults) -> Result<()> {
+        let machines = self.engine.machines();
+        let mut worker = Worker::new(machines, job)?;
+        let mut task = RunTask::default();
+        for run in 0..job.stage.run_count {
+            task.start(job, run);
+            if job.stage.fetched {
+                fetch_guarded(job, &mut task)?;
+            }
+            worker.compute(job, &mut task)?;
+            self.count_run(&task);
+            results.merge(job, &task);
+            for write in 0..job.stage.stage().writes.len() {
+                if let Some(pending) = results.deliver(self, job, &task, write)? {
+                    let buffer = task.outputs[write].as_ref().map(Buffer::bytes).unwrap_or_default();
+                    store(job, run, pending.output, &pending.region, &buffer[..pending.bytes])?;
+                }
+            }
+            job.release(&mut task);
+            self.tick(run + 1, job.stage.run_count)?;
+        }
+        worker.retire(machines);
+        Ok(())
+    }
+
+    /// Gives outputs that are temps to their sinks.
+    fn deliver_temps(&mut self) -> Result<()> {
+        let prepared = self.prepared;
+        for (index, output) in prepared.plan.outputs.iter().enumerate() {
+            let OutputFrom::Temp(temp) = output.from else { continue };
+            let made = self.temps[temp.0 as usize].clone();
+            let buffer = made.ok_or_else(|| Error::internal(format!("output `{}` was never made", output.name)))?;
+            let region = Region::whole(&output.shape);
+            if self.has_caller(index) {
+                self.call(index, &region, buffer.bytes())?;
+            } else if let Some(target) = &self.targets[index] {
+                without_panic(|| format!("writing {}", target.name()), || target.write(&region, buffer.bytes()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The assertions whose value the stage made.
+    fn check(&self, stage: usize) -> Result<()> {
+        let plan = &self.prepared.plan;
+        for check in plan.checks.iter().filter(|check| plan.temps[check.temp.0 as usize].made_by == stage) {
+            let buffer = self.temps[check.temp.0 as usize].as_ref();
+            let bytes = buffer.and_then(|buffer| buffer.bytes().try_into().ok());
+            let index = bytes.map(i64::from_ne_bytes).ok_or_else(|| Error::internal("a check is not a 0-d i64"))?;
+            if let Ok(index) = usize::try_from(index) {
+                return Err(failed_check(check, index));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the output goes to a closure of the caller.
+    pub fn has_caller(&self, output: usize) -> bool {
+        self.callers[output].is_some()
+    }
+
+    /// Gives a box of an output to the caller's closure.
+    pub fn call(&mut self, output: usize, region: &Region, bytes: &[u8]) -> Result<()> {
+        let Some(caller) = &mut self.callers[output] else { return Ok(()) };
+        call_guarded(|| caller(region, bytes)).unwrap_or_else(|payload| {
+            self.panic = Some(payload);
+            Err(Error::cancelled())
+        })
+    }
+
+    /// Writes a box of a temp that the stage makes.
+    pub fn write_temp(&mut self, temp: TempId, region: &Region, bytes: &[u8]) -> Result<()> {
+        let facts = &self.prepared.plan.temps[temp.0 as usize];
+        let missing = || Error::internal(format!("temp `{}` is written by a stage that does not make it", facts.name));
+        let out = self.making[temp.0 as usize].as_mut().ok_or_else(missing)?.bytes_mut();
+        if !region.fits(&facts.shape) {
+            return Err(Error::internal(format!("box {region} leaves temp `{}` of shape {}", facts.name, show(&facts.shape))));
+        }
+        let size = facts.dtype.size();
+        for_each_row(&facts.shape, region, |at, from, count| {
+            out[at * size..][..count * size].copy_from_slice(&bytes[from * size..][..count * size]);
+        });
+        Ok(())
+    }
+
+    /// Finishes a reduction into a temp that the stage makes.
+    pub fn finish_into(&mut self, whole: &Accumulator, finish: Finish, dtype: DType, temp: TempId) -> Result<()> {
+        let missing = || Error::internal(format!("temp {} is finished by a stage that does not make it", temp.0));
+        let out = self.making[temp.0 as usize].as_mut().ok_or_else(missing)?.bytes_mut();
+        let outputs = out.len() / dtype.size();
+        if outputs <= 2 * FINISH_CHUNK || self.engine.threads() == 1 || self.engine.is_own_thread() {
+            return whole.finish(finish, dtype, 0, outputs, out);
+        }
+        let pool = self.engine.pool()?;
+        let finish_chunk = |(index, chunk): (usize, &mut [u8])| {
+            whole.finish(finish, dtype, index * FINISH_CHUNK, chunk.len() / dtype.size(), chunk)
+        };
+        let work = || {
+            let chunks = out.par_chunks_mut(FINISH_CHUNK * dtype.size()).enumerate().map(finish_chunk);
+            chunks.find_first(Result::is_err).unwrap_or(Ok(()))
+        };
+        without_panic(|| "finishing a reduction".to_owned(), || pool.install(work))
+    }
+
+    /// Name and shape of what a write goes to.
+    pub fn written(&self, write: &Write) -> (String, Vec<usize>) {
+        let plan = &self.prepared.plan;
+        match write.to {
+            WriteTo::Output(output) => (plan.outputs[output].name.clone(), plan.outputs[output].shape.clone()),
+            WriteTo::Temp(temp) => (plan.temps[temp.0 as usize].name.clone(), plan.temps[temp.0 as usize].shape.clone()),
+        }
+    }
+
+    /// Counts a computed run.
+    pub fn count_run(&mut self, task: &RunTask) {
+        self.stage_stats.runs += 1;
+        self.stage_stats.blocks += task.blocks;
+        self.stage_stats.bytes_read += task.bytes_read;
+    }
+
+    /// Counts delivered bytes.
+    pub fn count_written(&mut self, bytes: u64) {
+        self.stage_stats.bytes_written += bytes;
+    }
+
+    /// Looks up from the work: cancellation and progress.
+    pub fn tick(&mut self, runs_done: usize, run_count: usize) -> Result<()> {
+        if self.control.cancel.load(Ordering::Relaxed) {
+            return Err(Error::cancelled());
+        }
+        if self.control.progress.is_some() && self.progress_at.elapsed() >= PROGRESS_PERIOD {
+            self.progress_at = Instant::now();
+            let stage = self.stats.stages.len();
+            let planned = self.prepared.stages[stage].bytes_total;
+            let done = u128::from(planned) * runs_done as u128 / run_count.max(1) as u128;
+            self.report(stage, self.bytes_done + done as u64);
+        }
+        if self.panic.is_some() { Err(Error::cancelled()) } else { Ok(()) }
+    }
+
+    fn report(&mut self, stage: usize, bytes_done: u64) {
+        let plan = &self.prepared.plan;
+        let progress = Progress {
+            stage,
+            stages: plan.stages.len(),
+            stage_name: plan.stages.get(stage).map(|stage| stage.name.clone()).unwrap_or_default(),
+            bytes_done,
+            bytes_total: self.prepared.bytes_total,
+            seconds: self.started.elapsed().as_secs_f64(),
+            bytes_held: self.budget.bytes_held(),
+            bytes_budget: plan.limits.memory_bytes,
+        };
+        let Some(callback) = &self.control.progress else { return };
+        let called = call_guarded(|| {
+            callback(&progress);
+            Ok(())
+        });
+        if let Err(payload) = called {
+            self.panic.get_or_insert(payload);
+        }
+    }
+
+    /// Both ends of the event channel.
+    pub fn channel(&mut self) -> (Sender<Event>, Receiver<Event>) {
+        let prepared = self.prepared;
+        let outputs = prepared.plan.outputs.len();
+        let events = prepared.plan.stages.iter().map(|stage| events_max(stage.workers, stage.in_flight, stage.writes.len())).max();
+        self.channel.get_or_insert_with(|| bounded(events.unwrap_or(0) + outputs)).clone()
+    }
+
+    /// Counts bytes that reached a target; gives the target when it is time to settle it.
+    pub fn settle_due(&mut self, output: usize, bytes: u64, period_bytes: u64) -> Option<Arc<dyn Target>> {
+        let state = &mut self.settles[output];
+        state.bytes_since += bytes;
+        // One at a time: the next one covers whatever is written until then, so a slow medium is never flooded.
+        if state.running || state.bytes_since < period_bytes { None } else { self.targets[output].clone() }
+    }
+
+    /// Notes that a target is being settled.
+    pub fn settle_started(&mut self, output: usize, running: bool) {
+        if running {
+            self.settles[output] = SettleState { bytes_since: 0, running: true };
+        }
+    }
+
+    /// Notes that a target was settled. Its error counts: the medium may not report it a second time.
+    pub fn settled(&mut self, output: usize, result: Result<()>) -> Result<()> {
+        self.settles[output].running = false;
+        result
+    }
+
+    /// Waits until no target is being settled.
+    fn wait_settled(&mut self) -> Result<()> {
+        let Some((_, receiver)) = self.channel.clone() else { return Ok(()) };
+        let mut outcome = Ok(());
+        while self.settles.iter().any(|state| state.running) {
+            match receiver.recv() {
+                Ok(Event::Settled { output, result }) => outcome = outcome.and(self.settled(output, result)),
+                Ok(_) => {}
+                Err(_) => return Err(Error::internal("the event channel is gone")),
+            }
+        }
+        outcome
+    }
+
+    fn into_stats(mut self) -> RunStats {
+        self.stats.bytes_peak_held = self.budget.bytes_peak();
+        self.stats.seconds = self.started.elapsed().as_secs_f64();
+        self.stats
+    }
+}
+
+/// Planned bytes of the reads that are used where they are.
+fn resident_bytes(stage: &Stage) -> u64 {
+    use crate::plan::{Access, ReadFrom};
+    let resident = stage.reads.iter().filter(|read| read.access == Access::Resident && matches!(read.from, ReadFrom::Source(_)));
+    resident.map(|read| read.bytes_total).sum()
+}
+
+fn failed_check(check: &Check, index: usize) -> Error {
+    if check.shape.is_empty() {
+        return Error::assert(format!("assertion failed: {}", check.message));
+    }
+    let mut place = vec![0; check.shape.len()];
+    let mut rest = index;
+    for (axis, length) in check.shape.iter().enumerate().rev() {
+        place[axis] = rest % (*length).max(1);
+        rest /= (*length).max(1);
+    }
+    let places: Vec<String> = place.iter().map(ToString::to_string).collect();
+    Error::assert(format!(
+        "assertion failed: {}: first false at [{}] of an array of shape {}",
+        check.message,
+        places.join(", "),
+        show(&check.shape)
+    ))
+}

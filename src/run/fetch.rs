@@ -1,0 +1,288 @@
+//! How a run's inputs get into memory: windows, row segments and boxes, and where its elements lie in them.
+
+use super::{
+    budget::{Purpose, Reservation},
+    job::{RunTask, StageJob},
+    pool::Buffer,
+};
+use crate::{
+    error::{Error, Result},
+    nd::{IndexMap, Region, shape::c_strides},
+    plan::{Access, Read, ReadFrom},
+    store::{Source, Window},
+};
+use std::{ops::Range, sync::Arc};
+
+/// Copies the inputs of a run that cannot be used in place into buffers of the pool. Blocks on the medium.
+pub(super) fn fetch(job: &StageJob, task: &mut RunTask) -> Result<()> {
+    let stage = job.stage.stage();
+    task.inputs.resize_with(stage.reads.len(), || None);
+    for (index, read) in stage.reads.iter().enumerate() {
+        let item_bytes = job.stage.slot_bytes(read.slot);
+        let bytes = match &read.access {
+            Access::Resident | Access::Window => continue,
+            Access::Segments { segment_axes } => {
+                let mut buffer = job.pool.take(index)?;
+                let bytes = read_segments(source_of(job, read)?, &read.map, segment_axes, &task.region, item_bytes, buffer.bytes_mut());
+                task.inputs[index] = Some(buffer);
+                bytes
+            }
+            Access::Box => {
+                let mut buffer = job.pool.take(index)?;
+                let bytes = read_box(source_of(job, read)?, &read.map, &task.region, item_bytes, buffer.bytes_mut());
+                task.inputs[index] = Some(buffer);
+                bytes
+            }
+        };
+        task.bytes_read += bytes?;
+    }
+    Ok(())
+}
+
+fn source_of<'a>(job: &'a StageJob, read: &Read) -> Result<&'a Arc<dyn Source>> {
+    match read.from {
+        ReadFrom::Source(id) => Ok(&job.sources[id.0 as usize]),
+        ReadFrom::Temp(id) => Err(Error::internal(format!("temp {} is read as if it were a source", id.0))),
+    }
+}
+
+/// The part of a buffer that a read needs; a plan that gave it less is an error.
+fn room(buffer: &mut [u8], bytes: usize) -> Result<&mut [u8]> {
+    let planned = buffer.len();
+    buffer.get_mut(..bytes).ok_or_else(|| Error::internal(format!("a read was planned with {planned} bytes per run and needs {bytes}")))
+}
+
+/// One contiguous piece of a dense store per combination of coordinates along some axes.
+struct Segments {
+    /// First element of the first segment.
+    low: i64,
+    /// Elements of a segment.
+    length: usize,
+    /// Number of segments.
+    count: usize,
+    /// Place of the run's first element in the buffer.
+    first: i64,
+}
+
+impl Segments {
+    /// Measures the segments of a run and writes the strides of the buffer that holds them one after the other.
+    fn of(map: &IndexMap, segment_axes: &[usize], region: &Region, strides: &mut [i64]) -> Self {
+        let (mut low, mut high, mut place) = (map.offset[0], map.offset[0], map.offset[0]);
+        for axis in 0..map.rank() {
+            let step = map.steps[axis][0];
+            strides[axis] = step;
+            let (start, end) = (step * region.start[axis] as i64, step * (region.end(axis) - 1) as i64);
+            place += start;
+            let (lowest, highest) = if segment_axes.contains(&axis) { (start, start) } else { (start.min(end), start.max(end)) };
+            low += lowest;
+            high += highest;
+        }
+        let length = (high - low) as usize + 1;
+        let mut count = 1;
+        for &axis in segment_axes.iter().rev() {
+            strides[axis] = (length * count) as i64;
+            count *= region.shape[axis];
+        }
+        Segments { low, length, count, first: place - low }
+    }
+}
+
+/// Reads the segments of a run into `buffer`, neighbours in one go; gives the bytes read.
+fn read_segments(
+    source: &Arc<dyn Source>,
+    map: &IndexMap,
+    segment_axes: &[usize],
+    region: &Region,
+    item_bytes: usize,
+    buffer: &mut [u8],
+) -> Result<u64> {
+    let mut strides = vec![0; map.rank()];
+    let segments = Segments::of(map, segment_axes, region, &mut strides);
+    let out = room(buffer, segments.length * segments.count * item_bytes)?;
+    let mut at = vec![0; segment_axes.len()];
+    let mut piece = Region::run(0, 0);
+    let (mut done, mut low) = (0, segments.low);
+    for _ in 0..segments.count {
+        let start = low as usize;
+        if piece.shape[0] > 0 && piece.end(0) == start {
+            piece.shape[0] += segments.length;
+        } else {
+            done = read_piece(source, &piece, item_bytes, out, done)?;
+            (piece.start[0], piece.shape[0]) = (start, segments.length);
+        }
+        for place in (0..at.len()).rev() {
+            let (axis, step) = (segment_axes[place], map.steps[segment_axes[place]][0]);
+            at[place] += 1;
+            low += step;
+            if at[place] < region.shape[axis] {
+                break;
+            }
+            low -= step * at[place] as i64;
+            at[place] = 0;
+        }
+    }
+    let done = read_piece(source, &piece, item_bytes, out, done)?;
+    Ok(done as u64)
+}
+
+fn read_piece(source: &Arc<dyn Source>, piece: &Region, item_bytes: usize, out: &mut [u8], done: usize) -> Result<usize> {
+    let end = done + piece.shape[0] * item_bytes;
+    if end > done {
+        source.read(piece, &mut out[done..end])?;
+    }
+    Ok(end)
+}
+
+/// The dense box of store coordinates around a run.
+struct StoreBox {
+    region: Region,
+    first: i64,
+}
+
+impl StoreBox {
+    /// Measures the box and writes the strides of the buffer that holds it.
+    fn of(map: &IndexMap, region: &Region, strides: &mut [i64]) -> Self {
+        let span = map.span(region);
+        let inner = Region::new(
+            span.iter().map(|range| range.start).collect::<Vec<_>>(),
+            span.iter().map(ExactSizeIterator::len).collect::<Vec<_>>(),
+        );
+        let within = c_strides(&inner.shape);
+        for (stride, step) in strides.iter_mut().zip(&map.steps) {
+            *stride = step.iter().zip(&within).map(|(step, within)| step * within).sum();
+        }
+        let place = |store: usize| {
+            let along = map.steps.iter().zip(&region.start).map(|(step, &start)| step[store] * start as i64).sum::<i64>();
+            (map.offset[store] + along - inner.start[store] as i64) * within[store]
+        };
+        let first = (0..map.store_rank()).map(place).sum();
+        StoreBox { region: inner, first }
+    }
+}
+
+fn read_box(source: &Arc<dyn Source>, map: &IndexMap, region: &Region, item_bytes: usize, buffer: &mut [u8]) -> Result<u64> {
+    let mut strides = vec![0; map.rank()];
+    let wanted = StoreBox::of(map, region, &mut strides);
+    let out = room(buffer, wanted.region.count() * item_bytes)?;
+    source.read(&wanted.region, out)?;
+    Ok(out.len() as u64)
+}
+
+/// A run's window of a source, held while it is computed.
+pub(super) enum Held {
+    Mapped { window: Window, low: usize, _reservation: Reservation },
+    /// The store could not map after all.
+    Copied { buffer: Buffer, low: usize },
+}
+
+impl Held {
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Held::Mapped { window, .. } => window,
+            Held::Copied { buffer, .. } => buffer.bytes(),
+        }
+    }
+
+    fn low(&self) -> usize {
+        match self {
+            Held::Mapped { low, .. } | Held::Copied { low, .. } => *low,
+        }
+    }
+}
+
+/// The elements of a dense store that a run's window covers.
+pub(super) fn window_span(read: &Read, region: &Region) -> Range<usize> {
+    read.map.span(region)[0].clone()
+}
+
+/// Maps the windows of a run; empty if the stage has none.
+pub(super) fn hold_windows(job: &StageJob, task: &mut RunTask) -> Result<Vec<Option<Held>>> {
+    let stage = job.stage.stage();
+    if stage.reads.iter().all(|read| read.access != Access::Window) {
+        return Ok(Vec::new());
+    }
+    let mut held = Vec::with_capacity(stage.reads.len());
+    for (index, read) in stage.reads.iter().enumerate() {
+        if read.access != Access::Window {
+            held.push(None);
+            continue;
+        }
+        let (source, span) = (source_of(job, read)?, window_span(read, &task.region));
+        let (low, bytes) = (span.start, span.len() * job.stage.slot_bytes(read.slot));
+        let reservation = job.budget.reserve(Purpose::Windows, bytes as u64)?;
+        task.bytes_mapped += bytes as u64;
+        held.push(Some(match source.window(span.clone())? {
+            Some(window) => Held::Mapped { window, low, _reservation: reservation },
+            None => {
+                drop(reservation);
+                let mut buffer = job.pool.take(index)?;
+                source.read(&Region::run(low, span.len()), room(buffer.bytes_mut(), bytes)?)?;
+                Held::Copied { buffer, low }
+            }
+        }));
+    }
+    task.bytes_read += task.bytes_mapped;
+    Ok(held)
+}
+
+/// Checks that what the windows showed is what the files hold, and lets go of them.
+pub(super) fn drop_windows(job: &StageJob, held: Vec<Option<Held>>) -> Result<()> {
+    let mut result = Ok(());
+    for (index, held) in held.into_iter().enumerate() {
+        match held {
+            Some(Held::Mapped { window, .. }) => result = result.and(window.check()),
+            Some(Held::Copied { buffer, .. }) => job.pool.give(index, buffer),
+            None => {}
+        }
+    }
+    result
+}
+
+/// Where the run's elements of a read lie: gives the place of the first one, in elements, and writes the strides.
+pub(super) fn place_read(job: &StageJob, index: usize, region: &Region, held: &[Option<Held>], strides: &mut [i64]) -> i64 {
+    let read = &job.stage.stage().reads[index];
+    let linear = |low: usize, strides: &mut [i64]| {
+        strides.iter_mut().zip(&read.map.steps).for_each(|(stride, step)| *stride = step[0]);
+        read.map.linear(&region.start) - low as i64
+    };
+    match &read.access {
+        Access::Resident => linear(job.resident[index].as_ref().map_or(0, |resident| resident.low), strides),
+        Access::Window => linear(held[index].as_ref().map_or(0, Held::low), strides),
+        Access::Segments { segment_axes } => Segments::of(&read.map, segment_axes, region, strides).first,
+        Access::Box => StoreBox::of(&read.map, region, strides).first,
+    }
+}
+
+/// The bytes that a read of the run is computed from.
+pub(super) fn read_bytes<'a>(job: &'a StageJob, index: usize, inputs: &'a [Option<Buffer>], held: &'a [Option<Held>]) -> Result<&'a [u8]> {
+    let bytes = match job.stage.stage().reads[index].access {
+        Access::Resident => job.resident[index].as_ref().map(super::job::Resident::bytes),
+        Access::Window => held[index].as_ref().map(Held::bytes),
+        Access::Segments { .. } | Access::Box => inputs[index].as_ref().map(Buffer::bytes),
+    };
+    bytes.ok_or_else(|| Error::internal("a run is computed before it is fetched"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_of_column_slices_flips_and_whole_rows() {
+        // Columns 7, 5, 3 of rows 2.. of a (10, 8) array.
+        let map = IndexMap { shape: vec![8, 3], offset: vec![16 + 7], steps: vec![vec![8], vec![-2]] };
+        let mut strides = [0; 2];
+        let segments = Segments::of(&map, &[0], &Region::new([1, 0], [4, 3]), &mut strides);
+        assert_eq!((segments.low, segments.length, segments.count, segments.first), (24 + 3, 5, 4, 4));
+        assert_eq!(strides, [5, -2]);
+    }
+
+    #[test]
+    fn a_box_of_a_transposed_chunked_store() {
+        let map = IndexMap { shape: vec![6, 4], offset: vec![3, 0], steps: vec![vec![0, 1], vec![-1, 0]] };
+        let mut strides = [0; 2];
+        let found = StoreBox::of(&map, &Region::new([2, 1], [3, 2]), &mut strides);
+        assert_eq!(found.region, Region::new([1, 2], [2, 3]));
+        assert_eq!((found.first, strides), (3, [1, -3]));
+    }
+}

@@ -1,0 +1,229 @@
+//! What the threads of one stage share, and the one thing that travels between them: a [`RunTask`].
+
+use super::{
+    budget::{Budget, Purpose, Reservation},
+    pool::{Buffer, Pool},
+    prepare::{PreparedStage, new_accumulator},
+};
+use crate::{
+    error::{Error, Result},
+    kernel::vm::BlockFunction,
+    nd::Region,
+    numeric::Accumulator,
+    plan::{Access, ReadFrom},
+    store::{Source, Target, Window},
+};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+/// Bytes that are there for the whole stage, and the store element they start at.
+pub(super) struct Resident {
+    pub bytes: ResidentBytes,
+    pub low: usize,
+}
+
+pub(super) enum ResidentBytes {
+    Window(Window),
+    Temp(Arc<Buffer>),
+}
+
+impl Resident {
+    pub fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            ResidentBytes::Window(window) => window,
+            ResidentBytes::Temp(buffer) => buffer.bytes(),
+        }
+    }
+}
+
+/// A run's share of a reduction.
+pub(super) struct Part {
+    pub accumulator: Accumulator,
+    _reservation: Reservation,
+}
+
+impl Part {
+    /// An empty accumulator for `outputs` outputs, paid for.
+    pub fn new(budget: &Arc<Budget>, stage: &PreparedStage, reduction: usize, outputs: usize) -> Result<Self> {
+        let (accumulator, bytes) = new_accumulator(stage.stage(), reduction, outputs)?;
+        Ok(Part { accumulator, _reservation: budget.reserve(Purpose::States, bytes)? })
+    }
+}
+
+/// Everything about one run that moves from thread to thread. Exactly one thread holds it at any time.
+#[derive(Default)]
+pub(super) struct RunTask {
+    pub run: usize,
+    pub region: Region,
+    /// Copied inputs, one place per read.
+    pub inputs: Vec<Option<Buffer>>,
+    /// Results, one place per write.
+    pub outputs: Vec<Option<Buffer>>,
+    /// Shares of the reductions, in the program's order.
+    pub parts: Vec<Part>,
+    /// Elements appended by compressing instructions, one per slot.
+    pub compressed: Vec<usize>,
+    /// Where the run's first element lies in each slot's bytes, in elements.
+    pub firsts: Vec<i64>,
+    /// Strides of each slot along the stage's axes, in elements: slot by slot.
+    pub strides: Vec<i64>,
+    /// Strides of each reduction's outputs along the stage's axes: reduction by reduction.
+    pub part_strides: Vec<i64>,
+    pub blocks: u64,
+    pub bytes_read: u64,
+    /// Bytes reached through windows, and the time it took to compute them: what tells a cold file from a warm one.
+    pub bytes_mapped: u64,
+    pub seconds: f64,
+}
+
+impl RunTask {
+    /// Makes it the task of `run`; what it allocated stays.
+    pub fn start(&mut self, job: &StageJob, run: usize) {
+        let rank = job.stage.runs.shape().len();
+        self.run = run;
+        self.region.start.resize(rank, 0);
+        self.region.shape.resize(rank, 0);
+        job.stage.runs.region_into(run, &mut self.region);
+        (self.blocks, self.bytes_read, self.bytes_mapped, self.seconds) = (0, 0, 0, 0.0);
+    }
+}
+
+/// One stage of one execution: shared by the scheduler, the workers and the I/O threads, and never changed by them.
+pub(super) struct StageJob {
+    pub stage: Arc<PreparedStage>,
+    pub sources: Arc<Vec<Arc<dyn Source>>>,
+    pub targets: Arc<Vec<Option<Arc<dyn Target>>>>,
+    pub functions: Vec<Guarded>,
+    /// One place per read.
+    pub resident: Vec<Option<Resident>>,
+    pub budget: Arc<Budget>,
+    pub pool: Pool,
+    /// Shares of reductions waiting for their next run.
+    idle_parts: Mutex<Vec<Vec<Part>>>,
+    pub cancel: Arc<AtomicBool>,
+    /// The lowest run that failed: runs from here on are given up, earlier ones are finished, so that the error
+    /// that is reported does not depend on threads. 0 when cancelled.
+    failed_run: AtomicUsize,
+}
+
+impl StageJob {
+    pub fn new(
+        stage: &Arc<PreparedStage>,
+        sources: &Arc<Vec<Arc<dyn Source>>>,
+        targets: &Arc<Vec<Option<Arc<dyn Target>>>>,
+        functions: &[Arc<dyn BlockFunction>],
+        temps: &[Option<Arc<Buffer>>],
+        budget: &Arc<Budget>,
+        cancel: &Arc<AtomicBool>,
+    ) -> Result<Self> {
+        let called = stage.stage().functions.iter().map(|id| Guarded(Arc::clone(&functions[id.0 as usize])));
+        Ok(StageJob {
+            functions: called.collect(),
+            resident: bind_resident(stage, sources, temps)?,
+            pool: Pool::new(budget, stage.buffer_classes()),
+            idle_parts: Mutex::new(Vec::new()),
+            stage: Arc::clone(stage),
+            sources: Arc::clone(sources),
+            targets: Arc::clone(targets),
+            budget: Arc::clone(budget),
+            cancel: Arc::clone(cancel),
+            failed_run: AtomicUsize::new(usize::MAX),
+        })
+    }
+
+    /// Whether `run` is not worth going on with.
+    pub fn is_given_up(&self, run: usize) -> bool {
+        run >= self.failed_run.load(Ordering::Relaxed) || self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// Gives up on `run` and all later ones.
+    pub fn fail(&self, run: usize) {
+        self.failed_run.fetch_min(run, Ordering::Relaxed);
+    }
+
+    /// Empty shares of all reductions.
+    pub fn take_parts(&self) -> Result<Vec<Part>> {
+        if self.stage.reductions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let idle = self.idle_parts.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(mut parts) = idle {
+            parts.iter_mut().for_each(|part| part.accumulator.reset());
+            return Ok(parts);
+        }
+        let outputs = self.stage.reductions.iter().zip(&self.stage.part_outputs);
+        outputs.map(|(&reduction, &outputs)| Part::new(&self.budget, &self.stage, reduction, outputs)).collect()
+    }
+
+    /// Takes back everything that a run still holds.
+    pub fn release(&self, task: &mut RunTask) {
+        let inputs = task.inputs.iter_mut().enumerate();
+        let reads = self.stage.stage().reads.len();
+        let outputs = task.outputs.iter_mut().enumerate().map(|(index, buffer)| (reads + index, buffer));
+        for (class, place) in inputs.chain(outputs) {
+            if let Some(buffer) = place.take() {
+                self.pool.give(class, buffer);
+            }
+        }
+        if !task.parts.is_empty() {
+            self.idle_parts.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut task.parts));
+        }
+    }
+}
+
+/// Whole-stage bytes of the reads that are in memory.
+fn bind_resident(stage: &PreparedStage, sources: &[Arc<dyn Source>], temps: &[Option<Arc<Buffer>>]) -> Result<Vec<Option<Resident>>> {
+    let whole = Region::whole(&stage.stage().space);
+    let bind = |read: &crate::plan::Read| -> Result<Option<Resident>> {
+        if read.access != Access::Resident || whole.is_empty() {
+            return Ok(None);
+        }
+        match read.from {
+            ReadFrom::Temp(id) => {
+                let buffer = temps[id.0 as usize].as_ref().ok_or_else(|| Error::internal(format!("temp {} is read before it is made", id.0)))?;
+                Ok(Some(Resident { bytes: ResidentBytes::Temp(Arc::clone(buffer)), low: 0 }))
+            }
+            ReadFrom::Source(id) => {
+                let source = &sources[id.0 as usize];
+                let span = read.map.span(&whole)[0].clone();
+                let low = span.start;
+                let window = source.window(span)?;
+                let missing = || Error::internal(format!("{} is planned as resident and gives no window", source.facts().name));
+                Ok(Some(Resident { bytes: ResidentBytes::Window(window.ok_or_else(missing)?), low }))
+            }
+        }
+    };
+    stage.stage().reads.iter().map(bind).collect()
+}
+
+/// A user function whose panic is an error that names it.
+pub(super) struct Guarded(Arc<dyn BlockFunction>);
+
+impl BlockFunction for Guarded {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn call(&self, start: &[usize], shape: &[usize], input: &[u8], output: &mut [u8]) -> Result<()> {
+        // The output is scratch of the block and dropped with it, so nothing broken is seen after a panic.
+        catch_unwind(AssertUnwindSafe(|| self.0.call(start, shape, input, output)))
+            .unwrap_or_else(|payload| Err(Error::closure(self.0.name(), format!("panicked: {}", panic_message(&*payload)).into())))
+    }
+}
+
+/// What a panic said.
+pub(super) fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// Runs `work`; a panic in it becomes an error that says where.
+pub(super) fn without_panic<T>(place: impl FnOnce() -> String, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|payload| Err(Error::internal(format!("panic in {}: {}", place(), panic_message(&*payload)))))
+}
