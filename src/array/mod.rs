@@ -21,6 +21,7 @@ mod node;
 mod operand;
 mod operators;
 mod outputs;
+pub mod parse;
 mod phases;
 mod reduce;
 mod session;
