@@ -67,7 +67,7 @@ pub(super) struct RunTask {
     pub outputs: Vec<Option<Buffer>>,
     /// Shares of the reductions, in the program's order.
     pub parts: Vec<Part>,
-    /// Elements appended by compressing instructions, one per slot.
+    /// Elements appended by compressing instructions, one per output slot.
     pub compressed: Vec<usize>,
     /// Where the run's first element lies in each slot's bytes, in elements.
     pub firsts: Vec<i64>,

@@ -49,6 +49,10 @@ pub(super) struct PreparedStage {
     pub run_count: usize,
     /// One entry per slot of the program.
     pub bindings: Vec<Binding>,
+    /// For each write: how many output slots come before its own, which is where the machine counts what it compressed.
+    pub ordinals: Vec<usize>,
+    /// Output slots of the program.
+    pub output_slots: usize,
     /// Indices into the stage's reductions, in the order of the program's accumulators.
     pub reductions: Vec<usize>,
     /// Outputs of one run's part, at most; one entry per entry of `reductions`.
@@ -112,10 +116,13 @@ fn prepare_stage(engine: &Engine, plan: &Arc<Plan>, index: usize) -> Result<Prep
     let runs = Grid::new(stage.space.clone(), stage.run.clone());
     let (reductions, part_outputs) = order_reductions(stage, runs.block())?;
     let block = Grid::new(stage.run.clone(), stage.block.clone());
+    let outputs_before = |slot: usize| stage.program.slots.iter().take(slot).filter(|slot| slot.kind == SlotKind::Output).count();
     Ok(PreparedStage {
         program: Prepared::new(&stage.program, engine.isa())?,
         run_count: runs.count(),
         bindings: bind_slots(stage)?,
+        ordinals: stage.writes.iter().map(|write| outputs_before(write.slot.0 as usize)).collect(),
+        output_slots: outputs_before(usize::MAX),
         scratch_bytes: scratch_bytes_max(&stage.program, block.block()),
         function_scratch_bytes: stage.functions.iter().map(|function| plan.functions[function.0 as usize].scratch_bytes).sum(),
         fetched: stage.reads.iter().any(|read| matches!(read.access, Access::Segments { .. } | Access::Box)),
