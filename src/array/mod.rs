@@ -20,6 +20,7 @@ mod movement;
 mod node;
 mod operand;
 mod operators;
+pub mod parse;
 mod outputs;
 mod phases;
 mod reduce;

@@ -1,0 +1,186 @@
+//! `x[...]`: slices, new axes, masks; and parts of tuples and lists.
+
+use crate::{
+    array::{
+        Array,
+        parse::{
+            ast::{ExprId, IndexItem},
+            build::{Builder, Item, Values},
+            lineage::{AxisOrigin, Lineage},
+            source::Span,
+            value::Value,
+        },
+    },
+    error::Result,
+    nd::{DType, Scalar, SliceItem, slice::slice_indices},
+};
+
+/// One item of an index after its parts have values.
+enum Part {
+    Basic(SliceItem),
+    Mask(Array),
+}
+
+impl Builder<'_> {
+    /// `owner[items]`.
+    pub(super) fn index(&mut self, owner: Item, owner_id: ExprId, items: &[IndexItem], values: &mut Values, span: Span) -> Result<Item> {
+        let mut parts = Vec::with_capacity(items.len());
+        for item in items {
+            parts.push(self.index_part(item, values)?);
+        }
+        match owner.value {
+            Value::Tuple(elements) => self.part_of(&elements, &parts, Value::Tuple, span),
+            Value::List(elements) => self.part_of(&elements, &parts, Value::List, span),
+            value => {
+                let (array, lineage) = self.array(Item { value, lineage: owner.lineage }, self.span(owner_id))?;
+                if parts.iter().any(|part| matches!(part, Part::Mask(_))) {
+                    return self.masked(&array, &lineage, &parts, span);
+                }
+                let basic = parts.iter().filter_map(|part| if let Part::Basic(item) = part { Some(*item) } else { None }).collect();
+                self.sliced(&array, &lineage, basic, span)
+            }
+        }
+    }
+
+    fn index_part(&self, item: &IndexItem, values: &mut Values) -> Result<Part> {
+        let id = match item {
+            IndexItem::Ellipsis => return Ok(Part::Basic(SliceItem::Ellipsis)),
+            IndexItem::Range { start, stop, step, span } => {
+                let mut place =
+                    |id: &Option<ExprId>| id.map_or(Ok(None), |id| values.take(id).and_then(|item| self.place(&item.value, id)));
+                let (start, stop, step) = (place(start)?, place(stop)?, place(step)?.unwrap_or(1));
+                if step == 0 {
+                    return Err(self.source.error(*span, "the step of a slice is 0"));
+                }
+                return Ok(Part::Basic(SliceItem::Range { start, stop, step }));
+            }
+            IndexItem::Value(id) => *id,
+        };
+        let span = self.span(id);
+        let item = self.literal_to_array(values.take(id)?, span)?;
+        match item.value {
+            Value::Scalar(Scalar::Int(_)) => {
+                let place = self.place(&item.value, id)?.unwrap_or_default();
+                Ok(Part::Basic(SliceItem::Index(place)))
+            }
+            Value::None => Ok(Part::Basic(SliceItem::NewAxis)),
+            Value::Array(array) if array.dtype()? == DType::Bool => Ok(Part::Mask(array)),
+            Value::Array(array) => {
+                let dtype = array.dtype()?;
+                let error = self.source.error(span, format!("indexing with an array of {dtype} is not available yet"));
+                Err(if dtype.is_float() {
+                    error.hint("an index is an integer, a slice or a bool mask")
+                } else {
+                    error.hint("slices (`x[a:b:c]`) and bool masks (`x[x > 0]`) are")
+                })
+            }
+            Value::Unknown => Err(self.unknown_length(span)),
+            Value::Tuple(_) => Err(self.source.error(span, "a tuple is no index").hint("write its items without parentheses: `x[1, 2]`")),
+            other => Err(self.source.error(span, format!("an index is an integer, a slice, None or a mask, not {}", other.describe()))),
+        }
+    }
+
+    /// An integer bound or index; `None` is an empty place.
+    fn place(&self, value: &Value, id: ExprId) -> Result<Option<i64>> {
+        let span = self.span(id);
+        match value {
+            Value::None => Ok(None),
+            Value::Scalar(Scalar::Int(value)) => {
+                i64::try_from(*value).map(Some).map_err(|_| self.source.error(span, format!("the index {value} is out of range")))
+            }
+            Value::Unknown => Err(self.unknown_length(span)),
+            Value::Scalar(Scalar::Float(_)) => {
+                let error = self.source.error(span, format!("an index must be an integer, not {}", value.describe()));
+                Err(error.hint("`//` divides integers to an integer"))
+            }
+            other => Err(self.source.error(span, format!("an index must be an integer known beforehand, not {}", other.describe()))),
+        }
+    }
+
+    /// An element or a range of a tuple or a list.
+    fn part_of(&self, elements: &[Value], parts: &[Part], wrap: fn(Vec<Value>) -> Value, span: Span) -> Result<Item> {
+        match parts {
+            [Part::Basic(SliceItem::Index(index))] => {
+                let length = elements.len() as i64;
+                let place = if *index < 0 { index.saturating_add(length) } else { *index };
+                let found = usize::try_from(place).ok().and_then(|place| elements.get(place));
+                let error = || self.source.error(span, format!("index {index} is out of range: there are {length} items"));
+                found.map(|value| value.clone().into()).ok_or_else(error)
+            }
+            [Part::Basic(SliceItem::Range { start, stop, step })] => {
+                let (first, count) = slice_indices(*start, *stop, *step, elements.len());
+                let mut chosen = Vec::with_capacity(count);
+                for number in 0..count as i64 {
+                    let place = usize::try_from(first as i64 + number * step).ok();
+                    chosen.extend(place.and_then(|place| elements.get(place)).cloned());
+                }
+                Ok(wrap(chosen).into())
+            }
+            _ => Err(self
+                .source
+                .error(span, "a tuple or list takes one integer or one slice")
+                .hint("name an array literal first to index it: `a = full(...)`")),
+        }
+    }
+
+    pub(super) fn sliced(&self, array: &Array, lineage: &Lineage, items: Vec<SliceItem>, span: Span) -> Result<Item> {
+        let shape: Vec<usize> = array.meta()?.shape.iter().map(|extent| extent.bound()).collect();
+        let axes = sliced_axes(lineage, &items, &shape);
+        self.done(array.slice_items(items), lineage.with_axes(axes), span)
+    }
+
+    fn masked(&self, array: &Array, lineage: &Lineage, parts: &[Part], span: Span) -> Result<Item> {
+        // `x[mask]`, `x[mask, :]` and `x[mask, ...]` are the same selection.
+        let count = |wanted: SliceItem| parts.iter().skip(1).filter(|part| matches!(part, Part::Basic(item) if *item == wanted)).count();
+        let (full, dots) = (count(SliceItem::FULL), count(SliceItem::Ellipsis));
+        let (Some(Part::Mask(mask)), true) = (parts.first(), full + dots + 1 == parts.len() && dots <= 1) else {
+            let error = self.source.error(span, "a mask together with other indices is not available yet");
+            return Err(error.hint("a mask selects along the first axis: `x[mask][:, 1]`; for columns of a matrix `x.T[mask].T`"));
+        };
+        let (rank, mask_rank) = (array.rank()?, mask.rank()?);
+        if full > rank.saturating_sub(mask_rank) {
+            return Err(self.source.error(span, format!("{full} more indices after a mask of {mask_rank} axes, the array has {rank}")));
+        }
+        let axes = if mask_rank == 1 && rank > 1 {
+            // The selected axis is no longer the axis it comes from.
+            lineage.axes.iter().enumerate().map(|(axis, origin)| if axis == 0 { AxisOrigin::default() } else { *origin }).collect()
+        } else {
+            vec![AxisOrigin::default()]
+        };
+        self.done(array.compress(mask), lineage.with_axes(axes), span)
+    }
+}
+
+/// Where the axes of a slice come from. An axis cut to a part is another axis; a range of length 1 was meant.
+fn sliced_axes(lineage: &Lineage, items: &[SliceItem], shape: &[usize]) -> Vec<AxisOrigin> {
+    let taken = items.iter().filter(|item| matches!(item, SliceItem::Index(_) | SliceItem::Range { .. })).count();
+    let missing = shape.len().saturating_sub(taken);
+    let mut axes = Vec::new();
+    let mut axis = 0;
+    let mut spelled = false;
+    let copy = |axis: &mut usize, count: usize, axes: &mut Vec<AxisOrigin>| {
+        for _ in 0..count {
+            axes.push(lineage.axes.get(*axis).copied().unwrap_or(AxisOrigin { tag: None, made: true }));
+            *axis += 1;
+        }
+    };
+    for item in items {
+        match item {
+            SliceItem::NewAxis => axes.push(AxisOrigin { tag: None, made: true }),
+            SliceItem::Index(_) => axis += 1,
+            SliceItem::Ellipsis => {
+                spelled = true;
+                copy(&mut axis, missing, &mut axes);
+            }
+            full if *full == SliceItem::FULL => copy(&mut axis, 1, &mut axes),
+            SliceItem::Range { .. } => {
+                axes.push(AxisOrigin { tag: None, made: true });
+                axis += 1;
+            }
+        }
+    }
+    if !spelled {
+        copy(&mut axis, missing, &mut axes);
+    }
+    axes
+}
