@@ -1,0 +1,230 @@
+//! `outcore eval`: statements to a printed value or to files.
+
+use crate::{
+    args::Eval,
+    inputs, measure,
+    output::{Style, note, print, print_array, print_values},
+    settings::{Existing, Notes, Settings},
+    signals,
+};
+use outcore::{
+    AnyArray, Array, Destination, Error, Job, Result, RunReport, Save, Scalar,
+    array::parse::{BuildOptions, Built, Program, Value, parse},
+    nd::shape::show,
+    report::{
+        Environment, Summary, Values,
+        size::{count, data_bytes, memory_bytes, plural, seconds},
+    },
+};
+use std::{
+    fs,
+    io::{Read, stdin},
+    path::{Path, PathBuf},
+};
+
+/// Results of more elements than this are saved, not printed.
+const PRINTED_MAX: usize = 1000;
+
+/// A value and where it goes.
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// The value.
+    pub array: Array,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// Evaluates, then prints or saves.
+pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
+    let (text, words) = statements(command)?;
+    let arrays = inputs::open(&settings.session, &inputs::named(words)?)?;
+    let built = build(&text, &arrays, settings)?;
+    let outputs = outputs(command, &built)?;
+    let (report, printed) = compute(&built, &outputs, settings)?;
+    settings.reporter.finish();
+    if let Some(report) = &report {
+        write_report(report, &built, settings)?;
+        if settings.reporter.is_watched() && !outputs.is_empty() {
+            note("wrote", &said(report, &outputs, settings));
+        }
+    }
+    match printed {
+        Some(printed) => printed.print(settings.style),
+        None => Ok(()),
+    }
+}
+
+/// The text of the statements, and the words that are inputs.
+pub fn statements(command: &Eval) -> Result<(String, &[String])> {
+    match (&command.file, command.words.split_first()) {
+        (Some(path), _) => Ok((read_statements(path)?, &command.words)),
+        (None, Some((text, words))) => Ok((text.clone(), words)),
+        (None, None) => Err(Error::usage("no statements").hint("outcore eval 'x.mean(0)' x.npy")),
+    }
+}
+
+fn read_statements(path: &Path) -> Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        return stdin().read_to_string(&mut text).map(|_| text).map_err(|error| Error::io("read", "stdin", error));
+    }
+    fs::read_to_string(path).map_err(|error| Error::io("read", path.display(), error))
+}
+
+/// Gives the names of the text their meaning; says what should be looked at twice.
+pub fn build(text: &str, arrays: &[(String, Array)], settings: &Settings) -> Result<Built> {
+    let options = BuildOptions { sum_mode: settings.session.sum_mode(), strict: settings.notes == Notes::Errors };
+    let built = Program::build(&parse(text)?, arrays, &options)?;
+    built.notes.iter().for_each(|text| note("note", text));
+    Ok(built)
+}
+
+/// What `-o` asks for.
+pub fn outputs(command: &Eval, built: &Built) -> Result<Vec<Output>> {
+    command.outputs.iter().map(|word| output(word, built)).collect()
+}
+
+fn output(word: &str, built: &Built) -> Result<Output> {
+    let (name, path) = inputs::split_name(word);
+    if path.is_empty() {
+        return Err(Error::usage(format!("-o {word}: no path after `=`")));
+    }
+    let (name, array) = match (name, &built.result) {
+        (Some(name), _) => (name.to_string(), built.array(name)?),
+        (None, Some((name, value))) => (name.clone(), array_of(value)?),
+        (None, None) => {
+            return Err(Error::usage(format!("-o {word}: the statements have no value")).hint("end with an expression, as in `assert ...; x`"));
+        }
+    };
+    Ok(Output { name, array: array.checked()?, path: PathBuf::from(path) })
+}
+
+fn array_of(value: &Value) -> Result<Array> {
+    match value {
+        Value::Array(array) => Ok(array.clone()),
+        Value::Scalar(scalar) => Ok(Array::scalar(*scalar)),
+        other => Err(Error::usage(format!("the result is {}, not an array", other.describe()))),
+    }
+}
+
+/// What is printed.
+enum Printed {
+    Array(AnyArray),
+    Scalar(Scalar),
+    Text(String),
+}
+
+impl Printed {
+    fn print(&self, style: Style) -> Result<()> {
+        match self {
+            Printed::Array(array) => print_array(array, style),
+            // A literal beyond the integers of any dtype has its digits only.
+            Printed::Scalar(scalar) if !scalar.fits(scalar.default_dtype()) => print(&scalar.to_string()),
+            Printed::Scalar(scalar) => {
+                let dtype = scalar.default_dtype();
+                print_values(&Values { dtype, shape: &[], bytes: &scalar.to_bytes(dtype) }, style)
+            }
+            Printed::Text(text) if style == Style::Json => print(&serde_json::json!({"schema": "outcore.value/1", "text": text}).to_string()),
+            Printed::Text(text) => print(text),
+        }
+    }
+}
+
+/// Runs what has to be run, and gives what is to be printed.
+fn compute(built: &Built, outputs: &[Output], settings: &Settings) -> Result<(Option<RunReport>, Option<Printed>)> {
+    let save = if settings.existing == Existing::Replace { Save::new().overwrite() } else { Save::new() };
+    let mut job = Job::new(&settings.session).save(save);
+    for output in outputs {
+        job = job.output(&output.name, &output.array, Destination::Path(output.path.clone()));
+    }
+    let mut printed = None;
+    let mut in_memory = None;
+    if let (true, Some((name, value))) = (outputs.is_empty(), &built.result) {
+        match value {
+            Value::Array(array) => {
+                let array = array.checked()?;
+                refuse_to_print(&array)?;
+                job = job.output(name, &array, Destination::Memory);
+                in_memory = Some(array);
+            }
+            Value::Scalar(scalar) => printed = Some(Printed::Scalar(*scalar)),
+            Value::List(items) => {
+                let text = format!("the result is a list of {} arrays", items.len());
+                return Err(Error::usage(text).hint("take one of them: `...[0]`, or name them: `a, b = ...`"));
+            }
+            other => printed = Some(Printed::Text(other.show())),
+        }
+    }
+    for (message, condition) in &built.asserts {
+        job = job.assert(message, condition);
+    }
+    if outputs.is_empty() && in_memory.is_none() && built.asserts.is_empty() {
+        return Ok((None, printed));
+    }
+    let _guard = signals::guard(&settings.session);
+    let result = job.run().inspect_err(|_| settings.reporter.finish())?;
+    if let Some(array) = result.arrays.into_iter().flatten().next() {
+        if array.len() > PRINTED_MAX {
+            return Err(too_long(array.shape(), array.bytes().len() as u64));
+        }
+        printed = Some(Printed::Array(array));
+    }
+    Ok((Some(result.report), printed))
+}
+
+/// Refuses before running what is too long to print. A length that depends on data is looked at afterwards.
+fn refuse_to_print(array: &Array) -> Result<()> {
+    let meta = array.meta()?;
+    match meta.known_shape() {
+        Some(shape) if shape.iter().product::<usize>() > PRINTED_MAX => {
+            Err(too_long(&shape, shape.iter().product::<usize>() as u64 * meta.dtype.size() as u64))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn too_long(shape: &[usize], bytes: u64) -> Error {
+    let elements: usize = shape.iter().product();
+    Error::usage(format!(
+        "the result has shape {}: {} elements, {}; up to {} are printed",
+        show(shape),
+        count(elements as u64),
+        data_bytes(bytes),
+        count(PRINTED_MAX as u64)
+    ))
+    .hint("save it with -o result.npy, or take a part: [:5]")
+}
+
+fn write_report(report: &RunReport, built: &Built, settings: &Settings) -> Result<()> {
+    let Some(path) = &settings.report else { return Ok(()) };
+    let env = Environment {
+        version: env!("CARGO_PKG_VERSION"),
+        cpu: measure::processor(),
+        isa: settings.isa.name().to_string(),
+        limits: settings.session.limits().clone(),
+    };
+    let warnings = report.warnings.iter().chain(&built.notes).cloned().collect();
+    let summary = Summary::new(&report.stats, report.seconds, warnings, measure::peak_resident_bytes(), env);
+    fs::write(path, summary.json()).map_err(|error| Error::io("write", path.display(), error))
+}
+
+/// One line for a person who watches.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "shown to a person")]
+fn said(report: &RunReport, outputs: &[Output], settings: &Settings) -> String {
+    let files: Vec<String> = outputs.iter().map(|output| output.path.display().to_string()).collect();
+    let stats = &report.stats;
+    let passes: Vec<String> = stats.passes.iter().map(|(name, times)| format!("{} over {name}", plural(*times as u64, "pass", "passes"))).collect();
+    let rate = (stats.bytes_read + stats.bytes_written) as f64 / report.seconds.max(1e-9);
+    format!(
+        "{} in {}, {}/s; {}; {} read, {} written; peak {} of {}",
+        files.join(", "),
+        seconds(report.seconds),
+        data_bytes(rate as u64),
+        passes.join(", "),
+        data_bytes(stats.bytes_read),
+        data_bytes(stats.bytes_written),
+        memory_bytes(stats.bytes_peak_held),
+        memory_bytes(settings.session.limits().memory_bytes)
+    )
+}

@@ -1,0 +1,37 @@
+//! `outcore explain`: the plan of what `eval` would do. Nothing is read but headers; inputs may be imagined.
+
+use crate::{
+    args::Eval,
+    eval, inputs,
+    output::{Style, print},
+    settings::Settings,
+};
+use outcore::{Array, Destination, Error, Job, Result, array::parse::Value, report};
+
+/// Prints the plan.
+pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
+    let (text, words) = eval::statements(command)?;
+    let arrays = inputs::open_or_imagine(&settings.session, &inputs::named(words)?)?;
+    let built = eval::build(&text, &arrays, settings)?;
+    let outputs = eval::outputs(command, &built)?;
+    let mut job = Job::new(&settings.session);
+    for output in &outputs {
+        job = job.output(format!("{} -> {}", output.name, output.path.display()), &output.array, Destination::Path(output.path.clone()));
+    }
+    if let (true, Some((name, value))) = (outputs.is_empty(), &built.result) {
+        let array = match value {
+            Value::Array(array) => array.checked()?,
+            Value::Scalar(scalar) => Array::scalar(*scalar),
+            other => return Err(Error::usage(format!("the result is {}: nothing to plan", other.describe()))),
+        };
+        job = job.output(name, &array, Destination::Memory);
+    }
+    for (message, condition) in &built.asserts {
+        job = job.assert(message, condition);
+    }
+    let plan = job.plan()?;
+    match settings.style {
+        Style::Text => print(report::explain(&plan).trim_end()),
+        Style::Json => print(&serde_json::json!({"schema": "outcore.plan/1", "plan": plan}).to_string()),
+    }
+}

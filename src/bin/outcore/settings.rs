@@ -1,0 +1,158 @@
+//! What the flags mean on this machine.
+
+use crate::{
+    args::{Common, Io, Sum},
+    output::Style,
+    progress::Reporter,
+};
+use outcore::{Error, IoMode, Result, Session, SessionBuilder, Size, SumMode, array::Isa};
+use std::{env, ffi::OsStr, path::PathBuf, sync::Arc};
+
+/// Everything that a mode needs to know.
+pub struct Settings {
+    /// Budget and threads.
+    pub session: Session,
+    /// Instruction set of the kernels.
+    pub isa: Isa,
+    /// How results and errors are printed.
+    pub style: Style,
+    /// What happens to existing outputs.
+    pub existing: Existing,
+    /// What axis notes are.
+    pub notes: Notes,
+    /// Where the report goes.
+    pub report: Option<PathBuf>,
+    /// Who tells about progress.
+    pub reporter: Arc<Reporter>,
+    /// How sessions are made, should a mode need another one.
+    pub recipe: Recipe,
+}
+
+/// What happens to existing outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// They are refused.
+    Refuse,
+    /// They are replaced.
+    Replace,
+}
+
+/// What axis notes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notes {
+    /// Lines on stderr.
+    Warnings,
+    /// Errors.
+    Errors,
+}
+
+/// The settings of a session.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// Budget; `None`: the default.
+    pub memory: Option<Size>,
+    /// Threads; `None`: the default.
+    pub threads: Option<usize>,
+    /// Bytes of a block; `None`: the default.
+    pub block_bytes: Option<u64>,
+    /// How files are read.
+    pub io: IoMode,
+    /// How floats are added up.
+    pub sum: SumMode,
+    /// Instruction set; `None`: the best one.
+    pub isa: Option<Isa>,
+}
+
+impl Recipe {
+    /// A builder with these settings.
+    pub fn builder(&self) -> SessionBuilder {
+        let mut builder = Session::builder().io(self.io).sum(self.sum);
+        if let Some(memory) = self.memory {
+            builder = builder.memory(memory);
+        }
+        if let Some(threads) = self.threads {
+            builder = builder.threads(threads);
+        }
+        if let Some(bytes) = self.block_bytes {
+            builder = builder.block_bytes(bytes);
+        }
+        if let Some(isa) = self.isa {
+            builder = builder.isa(isa);
+        }
+        builder
+    }
+}
+
+/// Looks up what `common` leaves open and refuses what makes no sense.
+pub fn resolve(common: &Common) -> Result<Settings> {
+    let recipe = Recipe {
+        memory: common.memory.as_deref().map(|text| size(text, "--memory")).transpose()?,
+        threads: common.threads.map(threads).transpose()?,
+        block_bytes: common.block.as_deref().map(block_bytes).transpose()?,
+        io: match common.io {
+            Io::Auto => IoMode::Auto,
+            Io::Mmap => IoMode::Mmap,
+            Io::Read => IoMode::Read,
+        },
+        sum: match common.sum {
+            Sum::Exact => SumMode::Exact,
+            Sum::Neumaier => SumMode::Neumaier,
+            Sum::Kahan => SumMode::Kahan,
+            Sum::Pairwise => SumMode::Pairwise,
+            Sum::Naive => SumMode::Naive,
+        },
+        isa: isa()?,
+    };
+    let reporter = Arc::new(Reporter::new(common.progress));
+    let told = reporter.clone();
+    let session = recipe.builder().on_event(move |progress| told.tell(progress)).build()?;
+    Ok(Settings {
+        session,
+        isa: recipe.isa.unwrap_or_else(Isa::detect),
+        style: common.style(),
+        existing: if common.overwrite { Existing::Replace } else { Existing::Refuse },
+        notes: if common.strict { Notes::Errors } else { Notes::Warnings },
+        report: common.report.clone().map(report).transpose()?,
+        reporter,
+        recipe,
+    })
+}
+
+fn size(text: &str, flag: &str) -> Result<Size> {
+    text.parse::<Size>().map_err(|error| error.context(flag))
+}
+
+fn threads(threads: usize) -> Result<usize> {
+    match threads {
+        0 => Err(Error::usage("--threads 0: nothing would be computed").hint("--threads 1, or leave it out to use every processor")),
+        1..=4096 => Ok(threads),
+        _ => Err(Error::usage(format!("--threads {threads}: more than 4096"))),
+    }
+}
+
+fn block_bytes(text: &str) -> Result<u64> {
+    match size(text, "--block")? {
+        Size::Bytes(bytes) if bytes > 0 => Ok(bytes),
+        Size::Bytes(_) => Err(Error::usage("--block 0: a block holds at least one element")),
+        Size::Percent(_) => Err(Error::usage(format!("--block {text}: a block is a number of bytes")).hint("--block 4MiB")),
+    }
+}
+
+fn report(path: PathBuf) -> Result<PathBuf> {
+    let shown = path.display();
+    match path.extension().and_then(OsStr::to_str) {
+        Some("json") => Ok(path),
+        Some(known @ ("html" | "csv")) => Err(Error::usage(format!("--report {shown}: .{known} is not yet available")).hint("--report FILE.json")),
+        _ => Err(Error::usage(format!("--report {shown}: the format follows the extension")).hint("--report FILE.json")),
+    }
+}
+
+/// `OUTCORE_ISA`, for tests: results do not depend on it.
+fn isa() -> Result<Option<Isa>> {
+    let Some(name) = env::var_os("OUTCORE_ISA").filter(|name| !name.is_empty()) else { return Ok(None) };
+    let found = Isa::available().into_iter().find(|isa| name == isa.name());
+    found.map(Some).ok_or_else(|| {
+        let known: Vec<&str> = Isa::available().into_iter().map(Isa::name).collect();
+        Error::usage(format!("OUTCORE_ISA={}: this processor has no such instruction set", name.to_string_lossy())).hint(known.join(", "))
+    })
+}
