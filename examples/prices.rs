@@ -18,12 +18,11 @@ fn main() -> Result<()> {
     let names = ["asset", "time", "feature"];
     let price = session.open(file("price.npy")).named(names).expect::<f64, 3>([None, None, Some(4)])?;
     let volume = session.open(file("volume.npy")).named(names);
-    let turnover = &price * &volume;
     let outputs = [
         (price.mean("time"), "price_mean.npy"),
         (price.std(axis("time").ddof(1)), "price_std.npy"),
         (volume.mean("time"), "volume_mean.npy"),
-        (turnover.sum("time"), "turnover.npy"),
+        (volume.std(axis("time").ddof(1)), "volume_std.npy"),
     ];
 
     println!("{}", session.explain(outputs.iter().map(|(array, _)| array))?);

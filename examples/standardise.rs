@@ -29,5 +29,5 @@ fn main() -> Result<()> {
 fn generated(session: &Session) -> Array {
     let rows = session.arange(0, 20_000, 1).insert_axis(1);
     let columns = session.arange(1, 65, 1);
-    ((rows * &columns) % 1009).cast::<f32>() * &columns / 7.0
+    (((rows * &columns) % 1009) * &columns).cast::<f32>() / 7.0
 }
