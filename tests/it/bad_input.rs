@@ -13,7 +13,10 @@ fn files_that_are_not_what_they_say() {
     place.write("empty.npy", b"");
     place.write("dict.npy", &npy_with_header("this is no dictionary", &[]));
     place.write("keys.npy", &npy_with_header("{'descr': '<f4', 'shape': (2,), }", &[0; 8]));
-    place.write("huge.npy", &npy_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 9223372036854775807), }", &[]));
+    place.write(
+        "huge.npy",
+        &npy_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 9223372036854775807), }", &[]),
+    );
     place.write("object.npy", &npy("|O", &[1], &[0; 8]));
     place.write("struct.npy", &npy_with_header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", &[0; 4]));
     place.write("text.npy", &npy("<U4", &[1], &[0; 16]));
@@ -207,7 +210,8 @@ fn a_full_disk() {
     let place = Place::new();
     place.counting("x.npy", &[1000, 1000]);
     fs::create_dir(place.path("small")).unwrap();
-    let mount = |words: &[&str]| std::process::Command::new(words[0]).args(&words[1..]).output().is_ok_and(|output| output.status.success());
+    let mount =
+        |words: &[&str]| std::process::Command::new(words[0]).args(&words[1..]).output().is_ok_and(|output| output.status.success());
     let small = place.path("small");
     let small = small.to_str().unwrap();
     if !mount(&["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small]) {

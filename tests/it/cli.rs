@@ -73,7 +73,17 @@ fn json_values_are_flat_and_typed() {
 fn eval_saves_several_outputs_in_shared_passes() {
     let place = Place::new();
     place.f32("x.npy", &[4, 2], &[1.0, 10.0, 3.0, 10.0, 1.0, 30.0, 3.0, 30.0]);
-    let words = ["eval", "m = mean(x, axis=0); s = std(x, axis=0); z = (x - m) / s", "x.npy", "-o", "z=z.npy", "-o", "m=m.npy", "--report", "r.json"];
+    let words = [
+        "eval",
+        "m = mean(x, axis=0); s = std(x, axis=0); z = (x - m) / s",
+        "x.npy",
+        "-o",
+        "z=z.npy",
+        "-o",
+        "m=m.npy",
+        "--report",
+        "r.json",
+    ];
     assert_eq!(place.ok(&words), "");
     assert_eq!(read_f32(&place.path("z.npy")), [-1.0, -1.0, 1.0, -1.0, -1.0, 1.0, 1.0, 1.0]);
     assert_eq!(read_f32(&place.path("m.npy")), [2.0, 20.0]);
