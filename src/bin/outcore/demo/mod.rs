@@ -116,7 +116,7 @@ fn show_peak(budget: u64) -> Result<()> {
 fn show_check(session: &Session, output: &Path) -> Result<()> {
     let z = session.open(output).checked()?.cast::<f64>();
     let mean = z.mean(axis(0)).abs().max(..);
-    let off = (z.std(axis(0)) - 1.0).abs().max(..);
+    let off = (z.std(axis(0)) - 1.0f64).abs().max(..);
     let values = session.eval_all([&mean, &off])?;
     let value = |index: usize| values.get(index).and_then(|array| array.scalar(0)).map_or(f64::NAN, outcore::Scalar::to_f64);
     let (mean, off) = (value(0), value(1));
