@@ -81,7 +81,7 @@ impl Array {
     }
 
     #[track_caller]
-    fn with(&self, op: BinaryOp, other: Operand) -> Array {
+    pub(super) fn with(&self, op: BinaryOp, other: Operand) -> Array {
         match other {
             Operand::Array(array) => Array::binary(op, self, &array),
             Operand::Scalar(literal) => Array::binary_scalar(op, self, literal, ScalarSide::Right),

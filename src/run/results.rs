@@ -11,7 +11,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     nd::{Region, shape::show},
-    plan::{Write, WriteTo},
+    plan::WriteTo,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -83,7 +83,7 @@ impl StageResults {
     /// Puts a run's result where it belongs, or says what a target still has to be given.
     pub fn deliver(&mut self, execution: &mut Execution<'_>, job: &StageJob, task: &RunTask, index: usize) -> Result<Option<Pending>> {
         let write = &job.stage.stage().writes[index];
-        let region = if write.compressed { self.compressed_region(execution, task, index, write)? } else { written_region(write, &task.region) };
+        let region = if write.compressed { self.compressed_region(execution, job, task, index)? } else { written_region(write, &task.region) };
         let bytes = region.count() * write.dtype.size();
         execution.count_written(bytes as u64);
         let buffer = task.outputs[index].as_ref().ok_or_else(|| Error::internal("a result is delivered twice"))?;
@@ -99,9 +99,10 @@ impl StageResults {
     }
 
     /// The next rows of a compressed array.
-    fn compressed_region(&mut self, execution: &Execution<'_>, task: &RunTask, index: usize, write: &Write) -> Result<Region> {
+    fn compressed_region(&mut self, execution: &Execution<'_>, job: &StageJob, task: &RunTask, index: usize) -> Result<Region> {
+        let write = &job.stage.stage().writes[index];
         let (name, mut shape) = execution.written(write);
-        let elements = task.compressed[write.slot.0 as usize];
+        let elements = task.compressed[job.stage.ordinals[index]];
         let row = shape.iter().skip(1).product::<usize>();
         if shape.is_empty() || (elements > 0 && (row == 0 || elements % row != 0)) {
             return Err(Error::internal(format!("{elements} selected elements are not whole rows of `{name}` of shape {}", show(&shape))));

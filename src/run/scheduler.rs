@@ -94,7 +94,8 @@ impl<'s, 'e> Scheduler<'s, 'e> {
             .map(|write| write.compressed || matches!(write.to, WriteTo::Output(output) if execution.has_caller(output)))
             .collect();
         let (sender, receiver) = execution.channel();
-        let window_bytes: u64 = job.stage.stage().reads.iter().filter(|read| is_cold_window(&job, read)).map(|read| read.bytes_per_run).sum();
+        let window_bytes: u64 =
+            job.stage.stage().reads.iter().filter(|read| is_cold_window(&job, read)).map(|read| read.bytes_per_run).sum();
         Ok(Scheduler {
             pool: execution.engine.pool()?,
             io: execution.engine.io()?,

@@ -6,6 +6,8 @@
 mod exp;
 mod log;
 mod power;
+#[cfg(test)]
+mod tests;
 
 pub use exp::{exp_f32, exp_f64};
 pub use log::{log_f32, log_f64};

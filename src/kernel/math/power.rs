@@ -54,7 +54,7 @@ fn log_pair(x: f64) -> Pair {
         series = series.mul_add(z.0, C[index]);
     }
     let q = multiply(z, Pair(series, 0.0));
-    const THIRD: Pair = Pair(1.0 / 3.0, 1.850_371_707_708_594_2e-17);
+    const THIRD: Pair = Pair(1.0 / 3.0, 1.0 / 54_043_195_528_445_952.0);
     let sum = fast_two_sum(THIRD.0, q.0);
     let inner = multiply(z, Pair(sum.0, sum.1 + (q.1 + THIRD.1)));
     let outer = multiply(s, inner);

@@ -5,6 +5,8 @@
 //! pointers inside a function with the same features. Calling that one function is the only `unsafe` step per set.
 
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use table::{BinaryKernels, CastKernel, Kernels, SelectKernels, UnaryKernel, kernels};
 

@@ -30,8 +30,6 @@ pub(crate) struct BinaryKernels {
     pub vector_scalar: BinaryKernel,
     /// None for a commutative operation: exchange the operands.
     pub scalar_vector: Option<BinaryKernel>,
-    /// Whether the result is `bool` whatever the operands are.
-    pub gives_bool: bool,
 }
 
 /// The forms of a selection, by which of `a` and `b` is a scalar.
@@ -57,7 +55,11 @@ pub(crate) struct Kernels {
 /// `Some(make::<T, Op>())` for the listed dtypes. Operations that do not see the sign list unsigned types for both.
 macro_rules! pick {
     ($dtype:expr, $make:ident, $op:ty, $($d:ident: $t:ty),*) => {
-        match $dtype { $(DType::$d => Some($make::<$t, $op>()),)* _ => None }
+        match $dtype {
+            $(DType::$d => Some($make::<$t, $op>()),)*
+            #[allow(unreachable_patterns, reason = "some lists hold every dtype")]
+            _ => None,
+        }
     };
 }
 macro_rules! pick_bits {
@@ -136,7 +138,6 @@ macro_rules! instruction_set {
                     vector_vector: vector_vector::<L, O>,
                     vector_scalar: vector_scalar::<L, O>,
                     scalar_vector: None,
-                    gives_bool: false,
                 }
             }
             $(#[target_feature(enable = $features)])?
@@ -145,7 +146,6 @@ macro_rules! instruction_set {
                     vector_vector: vector_vector::<L, O>,
                     vector_scalar: vector_scalar::<L, O>,
                     scalar_vector: Some(scalar_vector::<L, O>),
-                    gives_bool: false,
                 }
             }
             $(#[target_feature(enable = $features)])?

@@ -2,21 +2,22 @@
 
 use super::{
     BlockContext, GlobalAccumulator, LocalAccumulator, Machine, Operand,
-    nest::Layout,
-    prepare::{Action, Prepared, PreparedSweep, Source, Track},
-    register::{Buffer, Place, Register},
+    nest::{Layout, Nest},
+    prepare::{Action, Direct, Operation, Prepared, PreparedSweep, Source, Track},
+    register::{Buffer, Buffers, Place, Register},
 };
 use crate::{
     error::{Error, Result},
     kernel::{
         generate,
         movement::{CopyAxis, copy_box},
-        program::SlotKind,
+        program::{Generator, SlotKind},
         simd::{BinaryKernels, SelectKernels},
     },
     nd::{DType, shape::show},
     numeric::{Accumulator, TileAxis},
 };
+use std::ops::Range;
 
 pub(super) struct Execution<'m, 'b, 'o, 'a> {
     pub machine: &'m mut Machine,
@@ -31,11 +32,16 @@ pub(super) struct Execution<'m, 'b, 'o, 'a> {
 #[derive(Clone, Copy)]
 struct View<'s, 'o> {
     registers: &'s [Register],
+    buffers: Buffers<'s>,
     locals: &'s [Buffer],
     operands: &'s [Operand<'o>],
 }
 
-impl<'s> View<'s, '_> {
+impl<'s, 'o> View<'s, 'o> {
+    fn new(registers: &'s [Register], buffers: &'s [Buffer], locals: &'s [Buffer], operands: &'s [Operand<'o>]) -> Self {
+        View { registers, buffers: Buffers::all(buffers), locals, operands }
+    }
+
     fn is_uniform(self, source: &Source) -> bool {
         match source {
             Source::Constant(_) => true,
@@ -51,7 +57,7 @@ impl<'s> View<'s, '_> {
             Source::Register(register) => &self.registers[*register],
         };
         match register.place {
-            Place::Buffer => (&register.buffer.bytes()[..elements * size], false),
+            Place::Buffer => (&self.buffers.bytes(register.home)[..elements * size], false),
             Place::Uniform => (&bytemuck::cast_slice(&register.uniform)[..size], true),
             Place::Slot { slot, byte } => (&self.slot(slot as usize)[byte..byte + elements * size], false),
         }
@@ -136,7 +142,7 @@ impl Execution<'_, '_, '_, '_> {
                 Track::Generator { offset, .. } => *offset,
             };
         }
-        nest.finish(sweep.tile_elements);
+        nest.finish(sweep.tile_elements, sweep.order, |track| matches!(sweep.tracks[track], Track::Slot(_)));
         self.check_reach(sweep)
     }
 
@@ -189,28 +195,25 @@ impl Execution<'_, '_, '_, '_> {
     }
 
     fn tile(&mut self, sweep: &PreparedSweep) -> Result<()> {
-        for action in &sweep.code {
+        for Operation { action, direct } in &sweep.code {
+            let direct = *direct;
             match action {
-                Action::Load { dst, slot, track, size, swap, borrows } => self.load(*dst, *slot, *track, *size, *swap, *borrows),
-                Action::Generate { dst, dtype, generator, track } => {
-                    box_axes(&mut self.machine.copy_axes, self.machine.nest.box_shape(), self.machine.nest.steps(*track), 1);
-                    let (elements, index) = (self.machine.nest.elements, self.machine.nest.offsets[*track]);
-                    let register = &mut self.machine.registers[*dst];
-                    register.place = Place::Buffer;
-                    let out = &mut register.buffer.bytes_mut()[..elements * dtype.size()];
-                    generate::fill(generator, *dtype, &self.machine.copy_axes, index, out);
+                Action::Load { dst, slot, track, size, swap, borrows, keeps } => {
+                    self.load(*dst, *slot, *track, *size, *swap, *borrows, *keeps);
                 }
+                Action::Generate { dst, dtype, generator, track } => self.generate(*dst, *dtype, generator, *track),
                 Action::Unary { dst, a, kernel, size, out_size } => {
-                    self.compute(*dst, *out_size, [(a, *size)], |out, [(a, _)]| kernel(out, a));
+                    self.compute(*dst, *out_size, direct, [(a, *size)], |out, [(a, _)]| kernel(out, a));
                 }
                 Action::Binary { dst, a, b, kernels, size, out_size } => {
-                    self.compute(*dst, *out_size, [(a, *size), (b, *size)], |out, [a, b]| binary(kernels, out, a, b));
+                    self.compute(*dst, *out_size, direct, [(a, *size), (b, *size)], |out, [a, b]| binary(kernels, out, a, b));
                 }
                 Action::Select { dst, mask, a, b, kernels, size } => {
-                    self.compute(*dst, *size, [(mask, 1), (a, *size), (b, *size)], |out, [mask, a, b]| select(kernels, out, mask, a, b));
+                    let sources = [(mask, 1), (a, *size), (b, *size)];
+                    self.compute(*dst, *size, direct, sources, |out, [mask, a, b]| select(kernels, out, mask, a, b));
                 }
                 Action::Cast { dst, a, kernel, from, to } => {
-                    let fault = self.compute(*dst, to.size(), [(a, from.size())], |out, [(a, _)]| kernel(out, a));
+                    let fault = self.compute(*dst, to.size(), direct, [(a, from.size())], |out, [(a, _)]| kernel(out, a));
                     if fault != usize::MAX {
                         return Err(self.cast_fault(sweep, fault, a, *from, *to));
                     }
@@ -223,39 +226,66 @@ impl Execution<'_, '_, '_, '_> {
         Ok(())
     }
 
+    fn generate(&mut self, dst: usize, dtype: DType, generator: &Generator, track: usize) {
+        let machine = &mut *self.machine;
+        let nest = &machine.nest;
+        box_axes(&mut machine.copy_axes, nest.box_shape(), nest.steps(track), 1);
+        let register = &mut machine.registers[dst];
+        register.place = Place::Buffer;
+        let out = &mut machine.buffers[register.home].bytes_mut()[..nest.elements * dtype.size()];
+        generate::fill(generator, dtype, &machine.copy_axes, nest.offsets[track], out);
+    }
+
     /// Runs a kernel into register `dst`: on one element where all operands are uniform, else on the tile. A destination
-    /// that is also an operand is written to the spare register, which then takes its place.
+    /// that is also an operand is written to the spare buffer, which then becomes its home.
     #[inline(always)]
     fn compute<const N: usize, R>(
         &mut self,
         dst: usize,
         out_size: usize,
+        direct: Option<Direct>,
         sources: [(&Source, usize); N],
         kernel: impl FnOnce(&mut [u8], [(&[u8], bool); N]) -> R,
     ) -> R {
         let machine = &mut *self.machine;
-        let spare = machine.registers.len() - 1;
-        let target = if sources.iter().any(|(source, _)| source.is(dst)) { spare } else { dst };
-        let mut out = std::mem::take(&mut machine.registers[target]);
-        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
-        let uniform = sources.iter().all(|(source, _)| view.is_uniform(source));
-        let elements = if uniform { 1 } else { machine.nest.elements };
-        let operands = sources.map(|(source, size)| view.read(source, elements, size));
-        let result = if uniform {
-            out.place = Place::Uniform;
-            kernel(&mut out.uniform_mut()[..out_size], operands)
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
+        let result = if sources.iter().all(|(source, _)| view.is_uniform(source)) {
+            let mut word = [0u64; 1];
+            let operands = sources.map(|(source, size)| view.read(source, 1, size));
+            let result = kernel(&mut bytemuck::cast_slice_mut(&mut word)[..out_size], operands);
+            let register = &mut machine.registers[dst];
+            (register.place, register.uniform) = (Place::Uniform, word);
+            result
+        } else if let Some((place, mut bytes, range)) = direct.and_then(|place| take_direct(&machine.nest, self.operands, place)) {
+            let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
+            let operands = sources.map(|(source, size)| view.read(source, machine.nest.elements, size));
+            let result = kernel(&mut bytes[range], operands);
+            if let Operand::Output { bytes: home, .. } = &mut self.operands[place.slot] {
+                *home = std::mem::take(&mut bytes);
+            }
+            return result;
         } else {
-            out.place = Place::Buffer;
-            kernel(&mut out.buffer.bytes_mut()[..elements * out_size], operands)
+            let aliases = sources.iter().any(|(source, _)| source.is(dst));
+            let target = if aliases { machine.spare } else { machine.registers[dst].home };
+            let (out, buffers) = Buffers::split(&mut machine.buffers, target);
+            let view = View { registers: &machine.registers, buffers, locals: &machine.locals, operands: self.operands };
+            let elements = machine.nest.elements;
+            let operands = sources.map(|(source, size)| view.read(source, elements, size));
+            let result = kernel(&mut out.bytes_mut()[..elements * out_size], operands);
+            let register = &mut machine.registers[dst];
+            register.place = Place::Buffer;
+            if aliases {
+                machine.spare = std::mem::replace(&mut register.home, target);
+            }
+            result
         };
-        machine.registers[target] = out;
-        if target != dst {
-            machine.registers.swap(target, dst);
+        if let Some(Direct { slot, track, size }) = direct {
+            self.store(slot, track, &Source::Register(dst), size);
         }
         result
     }
 
-    fn load(&mut self, dst: usize, slot: usize, track: usize, size: usize, swap: Option<fn(&mut [u8])>, borrows: bool) {
+    fn load(&mut self, dst: usize, slot: usize, track: usize, size: usize, swap: Option<fn(&mut [u8])>, borrows: bool, keeps: bool) {
         let machine = &mut *self.machine;
         let offset = machine.nest.offsets[track] as usize;
         let (bytes, byte): (&[u8], usize) = match &self.operands[slot] {
@@ -280,7 +310,12 @@ impl Execution<'_, '_, '_, '_> {
             return;
         }
         register.place = Place::Buffer;
-        let out = &mut register.buffer.bytes_mut()[..machine.nest.elements * size];
+        let tile = Some((machine.nest.offsets[track], machine.nest.stamp));
+        if keeps && register.kept == tile {
+            return;
+        }
+        register.kept = tile;
+        let out = &mut machine.buffers[register.home].bytes_mut()[..machine.nest.elements * size];
         if layout == Layout::Dense {
             let length = out.len();
             out.copy_from_slice(&bytes[byte..byte + length]);
@@ -305,7 +340,7 @@ impl Execution<'_, '_, '_, '_> {
         };
         let is_output = matches!(self.operands[slot], Operand::Output { .. });
         let out = if is_output { &mut *output } else { local.bytes_mut() };
-        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
         let (tile, uniform) = view.read(src, elements, size);
         match machine.nest.layouts[track] {
             Layout::Uniform => out[byte..byte + size].copy_from_slice(&tile[tile.len() - size..]),
@@ -341,7 +376,7 @@ impl Execution<'_, '_, '_, '_> {
                 _ => axes.push(TileAxis { length, output_step, index_step }),
             }
         }
-        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
         let (tile, uniform) = view.read(src, nest.elements, size);
         let accumulator = match (self.prepared.globals[acc], &mut machine.accumulators[acc]) {
             (Some(global), _) => &mut *self.accumulators[global].accumulator,
@@ -362,7 +397,7 @@ impl Execution<'_, '_, '_, '_> {
             Operand::Output { bytes, first, .. } => (std::mem::take(bytes), *first),
             _ => return Err(Error::internal("compress into a slot that is not an output")),
         };
-        let view = View { registers: &machine.registers, locals: &machine.locals, operands: self.operands };
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
         let ((tile, uniform), (mask, constant_mask)) = (view.read(src, elements, size), view.read(mask, elements, 1));
         let mut at = (first.max(0) as usize + self.compressed[ordinal]) * size;
         let mut short = false;
@@ -387,7 +422,7 @@ impl Execution<'_, '_, '_, '_> {
     #[cold]
     fn cast_fault(&self, sweep: &PreparedSweep, element: usize, source: &Source, from: DType, to: DType) -> Error {
         let nest = &self.machine.nest;
-        let view = View { registers: &self.machine.registers, locals: &self.machine.locals, operands: self.operands };
+        let view = View::new(&self.machine.registers, &self.machine.buffers, &self.machine.locals, self.operands);
         let (tile, _) = view.read(source, nest.elements, from.size());
         let value =
             crate::dispatch!(from, T => <T as crate::nd::Element>::from_bytes(&tile[element * from.size()..][..from.size()]).to_string());
@@ -406,6 +441,16 @@ impl Execution<'_, '_, '_, '_> {
         }
         Error::data(format!("{value} at index {} does not fit {to}", show(&coordinate))).hint("cast with saturate or wrap, or clip first")
     }
+}
+
+/// Takes an output's bytes out of its operand, with the range of the tile, where the tile is dense and aligned there.
+#[inline]
+fn take_direct<'o>(nest: &Nest, operands: &mut [Operand<'o>], place: Direct) -> Option<(Direct, &'o mut [u8], Range<usize>)> {
+    let Operand::Output { bytes, .. } = &mut operands[place.slot] else { return None };
+    let byte = nest.offsets[place.track] as usize * place.size;
+    let aligned = (bytes.as_ptr() as usize + byte).is_multiple_of(place.size);
+    let dense = nest.layouts[place.track] == Layout::Dense;
+    (dense && aligned).then(|| (place, std::mem::take(bytes), byte..byte + nest.elements * place.size))
 }
 
 /// Box axes of a copy into a dense tile; `from` steps are in elements.

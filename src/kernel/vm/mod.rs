@@ -83,8 +83,11 @@ pub trait BlockFunction: Send + Sync {
 #[derive(Default)]
 pub struct Machine {
     program: u64,
-    /// The last one is a spare for instructions that overwrite one of their operands.
     registers: Vec<Register>,
+    /// One per register, and a spare.
+    buffers: Vec<Buffer>,
+    /// The buffer that is nobody's home now.
+    spare: usize,
     /// One per slot; empty but for locals.
     locals: Vec<Buffer>,
     accumulators: Vec<Option<LocalAccumulator>>,
@@ -146,8 +149,7 @@ impl Machine {
     /// Bytes of buffers held now (states of accumulators excepted).
     #[must_use]
     pub fn held_bytes(&self) -> u64 {
-        let registers: u64 = self.registers.iter().map(|register| register.buffer.capacity_bytes()).sum();
-        registers + self.locals.iter().map(Buffer::capacity_bytes).sum::<u64>()
+        self.buffers.iter().chain(&self.locals).map(Buffer::capacity_bytes).sum()
     }
 
     /// Sizes the buffers. Another program's are dropped first: what is held never exceeds what one program needs.
@@ -158,17 +160,16 @@ impl Machine {
             self.locals.resize_with(prepared.slots.len(), Buffer::default);
             self.accumulators.clear();
             self.accumulators.resize_with(prepared.accumulations.len(), || None);
-            self.registers.truncate(prepared.registers);
             let needed = Buffer::allocated_bytes(prepared.register_bytes);
-            for register in &mut self.registers {
-                if register.buffer.capacity_bytes() > needed {
-                    register.buffer = Buffer::default();
-                }
+            self.buffers.truncate(prepared.registers);
+            self.buffers.retain(|buffer| buffer.capacity_bytes() <= needed);
+            self.buffers.resize_with(prepared.registers, Buffer::default);
+            for buffer in &mut self.buffers {
+                buffer.resize(prepared.register_bytes);
             }
-            self.registers.resize_with(prepared.registers, Register::default);
-            for register in &mut self.registers {
-                register.buffer.resize(prepared.register_bytes);
-            }
+            self.spare = prepared.registers.saturating_sub(1);
+            self.registers.clear();
+            self.registers.extend((0..self.spare).map(|home| Register { home, ..Register::default() }));
         }
         for (buffer, slot) in self.locals.iter_mut().zip(&prepared.slots) {
             if let SlotKind::Local { axes } = &slot.kind {

@@ -41,23 +41,84 @@ pub(super) struct Nest {
     pub shape: Vec<usize>,
     /// Elements of the current tile.
     pub elements: usize,
+    /// Changes whenever the shape of the tile does, and with every sweep and block.
+    pub stamp: u64,
     tracks: usize,
     reversed: Vec<i64>,
+    /// Axes as they were pushed, the innermost first, and the steps of all tracks along each.
+    raw_axes: Vec<(usize, usize)>,
+    raw_steps: Vec<i64>,
+    order: Vec<usize>,
 }
+
+/// Whether tiles may leave the C order of the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Tiles, and the elements in them, follow the C order of the block.
+    C,
+    /// Whatever memory likes best.
+    Any,
+}
+
+/// Elements of a tile along the axis on which a transposed operand is dense: two cache lines of f32.
+const TRANSPOSED_ELEMENTS: usize = 32;
 
 impl Nest {
     /// Empties the nest for `tracks` tracks; axes follow from the innermost outwards.
     pub fn begin(&mut self, tracks: usize) {
         self.tracks = tracks;
+        self.stamp += 1;
         self.lengths.clear();
         self.origins.clear();
         self.reversed.clear();
+        self.raw_axes.clear();
+        self.raw_steps.clear();
         self.offsets.clear();
         self.offsets.resize(tracks, 0);
     }
 
-    /// Adds the next outer axis, or widens the one before where every track allows it.
+    /// Adds the next outer axis.
     pub fn push_outer(&mut self, axis: usize, length: usize, steps: &[i64]) {
+        self.raw_axes.push((axis, length));
+        self.raw_steps.extend_from_slice(steps);
+    }
+
+    /// Puts axes with small steps innermost, where no slot objects.
+    fn sort(&mut self, order: Order, is_slot: impl Fn(usize) -> bool) {
+        self.order.clear();
+        self.order.extend(0..self.raw_axes.len());
+        if order == Order::C {
+            return;
+        }
+        for index in 1..self.order.len() {
+            let mut at = index;
+            while at > 0 && self.is_denser(self.order[at], self.order[at - 1], &is_slot) {
+                self.order.swap(at, at - 1);
+                at -= 1;
+            }
+        }
+    }
+
+    /// Whether some slot steps over axis `a` less far than over `b`, and none farther.
+    fn is_denser(&self, a: usize, b: usize, is_slot: &impl Fn(usize) -> bool) -> bool {
+        let mut denser = false;
+        for track in (0..self.tracks).filter(|&track| is_slot(track)) {
+            let step = |axis: usize| self.raw_steps[axis * self.tracks + track].unsigned_abs();
+            if step(a) == 0 || step(b) == 0 {
+                continue;
+            }
+            if step(a) > step(b) {
+                return false;
+            }
+            denser |= step(a) < step(b);
+        }
+        denser
+    }
+
+    /// Makes the next outer axis of the nest, or widens the one before where every track allows it.
+    fn merge_outer(&mut self, raw: usize) {
+        let (axis, length) = self.raw_axes[raw];
+        let steps = &self.raw_steps[raw * self.tracks..(raw + 1) * self.tracks];
         if let Some(&inner) = self.lengths.last() {
             let last = &self.reversed[self.reversed.len() - self.tracks..];
             if last.iter().zip(steps).all(|(&inner_step, &step)| step == inner_step.wrapping_mul(inner as i64)) {
@@ -72,8 +133,12 @@ impl Nest {
         self.reversed.extend_from_slice(steps);
     }
 
-    /// Lays out the tiles.
-    pub fn finish(&mut self, tile_elements: usize) {
+    /// Lays out the axes and the tiles. `is_slot` tells which tracks are memory.
+    pub fn finish(&mut self, tile_elements: usize, order: Order, is_slot: impl Fn(usize) -> bool) {
+        self.sort(order, &is_slot);
+        for at in 0..self.order.len() {
+            self.merge_outer(self.order[at]);
+        }
         if self.lengths.is_empty() {
             self.lengths.push(1);
             self.origins.push((0, 0));
@@ -86,7 +151,7 @@ impl Nest {
         for track in 0..self.tracks {
             self.strides.extend((0..rank).map(|axis| self.reversed[(rank - 1 - axis) * self.tracks + track]));
         }
-        self.choose_tile(tile_elements.max(1));
+        self.choose_tile(tile_elements.max(1), order, is_slot);
         self.box_first = self.tile.iter().position(|&length| length > 1).unwrap_or(rank);
         self.classify();
         self.position.clear();
@@ -96,11 +161,29 @@ impl Nest {
         self.elements = self.shape.iter().product();
     }
 
-    fn choose_tile(&mut self, tile_elements: usize) {
+    /// An axis on which some slot is denser than on the innermost one, if the box behind it does not fit a tile anyway.
+    fn transposed_axis(&self, tile_elements: usize, is_slot: impl Fn(usize) -> bool) -> Option<usize> {
+        let rank = self.lengths.len();
+        (0..self.tracks).filter(|&track| is_slot(track)).find_map(|track| {
+            let step = |axis: usize| self.strides[track * rank + axis].unsigned_abs();
+            let axis = (0..rank - 1).filter(|&axis| step(axis) != 0).min_by_key(|&axis| step(axis))?;
+            let behind = self.lengths[axis..].iter().fold(1usize, |product, &length| product.saturating_mul(length));
+            (step(axis) < step(rank - 1) && self.lengths[axis] >= 8 && behind > tile_elements).then_some(axis)
+        })
+    }
+
+    fn choose_tile(&mut self, tile_elements: usize, order: Order, is_slot: impl Fn(usize) -> bool) {
         let rank = self.lengths.len();
         self.tile.clear();
         self.tile.resize(rank, 1);
         let inner = self.lengths[rank - 1];
+        if order == Order::Any
+            && let Some(axis) = self.transposed_axis(tile_elements, is_slot)
+        {
+            self.tile[axis] = self.lengths[axis].min(TRANSPOSED_ELEMENTS).min(tile_elements);
+            self.tile[rank - 1] = inner.min((tile_elements / self.tile[axis]).max(1));
+            return;
+        }
         if inner >= ROW_ELEMENTS_MIN.min(tile_elements) {
             // Pieces of nearly equal length, so that no row ends in a sliver.
             let pieces = inner.div_ceil(tile_elements);
@@ -128,7 +211,9 @@ impl Nest {
             let mut dense = true;
             for axis in (self.box_first..rank).rev() {
                 dense &= steps[axis] == expected || self.tile[axis] == 1;
-                expected = expected.saturating_mul(self.lengths[axis] as i64);
+                // Beyond an axis that a tile covers in part, nothing is dense: the last tile along it is shorter.
+                let whole = self.tile[axis] == self.lengths[axis];
+                expected = if whole { expected.saturating_mul(self.lengths[axis] as i64) } else { i64::MIN };
             }
             self.layouts.push(match (uniform, dense) {
                 (true, _) => Layout::Uniform,
@@ -170,6 +255,7 @@ impl Nest {
             let shape = tile.min(length - to);
             if shape != self.shape[axis] {
                 self.shape[axis] = shape;
+                self.stamp += 1;
                 self.elements = self.shape.iter().product();
             }
             if !wraps {

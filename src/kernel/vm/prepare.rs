@@ -1,9 +1,10 @@
 //! A program resolved for one instruction set: function pointers, tracks, and what a machine must hold.
 
+use super::nest::Order;
 use crate::{
     error::{Error, Result},
     kernel::{
-        program::{Accumulation, Arg, BinaryOp, Generator, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
+        program::{Accumulation, Arg, BinaryOp, CastMode, Generator, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
         simd::{BinaryKernels, CastKernel, Isa, Kernels, SelectKernels, UnaryKernel, kernels},
     },
     nd::{DType, Scalar},
@@ -34,8 +35,10 @@ pub(super) enum PreparedStep {
 pub(super) struct PreparedSweep {
     pub axes: Vec<bool>,
     pub tile_elements: usize,
+    /// C order where something asks for the first element of a kind.
+    pub order: Order,
     pub tracks: Vec<Track>,
-    pub code: Vec<Action>,
+    pub code: Vec<Operation>,
     /// Local accumulators that are absorbed into here and finish at the end.
     pub finishing: Vec<usize>,
 }
@@ -68,8 +71,26 @@ impl Source {
     }
 }
 
+/// An action, and where its result goes instead of a register: a value that is stored at once and never read again is computed
+/// straight into an output that is dense and aligned.
+pub(super) struct Operation {
+    pub action: Action,
+    pub direct: Option<Direct>,
+}
+
+/// The place of a stored tile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Direct {
+    pub slot: usize,
+    pub track: usize,
+    pub size: usize,
+}
+
+/// Loads of this many operands have a register of their own, which keeps a tile for as long as the operand does not move.
+const KEPT_LOADS_MAX: usize = 6;
+
 pub(super) enum Action {
-    Load { dst: usize, slot: usize, track: usize, size: usize, swap: Option<fn(&mut [u8])>, borrows: bool },
+    Load { dst: usize, slot: usize, track: usize, size: usize, swap: Option<fn(&mut [u8])>, borrows: bool, keeps: bool },
     Generate { dst: usize, dtype: DType, generator: Generator, track: usize },
     Unary { dst: usize, a: Source, kernel: UnaryKernel, size: usize, out_size: usize },
     Binary { dst: usize, a: Source, b: Source, kernels: BinaryKernels, size: usize, out_size: usize },
@@ -78,6 +99,44 @@ pub(super) enum Action {
     Store { slot: usize, track: usize, src: Source, size: usize },
     Reduce { acc: usize, track: usize, index: Option<usize>, src: Source, size: usize },
     Compress { slot: usize, ordinal: usize, src: Source, mask: Source, size: usize },
+}
+
+impl Action {
+    fn for_sources(&mut self, mut visit: impl FnMut(&mut Source)) {
+        match self {
+            Action::Load { .. } | Action::Generate { .. } => {}
+            Action::Unary { a, .. } | Action::Cast { a, .. } => visit(a),
+            Action::Store { src, .. } | Action::Reduce { src, .. } => visit(src),
+            Action::Binary { a, b, .. } => [a, b].into_iter().for_each(visit),
+            Action::Select { mask, a, b, .. } => [mask, a, b].into_iter().for_each(visit),
+            Action::Compress { src, mask, .. } => [src, mask].into_iter().for_each(&mut visit),
+        }
+    }
+
+    fn rename_sources(&mut self, homes: &[usize]) {
+        self.for_sources(|source| {
+            if let Source::Register(register) = source {
+                *register = homes[*register];
+            }
+        });
+    }
+
+    fn destination(&self) -> Option<usize> {
+        match self {
+            Action::Load { dst, .. }
+            | Action::Generate { dst, .. }
+            | Action::Unary { dst, .. }
+            | Action::Binary { dst, .. }
+            | Action::Select { dst, .. }
+            | Action::Cast { dst, .. } => Some(*dst),
+            Action::Store { .. } | Action::Reduce { .. } | Action::Compress { .. } => None,
+        }
+    }
+
+    /// Whether this is a kernel that writes `register`.
+    fn computes(&self, register: usize) -> bool {
+        !matches!(self, Action::Load { .. } | Action::Generate { .. }) && self.destination() == Some(register)
+    }
 }
 
 impl Prepared {
@@ -118,11 +177,29 @@ pub(super) fn register_needs(program: &Program) -> (usize, usize) {
     let (mut registers, mut bytes) = (0, 0);
     for step in &program.steps {
         let Step::Sweep(sweep) = step else { continue };
-        registers = registers.max(sweep.registers as usize + 1);
+        registers = registers.max(sweep.registers as usize + kept_loads(sweep, program) + 1);
         let widest = sweep.code.iter().filter_map(|instr| written(instr, program)).map(|(_, dtype)| dtype.size()).max().unwrap_or(0);
         bytes = bytes.max(widest * sweep.tile_elements);
     }
     (registers, bytes)
+}
+
+/// Compressed elements are written in C order, and of all faults the first is reported.
+fn needs_order(instr: &Instr) -> bool {
+    match instr {
+        Instr::Compress { .. } => true,
+        Instr::Cast { from, to, mode, .. } => *mode == CastMode::Checked && from.is_float() && to.is_integer(),
+        _ => false,
+    }
+}
+
+/// How many loads of a sweep have a register of their own.
+fn kept_loads(sweep: &Sweep, program: &Program) -> usize {
+    sweep.code.iter().filter(|instr| is_input_load(instr, program)).take(KEPT_LOADS_MAX).count()
+}
+
+fn is_input_load(instr: &Instr, program: &Program) -> bool {
+    matches!(instr, Instr::Load { slot, .. } if program.slots[slot.0 as usize].kind == SlotKind::Input)
 }
 
 /// The register an instruction writes and the dtype it then has.
@@ -187,6 +264,7 @@ impl Builder<'_> {
         let mut made = PreparedSweep {
             axes: sweep.axes.clone(),
             tile_elements: sweep.tile_elements,
+            order: if sweep.code.iter().any(needs_order) { Order::C } else { Order::Any },
             tracks: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
             finishing: Vec::new(),
@@ -198,11 +276,51 @@ impl Builder<'_> {
             }
         }
         let mut tracks = Tracks { slots: vec![None; self.program.slots.len()] };
+        // Where each register of the program lives now: kept loads follow the program's own registers.
+        let mut homes: Vec<usize> = (0..sweep.registers as usize).collect();
+        let mut kept = 0;
         for instr in &sweep.code {
-            let action = self.action(instr, &mut made, &mut tracks, &stored)?;
-            made.code.push(action);
+            let keeps = kept < KEPT_LOADS_MAX && is_input_load(instr, self.program);
+            let mut action = self.action(instr, &mut made, &mut tracks, &stored)?;
+            action.rename_sources(&homes);
+            if let Some((dst, _)) = written(instr, self.program) {
+                homes[dst.0 as usize] = if keeps { sweep.registers as usize + kept } else { dst.0 as usize };
+            }
+            if let (Action::Load { dst, keeps: keep, .. }, true) = (&mut action, keeps) {
+                (*dst, *keep) = (sweep.registers as usize + kept, true);
+                kept += 1;
+            }
+            made.code.push(Operation { action, direct: None });
         }
+        self.fuse_stores(&mut made, sweep.registers as usize + kept);
         Ok(made)
+    }
+
+    /// Turns `r = op …; store s, r` into one operation where `r` is dead afterwards.
+    fn fuse_stores(&self, sweep: &mut PreparedSweep, registers: usize) {
+        let mut live = vec![false; registers];
+        let mut code = std::mem::take(&mut sweep.code);
+        let mut reversed = Vec::with_capacity(code.len());
+        while let Some(mut operation) = code.pop() {
+            if let Action::Store { slot, track, src: Source::Register(register), size } = operation.action {
+                let output = self.program.slots[slot].kind == SlotKind::Output;
+                if let Some(before) = code.last_mut().filter(|before| output && !live[register] && before.action.computes(register)) {
+                    before.direct = Some(Direct { slot, track, size });
+                    continue;
+                }
+            }
+            if let Some(dst) = operation.action.destination() {
+                live[dst] = false;
+            }
+            operation.action.for_sources(|source| {
+                if let Source::Register(register) = source {
+                    live[*register] = true;
+                }
+            });
+            reversed.push(operation);
+        }
+        reversed.reverse();
+        sweep.code = reversed;
     }
 
     fn action(&self, instr: &Instr, sweep: &mut PreparedSweep, tracks: &mut Tracks, stored: &[bool]) -> Result<Action> {
@@ -219,6 +337,7 @@ impl Builder<'_> {
                     swap: (found.swapped && size > 1).then(|| (self.kernels.swap_bytes)(size)),
                     // A local that this sweep also stores into could change under a borrowed tile.
                     borrows: !stored[slot.0 as usize],
+                    keeps: false,
                 }
             }
             Instr::Generate { dst, dtype, generator, offset, strides } => {

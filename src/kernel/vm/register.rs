@@ -56,17 +56,48 @@ pub(super) enum Place {
     Slot { slot: u32, byte: usize },
 }
 
-/// One tile.
+/// The value of one register.
 #[derive(Debug, Default)]
 pub(super) struct Register {
-    pub buffer: Buffer,
-    pub uniform: [u64; 1],
     pub place: Place,
+    /// Bytes of one element, at the front, where the place says so.
+    pub uniform: [u64; 1],
+    /// Which buffer is this register's. An instruction that overwrites one of its operands writes to the spare buffer, and the
+    /// two numbers are exchanged: no bytes move.
+    pub home: usize,
+    /// Offset and shape of the tile that a kept load left in the buffer.
+    pub kept: Option<(i64, u64)>,
 }
 
 impl Register {
     /// The uniform value as bytes to be written.
     pub fn uniform_mut(&mut self) -> &mut [u8] {
         bytemuck::cast_slice_mut(&mut self.uniform)
+    }
+}
+
+/// The buffers of all registers but one, which is being written.
+#[derive(Clone, Copy)]
+pub(super) struct Buffers<'s> {
+    before: &'s [Buffer],
+    after: &'s [Buffer],
+}
+
+impl<'s> Buffers<'s> {
+    pub fn all(buffers: &'s [Buffer]) -> Buffers<'s> {
+        Buffers { before: buffers, after: &[] }
+    }
+
+    /// The buffer `target`, and the others.
+    #[inline]
+    pub fn split(buffers: &'s mut [Buffer], target: usize) -> (&'s mut Buffer, Buffers<'s>) {
+        let (before, rest) = buffers.split_at_mut(target);
+        let (out, after) = rest.split_first_mut().expect("every register has a buffer");
+        (out, Buffers { before, after })
+    }
+
+    #[inline]
+    pub fn bytes(self, home: usize) -> &'s [u8] {
+        if home < self.before.len() { self.before[home].bytes() } else { self.after[home - self.before.len() - 1].bytes() }
     }
 }
