@@ -1,4 +1,35 @@
-//! outcore
+//! An out-of-core array engine: NumPy-like expressions over arrays larger than memory, inside a memory budget that is proved before
+//! anything is read.
+//!
+//! An [`Array`] is lazy: operators and methods build an expression, with NumPy 2's dtypes and shapes. Asking for numbers ([`Array::eval`],
+//! [`Array::save`], [`Session::save_all`], [`Array::blocks`]) makes a plan of as few passes over the files as possible, in pieces
+//! that fit the [`Session`]'s budget, and runs it on all cores. Results do not depend on the budget, the block size or the number of threads.
+//!
+//! ```
+//! use outcore::{Save, Session, axis};
+//!
+//! let session = Session::builder().memory("256MiB").build()?;
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let [x_path, z_path, mean_path] = ["x.npy", "z.npy", "mean.npy"].map(|name| folder.path().join(name));
+//! # session.from_ndarray(outcore::ndarray::array![[1f32, 2.0], [3.0, 6.0], [5.0, 4.0]]).save(&x_path)?;
+//! let x = session.open(&x_path);
+//! let (mean, deviation) = (x.mean(0), x.std(axis(0).ddof(1)));
+//! let z = (&x - &mean) / deviation.maximum(1e-12);
+//!
+//! println!("{}", session.explain([&z, &mean])?);
+//! let report = session.save_all([(&z, &z_path), (&mean, &mean_path)], Save::new())?;
+//! assert!(report.stats.bytes_peak_held <= 256 << 20);
+//!
+//! let largest: f32 = session.open(&z_path).max(..).item()?;
+//! assert_eq!(largest, 1.0);
+//! # Ok::<(), outcore::Error>(())
+//! ```
+//!
+//! Nothing panics on what a user gives: an operation that makes no sense gives an array that carries the error, with the place in the
+//! program, and whatever computes it returns that error.
+//!
+//! The modules are the floors of the house, from the door down to the ground; most programs need only what is re-exported here.
+
 pub mod array;
 pub mod error;
 pub mod expr;
@@ -20,3 +51,4 @@ pub use array::{
 pub use error::{Error, ErrorKind, Result};
 pub use half;
 pub use ndarray;
+pub use store::install_sigbus_guard;

@@ -3,6 +3,7 @@
 pub(super) use crate::{
     kernel::vm::BlockFunction,
     plan::{Request, plan},
+    report::explain,
     run::{Bindings, Control, Engine, EngineOptions, PreparedPlan, Sink, execute, execute_prepared, prepare},
     store::{MemorySource, OutputMode, create, open, same_file},
 };
@@ -12,8 +13,3 @@ pub use crate::{
     run::Progress,
     trace::{RunStats, StageStats},
 };
-
-/// The plan in words.
-pub(super) fn explain(plan: &crate::plan::Plan) -> String {
-    plan.show()
-}

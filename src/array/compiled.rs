@@ -5,11 +5,11 @@ use super::{
     below::{Bindings, PreparedPlan, Sink, execute_prepared, prepare},
     create::source_in_c_order,
     graph::{Work, build, inputs_of},
-    job::plan_beside_results,
+    job::{ResultShape, plan_beside_results},
     node::{Array, Input},
     phases::{Asked, control, count_masks, run},
     session::Session,
-    words::{DType, Element, Region},
+    words::{Element, Region},
 };
 use crate::{
     error::{Error, Result},
@@ -68,7 +68,7 @@ struct Ready {
     /// Place among the sources of every input, in the order of [`Compiled::inputs`]; `None` if nothing reads it.
     places: Vec<Option<usize>>,
     prepared: Arc<PreparedPlan>,
-    results: Vec<(Vec<usize>, DType)>,
+    results: Vec<ResultShape>,
 }
 
 impl Session {
@@ -159,7 +159,7 @@ impl Compiled {
         build(&self.outputs.iter().collect::<Vec<_>>(), &bind)
     }
 
-    fn plan(&self, work: &Work) -> Result<(Plan, Vec<(Vec<usize>, DType)>)> {
+    fn plan(&self, work: &Work) -> Result<(Plan, Vec<ResultShape>)> {
         let shape = |id: &crate::expr::NodeId| {
             let node = work.graph.node(*id);
             Ok((require_known(node)?, node.dtype()))
@@ -196,7 +196,7 @@ impl Compiled {
 }
 
 /// Arrays of `results`, filled through the sinks that `run` is given.
-fn collect(results: &[(Vec<usize>, DType)], run: impl FnOnce(Vec<Sink<'_>>) -> Result<()>) -> Result<Vec<AnyArray>> {
+fn collect(results: &[ResultShape], run: impl FnOnce(Vec<Sink<'_>>) -> Result<()>) -> Result<Vec<AnyArray>> {
     let mut arrays = results.iter().map(|(shape, dtype)| AnyArray::zeros(*dtype, shape)).collect::<Result<Vec<_>>>()?;
     let mut closures: Vec<_> = arrays
         .iter_mut()

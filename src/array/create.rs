@@ -44,16 +44,16 @@ impl Session {
         let source = open_store(text)?;
         // A file that exists as written wins over a query, as in the store.
         let file = if path.exists() { path.to_path_buf() } else { text.split('?').next().map_or_else(PathBuf::new, PathBuf::from) };
-        Ok(self.from_leaf(Leaf { source, path: Some(file) }))
+        Ok(self.leaf_array(Leaf { source, path: Some(file) }))
     }
 
     /// An array of any [`Source`]: the seam for stores of your own.
     #[must_use]
     pub fn from_source(&self, source: Arc<dyn Source>) -> Array {
-        self.from_leaf(Leaf { source, path: None })
+        self.leaf_array(Leaf { source, path: None })
     }
 
-    fn from_leaf(&self, leaf: Leaf) -> Array {
+    fn leaf_array(&self, leaf: Leaf) -> Array {
         let facts = leaf.source.facts();
         let meta = Meta { dims: facts.dims.clone(), ..Meta::known(&facts.shape, facts.dtype) };
         Array::leaf(Kind::Source(leaf), meta, Some(self.clone()))

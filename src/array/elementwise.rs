@@ -244,10 +244,11 @@ fn try_binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarS
         refuse_negative_power(dtype, literal)?;
     }
     let met = weak_promote(literal, dtype)?;
-    if op == BinaryOp::Power && side == ScalarSide::Right {
-        if let Some(result) = power_of(value, literal, met)? {
-            return Ok(result);
-        }
+    if op == BinaryOp::Power
+        && side == ScalarSide::Right
+        && let Some(result) = power_of(value, literal, met)?
+    {
+        return Ok(result);
     }
     let rule = binary_rule(op, met)?;
     let (array, number) = (promoted(value, rule.operand)?, constant(literal, rule.operand)?);

@@ -21,6 +21,9 @@ use std::{
     time::Instant,
 };
 
+/// Shape and dtype of a result that stays in memory.
+pub(super) type ResultShape = (Vec<usize>, DType);
+
 /// Where an output goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
@@ -203,7 +206,7 @@ impl Job {
     }
 
     /// Shape and dtype of every output that goes into memory.
-    fn result_shapes(&self, work: &Work) -> Result<Vec<Option<(Vec<usize>, DType)>>> {
+    fn result_shapes(&self, work: &Work) -> Result<Vec<Option<ResultShape>>> {
         let shape_of = |(index, (_, _, to)): (usize, &(String, Array, Destination))| match to {
             Destination::Path(_) => Ok(None),
             Destination::Memory => {
@@ -220,7 +223,7 @@ pub(super) fn plan_beside_results<'a>(
     asked: &Asked,
     work: &Work,
     limits: &Limits,
-    results: impl Iterator<Item = &'a (Vec<usize>, DType)>,
+    results: impl Iterator<Item = &'a ResultShape>,
 ) -> Result<Plan> {
     let bytes = results.map(|(shape, dtype)| shape.iter().product::<usize>() as u64 * dtype.size() as u64).sum::<u64>();
     let advice = "save it (`save`, or -o), take it block by block (`blocks`), slice it, or give more memory";

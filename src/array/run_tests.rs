@@ -285,3 +285,23 @@ fn a_chain_of_100_000_operators_evaluates() {
     }
     assert_eq!(x.eval::<f32, _>().unwrap(), array![100_001f32, 100_002.0]);
 }
+
+#[test]
+fn a_compiled_plan_runs_in_microseconds() {
+    let ses = session();
+    let q = ses.input::<f32, 1>("q", [None]);
+    let compiled = ses.compile([&((&q * 2.0 + 1.0).sqrt())]).unwrap();
+    let data: Bound = Array1::<f32>::ones(1000).into();
+    let mut best = f64::INFINITY;
+    for _ in 0..200 {
+        let started = std::time::Instant::now();
+        let [y] = compiled.run([("q", data.clone())]).unwrap();
+        best = best.min(started.elapsed().as_secs_f64());
+        assert_eq!(y.len(), 1000);
+    }
+    // The promise is 20 us for an optimised build; this one may be a debug build on a busy machine.
+    assert!(best < 2e-3, "{best} s");
+    if std::env::var_os("OUTCORE_TEST_TIMES").is_some() {
+        println!("compiled run over 1,000 elements: {:.1} us", best * 1e6);
+    }
+}
