@@ -132,8 +132,6 @@ pub enum AssignForm {
 pub struct Statement {
     /// What it does.
     pub kind: StatementKind,
-    /// Where it stands.
-    pub span: Span,
     /// First of its nodes; they end at the node of its expression.
     pub first: ExprId,
 }

@@ -2,12 +2,12 @@
 
 use crate::{
     array::{
-        Array, Endpoint,
+        Array,
         parse::{
             ast::ExprId,
             build::{Builder, Item},
             functions::{Form, FunctionDoc, Need, Parameter, ParameterKind, Reducer},
-            lineage::{AxisOrigin, Lineage},
+            lineage::Lineage,
             operators::Operand,
             source::Span,
             suggest::nearest,
@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     expr::reduce::normalize_axes,
     kernel::program::{BinaryOp, CastMode},
-    nd::{DType, Extent, Scalar, SliceItem, shape::show},
+    nd::{DType, Scalar},
     numeric::Finish,
 };
 
@@ -25,23 +25,23 @@ use crate::{
 pub(super) struct Arguments {
     function: &'static FunctionDoc,
     slots: Vec<(Parameter, Option<Operand>)>,
-    rest: Vec<Operand>,
+    pub rest: Vec<Operand>,
     /// How many were given by place.
-    placed: usize,
-    span: Span,
+    pub placed: usize,
+    pub span: Span,
 }
 
 impl Arguments {
-    fn get(&mut self, name: &str) -> Option<Operand> {
+    pub(super) fn get(&mut self, name: &str) -> Option<Operand> {
         self.slots.iter_mut().find(|(parameter, _)| parameter.name == name).and_then(|(_, slot)| slot.take())
     }
 
     /// An argument; one that is `None` counts as not given.
-    fn given(&mut self, name: &str) -> Option<Operand> {
+    pub(super) fn given(&mut self, name: &str) -> Option<Operand> {
         self.get(name).filter(|(item, _)| !matches!(item.value, Value::None))
     }
 
-    fn need(&mut self, name: &str) -> Result<Operand> {
+    pub(super) fn need(&mut self, name: &str) -> Result<Operand> {
         self.get(name).ok_or_else(|| Error::internal(format!("{} has no argument `{name}`", self.function.name)))
     }
 }
@@ -155,14 +155,14 @@ impl Builder<'_> {
     }
 
     /// The axes that a number, a name, or a tuple of them names.
-    fn axes(&self, array: &Array, (item, id): Operand) -> Result<Vec<i64>> {
+    pub(super) fn axes(&self, array: &Array, (item, id): Operand) -> Result<Vec<i64>> {
         match item.value {
             Value::Tuple(items) | Value::List(items) => items.iter().map(|item| self.axis(array, item, id)).collect(),
             one => Ok(vec![self.axis(array, &one, id)?]),
         }
     }
 
-    fn axis(&self, array: &Array, value: &Value, id: ExprId) -> Result<i64> {
+    pub(super) fn axis(&self, array: &Array, value: &Value, id: ExprId) -> Result<i64> {
         let span = self.span(id);
         match value {
             Value::Scalar(Scalar::Int(axis)) => {
@@ -187,14 +187,14 @@ impl Builder<'_> {
         }
     }
 
-    fn truth(&self, (item, id): Operand, what: &str) -> Result<bool> {
+    pub(super) fn truth(&self, (item, id): Operand, what: &str) -> Result<bool> {
         match item.value {
             Value::Scalar(Scalar::Bool(truth)) => Ok(truth),
             other => Err(self.source.error(self.span(id), format!("{what} is True or False, not {}", other.describe()))),
         }
     }
 
-    fn dtype(&self, (item, id): Operand) -> Result<DType> {
+    pub(super) fn dtype(&self, (item, id): Operand) -> Result<DType> {
         let span = self.span(id);
         match item.value {
             Value::DType(dtype) => Ok(dtype),
@@ -206,11 +206,11 @@ impl Builder<'_> {
         }
     }
 
-    fn integer(&self, (item, id): Operand, what: &str) -> Result<i64> {
+    pub(super) fn integer(&self, (item, id): Operand, what: &str) -> Result<i64> {
         self.integer_of(&item.value, id, what)
     }
 
-    fn integer_of(&self, value: &Value, id: ExprId, what: &str) -> Result<i64> {
+    pub(super) fn integer_of(&self, value: &Value, id: ExprId, what: &str) -> Result<i64> {
         let span = self.span(id);
         match value {
             Value::Scalar(Scalar::Int(value)) => {
@@ -222,7 +222,7 @@ impl Builder<'_> {
         }
     }
 
-    fn number(&self, (item, id): Operand, what: &str) -> Result<Scalar> {
+    pub(super) fn number(&self, (item, id): Operand, what: &str) -> Result<Scalar> {
         match item.value {
             Value::Scalar(scalar) => Ok(scalar),
             Value::Unknown => Err(self.unknown_length(self.span(id))),
@@ -232,7 +232,7 @@ impl Builder<'_> {
     }
 
     /// Lengths given as one number, a tuple, a list, or several arguments.
-    fn lengths(&self, operands: &[Operand]) -> Result<Vec<i64>> {
+    pub(super) fn lengths(&self, operands: &[Operand]) -> Result<Vec<i64>> {
         match operands {
             [(Item { value: Value::Tuple(items) | Value::List(items), .. }, id)] => {
                 items.iter().map(|item| self.integer_of(item, *id, "a length")).collect()
@@ -241,7 +241,7 @@ impl Builder<'_> {
         }
     }
 
-    fn shape(&self, operand: Operand) -> Result<Vec<usize>> {
+    pub(super) fn shape(&self, operand: Operand) -> Result<Vec<usize>> {
         let span = self.span(operand.1);
         let lengths = self.lengths(&[operand])?;
         let unsigned =
@@ -249,7 +249,7 @@ impl Builder<'_> {
         lengths.iter().map(unsigned).collect()
     }
 
-    fn operand_array(&self, (item, id): Operand) -> Result<(Array, Lineage)> {
+    pub(super) fn operand_array(&self, (item, id): Operand) -> Result<(Array, Lineage)> {
         self.array(item, self.span(id))
     }
 }
@@ -323,217 +323,4 @@ pub(super) fn astype(builder: &mut Builder<'_>, mut arguments: Arguments, span: 
     let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
     let dtype = builder.dtype(arguments.need("dtype")?)?;
     builder.done(array.astype(dtype), lineage, span)
-}
-
-pub(super) fn transpose(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
-    let mut order = Vec::new();
-    for operand in arguments.rest.drain(..).filter(|(item, _)| !matches!(item.value, Value::None)) {
-        order.extend(builder.axes(&array, operand)?);
-    }
-    let rank = array.rank()?;
-    if order.is_empty() && rank > 0 {
-        let axes = lineage.axes.iter().rev().copied().collect();
-        return builder.done(array.transpose(), lineage.with_axes(axes), span);
-    }
-    let origin = |axis: &i64| {
-        let place = if *axis < 0 { axis.checked_add(rank as i64)? } else { *axis };
-        lineage.axes.get(usize::try_from(place).ok()?).copied()
-    };
-    let axes = order.iter().map(|axis| origin(axis).unwrap_or_default()).collect();
-    builder.done(array.permute(order), lineage.with_axes(axes), span)
-}
-
-pub(super) fn swap_axes(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
-    let mut places = [0usize; 2];
-    for (place, name) in places.iter_mut().zip(["axis1", "axis2"]) {
-        let (item, id) = arguments.need(name)?;
-        let axis = builder.axis(&array, &item.value, id)?;
-        let found = crate::nd::shape::normalize_axis(axis, array.rank()?);
-        *place = found.map_err(|error| builder.source.locate(builder.span(id), &error))?;
-    }
-    let mut order: Vec<usize> = (0..array.rank()?).collect();
-    order.swap(places[0], places[1]);
-    let axes = order.iter().map(|&axis| lineage.axes.get(axis).copied().unwrap_or_default()).collect();
-    let order: Vec<i64> = order.into_iter().map(|axis| axis as i64).collect();
-    builder.done(array.permute(order), lineage.with_axes(axes), span)
-}
-
-pub(super) fn broadcast_to(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
-    let shape = builder.shape(arguments.need("shape")?)?;
-    let mut axes = vec![AxisOrigin { tag: None, made: true }; shape.len().saturating_sub(lineage.axes.len())];
-    axes.extend(lineage.axes.iter().copied());
-    builder.done(array.broadcast_to(shape), lineage.with_axes(axes), span)
-}
-
-pub(super) fn reshape(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
-    if arguments.rest.is_empty() {
-        return Err(builder.source.error(arguments.span, "`reshape` needs a shape").hint("write `reshape(x, (3, -1))`"));
-    }
-    let shape = builder.lengths(&arguments.rest)?;
-    let axes = Lineage::made(shape.len()).axes;
-    builder.done(array.reshape(shape), lineage.with_axes(axes), span)
-}
-
-pub(super) fn ravel(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
-    builder.done(array.ravel(), lineage.with_axes(Lineage::made(1).axes), span)
-}
-
-pub(super) fn squeeze(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
-    let meta = array.meta()?;
-    let axes = match arguments.given("axis") {
-        None => (0..meta.rank()).filter(|&axis| meta.shape[axis] == Extent::Known(1)).collect(),
-        Some(operand) => {
-            let at = builder.span(operand.1);
-            let axes = normalize_axes(&builder.axes(&array, operand)?, meta.rank()).map_err(|error| builder.source.locate(at, &error))?;
-            if let Some(&axis) = axes.iter().find(|&&axis| meta.shape[axis] != Extent::Known(1)) {
-                let message = format!("axis {axis} of shape {} cannot be squeezed: its length is not 1", show(&meta.shape));
-                return Err(builder.source.error(at, message));
-            }
-            axes
-        }
-    };
-    let items = (0..meta.rank()).map(|axis| if axes.contains(&axis) { SliceItem::Index(0) } else { SliceItem::FULL }).collect();
-    builder.sliced(&array, &lineage, items, span)
-}
-
-pub(super) fn expand_dims(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
-    let operand = arguments.need("axis")?;
-    let at = builder.span(operand.1);
-    let axes = match operand.0.value {
-        Value::Tuple(items) | Value::List(items) => {
-            items.iter().map(|item| builder.integer_of(item, operand.1, "an axis")).collect::<Result<_>>()?
-        }
-        one => vec![builder.integer_of(&one, operand.1, "an axis")?],
-    };
-    let rank = array.rank()? + axes.len();
-    let axes = normalize_axes(&axes, rank).map_err(|error| builder.source.locate(at, &error))?;
-    let items = (0..rank).map(|axis| if axes.contains(&axis) { SliceItem::NewAxis } else { SliceItem::FULL }).collect();
-    builder.sliced(&array, &lineage, items, span)
-}
-
-fn filled(builder: &mut Builder<'_>, mut arguments: Arguments, value: i128, span: Span) -> Result<Item> {
-    let shape = builder.shape(arguments.need("shape")?)?;
-    let dtype = arguments.given("dtype").map_or(Ok(DType::F64), |operand| builder.dtype(operand))?;
-    let lineage = Lineage::made(shape.len());
-    builder.done(Array::full(&shape, Scalar::Int(value), dtype), lineage, span)
-}
-
-pub(super) fn zeros(builder: &mut Builder<'_>, arguments: Arguments, span: Span) -> Result<Item> {
-    filled(builder, arguments, 0, span)
-}
-
-pub(super) fn ones(builder: &mut Builder<'_>, arguments: Arguments, span: Span) -> Result<Item> {
-    filled(builder, arguments, 1, span)
-}
-
-pub(super) fn full(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let shape = builder.shape(arguments.need("shape")?)?;
-    let (item, id) = arguments.need("value")?;
-    let dtype = arguments.given("dtype").map(|operand| builder.dtype(operand)).transpose()?;
-    let lineage = Lineage::made(shape.len());
-    if let Value::Scalar(scalar) = item.value {
-        return builder.done(Array::full(&shape, scalar, dtype.unwrap_or(scalar.default_dtype())), lineage, span);
-    }
-    let (array, _) = builder.operand_array((item, id))?;
-    let stretched = array.broadcast_to(shape);
-    builder.done(dtype.map_or(stretched.clone(), |dtype| stretched.astype(dtype)), lineage, span)
-}
-
-pub(super) fn arange(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let (start, stop) = (arguments.given("start"), arguments.given("stop"));
-    // As in Python's range, one bound is the end.
-    let (start, stop) = if stop.is_none() && arguments.placed > 0 { (stop, start) } else { (start, stop) };
-    let Some(stop) = stop else {
-        return Err(builder.source.error(span, "`arange` needs a bound").hint("write `arange(stop)` or `arange(start, stop, step)`"));
-    };
-    let start = start.map_or(Ok(Scalar::Int(0)), |operand| builder.number(operand, "the start"))?;
-    let stop = builder.number(stop, "the stop")?;
-    let step = arguments.given("step").map_or(Ok(Scalar::Int(1)), |operand| builder.number(operand, "the step"))?;
-    let dtype = arguments.given("dtype").map(|operand| builder.dtype(operand)).transpose()?;
-    generated(builder, Array::arange(start, stop, step, dtype), span)
-}
-
-pub(super) fn linspace(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let start = builder.number(arguments.need("start")?, "the start")?.to_f64();
-    let stop = builder.number(arguments.need("stop")?, "the stop")?.to_f64();
-    let count = match arguments.given("num") {
-        None => 50,
-        Some(operand) => {
-            let at = builder.span(operand.1);
-            let count = builder.integer(operand, "num")?;
-            usize::try_from(count).map_err(|_| builder.source.error(at, format!("num is {count}, below 0")))?
-        }
-    };
-    let closed = arguments.given("endpoint").map_or(Ok(true), |operand| builder.truth(operand, "endpoint"))?;
-    let array = Array::linspace(start, stop, count, if closed { Endpoint::Included } else { Endpoint::Excluded });
-    let array = match arguments.given("dtype") {
-        Some(operand) => array.astype(builder.dtype(operand)?),
-        None => array,
-    };
-    generated(builder, array, span)
-}
-
-pub(super) fn eye(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let mut length = |operand: Operand| {
-        let at = builder.span(operand.1);
-        let length = builder.integer(operand, "a length")?;
-        usize::try_from(length).map_err(|_| builder.source.error(at, format!("a length is {length}, below 0")))
-    };
-    let rows = length(arguments.need("n")?)?;
-    let columns = arguments.given("m").map_or(Ok(rows), &mut length)?;
-    let dtype = arguments.given("dtype").map_or(Ok(DType::F64), |operand| builder.dtype(operand))?;
-    builder.done(Array::eye(rows, columns, dtype), Lineage::made(2), span)
-}
-
-/// A generated array: its axes are its own.
-fn generated(builder: &mut Builder<'_>, array: Array, span: Span) -> Result<Item> {
-    let item = builder.done(array, Lineage::default(), span)?;
-    match item.value {
-        Value::Array(array) => builder.base(array),
-        other => Ok(other.into()),
-    }
-}
-
-pub(super) fn meshgrid(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let matrix = match arguments.given("indexing") {
-        None => false,
-        Some((item, id)) => match &item.value {
-            Value::Text(text) if text == "xy" => false,
-            Value::Text(text) if text == "ij" => true,
-            other => return Err(builder.source.error(builder.span(id), format!("indexing is 'xy' or 'ij', not {}", other.describe()))),
-        },
-    };
-    let mut vectors = Vec::new();
-    for operand in arguments.rest.drain(..) {
-        let at = builder.span(operand.1);
-        let (array, _) = builder.operand_array(operand)?;
-        let shape = array.shape().map_err(|error| builder.source.locate(at, &error))?;
-        if shape.len() > 1 {
-            return Err(builder.source.error(at, format!("meshgrid takes vectors, this array has shape {}", show(&shape))));
-        }
-        vectors.push((array, shape.first().copied().unwrap_or(1)));
-    }
-    let rank = vectors.len();
-    // Cartesian indexing runs the first vector along columns.
-    let axis_of = |place: usize| if !matrix && rank > 1 && place < 2 { 1 - place } else { place };
-    let mut shape = vec![0; rank];
-    for (place, (_, length)) in vectors.iter().enumerate() {
-        shape[axis_of(place)] = *length;
-    }
-    let mut grids = Vec::with_capacity(rank);
-    for (place, (array, _)) in vectors.iter().enumerate() {
-        let along = axis_of(place);
-        let own = if array.rank()? == 0 { SliceItem::NewAxis } else { SliceItem::FULL };
-        let items = (0..rank).map(|axis| if axis == along { own } else { SliceItem::NewAxis }).collect();
-        let grid = builder.done(array.slice_items(items).broadcast_to(shape.clone()), Lineage::default(), span)?;
-        grids.push(grid.value);
-    }
-    Ok(Value::List(grids).into())
 }

@@ -8,6 +8,7 @@ use crate::{
     array::parse::{
         ast::{Argument, AssignForm, Expr, ExprId, ExprKind, IndexItem, Sign, Statement, StatementKind, Statements},
         lexer::{Token, TokenKind, tokens},
+        refuse::reserved,
         source::{SourceText, Span},
     },
     error::{Error, Result},
@@ -20,8 +21,6 @@ pub const NESTING_MAX: usize = 200;
 const TEXT_BYTES_MAX: usize = 64 << 20;
 
 const COMPARE: u8 = 1;
-const PREFIX: u8 = 7;
-const POWER: u8 = 8;
 
 /// Parses `text` into statements. Nothing is looked up yet: names get their meaning in [`Program::build`](super::Program::build).
 ///
@@ -50,8 +49,8 @@ pub(super) fn parse_subscript(text: &str) -> Result<Statements> {
     parse(&format!("_[{text}]"))
 }
 
-struct Parser<'a> {
-    source: &'a SourceText,
+pub(super) struct Parser<'a> {
+    pub source: &'a SourceText,
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
@@ -75,15 +74,15 @@ impl Parser<'_> {
         }
     }
 
-    fn kind(&self) -> &TokenKind {
+    pub(super) fn kind(&self) -> &TokenKind {
         &self.tokens[self.at].kind
     }
 
-    fn span(&self) -> Span {
+    pub(super) fn span(&self) -> Span {
         self.tokens[self.at].span
     }
 
-    fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         self.source.slice(self.span())
     }
 
@@ -118,7 +117,6 @@ impl Parser<'_> {
     }
 
     fn statement(&mut self) -> Result<Statement> {
-        let start = self.span();
         let first = ExprId(u32::try_from(self.expressions.len()).unwrap_or(u32::MAX));
         let kind = if self.is_word("assert") {
             self.assertion()?
@@ -131,7 +129,7 @@ impl Parser<'_> {
         } else {
             StatementKind::Value(self.value_of_statement()?)
         };
-        Ok(Statement { kind, span: start.to(self.previous_end()), first })
+        Ok(Statement { kind, first })
     }
 
     fn assertion(&mut self) -> Result<StatementKind> {
@@ -262,39 +260,6 @@ impl Parser<'_> {
         Ok(Some(found))
     }
 
-    fn refuse_symbol(&self, symbol: &str) -> Option<Error> {
-        let (message, hint) = match symbol {
-            "@" => ("`@` (matrix product) is not available yet".to_string(), "for a small inner axis: `sum(a[:, :, None] * b, axis=1)`"),
-            "&&" => ("`&&` is not an operator".to_string(), "write `(a) & (b)`"),
-            "||" => ("`||` is not an operator".to_string(), "write `(a) | (b)`"),
-            "!" => ("`!` is not an operator".to_string(), "write `!=` to compare, `~` to invert"),
-            "<<" | ">>" => (format!("`{symbol}` is not available"), "multiply or floor-divide by a power of two"),
-            "?" => ("`?` is not an operator".to_string(), "write `where(condition, a, b)`"),
-            ":=" | "->" => (format!("`{symbol}` is not part of the language"), "write `name = value` as a statement of its own"),
-            "+=" | "-=" | "*=" | "/=" | "//=" | "%=" | "**=" | "&=" | "|=" | "^=" | "<<=" | ">>=" => {
-                (format!("`{symbol}` is not available: names are given values, arrays are never changed"), "write `x = x + ...`")
-            }
-            _ => return None,
-        };
-        Some(self.source.error(self.span(), message).hint(hint))
-    }
-
-    fn refuse_word(&self) -> Option<Error> {
-        let word = self.text();
-        let hint = match word {
-            "and" => "`&` works on each element: `(a) & (b)`, with parentheses around comparisons",
-            "or" => "`|` works on each element: `(a) | (b)`, with parentheses around comparisons",
-            "not" => "`~` works on each element: `~(a)`",
-            "is" | "in" => "compare with `==`",
-            "if" | "else" => "write `where(condition, a, b)`",
-            "for" | "while" | "lambda" | "def" | "import" | "from" | "return" => {
-                "every function works on whole arrays; there is no control flow"
-            }
-            _ => return None,
-        };
-        Some(self.source.error(self.span(), format!("`{word}` is not part of the language")).hint(hint))
-    }
-
     fn prefix(&mut self) -> Result<ExprId> {
         let sign = match self.kind() {
             TokenKind::Symbol("-") => Sign::Minus,
@@ -316,7 +281,6 @@ impl Parser<'_> {
         if !self.take("**") {
             return Ok(base);
         }
-        debug_assert!(PREFIX < POWER, "-x ** 2 is -(x ** 2)");
         let exponent = self.nested(Self::prefix)?;
         let span = start.to(self.previous_end());
         self.push(ExprKind::Binary(BinaryOp::Power, base, exponent), span)
@@ -474,41 +438,4 @@ impl Parser<'_> {
         let step = if self.take(":") && !ends(self) { Some(self.expression()?) } else { None };
         Ok(IndexItem::Range { start, stop, step, span: from.to(self.previous_end()) })
     }
-
-    fn unclosed(&self, close: &str, open: Span) -> Error {
-        match self.kind() {
-            TokenKind::End | TokenKind::Separator | TokenKind::Symbol(")" | "]") => {
-                self.source.error(open, format!("`{}` is never closed by `{close}`", self.source.slice(open)))
-            }
-            TokenKind::Symbol("=") => {
-                self.source.error(self.span(), "`=` gives a name a value, as a statement or an argument").hint("`==` compares")
-            }
-            _ => self.unexpected(&format!("`,` or `{close}`")),
-        }
-    }
-
-    fn unexpected(&self, wanted: &str) -> Error {
-        let found = match self.kind() {
-            TokenKind::End => return self.source.error(self.span(), format!("{wanted} is missing at the end")),
-            TokenKind::Separator => return self.source.error(self.span(), format!("{wanted} is missing before the end of the statement")),
-            _ => self.text(),
-        };
-        let error = self.source.error(self.span(), format!("expected {wanted}, found `{found}`"));
-        match self.kind() {
-            TokenKind::Symbol("=") => {
-                error.hint("only a name can be given a value; arrays are never changed in place: `where(condition, new, x)`")
-            }
-            TokenKind::Symbol(")" | "]") => error.hint("a bracket too many, or a value is missing before it"),
-            _ => error,
-        }
-    }
-}
-
-/// The word, if names may not be called so.
-fn reserved(name: &str) -> Option<&'static str> {
-    const WORDS: [&str; 18] = [
-        "True", "False", "None", "and", "or", "not", "is", "in", "if", "else", "for", "while", "lambda", "def", "import", "from", "return",
-        "assert",
-    ];
-    WORDS.into_iter().find(|word| *word == name)
 }

@@ -10,19 +10,23 @@
 mod ast;
 mod build;
 mod calls;
+mod create;
 mod fold;
 mod functions;
 mod grammar;
 mod index;
 mod lexer;
 mod lineage;
+mod names;
 mod operators;
+mod refuse;
 mod source;
 mod subscript;
 mod suggest;
 #[cfg(test)]
 mod tests;
 mod value;
+mod views;
 
 pub use ast::Statements;
 pub use build::{BuildOptions, Built, Program};
