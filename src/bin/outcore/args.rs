@@ -8,8 +8,10 @@ use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 /// Evaluates NumPy-like expressions over arrays larger than memory, inside a memory budget that is proved before anything runs.
 #[derive(Debug, Parser)]
 #[command(name = "outcore", version, subcommand_required = true, arg_required_else_help = true, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 ok, 1 a check failed, 2 usage, 65 bad data, 66 input missing, 70 a bug, 73 output exists or cannot be \
-                        created, 74 I/O, 78 memory budget refused, 130 and 143 interrupted.")]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 a check failed, 2 usage, 65 bad data, 66 input missing, 70 a bug, 73 output exists or cannot be \
+                        created, 74 I/O, 78 memory budget refused, 130 and 143 interrupted."
+)]
 pub struct Low {
     /// What to do.
     #[command(subcommand)]
@@ -29,9 +31,9 @@ pub struct Common {
     /// Compute threads [default: what affinity and the control group's quota allow]
     #[arg(long, global = true, value_name = "N", env = "OUTCORE_THREADS", hide_env_values = true)]
     pub threads: Option<usize>,
-    /// How floats are added up
-    #[arg(long, global = true, value_name = "MODE", env = "OUTCORE_SUM", hide_env_values = true, default_value = "exact")]
-    pub sum: Sum,
+    /// How floats are added up [default: exact]
+    #[arg(long, global = true, value_name = "MODE", env = "OUTCORE_SUM", hide_env_values = true)]
+    pub sum: Option<Sum>,
     /// Make axis notes errors
     #[arg(long, global = true, env = "OUTCORE_STRICT", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub strict: bool,

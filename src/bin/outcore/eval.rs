@@ -94,7 +94,9 @@ fn output(word: &str, built: &Built) -> Result<Output> {
         (Some(name), _) => (name.to_string(), built.array(name)?),
         (None, Some((name, value))) => (name.clone(), array_of(value)?),
         (None, None) => {
-            return Err(Error::usage(format!("-o {word}: the statements have no value")).hint("end with an expression, as in `assert ...; x`"));
+            return Err(
+                Error::usage(format!("-o {word}: the statements have no value")).hint("end with an expression, as in `assert ...; x`")
+            );
         }
     };
     Ok(Output { name, array: array.checked()?, path: PathBuf::from(path) })
@@ -125,7 +127,9 @@ impl Printed {
                 let dtype = scalar.default_dtype();
                 print_values(&Values { dtype, shape: &[], bytes: &scalar.to_bytes(dtype) }, style)
             }
-            Printed::Text(text) if style == Style::Json => print(&serde_json::json!({"schema": "outcore.value/1", "text": text}).to_string()),
+            Printed::Text(text) if style == Style::Json => {
+                print(&serde_json::json!({"schema": "outcore.value/1", "text": text}).to_string())
+            }
             Printed::Text(text) => print(text),
         }
     }
@@ -214,7 +218,8 @@ fn write_report(report: &RunReport, built: &Built, settings: &Settings) -> Resul
 fn said(report: &RunReport, outputs: &[Output], settings: &Settings) -> String {
     let files: Vec<String> = outputs.iter().map(|output| output.path.display().to_string()).collect();
     let stats = &report.stats;
-    let passes: Vec<String> = stats.passes.iter().map(|(name, times)| format!("{} over {name}", plural(*times as u64, "pass", "passes"))).collect();
+    let passes: Vec<String> =
+        stats.passes.iter().map(|(name, times)| format!("{} over {name}", plural(*times as u64, "pass", "passes"))).collect();
     let rate = (stats.bytes_read + stats.bytes_written) as f64 / report.seconds.max(1e-9);
     format!(
         "{} in {}, {}/s; {}; {} read, {} written; peak {} of {}",

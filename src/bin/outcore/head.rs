@@ -1,11 +1,6 @@
 //! `outcore head`: values as NumPy prints them.
 
-use crate::{
-    args::Head,
-    output::print_array,
-    settings::Settings,
-    signals,
-};
+use crate::{args::Head, output::print_array, settings::Settings, signals};
 use outcore::{
     Error, Result, SliceItem,
     array::parse::parse_slice,

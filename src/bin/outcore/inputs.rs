@@ -15,7 +15,8 @@ pub fn split_name(word: &str) -> (Option<&str>, &str) {
 
 fn is_identifier(name: &str) -> bool {
     let mut letters = name.chars();
-    letters.next().is_some_and(|first| first.is_alphabetic() || first == '_') && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
+    letters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+        && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
 }
 
 /// Names and paths of the inputs; the one without a name is called `x`.

@@ -57,8 +57,8 @@ pub struct Recipe {
     pub block_bytes: Option<u64>,
     /// How files are read.
     pub io: IoMode,
-    /// How floats are added up.
-    pub sum: SumMode,
+    /// How floats are added up; `None`: the default.
+    pub sum: Option<SumMode>,
     /// Instruction set; `None`: the best one.
     pub isa: Option<Isa>,
 }
@@ -66,7 +66,10 @@ pub struct Recipe {
 impl Recipe {
     /// A builder with these settings.
     pub fn builder(&self) -> SessionBuilder {
-        let mut builder = Session::builder().io(self.io).sum(self.sum);
+        let mut builder = Session::builder().io(self.io);
+        if let Some(mode) = self.sum {
+            builder = builder.sum(mode);
+        }
         if let Some(memory) = self.memory {
             builder = builder.memory(memory);
         }
@@ -94,13 +97,13 @@ pub fn resolve(common: &Common) -> Result<Settings> {
             Io::Mmap => IoMode::Mmap,
             Io::Read => IoMode::Read,
         },
-        sum: match common.sum {
+        sum: common.sum.map(|mode| match mode {
             Sum::Exact => SumMode::Exact,
             Sum::Neumaier => SumMode::Neumaier,
             Sum::Kahan => SumMode::Kahan,
             Sum::Pairwise => SumMode::Pairwise,
             Sum::Naive => SumMode::Naive,
-        },
+        }),
         isa: isa()?,
     };
     let reporter = Arc::new(Reporter::new(common.progress));
@@ -142,7 +145,9 @@ fn report(path: PathBuf) -> Result<PathBuf> {
     let shown = path.display();
     match path.extension().and_then(OsStr::to_str) {
         Some("json") => Ok(path),
-        Some(known @ ("html" | "csv")) => Err(Error::usage(format!("--report {shown}: .{known} is not yet available")).hint("--report FILE.json")),
+        Some(known @ ("html" | "csv")) => {
+            Err(Error::usage(format!("--report {shown}: .{known} is not yet available")).hint("--report FILE.json"))
+        }
         _ => Err(Error::usage(format!("--report {shown}: the format follows the extension")).hint("--report FILE.json")),
     }
 }

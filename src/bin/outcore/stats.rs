@@ -52,7 +52,8 @@ pub fn run(command: &Stats, settings: &Settings) -> Result<()> {
             .hint(format!("outcore eval 'mean(x, axis={})' {} -o mean.npy", command.axis.unwrap_or(0), command.path)));
     }
     let elements = shape.iter().product::<usize>();
-    let table = if elements == 0 { (0..lines).map(|_| empty_line()).collect() } else { compute(&array, &grouping, elements / lines, settings)? };
+    let table =
+        if elements == 0 { (0..lines).map(|_| empty_line()).collect() } else { compute(&array, &grouping, elements / lines, settings)? };
     match settings.style {
         Style::Text => print(&text(command, array.dtype()?, &shape, &kept, &table)),
         Style::Json => print(&json(command, array.dtype()?, &shape, &kept, &table).to_string()),

@@ -1,0 +1,226 @@
+//! Bad input: a clear message, the right exit code, nothing left behind.
+
+use crate::outcore::{Place, npy, npy_with_header};
+use std::{fs, os::unix::fs::PermissionsExt, os::unix::fs::symlink};
+
+#[test]
+fn files_that_are_not_what_they_say() {
+    let place = Place::new();
+    let whole = npy("<f4", &[2, 3], &[0; 24]);
+    place.write("short.npy", &whole[..whole.len() - 5]);
+    place.write("header.npy", &whole[..40]);
+    place.write("magic.npy", b"NUMPY what");
+    place.write("empty.npy", b"");
+    place.write("dict.npy", &npy_with_header("this is no dictionary", &[]));
+    place.write("keys.npy", &npy_with_header("{'descr': '<f4', 'shape': (2,), }", &[0; 8]));
+    place.write(
+        "huge.npy",
+        &npy_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 9223372036854775807), }", &[]),
+    );
+    place.write("object.npy", &npy("|O", &[1], &[0; 8]));
+    place.write("struct.npy", &npy_with_header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", &[0; 4]));
+    place.write("text.npy", &npy("<U4", &[1], &[0; 16]));
+    fs::create_dir(place.path("folder")).unwrap();
+    fs::create_dir(place.path("folder.npy")).unwrap();
+    place.write("odd.bin", &[0; 7]);
+    let cases: &[(&str, i32, &[&str])] = &[
+        ("short.npy", 65, &["short.npy", "24"]),
+        ("header.npy", 65, &["header.npy"]),
+        ("magic.npy", 65, &["magic.npy"]),
+        ("empty.npy", 65, &["empty.npy"]),
+        ("dict.npy", 65, &["dict.npy"]),
+        ("keys.npy", 65, &["keys.npy", "fortran_order"]),
+        ("huge.npy", 65, &["huge.npy"]),
+        ("object.npy", 65, &["object.npy", "object"]),
+        ("struct.npy", 65, &["struct.npy", "struct"]),
+        ("text.npy", 65, &["text.npy"]),
+        ("missing.npy", 66, &["missing.npy"]),
+        ("folder.npy", 2, &["folder.npy", "directory"]),
+        ("odd.bin", 2, &["odd.bin", "?dtype="]),
+        ("odd.bin?dtype=f32&shape=-1", 65, &["odd.bin", "7"]),
+        ("odd.bin?dtype=what", 2, &["what"]),
+    ];
+    for (path, code, parts) in cases {
+        for words in [["info", path], ["head", path], ["stats", path]] {
+            place.fails(&words, *code, parts);
+        }
+        place.fails(&["eval", "sum(x)", path], *code, parts);
+        place.fails(&["eval", "x + 1", path, "-o", "z.npy"], *code, parts);
+    }
+}
+
+#[test]
+fn files_that_may_not_be_read_or_written() {
+    let place = Place::new();
+    place.counting("x.npy", &[2, 3]);
+    place.counting("secret.npy", &[2, 3]);
+    fs::create_dir(place.path("locked")).unwrap();
+    fs::set_permissions(place.path("secret.npy"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(place.path("locked"), fs::Permissions::from_mode(0o555)).unwrap();
+    // Nothing is forbidden to root.
+    if fs::File::open(place.path("secret.npy")).is_err() {
+        place.fails(&["eval", "sum(x)", "secret.npy"], 74, &["secret.npy"]);
+        place.fails(&["eval", "x + 1", "x.npy", "-o", "locked/z.npy"], 73, &["locked"]);
+    }
+    place.fails(&["eval", "x + 1", "x.npy", "-o", "nowhere/z.npy"], 73, &["nowhere"]);
+    place.fails(&["eval", "x + 1", "x.npy", "-o", "locked"], 73, &["locked"]);
+    place.fails(&["eval", "x + 1", "x.npy", "-o", "z.unknown"], 2, &["z.unknown"]);
+    fs::set_permissions(place.path("locked"), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn outputs_that_are_inputs_or_outputs() {
+    let place = Place::new();
+    place.counting("x.npy", &[2, 3]);
+    fs::create_dir(place.path("sub")).unwrap();
+    symlink(place.path("x.npy"), place.path("soft.npy")).unwrap();
+    fs::hard_link(place.path("x.npy"), place.path("hard.npy")).unwrap();
+    for output in ["x.npy", "./x.npy", "sub/../x.npy", "soft.npy", "hard.npy"] {
+        place.fails(&["eval", "x + 1", "x.npy", "-o", output, "--overwrite"], 73, &["input"]);
+        place.fails(&["eval", "x + 1", "x.npy", "-o", output], 73, &[]);
+    }
+    place.fails(&["eval", "a = x + 1; b = x + 2", "x.npy", "-o", "a=z.npy", "-o", "b=./z.npy"], 73, &["z.npy"]);
+    place.fails(&["eval", "a = x + 1; b = x + 2", "x.npy", "-o", "a=z.npy", "-o", "b=sub/../z.npy"], 73, &["z.npy"]);
+}
+
+#[test]
+fn expressions_that_make_no_sense() {
+    let place = Place::new();
+    place.counting("x.npy", &[3, 100]);
+    place.counting("t.npy", &[3]);
+    place.counting("a.npy", &[100, 24]);
+    place.counting("v.npy", &[100]);
+    place.counting("im.npy", &[2, 5, 4, 3]);
+    place.counting("g.npy", &[5]);
+    place.f32("none.npy", &[0], &[]);
+    let cases: &[(&[&str], i32, &[&str])] = &[
+        (&["x - t", "x.npy", "t=t.npy"], 65, &["(3, 100)", "(3,)", "t[:, None]"]),
+        (&["a + v", "a=a.npy", "v=v.npy"], 65, &["(100, 24)", "(100,)", "v[:, None]"]),
+        (&["im * g", "im=im.npy", "g=g.npy"], 65, &["(2, 5, 4, 3)", "g[:, None, None]"]),
+        (&["mean(x, axis=2)", "x.npy"], 2, &["axis 2", "^"]),
+        (&["meen(x)", "x.npy"], 2, &["meen", "mean"]),
+        (&["y + 1", "x.npy"], 2, &["`y`"]),
+        (&["x +", "x.npy"], 2, &["^"]),
+        (&["(x + 1", "x.npy"], 2, &["^"]),
+        (&["x[5]", "x.npy"], 2, &["5"]),
+        (&["x[0, 0, 0]", "x.npy"], 2, &["3"]),
+        (&["x and 1", "x.npy"], 2, &["&"]),
+        (&["min(x)", "x=none.npy"], 2, &["min"]),
+        (&["assert x.shape[1] == 99; x.sum()", "x.npy"], 1, &["x.shape[1] == 99"]),
+        (&["assert all(x < 299), 'too large'; x.sum()", "x.npy"], 1, &["too large"]),
+        (&["x + 1", "x.npy"], 2, &[]),
+        (&["x", "x.npy", "-o", "y=z.npy"], 2, &["y"]),
+        (&["x + 1", "x.npy", "-o", "z=z.npy"], 2, &["z"]),
+        (&["x + 1", "x.npy", "t.npy"], 2, &["NAME", "name"]),
+        (&["x + 1", "x=x.npy", "x=t.npy"], 2, &["two inputs", "`x`"]),
+    ];
+    for (words, code, parts) in cases {
+        if words[0] == "x + 1" && words.len() == 2 {
+            continue;
+        }
+        let mut all = vec!["eval"];
+        all.extend(*words);
+        let parts: Vec<&str> = parts.iter().copied().filter(|part| *part != "NAME").collect();
+        place.fails(&all, *code, &parts);
+    }
+}
+
+#[test]
+fn a_failing_assert_publishes_nothing() {
+    let place = Place::new();
+    place.f32("x.npy", &[2, 2], &[1.0, 2.0, f32::NAN, 4.0]);
+    let words = ["eval", "z = x + 1; assert all(isfinite(z))", "x.npy", "-o", "z=z.npy"];
+    place.fails(&words, 1, &["all(isfinite(z))"]);
+    place.fails(&["eval", "z = x + 1; assert isfinite(z)", "x.npy", "-o", "z=z.npy"], 1, &["isfinite(z)", "1, 0"]);
+}
+
+#[test]
+fn axis_names_that_disagree() {
+    let place = Place::new();
+    let bytes = [0u8; 24];
+    place.write("a.bin", &bytes);
+    place.write("b.bin", &bytes);
+    let words = ["eval", "a + b", "a=a.bin?dtype=f32&shape=2,3&dims=row,dim", "b=b.bin?dtype=f32&shape=2,3&dims=row,time"];
+    place.fails(&words, 65, &["dim", "time"]);
+}
+
+#[test]
+fn large_results_are_refused_before_running() {
+    let place = Place::new();
+    place.counting("x.npy", &[100, 100]);
+    place.fails(&["eval", "x + 1", "x.npy"], 2, &["(100, 100)", "10,000 elements", "40.0 kB", "-o"]);
+}
+
+#[test]
+fn flags_that_make_no_sense() {
+    let place = Place::new();
+    place.counting("x.npy", &[2, 3]);
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--threads", "0"], &["threads"]),
+        (&["--threads", "many"], &["many"]),
+        (&["--memory", "lots"], &["lots"]),
+        (&["--memory", "0"], &["0"]),
+        (&["--block", "0"], &["block"]),
+        (&["--sum", "fast"], &["fast", "exact"]),
+        (&["--io", "magic"], &["magic", "mmap"]),
+        (&["--report", "r.html"], &["not yet", "json"]),
+        (&["--report", "r.csv"], &["not yet"]),
+        (&["--report", "r"], &["FILE.json"]),
+        (&["--no-such-flag"], &["--no-such-flag"]),
+    ];
+    for (flags, parts) in cases {
+        let mut words = vec!["eval", "sum(x)", "x.npy"];
+        words.extend(*flags);
+        place.fails(&words, 2, parts);
+    }
+    place.fails(&["evil", "1"], 2, &["evil"]);
+    place.fails(&["stats", "x.npy", "--each"], 2, &["--axis"]);
+}
+
+#[test]
+fn a_budget_that_cannot_work_names_one_that_does() {
+    let place = Place::new();
+    place.counting("x.npy", &[1000, 100]);
+    let words = ["eval", "(x - mean(x, 0)) / std(x, 0)", "x.npy", "-o", "z.npy", "--json", "--memory", "1KiB"];
+    let ran = place.run(&words);
+    assert_eq!(ran.code, 78, "{}", ran.err);
+    let error: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+    assert_eq!((&error["schema"], &error["kind"]), (&"outcore.error/1".into(), &"refused".into()));
+    let needed = error["needed_bytes"].as_u64().expect("the smallest budget that works").to_string();
+    assert_eq!(place.names(), ["x.npy"]);
+    let mut enough = words.to_vec();
+    *enough.last_mut().unwrap() = &needed;
+    place.ok(&enough);
+}
+
+#[test]
+fn errors_are_json_when_asked() {
+    let place = Place::new();
+    for words in [&["eval", "--json", "1 +"][..], &["--json", "eval", "--threads", "x", "1"]] {
+        let ran = place.run(words);
+        assert_eq!(ran.code, 2);
+        let error: serde_json::Value = serde_json::from_str(ran.err.trim()).unwrap();
+        assert_eq!((&error["schema"], &error["kind"]), (&"outcore.error/1".into(), &"usage".into()));
+    }
+}
+
+/// A disk with too little space: refused before anything is read. Needs the right to mount.
+#[test]
+fn a_full_disk() {
+    let place = Place::new();
+    place.counting("x.npy", &[1000, 1000]);
+    fs::create_dir(place.path("small")).unwrap();
+    let mount =
+        |words: &[&str]| std::process::Command::new(words[0]).args(&words[1..]).output().is_ok_and(|output| output.status.success());
+    let small = place.path("small");
+    let small = small.to_str().unwrap();
+    if !mount(&["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", small]) {
+        return;
+    }
+    let ran = place.run(&["eval", "x + 1", "x.npy", "-o", "small/z.npy"]);
+    let left = fs::read_dir(small).unwrap().count();
+    mount(&["umount", small]);
+    assert_eq!(ran.code, 73, "{}", ran.err);
+    assert!(ran.err.contains("space"), "{}", ran.err);
+    assert_eq!(left, 0);
+}
