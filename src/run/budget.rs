@@ -23,8 +23,7 @@ pub(super) enum Purpose {
 
 impl Purpose {
     const COUNT: usize = 7;
-    const NAMES: [&'static str; Self::COUNT] =
-        ["temps", "states", "windows", "read buffers", "write buffers", "scratch", "functions"];
+    const NAMES: [&'static str; Self::COUNT] = ["temps", "states", "windows", "read buffers", "write buffers", "scratch", "functions"];
 }
 
 /// Bytes held against the bytes that the stage was planned with.

@@ -125,7 +125,11 @@ fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Optio
     let mut accumulators: Vec<GlobalAccumulator<'_>> = parts
         .iter_mut()
         .enumerate()
-        .map(|(index, part)| GlobalAccumulator { accumulator: &mut part.accumulator, base: 0, strides: &part_strides[index * rank..][..rank] })
+        .map(|(index, part)| GlobalAccumulator {
+            accumulator: &mut part.accumulator,
+            base: 0,
+            strides: &part_strides[index * rank..][..rank],
+        })
         .collect();
     let functions: Vec<&dyn BlockFunction> = job.functions.iter().map(|function| function as _).collect();
     let mut block = BlockWalk::new(region, &stage.block);

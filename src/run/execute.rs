@@ -174,8 +174,7 @@ impl<'a> Execution<'a> {
         let plan = stage.stage();
         self.stage_stats = StageStats { name: plan.name.clone(), ..StageStats::default() };
         self.make_room(stage)?;
-        let job =
-            StageJob::new(stage, &self.sources, &self.targets, &self.functions, &self.temps, &self.budget, &self.control.cancel)?;
+        let job = StageJob::new(stage, &self.sources, &self.targets, &self.functions, &self.temps, &self.budget, &self.control.cancel)?;
         let mut results = StageResults::new(&job)?;
         if self.is_inline(stage) {
             self.run_inline(&job, &mut results)?;
@@ -322,9 +321,8 @@ impl<'a> Execution<'a> {
             return whole.finish(finish, dtype, 0, outputs, out);
         }
         let pool = self.engine.pool()?;
-        let finish_chunk = |(index, chunk): (usize, &mut [u8])| {
-            whole.finish(finish, dtype, index * FINISH_CHUNK, chunk.len() / dtype.size(), chunk)
-        };
+        let finish_chunk =
+            |(index, chunk): (usize, &mut [u8])| whole.finish(finish, dtype, index * FINISH_CHUNK, chunk.len() / dtype.size(), chunk);
         let work = || {
             let chunks = out.par_chunks_mut(FINISH_CHUNK * dtype.size()).enumerate().map(finish_chunk);
             chunks.find_first(Result::is_err).unwrap_or(Ok(()))

@@ -170,9 +170,16 @@ fn read_box(source: &Arc<dyn Source>, map: &IndexMap, region: &Region, item_byte
 
 /// A run's window of a source, held while it is computed.
 pub(super) enum Held {
-    Mapped { window: Window, low: usize, _reservation: Reservation },
+    Mapped {
+        window: Window,
+        low: usize,
+        _reservation: Reservation,
+    },
     /// The store could not map after all.
-    Copied { buffer: Buffer, low: usize },
+    Copied {
+        buffer: Buffer,
+        low: usize,
+    },
 }
 
 impl Held {

@@ -186,7 +186,8 @@ fn bind_resident(stage: &PreparedStage, sources: &[Arc<dyn Source>], temps: &[Op
         }
         match read.from {
             ReadFrom::Temp(id) => {
-                let buffer = temps[id.0 as usize].as_ref().ok_or_else(|| Error::internal(format!("temp {} is read before it is made", id.0)))?;
+                let buffer =
+                    temps[id.0 as usize].as_ref().ok_or_else(|| Error::internal(format!("temp {} is read before it is made", id.0)))?;
                 Ok(Some(Resident { bytes: ResidentBytes::Temp(Arc::clone(buffer)), low: 0 }))
             }
             ReadFrom::Source(id) => {

@@ -44,8 +44,8 @@ impl Buffer {
         let huge = length >= 2 * HUGE_PAGE_BYTES;
         // The padding is address space only: its pages are never touched.
         let mapping_bytes = if huge { length + HUGE_PAGE_BYTES } else { length };
-        let memory = MmapMut::map_anon(mapping_bytes)
-            .map_err(|error| Error::io("allocate", format_args!("a buffer of {length} bytes"), error))?;
+        let memory =
+            MmapMut::map_anon(mapping_bytes).map_err(|error| Error::io("allocate", format_args!("a buffer of {length} bytes"), error))?;
         let offset = if huge { padding(&memory, HUGE_PAGE_BYTES) } else { 0 };
         #[cfg(target_os = "linux")]
         if huge {

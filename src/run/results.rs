@@ -83,7 +83,8 @@ impl StageResults {
     /// Puts a run's result where it belongs, or says what a target still has to be given.
     pub fn deliver(&mut self, execution: &mut Execution<'_>, job: &StageJob, task: &RunTask, index: usize) -> Result<Option<Pending>> {
         let write = &job.stage.stage().writes[index];
-        let region = if write.compressed { self.compressed_region(execution, job, task, index)? } else { written_region(write, &task.region) };
+        let region =
+            if write.compressed { self.compressed_region(execution, job, task, index)? } else { written_region(write, &task.region) };
         let bytes = region.count() * write.dtype.size();
         execution.count_written(bytes as u64);
         let buffer = task.outputs[index].as_ref().ok_or_else(|| Error::internal("a result is delivered twice"))?;

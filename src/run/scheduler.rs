@@ -2,6 +2,7 @@
 
 use super::{
     execute::Execution,
+    fetch::window_span,
     io::{Ahead, Command, IoThreads, Settle},
     job::{RunTask, StageJob},
     lanes::Lanes,
@@ -94,7 +95,8 @@ impl<'s, 'e> Scheduler<'s, 'e> {
             .map(|write| write.compressed || matches!(write.to, WriteTo::Output(output) if execution.has_caller(output)))
             .collect();
         let (sender, receiver) = execution.channel();
-        let window_bytes: u64 = job.stage.stage().reads.iter().filter(|read| is_cold_window(&job, read)).map(|read| read.bytes_per_run).sum();
+        let window_bytes: u64 =
+            job.stage.stage().reads.iter().filter(|read| is_cold_window(&job, read)).map(|read| read.bytes_per_run).sum();
         Ok(Scheduler {
             pool: execution.engine.pool()?,
             io: execution.engine.io()?,
@@ -168,9 +170,19 @@ impl<'s, 'e> Scheduler<'s, 'e> {
     fn look_ahead(&mut self) {
         self.next_ahead = self.next_ahead.max(self.next_run);
         let end = (self.next_run + self.ahead_runs).min(self.job.stage.run_count);
-        while self.cold && self.next_ahead < end && self.io.ahead(Ahead { job: Arc::clone(&self.job), run: self.next_ahead }) {
+        while self.cold && self.next_ahead < end && self.ask_ahead(self.next_ahead) {
             self.next_ahead += 1;
         }
+    }
+
+    /// Whether there was room to ask for the windows of `run`.
+    fn ask_ahead(&self, run: usize) -> bool {
+        let region = self.job.stage.runs.region(run);
+        self.job.stage.stage().reads.iter().filter(|read| is_cold_window(&self.job, read)).all(|read| {
+            let ReadFrom::Source(id) = read.from else { return true };
+            let source = Arc::clone(&self.job.sources[id.0 as usize]);
+            self.io.ahead(Ahead { source, elements: window_span(read, &region), cancel: Arc::clone(&self.job.cancel) })
+        })
     }
 
     fn handle(&mut self, event: Event) {
