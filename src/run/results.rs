@@ -105,7 +105,7 @@ impl StageResults {
         let (name, mut shape) = execution.written(write);
         let elements = task.compressed[job.stage.ordinals[index]];
         let row = shape.iter().skip(1).product::<usize>();
-        if shape.is_empty() || (elements > 0 && (row == 0 || elements % row != 0)) {
+        if shape.is_empty() || (elements > 0 && (row == 0 || !elements.is_multiple_of(row))) {
             return Err(Error::internal(format!("{elements} selected elements are not whole rows of `{name}` of shape {}", show(&shape))));
         }
         let (done, rows) = (self.compressed_done[index], elements.checked_div(row).unwrap_or(0));

@@ -70,6 +70,7 @@ pub(super) struct Scheduler<'s, 'e> {
     receiver: Receiver<Event>,
     /// Runs that hold something; never more than `stage.in_flight`.
     flights: Vec<Flight>,
+    #[expect(clippy::vec_box, reason = "tasks travel boxed, and what is reused is the box too")]
     idle_tasks: Vec<Box<RunTask>>,
     lanes_running: usize,
     next_run: usize,
