@@ -1,6 +1,6 @@
 //! Bad input: a clear message, the right exit code, nothing left behind.
 
-use crate::outcore::{Place, npy, npy_with_header};
+use crate::place::{Place, npy, npy_with_header};
 use std::{fs, os::unix::fs::PermissionsExt, os::unix::fs::symlink};
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the program prints and writes when all is well.
 
-use crate::outcore::{Place, Ran, read_f32};
+use crate::place::{Place, Ran, read_f32};
 use std::{
     io::Write,
     process::{Command, Stdio},
@@ -179,7 +179,7 @@ fn explain_plans_real_and_imagined_arrays() {
     for part in ["2 stages", "2 passes, 4.10 GB", "writes    2.05 GB", "z -> z.npy", "of a budget of 512 MiB"] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert_eq!(place.names(), [""; 0]);
+    assert_eq!(place.names(), [] as [&str; 0]);
     let json: serde_json::Value = serde_json::from_str(&place.ok(&["explain", "--json", "sum(x)", "x=f32[10]"])).unwrap();
     assert_eq!(json["schema"], "outcore.plan/1");
 }

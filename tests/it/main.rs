@@ -1,6 +1,7 @@
 //! Integration tests: the program as it is typed, and the rules of the source tree.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod bad_input;
 mod cli;
-mod outcore;
+mod place;
 mod tidy;

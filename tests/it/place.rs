@@ -118,7 +118,7 @@ pub fn npy(descr: &str, shape: &[usize], data: &[u8]) -> Vec<u8> {
 /// An npy file with any header text.
 pub fn npy_with_header(dictionary: &str, data: &[u8]) -> Vec<u8> {
     let mut header = dictionary.as_bytes().to_vec();
-    while (10 + header.len() + 1) % 64 != 0 {
+    while !(10 + header.len() + 1).is_multiple_of(64) {
         header.push(b' ');
     }
     header.push(b'\n');
