@@ -1,7 +1,11 @@
-//! Integration tests: the program as it is typed, and the rules of the source tree.
+//! Integration tests: the program as it is typed, and random graphs against an oracle, the
+//! budget against the kernel's count, and the rules of the source tree.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod bad_input;
 mod cli;
-mod place;
+mod cli_support;
+mod memory;
+mod naive;
+mod random;
 mod tidy;
