@@ -1,6 +1,6 @@
 //! The accumulator: one state per kind of reduction and family of element type, and the dispatch to its kernels.
 
-use super::axes::{TileAxis, each_element, walk};
+use super::axes::{Baseline, InstructionSet, TileAxis, Walk, each_element};
 use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN};
 use super::element::{Float, Truth};
 use super::order::{self, Extremes};
@@ -132,34 +132,31 @@ impl Accumulator {
     /// Absorbs a tile: dense C-order native elements of the box `axes` (a `bool` is a byte, any but zero true).
     /// `base` is the output of the first element and `index` its global linear index.
     ///
-    /// Inlined whole, so that a caller's target features reach the kernels: call it from one function per
-    /// instruction set, not from many places. Needs no alignment and does not allocate. The result does not depend
-    /// on the instruction set.
+    /// `I` is the instruction set whose loops run; the result does not depend on it. Needs no alignment and does not
+    /// allocate.
     ///
     /// # Panics
     /// If the tile is shorter than the box, or an output lies outside the accumulator.
-    #[inline(always)]
-    pub fn absorb(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
+    pub fn absorb<I: InstructionSet>(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
         match &mut self.state {
-            State::Exact(state) => absorb_exact(state, self.dtype, tile, axes, base),
-            State::Compensated(state) => absorb_compensated(state, self.dtype, tile, axes, base),
-            State::Whole(state) => absorb_whole(state, self.dtype, tile, axes, base),
+            State::Exact(state) => absorb_exact::<I>(state, self.dtype, tile, axes, base),
+            State::Compensated(state) => absorb_compensated::<I>(state, self.dtype, tile, axes, base),
+            State::Whole(state) => absorb_whole::<I>(state, self.dtype, tile, axes, base),
             State::Extremes(state) => {
                 if matches!(self.kind, AccumulatorKind::Min) {
-                    absorb_extremes::<true>(state, self.dtype, tile, axes, base);
+                    absorb_extremes::<I, true>(state, self.dtype, tile, axes, base);
                 } else {
-                    absorb_extremes::<false>(state, self.dtype, tile, axes, base);
+                    absorb_extremes::<I, false>(state, self.dtype, tile, axes, base);
                 }
             }
-            State::Truths(state) => absorb_truths(state, self.dtype, tile, axes, base),
+            State::Truths(state) => absorb_truths::<I>(state, self.dtype, tile, axes, base),
             State::FirstZero(state) => absorb_first(state, self.dtype, tile, axes, base, index),
         }
     }
 
-    /// [`Accumulator::absorb`] compiled once, for the baseline instruction set.
-    #[inline(never)]
+    /// [`Accumulator::absorb`] with the baseline instruction set.
     pub(crate) fn absorb_baseline(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
-        self.absorb(tile, axes, base, index);
+        self.absorb::<Baseline>(tile, axes, base, index);
     }
 
     /// Absorbs the element `value` (its native bytes) repeated over the box `axes`, which may be of any size.
@@ -256,14 +253,13 @@ macro_rules! cut {
     }};
 }
 
-#[inline(always)]
-fn absorb_exact(state: &mut Superaccumulator, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+fn absorb_exact<I: InstructionSet>(state: &mut Superaccumulator, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
     state.expect_values((tile.len() / dtype.size()) as u64);
     macro_rules! of {
         ($t:ty, $deep:expr, $squares:expr, $wide:expr) => {
             cut!(tile, { size_of::<$t>() }, cells => {
                 let mut target = exact::Target::<$t, $deep, $squares, $wide> { state, element: PhantomData };
-                walk(&mut target, cells, axes, base);
+                I::enter(Walk { state: &mut target, cells, axes, base });
             })
         };
     }
@@ -279,13 +275,12 @@ fn absorb_exact(state: &mut Superaccumulator, dtype: DType, tile: &[u8], axes: &
     }
 }
 
-#[inline(always)]
-fn absorb_compensated(state: &mut Compensated, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+fn absorb_compensated<I: InstructionSet>(state: &mut Compensated, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
     macro_rules! of {
         ($t:ty, $step:expr, $moments:expr) => {
             cut!(tile, { size_of::<$t>() }, cells => {
                 let mut target = compensated::Target::<$t, $step, $moments> { state, element: PhantomData };
-                walk(&mut target, cells, axes, base);
+                I::enter(Walk { state: &mut target, cells, axes, base });
             })
         };
         ($t:ty) => {
@@ -307,14 +302,13 @@ fn absorb_compensated(state: &mut Compensated, dtype: DType, tile: &[u8], axes: 
     }
 }
 
-#[inline(always)]
-fn absorb_whole(state: &mut WholeSums, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+fn absorb_whole<I: InstructionSet>(state: &mut WholeSums, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
     macro_rules! of {
         ($t:ty, $size:expr) => {
             cut!(tile, $size, cells => if state.moments {
-                walk(&mut whole::Target::<$t, true> { state, element: PhantomData }, cells, axes, base);
+                I::enter(Walk { state: &mut whole::Target::<$t, true> { state, element: PhantomData }, cells, axes, base });
             } else {
-                walk(&mut whole::Target::<$t, false> { state, element: PhantomData }, cells, axes, base);
+                I::enter(Walk { state: &mut whole::Target::<$t, false> { state, element: PhantomData }, cells, axes, base });
             })
         };
     }
@@ -331,12 +325,17 @@ fn absorb_whole(state: &mut WholeSums, dtype: DType, tile: &[u8], axes: &[TileAx
     }
 }
 
-#[inline(always)]
-fn absorb_extremes<const SMALLEST: bool>(state: &mut Extremes, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+fn absorb_extremes<I: InstructionSet, const SMALLEST: bool>(
+    state: &mut Extremes,
+    dtype: DType,
+    tile: &[u8],
+    axes: &[TileAxis],
+    base: usize,
+) {
     macro_rules! of {
         ($t:ty, $size:expr) => {
             cut!(tile, $size, cells => {
-                walk(&mut order::Target::<$t, SMALLEST> { state, element: PhantomData }, cells, axes, base);
+                I::enter(Walk { state: &mut order::Target::<$t, SMALLEST> { state, element: PhantomData }, cells, axes, base });
             })
         };
     }
@@ -361,11 +360,11 @@ fn absorb_extremes<const SMALLEST: bool>(state: &mut Extremes, dtype: DType, til
 macro_rules! tested {
     ($dtype:expr, $tile:ident, $t:ident, $cells:ident => $body:expr) => {{
         macro_rules! of {
-                                ($u:ty, $float:expr) => {{
-                                    type $t = Bits<$u, $float>;
-                                    cut!($tile, { size_of::<$u>() }, $cells => $body)
-                                }};
-                            }
+                                    ($u:ty, $float:expr) => {{
+                                        type $t = Bits<$u, $float>;
+                                        cut!($tile, { size_of::<$u>() }, $cells => $body)
+                                    }};
+                                }
         match ($dtype.size(), $dtype.is_float()) {
             (1, _) => of!(u8, false),
             (2, false) => of!(u16, false),
@@ -378,12 +377,10 @@ macro_rules! tested {
     }};
 }
 
-#[inline(always)]
-fn absorb_truths(state: &mut Truths, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    tested!(dtype, tile, T, cells => walk(&mut truth::Target::<T> { state, element: PhantomData }, cells, axes, base));
+fn absorb_truths<I: InstructionSet>(state: &mut Truths, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    tested!(dtype, tile, T, cells => I::enter(Walk { state: &mut truth::Target::<T> { state, element: PhantomData }, cells, axes, base }));
 }
 
-#[inline(always)]
 fn absorb_first(state: &mut FirstZero, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
     tested!(dtype, tile, T, cells => state.absorb::<T>(cells, axes, base, index));
 }

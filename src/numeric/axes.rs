@@ -95,19 +95,43 @@ pub(super) trait Absorb<C> {
     fn columns(&mut self, cells: &[C], rows: Rows, columns: Columns);
 }
 
+/// A loop over a tile that is compiled once per instruction set.
+pub trait Piece {
+    /// Runs the loop. Inlined wholly into the function that carries the target features.
+    fn go(self);
+}
+
+/// An instruction set that pieces can be compiled for. The kernel floor has one type per set.
+pub trait InstructionSet {
+    /// Runs `piece` in a function compiled for the set.
+    fn enter<P: Piece>(piece: P);
+}
+
+/// What every CPU of the architecture has.
+pub struct Baseline;
+
+impl InstructionSet for Baseline {
+    #[inline(never)]
+    fn enter<P: Piece>(piece: P) {
+        piece.go();
+    }
+}
+
 /// Feeds the box `axes` of `cells` to `state`.
-#[inline(always)]
-pub(super) fn walk<C, S: Absorb<C>>(state: &mut S, cells: &[C], axes: &[TileAxis], base: usize) {
-    let Some(joined) = Coalesced::new(axes, false) else { return };
-    let axes = joined.axes();
-    match axes {
-        [] => state.run(&cells[..1], base),
-        [one] if one.output_step == 0 => state.run(&cells[..one.length], base),
-        [rows, columns] if rows.output_step == 0 => {
-            let columns = Columns { first: base, step: columns.output_step, count: columns.length };
-            state.columns(cells, Rows { count: rows.length, stride: columns.count }, columns);
-        }
-        _ => walk_outer(state, cells, axes, base),
+pub(super) struct Walk<'a, C, S> {
+    pub state: &'a mut S,
+    pub cells: &'a [C],
+    pub axes: &'a [TileAxis],
+    pub base: usize,
+}
+
+impl<C, S: Absorb<C>> Piece for Walk<'_, C, S> {
+    #[inline(always)]
+    fn go(self) {
+        let Some(joined) = Coalesced::new(self.axes, false) else { return };
+        let one = [TileAxis { length: 1, ..TileAxis::default() }];
+        let axes = if joined.axes().is_empty() { &one } else { joined.axes() };
+        walk_outer(self.state, self.cells, axes, self.base);
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! An [`Accumulator`] holds the partial states of a number of outputs. It absorbs tiles, merges with another one
 //! over other elements of the same outputs, serialises canonically, and finishes into a dtype. Nothing here knows
-//! blocks, plans, files or threads, and no instruction set: [`Accumulator::absorb`] is inlined into the functions
-//! that have one.
+//! blocks, plans, files or threads, and no instruction set: the loops of [`Accumulator::absorb`] are [`Piece`]s that the
+//! kernel floor compiles for each [`InstructionSet`].
 //!
 //! | state | for | result |
 //! |---|---|---|
@@ -35,7 +35,7 @@ mod whole;
 mod tests;
 
 pub use accumulator::Accumulator;
-pub use axes::{TILE_AXES_MAX, TileAxis};
+pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
 
 use serde::{Deserialize, Serialize};
 

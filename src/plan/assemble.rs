@@ -220,7 +220,19 @@ impl Assembling<'_> {
         Needs {
             form,
             inputs,
-            writes: lowered.writes.iter().map(|write| (write.axes.iter().flatten().copied().collect(), write.dtype.size())).collect(),
+            writes: lowered
+                .writes
+                .iter()
+                .map(|write| {
+                    // Every element of a run may be selected, whatever shape the selection has.
+                    let axes = if write.compressed {
+                        (0..self.draft.space.len()).collect()
+                    } else {
+                        write.axes.iter().flatten().copied().collect()
+                    };
+                    (axes, write.dtype.size())
+                })
+                .collect(),
             states: states.collect(),
             program: &lowered.program,
             function_bytes: functions.sum(),
@@ -232,8 +244,9 @@ impl Assembling<'_> {
     fn finish(&self, lowered: Lowered, fitted: Fitted, elements: u64) -> Stage {
         let space = &self.draft.space;
         let writes = lowered.writes.into_iter().zip(fitted.write_bytes).map(|(write, bytes_per_run)| {
-            let points: u64 = write.axes.iter().flatten().map(|&axis| space[axis] as u64).product();
-            let bytes_total = points.min(elements.max(points)) * write.dtype.size() as u64;
+            let points: u64 =
+                if write.compressed { elements } else { write.axes.iter().flatten().map(|&axis| space[axis] as u64).product() };
+            let bytes_total = points * write.dtype.size() as u64;
             Write {
                 slot: write.slot,
                 to: write.to,

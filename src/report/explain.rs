@@ -116,7 +116,8 @@ fn stage_text(text: &mut String, plan: &Plan, index: usize, stage: &Stage) -> st
         writeln!(text, "  writes  {}", write_text(plan, write))?;
     }
     for reduction in &stage.reductions {
-        let made: Vec<String> = reduction.finishes.iter().map(|(finish, temp)| format!("{} -> {}", finish.name(), temp_name(plan, temp.0))).collect();
+        let made: Vec<String> =
+            reduction.finishes.iter().map(|(finish, temp)| format!("{} -> {}", finish.name(), temp_name(plan, temp.0))).collect();
         let outputs = plural(reduction.outputs as u64, "output", "outputs");
         let state = data_bytes(reduction.state_bytes);
         writeln!(text, "  reduces {} ({outputs}, state of {state})", made.join(", "))?;
@@ -126,7 +127,13 @@ fn stage_text(text: &mut String, plan: &Plan, index: usize, stage: &Stage) -> st
         writeln!(text, "  calls   {name}")?;
     }
     let workers = plural(stage.workers as u64, "worker", "workers");
-    writeln!(text, "  memory  {} = {}; {workers}, {} in flight", memory_bytes(stage.memory.total()), parts(&stage.memory), plural(stage.in_flight as u64, "run", "runs"))
+    writeln!(
+        text,
+        "  memory  {} = {}; {workers}, {} in flight",
+        memory_bytes(stage.memory.total()),
+        parts(&stage.memory),
+        plural(stage.in_flight as u64, "run", "runs")
+    )
 }
 
 fn read_text(plan: &Plan, read: &Read) -> String {
@@ -138,7 +145,9 @@ fn read_text(plan: &Plan, read: &Read) -> String {
         Access::Resident => return format!("{name}, from memory"),
         Access::Window => "mapped in place".to_string(),
         Access::Segments { segment_axes } if segment_axes.is_empty() => "copied as one piece".to_string(),
-        Access::Segments { segment_axes } => format!("copied in segments along {} {}", if segment_axes.len() == 1 { "axis" } else { "axes" }, list(segment_axes)),
+        Access::Segments { segment_axes } => {
+            format!("copied in segments along {} {}", if segment_axes.len() == 1 { "axis" } else { "axes" }, list(segment_axes))
+        }
         Access::Box => "copied by chunks".to_string(),
     };
     format!("{name}, {}, {way}, {} a run", data_bytes(read.bytes_total), memory_bytes(read.bytes_per_run))

@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn has_the_fields_of_its_schema() {
         let stage = StageStats { name: "mean".into(), seconds: 0.5, bytes_read: 100, ..StageStats::default() };
-        let stats = RunStats { bytes_read: 100, passes: vec![("x.npy".into(), 1)], stages: vec![stage], io: "mmap".into(), ..RunStats::default() };
+        let stats =
+            RunStats { bytes_read: 100, passes: vec![("x.npy".into(), 1)], stages: vec![stage], io: "mmap".into(), ..RunStats::default() };
         let limits = Limits { memory_bytes: 1 << 20, threads: 2, block_bytes: None, rows_per_run: None, io: IoMode::Auto };
         let env = Environment { version: "0", cpu: "some".into(), isa: "avx2".into(), limits };
         let text = Summary::new(&stats, 1.5, vec!["careful".into()], Some(7), env).json();

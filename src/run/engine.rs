@@ -147,7 +147,7 @@ pub(super) struct Machines(Mutex<Vec<Machine>>);
 
 impl Machines {
     pub fn take(&self) -> Machine {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_else(Machine::new)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
     pub fn give(&self, machine: Machine) {

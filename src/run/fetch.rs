@@ -68,9 +68,9 @@ impl Segments {
     /// Measures the segments of a run and writes the strides of the buffer that holds them one after the other.
     fn of(map: &IndexMap, segment_axes: &[usize], region: &Region, strides: &mut [i64]) -> Self {
         let (mut low, mut high, mut place) = (map.offset[0], map.offset[0], map.offset[0]);
-        for axis in 0..map.rank() {
+        for (axis, stride) in strides.iter_mut().enumerate() {
             let step = map.steps[axis][0];
-            strides[axis] = step;
+            *stride = step;
             let (start, end) = (step * region.start[axis] as i64, step * (region.end(axis) - 1) as i64);
             place += start;
             let (lowest, highest) = if segment_axes.contains(&axis) { (start, start) } else { (start.min(end), start.max(end)) };

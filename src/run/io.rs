@@ -4,7 +4,7 @@
 //! for; so they never block on anything but the medium, and a full command channel always empties.
 
 use super::{
-    fetch::{fetch, window_span},
+    fetch::fetch,
     job::{RunTask, StageJob, without_panic},
     pool::Buffer,
     scheduler::Event,
@@ -12,12 +12,15 @@ use super::{
 use crate::{
     error::{Error, Result},
     nd::Region,
-    plan::{Access, ReadFrom},
-    store::Target,
+    store::{Source, Target},
 };
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::{
-    sync::Arc,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -43,10 +46,11 @@ pub(super) enum Command {
     },
 }
 
-/// Windows that will be mapped soon.
+/// Elements that will be mapped soon. Holds nothing of the stage, which may end before this is looked at.
 pub(super) struct Ahead {
-    pub job: Arc<StageJob>,
-    pub run: usize,
+    pub source: Arc<dyn Source>,
+    pub elements: Range<usize>,
+    pub cancel: Arc<AtomicBool>,
 }
 
 /// An output whose written bytes should reach the medium.
@@ -157,19 +161,13 @@ pub(super) fn store(job: &StageJob, run: usize, output: usize, region: &Region, 
 }
 
 fn look_ahead(queue: &Receiver<Ahead>) {
-    for Ahead { job, run } in queue {
-        if job.is_given_up(run) {
-            continue;
-        }
-        let region = job.stage.runs.region(run);
-        for read in &job.stage.stage().reads {
-            if let (Access::Window, ReadFrom::Source(id)) = (&read.access, read.from) {
-                // Advice never fails a job; what a source does wrong here shows when it is read.
-                let _ = without_panic(String::new, || {
-                    job.sources[id.0 as usize].prefetch(window_span(read, &region));
-                    Ok(())
-                });
-            }
+    for Ahead { source, elements, cancel } in queue {
+        if !cancel.load(Ordering::Relaxed) {
+            // Advice never fails a job; what a source does wrong here shows when it is read.
+            let _ = without_panic(String::new, || {
+                source.prefetch(elements);
+                Ok(())
+            });
         }
     }
 }

@@ -56,13 +56,16 @@ pub struct Bindings<'a> {
     pub sinks: Vec<Sink<'a>>,
 }
 
+/// What is told how far an execution is.
+pub type ProgressCallback = Arc<dyn Fn(&Progress) + Send + Sync>;
+
 /// How an execution is watched and stopped.
 #[derive(Clone, Default)]
 pub struct Control {
     /// Set to true from any thread: the execution ends with an error of kind [`Cancelled`](crate::ErrorKind::Cancelled).
     pub cancel: Arc<AtomicBool>,
     /// Called on the thread that called [`execute`], about ten times a second and once at the end.
-    pub progress: Option<Arc<dyn Fn(&Progress) + Send + Sync>>,
+    pub progress: Option<ProgressCallback>,
 }
 
 impl fmt::Debug for Control {

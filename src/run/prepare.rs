@@ -9,7 +9,7 @@ use crate::{
     },
     nd::Grid,
     numeric::Accumulator,
-    plan::{Access, Plan, Read, ReadFrom, Stage, Write},
+    plan::{Access, OutputFrom, Plan, Read, ReadFrom, Stage, TempId, Write, WriteTo},
 };
 use std::sync::Arc;
 
@@ -100,11 +100,44 @@ impl PreparedStage {
 ///
 /// An inconsistent plan is an error of kind [`Internal`](crate::ErrorKind::Internal).
 pub fn prepare(engine: &Engine, plan: &Plan) -> Result<Arc<PreparedPlan>> {
+    check_ids(plan)?;
     let plan = Arc::new(plan.clone());
     let stages: Result<Vec<_>> = (0..plan.stages.len()).map(|index| prepare_stage(engine, &plan, index).map(Arc::new)).collect();
     let stages = stages?;
     let bytes_total = stages.iter().map(|stage| stage.bytes_total).sum();
     Ok(Arc::new(PreparedPlan { passes: count_passes(&plan), io: io_of(&plan), bytes_total, stages, plan }))
+}
+
+/// Checks that every id of the plan names something.
+fn check_ids(plan: &Plan) -> Result<()> {
+    let temp = |id: TempId| (id.0 as usize) < plan.temps.len();
+    let stage_fits = |stage: &Stage| {
+        stage.functions.iter().all(|id| (id.0 as usize) < plan.functions.len())
+            && stage.reductions.iter().all(|reduction| {
+                (reduction.acc.0 as usize) < stage.program.accumulators.len()
+                    && reduction.kept.iter().all(|&axis| axis < stage.space.len())
+                    && reduction.finishes.iter().all(|(_, id)| temp(*id))
+            })
+            && stage.writes.iter().all(|write| match write.to {
+                WriteTo::Output(output) => output < plan.outputs.len(),
+                WriteTo::Temp(id) => temp(id),
+            })
+            && stage.reads.iter().all(|read| match read.from {
+                ReadFrom::Source(id) => (id.0 as usize) < plan.sources.len(),
+                ReadFrom::Temp(id) => temp(id),
+            })
+    };
+    if let Some(stage) = plan.stages.iter().find(|stage| !stage_fits(stage)) {
+        return Err(Error::internal(format!("stage `{}` names something that the plan does not have", stage.name)));
+    }
+    let outputs_fit = plan.outputs.iter().all(|output| match output.from {
+        OutputFrom::Stage(stage) => stage < plan.stages.len(),
+        OutputFrom::Temp(id) => temp(id),
+    });
+    if outputs_fit && plan.checks.iter().all(|check| temp(check.temp)) {
+        return Ok(());
+    }
+    Err(Error::internal("an output or a check names something that the plan does not have"))
 }
 
 fn prepare_stage(engine: &Engine, plan: &Arc<Plan>, index: usize) -> Result<PreparedStage> {

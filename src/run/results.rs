@@ -83,7 +83,8 @@ impl StageResults {
     /// Puts a run's result where it belongs, or says what a target still has to be given.
     pub fn deliver(&mut self, execution: &mut Execution<'_>, job: &StageJob, task: &RunTask, index: usize) -> Result<Option<Pending>> {
         let write = &job.stage.stage().writes[index];
-        let region = if write.compressed { self.compressed_region(execution, job, task, index)? } else { written_region(write, &task.region) };
+        let region =
+            if write.compressed { self.compressed_region(execution, job, task, index)? } else { written_region(write, &task.region) };
         let bytes = region.count() * write.dtype.size();
         execution.count_written(bytes as u64);
         let buffer = task.outputs[index].as_ref().ok_or_else(|| Error::internal("a result is delivered twice"))?;
@@ -104,7 +105,7 @@ impl StageResults {
         let (name, mut shape) = execution.written(write);
         let elements = task.compressed[job.stage.ordinals[index]];
         let row = shape.iter().skip(1).product::<usize>();
-        if shape.is_empty() || (elements > 0 && (row == 0 || elements % row != 0)) {
+        if shape.is_empty() || (elements > 0 && (row == 0 || !elements.is_multiple_of(row))) {
             return Err(Error::internal(format!("{elements} selected elements are not whole rows of `{name}` of shape {}", show(&shape))));
         }
         let (done, rows) = (self.compressed_done[index], elements.checked_div(row).unwrap_or(0));

@@ -2,6 +2,7 @@
 
 use super::{
     execute::Execution,
+    fetch::window_span,
     io::{Ahead, Command, IoThreads, Settle},
     job::{RunTask, StageJob},
     lanes::Lanes,
@@ -69,6 +70,7 @@ pub(super) struct Scheduler<'s, 'e> {
     receiver: Receiver<Event>,
     /// Runs that hold something; never more than `stage.in_flight`.
     flights: Vec<Flight>,
+    #[expect(clippy::vec_box, reason = "tasks travel boxed, and what is reused is the box too")]
     idle_tasks: Vec<Box<RunTask>>,
     lanes_running: usize,
     next_run: usize,
@@ -169,9 +171,19 @@ impl<'s, 'e> Scheduler<'s, 'e> {
     fn look_ahead(&mut self) {
         self.next_ahead = self.next_ahead.max(self.next_run);
         let end = (self.next_run + self.ahead_runs).min(self.job.stage.run_count);
-        while self.cold && self.next_ahead < end && self.io.ahead(Ahead { job: Arc::clone(&self.job), run: self.next_ahead }) {
+        while self.cold && self.next_ahead < end && self.ask_ahead(self.next_ahead) {
             self.next_ahead += 1;
         }
+    }
+
+    /// Whether there was room to ask for the windows of `run`.
+    fn ask_ahead(&self, run: usize) -> bool {
+        let region = self.job.stage.runs.region(run);
+        self.job.stage.stage().reads.iter().filter(|read| is_cold_window(&self.job, read)).all(|read| {
+            let ReadFrom::Source(id) = read.from else { return true };
+            let source = Arc::clone(&self.job.sources[id.0 as usize]);
+            self.io.ahead(Ahead { source, elements: window_span(read, &region), cancel: Arc::clone(&self.job.cancel) })
+        })
     }
 
     fn handle(&mut self, event: Event) {

@@ -10,7 +10,7 @@ use crate::{
         program::{BinaryOp, CastMode, UnaryOp},
     },
     nd::DType,
-    numeric::{Accumulator, TileAxis},
+    numeric::{Accumulator, Baseline, InstructionSet, Piece, TileAxis},
 };
 use half::{bf16, f16};
 
@@ -88,8 +88,42 @@ macro_rules! pick_numbers {
     };
 }
 
+/// The accumulators' loops compiled for AVX2. Only the table of that set names it.
+#[cfg(target_arch = "x86_64")]
+struct Avx2Set;
+
+#[cfg(target_arch = "x86_64")]
+impl InstructionSet for Avx2Set {
+    #[expect(unsafe_code, reason = "entering code compiled for an instruction set")]
+    fn enter<P: Piece>(piece: P) {
+        #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
+        fn compiled<P: Piece>(piece: P) {
+            piece.go();
+        }
+        // SAFETY: this type is named by the AVX2 table alone, and that is handed out only where the CPU has the features.
+        unsafe { compiled(piece) }
+    }
+}
+
+/// The accumulators' loops compiled for AVX-512. Only the table of that set names it.
+#[cfg(target_arch = "x86_64")]
+struct Avx512Set;
+
+#[cfg(target_arch = "x86_64")]
+impl InstructionSet for Avx512Set {
+    #[expect(unsafe_code, reason = "entering code compiled for an instruction set")]
+    fn enter<P: Piece>(piece: P) {
+        #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512cd")]
+        fn compiled<P: Piece>(piece: P) {
+            piece.go();
+        }
+        // SAFETY: this type is named by the AVX-512 table alone, and that is handed out only where the CPU has the features.
+        unsafe { compiled(piece) }
+    }
+}
+
 macro_rules! instruction_set {
-    ($(#[$doc:meta])* $name:ident $(, $features:literal)?) => {
+    ($(#[$doc:meta])* $name:ident, $set:ident $(, $features:literal)?) => {
         $(#[$doc])*
         mod $name {
             use super::*;
@@ -122,9 +156,8 @@ macro_rules! instruction_set {
             fn swap_loop<const N: usize>(tile: &mut [u8]) {
                 loops::swap_bytes::<N>(tile);
             }
-            $(#[target_feature(enable = $features)])?
             fn absorb(accumulator: &mut Accumulator, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
-                accumulator.absorb(tile, axes, base, index);
+                accumulator.absorb::<$set>(tile, axes, base, index);
             }
 
             $(#[target_feature(enable = $features)])?
@@ -327,18 +360,21 @@ macro_rules! instruction_set {
 
 instruction_set!(
     /// What the architecture promises.
-    baseline
+    baseline,
+    Baseline
 );
 #[cfg(target_arch = "x86_64")]
 instruction_set!(
     /// 256-bit vectors with FMA.
     avx2,
+    Avx2Set,
     "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt"
 );
 #[cfg(target_arch = "x86_64")]
 instruction_set!(
     /// 512-bit vectors.
     avx512,
+    Avx512Set,
     "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512cd"
 );
 

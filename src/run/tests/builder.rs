@@ -3,14 +3,10 @@
 use crate::{
     error::Result,
     expr::SourceId,
-    kernel::program::{
-        AccId, Accumulation, Arg, BinaryOp, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep,
-    },
+    kernel::program::{AccId, Accumulation, Arg, BinaryOp, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep},
     nd::{DType, Element, IndexMap, Region, Scalar, shape::c_strides},
     numeric::{AccumulatorKind, Finish},
-    plan::{
-        Access, GlobalReduction, Limits, Output, OutputFrom, Plan, Read, ReadFrom, Stage, StageMemory, Temp, TempId, Write, WriteTo,
-    },
+    plan::{Access, GlobalReduction, Limits, Output, OutputFrom, Plan, Read, ReadFrom, Stage, StageMemory, Temp, TempId, Write, WriteTo},
     run::{Bindings, Control, Engine, EngineOptions, Sink, execute},
     store::{MemorySource, Source},
     trace::RunStats,
@@ -92,11 +88,26 @@ pub fn read(slot: u32, source: u32, space: &[usize], access: Access) -> Read {
 
 pub fn read_map(slot: u32, source: u32, map: IndexMap, access: Access) -> Read {
     let bytes_total = map.shape.iter().product::<usize>() as u64 * 4;
-    Read { slot: SlotId(slot), from: ReadFrom::Source(SourceId(source)), map, access, bytes_per_run: 1 << 16, bytes_total: bytes_total.max(1 << 20) }
+    Read {
+        slot: SlotId(slot),
+        from: ReadFrom::Source(SourceId(source)),
+        map,
+        access,
+        bytes_per_run: 1 << 16,
+        bytes_total: bytes_total.max(1 << 20),
+    }
 }
 
 pub fn write(slot: u32, to: WriteTo, rank: usize, dtype: DType) -> Write {
-    Write { slot: SlotId(slot), to, axes: (0..rank).map(Some).collect(), dtype, compressed: false, bytes_per_run: 1 << 16, bytes_total: 1 << 16 }
+    Write {
+        slot: SlotId(slot),
+        to,
+        axes: (0..rank).map(Some).collect(),
+        dtype,
+        compressed: false,
+        bytes_per_run: 1 << 16,
+        bytes_total: 1 << 16,
+    }
 }
 
 pub fn temp(shape: &[usize], dtype: DType, made_by: usize, last_use: usize) -> Temp {
@@ -126,7 +137,15 @@ pub fn map_plan(sources: &[Arc<dyn Source>], run: &[usize], block: &[usize], acc
 }
 
 /// A reduction of f32 `x` to output 0, keeping the axes `kept`.
-pub fn reduce_plan(sources: &[Arc<dyn Source>], run: &[usize], block: &[usize], access: Access, kept: &[usize], kind: AccumulatorKind, finish: Finish) -> Plan {
+pub fn reduce_plan(
+    sources: &[Arc<dyn Source>],
+    run: &[usize],
+    block: &[usize],
+    access: Access,
+    kept: &[usize],
+    kind: AccumulatorKind,
+    finish: Finish,
+) -> Plan {
     let space = sources[0].facts().shape.clone();
     let shape: Vec<usize> = kept.iter().map(|&axis| space[axis]).collect();
     let mut made = plan(sources);

@@ -11,7 +11,10 @@ use crate::{
     nd::{DType, Region},
     plan::{Access, Plan, StageMemory, WriteTo},
     run::{Bindings, Control, Engine, Sink, execute},
-    store::{MemoryTarget, Source, Target, wrap::{Failing, Slow}},
+    store::{
+        MemoryTarget, Source, Target,
+        wrap::{Failing, Slow},
+    },
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -107,7 +110,8 @@ impl BlockFunction for Grumpy {
 /// `grumpy(x) + 0`, runs of three rows of forty.
 fn function_plan(sources: &[Arc<dyn Source>]) -> Plan {
     let mut plan = map_plan(sources, &[3, 8], &[3, 8], Access::Window);
-    plan.functions = vec![FunctionFacts { name: "grumpy/1".into(), input: DType::F32, output: DType::F32, whole: vec![], scratch_bytes: 10 }];
+    plan.functions =
+        vec![FunctionFacts { name: "grumpy/1".into(), input: DType::F32, output: DType::F32, whole: vec![], scratch_bytes: 10 }];
     let stage = &mut plan.stages[0];
     stage.functions = vec![FunctionId(0)];
     let local = SlotKind::Local { axes: vec![true, true] };
@@ -128,7 +132,8 @@ fn a_block_function_that_panics_or_fails_is_named() {
         // The panic comes in an earlier run than the error, and wins on any number of threads.
         for _ in 0..10 {
             let mut caller = |_: &Region, _: &[u8]| Ok(());
-            let bindings = Bindings { sources: sources.to_vec(), functions: vec![Arc::new(Grumpy)], sinks: vec![Sink::Caller(&mut caller)] };
+            let bindings =
+                Bindings { sources: sources.to_vec(), functions: vec![Arc::new(Grumpy)], sinks: vec![Sink::Caller(&mut caller)] };
             let error = execute(&engine, &function_plan(&sources), bindings, &Control::default()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Closure);
             assert!(error.message().contains("`grumpy/1`") && error.message().contains("never here"), "{error}");

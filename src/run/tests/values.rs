@@ -60,7 +60,13 @@ fn flipped_column_slices_are_read_in_every_way() {
     let sources = [counting(&[37, 23])];
     let map = IndexMap { shape: vec![6, 37], offset: vec![36 * 23 + 20], steps: vec![vec![-3], vec![-23]] };
     let engine = engine(2);
-    for access in [Access::Resident, Access::Window, Access::Segments { segment_axes: vec![1] }, Access::Segments { segment_axes: vec![0, 1] }, Access::Box] {
+    for access in [
+        Access::Resident,
+        Access::Window,
+        Access::Segments { segment_axes: vec![1] },
+        Access::Segments { segment_axes: vec![0, 1] },
+        Access::Box,
+    ] {
         let mut plan = map_plan(&sources, &[2, 5], &[1, 3], access.clone());
         plan.stages[0] = Stage { space: vec![6, 37], reads: vec![read_map(0, 0, map.clone(), access)], ..plan.stages[0].clone() };
         plan.outputs[0].shape = vec![6, 37];
@@ -90,7 +96,12 @@ impl Source for Chunked {
 #[test]
 fn boxes_of_a_chunked_store_are_read_transposed() {
     let dense = counting(&[9, 11]);
-    let facts = crate::nd::SourceFacts { layout: StoreLayout::Chunked { chunk: vec![4, 4] }, resident: false, mappable: false, ..dense.facts().clone() };
+    let facts = crate::nd::SourceFacts {
+        layout: StoreLayout::Chunked { chunk: vec![4, 4] },
+        resident: false,
+        mappable: false,
+        ..dense.facts().clone()
+    };
     let sources: [Arc<dyn Source>; 1] = [Arc::new(Chunked(dense, facts))];
     let map = IndexMap::identity(&[9, 11]).permute(&[1, 0]);
     let mut plan = map_plan(&sources, &[4, 4], &[4, 4], Access::Box);
@@ -203,7 +214,8 @@ fn selected_elements_are_written_in_order() {
         let target = Arc::new(MemoryTarget::new(DType::F32, &[899]).unwrap());
         let plan = compress_plan(&sources, 899, WriteTo::Output(0));
         let sinks = vec![Sink::Target(Arc::clone(&target) as _)];
-        execute(&engine(threads), &plan, Bindings { sources: sources.to_vec(), functions: Vec::new(), sinks }, &Control::default()).unwrap();
+        execute(&engine(threads), &plan, Bindings { sources: sources.to_vec(), functions: Vec::new(), sinks }, &Control::default())
+            .unwrap();
         target.publish().unwrap();
         assert_eq!(target.take_array::<f32>().unwrap().into_raw_vec_and_offset().0, values);
     }
