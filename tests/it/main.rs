@@ -1,4 +1,4 @@
-//! Integration tests: the program as it is typed, and random graphs against an oracle, the
+//! Integration tests: the program as it is typed, and the
 //! budget against the kernel's count, and the rules of the source tree.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
@@ -6,6 +6,4 @@ mod bad_input;
 mod cli;
 mod cli_support;
 mod memory;
-mod naive;
-mod random;
 mod tidy;

@@ -1,2 +1,0 @@
-use crate::{args::Demo, settings::Settings};
-pub fn run(_: &Demo, _: &Settings) -> outcore::Result<()> { Ok(()) }
