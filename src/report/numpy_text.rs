@@ -202,7 +202,7 @@ fn needs_exponent(finite: &[&Decimal]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nd::{DType, Element};
+    use crate::nd::Element;
 
     fn text<T: Element>(shape: &[usize], elements: &[T]) -> String {
         numpy_text(&Values { dtype: T::DTYPE, shape, bytes: T::as_bytes(elements) }, &PrintOptions::default())

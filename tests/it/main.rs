@@ -1,6 +1,9 @@
-//! Integration tests: the program as it is typed, and the rules of the source tree.
+//! Integration tests: the program as it is typed, and the
+//! budget against the kernel's count, and the rules of the source tree.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 mod bad_input;
 mod cli;
-mod outcore;
+mod cli_support;
+mod memory;
 mod tidy;

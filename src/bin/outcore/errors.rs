@@ -55,13 +55,18 @@ fn name(kind: ErrorKind) -> &'static str {
     }
 }
 
+/// What to try next, with the library's words in this program's.
+fn hint(error: &Error) -> Option<String> {
+    error.hint_text().map(|hint| hint.replace("`Save::new().overwrite()`", "--overwrite"))
+}
+
 /// Message and hint. The place in the source of this program, which the error may carry, helps nobody here.
 fn text(error: &Error) -> String {
     let mut text = match error.kind() {
         ErrorKind::Cancelled => "outcore: interrupted; unfinished outputs are removed".to_string(),
         _ => format!("outcore: error: {}", error.message()),
     };
-    if let Some(hint) = error.hint_text() {
+    if let Some(hint) = hint(error) {
         text.push_str(&format!("\n  try: {hint}"));
     }
     if error.kind() == ErrorKind::Internal {
@@ -75,7 +80,7 @@ fn json(error: &Error) -> String {
         "schema": "outcore.error/1",
         "kind": name(error.kind()),
         "message": error.message(),
-        "hint": error.hint_text(),
+        "hint": hint(error),
     });
     if let Some(bytes) = error.needed_bytes() {
         object["needed_bytes"] = bytes.into();
@@ -89,7 +94,7 @@ mod tests {
 
     #[test]
     fn text_and_json_carry_the_hint() {
-        let error = Error::output("z.npy exists").hint("--overwrite");
+        let error = Error::output("z.npy exists").hint("`Save::new().overwrite()`");
         assert_eq!(text(&error), "outcore: error: z.npy exists\n  try: --overwrite");
         assert_eq!(json(&error), r#"{"hint":"--overwrite","kind":"output","message":"z.npy exists","schema":"outcore.error/1"}"#);
         assert_eq!(code(error.kind()), 73);

@@ -7,21 +7,26 @@ use std::{
 };
 
 /// A folder to run the program in.
-pub struct Place {
+pub struct Folder {
     folder: tempfile::TempDir,
 }
 
 /// What a run of the program gave.
 #[derive(Debug)]
-pub struct Ran {
+pub struct Run {
     pub code: i32,
-    pub out: String,
-    pub err: String,
+    pub stdout: String,
+    pub stderr: String,
 }
 
-impl Place {
+impl Folder {
     pub fn new() -> Self {
-        Place { folder: tempfile::tempdir().unwrap() }
+        Folder { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A folder that is not in memory, for files that are measured.
+    pub fn on_disk() -> Self {
+        Folder { folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -39,16 +44,16 @@ impl Place {
         command
     }
 
-    pub fn run(&self, words: &[&str]) -> Ran {
-        Ran::of(self.command(words).output().unwrap())
+    pub fn run(&self, words: &[&str]) -> Run {
+        Run::of(self.command(words).output().unwrap())
     }
 
     /// Runs, and expects success and nothing on stderr.
     #[track_caller]
     pub fn ok(&self, words: &[&str]) -> String {
         let ran = self.run(words);
-        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{words:?} printed {}", ran.out);
-        ran.out.trim_end_matches('\n').to_string()
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{words:?} printed {}", ran.stdout);
+        ran.stdout.trim_end_matches('\n').to_string()
     }
 
     /// Runs, and expects `code`, `parts` in the message, nothing on stdout and nothing new in the folder.
@@ -57,11 +62,11 @@ impl Place {
         let before = self.names();
         let ran = self.run(words);
         for part in parts {
-            assert!(ran.err.contains(part), "{words:?}: `{part}` is not in the message:\n{}", ran.err);
+            assert!(ran.stderr.contains(part), "{words:?}: `{part}` is not in the message:\n{}", ran.stderr);
         }
-        assert_eq!(ran.code, code, "{words:?}: {}", ran.err);
-        assert_eq!(ran.out, "", "{words:?}");
-        assert!(!ran.err.contains("panicked") && !ran.err.contains("src/"), "{words:?}: {}", ran.err);
+        assert_eq!(ran.code, code, "{words:?}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "", "{words:?}");
+        assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("src/"), "{words:?}: {}", ran.stderr);
         assert_eq!(self.names(), before, "{words:?} left something behind");
     }
 
@@ -99,14 +104,19 @@ impl Place {
     }
 }
 
-impl Ran {
+impl Run {
     pub fn of(output: Output) -> Self {
-        Ran {
+        Run {
             code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).to_string(),
-            err: String::from_utf8_lossy(&output.stderr).to_string(),
+            stdout: String::from_utf8_lossy(&output.stdout).to_string(),
+            stderr: String::from_utf8_lossy(&output.stderr).to_string(),
         }
     }
+}
+
+/// Runs the program in `folder`.
+pub fn outcore(folder: &Folder, words: &[&str]) -> Run {
+    folder.run(words)
 }
 
 /// A version 1.0 npy file, built here and not by the code under test.
@@ -118,7 +128,7 @@ pub fn npy(descr: &str, shape: &[usize], data: &[u8]) -> Vec<u8> {
 /// An npy file with any header text.
 pub fn npy_with_header(dictionary: &str, data: &[u8]) -> Vec<u8> {
     let mut header = dictionary.as_bytes().to_vec();
-    while (10 + header.len() + 1) % 64 != 0 {
+    while !(10 + header.len() + 1).is_multiple_of(64) {
         header.push(b' ');
     }
     header.push(b'\n');
