@@ -1,6 +1,6 @@
 //! The budget that holds: the peak resident set of the program against `--memory`, mapped pages included.
 
-use crate::cli_support::{outcore, Folder};
+use crate::cli_support::{Folder, outcore};
 use std::io::Write;
 
 const SLACK_BYTES: u64 = 24 << 20;
@@ -16,14 +16,29 @@ struct Kind {
 const KINDS: &[Kind] = &[
     Kind { name: "map to a file", statements: "exp(-x*x)", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
     Kind { name: "full reduction", statements: "sum(x)", inputs: &["x=tall.npy"], outputs: &[] },
-    Kind { name: "axis 0", statements: "m = mean(x, axis=0); s = std(x, axis=0)", inputs: &["x=tall.npy"], outputs: &["m=m.npy", "s=s.npy"] },
+    Kind {
+        name: "axis 0",
+        statements: "m = mean(x, axis=0); s = std(x, axis=0)",
+        inputs: &["x=tall.npy"],
+        outputs: &["m=m.npy", "s=s.npy"],
+    },
     Kind { name: "axis 1", statements: "sum(x, axis=1)", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
     Kind { name: "standardise", statements: "(x - mean(x, axis=0)) / std(x, axis=0)", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
     Kind { name: "row norms", statements: "x / sqrt(sum(x*x, axis=1, keepdims=True))", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
-    Kind { name: "broadcast of a large by a small array", statements: "x * v[None, :]", inputs: &["x=tall.npy", "v=v.npy"], outputs: &["out.npy"] },
+    Kind {
+        name: "broadcast of a large by a small array",
+        statements: "x * v[None, :]",
+        inputs: &["x=tall.npy", "v=v.npy"],
+        outputs: &["out.npy"],
+    },
     Kind { name: "column slices", statements: "x[:, 3:40] + x[:, 70:107]", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
     Kind { name: "columns of long rows", statements: "sum(x[:, 1000:3000], axis=0)", inputs: &["x=wide.npy"], outputs: &["out.npy"] },
-    Kind { name: "a row larger than the budget", statements: "(x - mean(x, axis=1, keepdims=True)) / std(x, axis=1, keepdims=True)", inputs: &["x=wide.npy"], outputs: &["out.npy"] },
+    Kind {
+        name: "a row larger than the budget",
+        statements: "(x - mean(x, axis=1, keepdims=True)) / std(x, axis=1, keepdims=True)",
+        inputs: &["x=wide.npy"],
+        outputs: &["out.npy"],
+    },
     Kind { name: "transpose", statements: "x.T * 2", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
     Kind { name: "mask", statements: "x[x > 1.5]", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
     Kind { name: "outer difference", statements: "sum(abs(v[:, None] - v[None, :]))", inputs: &["v=long.npy"], outputs: &[] },
@@ -63,7 +78,12 @@ fn check(megabytes: usize, budgets_mib: &[u64]) {
             assert_eq!(run.code, 0, "{} in {memory}: {}", kind.name, run.stderr);
             let report: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path("report.json")).unwrap()).unwrap();
             let (peak, planned) = (report["bytes_peak_measured"].as_u64().unwrap(), report["bytes_peak_planned"].as_u64().unwrap());
-            println!("{:45} budget {budget:4} MiB  planned {:6.1} MiB  peak {:6.1} MiB", kind.name, planned as f64 / 1048576.0, peak as f64 / 1048576.0);
+            println!(
+                "{:45} budget {budget:4} MiB  planned {:6.1} MiB  peak {:6.1} MiB",
+                kind.name,
+                planned as f64 / 1048576.0,
+                peak as f64 / 1048576.0
+            );
             if peak > (budget << 20) + SLACK_BYTES || planned > budget << 20 {
                 failures.push(format!("{} in {memory}: planned {planned}, peak {peak}", kind.name));
             }
