@@ -188,7 +188,7 @@ impl Execution<'_, '_, '_, '_> {
         let Some(local) = &self.machine.accumulators[acc] else { return Ok(()) };
         for (what, slot) in &self.prepared.accumulations[acc].finishes {
             let dtype = self.prepared.slots[slot.0 as usize].dtype;
-            let out = self.machine.locals[slot.0 as usize].bytes_mut();
+            let out = &mut self.machine.locals[slot.0 as usize].bytes_mut()[..local.outputs * dtype.size()];
             local.accumulator.finish(*what, dtype, 0, local.outputs, out)?;
         }
         Ok(())

@@ -344,7 +344,8 @@ fn run_naive(case: &Case) -> Outcome {
             for (what, slot) in &accumulation.finishes {
                 let outputs = kept_strides(&case.shape, |axis| !accumulation.reduced[axis]).1;
                 let dtype = program.slots[slot.0 as usize].dtype;
-                state.as_ref().unwrap().finish(*what, dtype, 0, outputs, &mut naive.locals[slot.0 as usize]).unwrap();
+                let out = &mut naive.locals[slot.0 as usize][..outputs * dtype.size()];
+                state.as_ref().unwrap().finish(*what, dtype, 0, outputs, out).unwrap();
             }
         }
     }
