@@ -67,7 +67,7 @@ fn write_npy(file: &mut impl Write, header: &str) {
     let padding = (64 - (10 + header.len() + 1) % 64) % 64;
     file.write_all(b"\x93NUMPY\x01\x00").unwrap();
     file.write_all(&((header.len() + padding + 1) as u16).to_le_bytes()).unwrap();
-    write!(file, "{header}{}\n", " ".repeat(padding)).unwrap();
+    writeln!(file, "{header}{}", " ".repeat(padding)).unwrap();
 }
 
 fn make_line(path: &Path, count: usize, stop: f32) -> Vec<f32> {

@@ -150,7 +150,7 @@ fn divide(high: u128, low: u128, divisor: u128) -> (u128, u128) {
     if let (Ok(_), Ok(high)) = (u64::try_from(divisor), u64::try_from(high)) {
         let upper = u128::from(high) << 64 | low >> 64;
         let lower = (upper % divisor) << 64 | u128::from(low as u64);
-        return ((upper / divisor) << 64 | lower / divisor, lower % divisor);
+        return (((upper / divisor) << 64) | (lower / divisor), lower % divisor);
     }
     let (mut rest, mut quotient) = (high, 0_u128);
     for bit in (0..128).rev() {

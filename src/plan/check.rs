@@ -20,7 +20,7 @@ fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
     expect(stage.run.len() == rank && stage.block.len() == rank, "run and block have the rank of the space")?;
     for axis in 0..rank {
         expect(stage.block[axis] >= 1 && stage.block[axis] <= stage.run[axis], "a block lies inside its run")?;
-        expect(stage.run[axis] >= stage.space[axis] || stage.run[axis] % stage.block[axis] == 0, "a run is whole blocks")?;
+        expect(stage.run[axis] >= stage.space[axis] || stage.run[axis].is_multiple_of(stage.block[axis]), "a run is whole blocks")?;
     }
     expect(stage.workers >= 1 && stage.workers <= stage.in_flight, "workers are among the runs in flight")?;
     for read in &stage.reads {

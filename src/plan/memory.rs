@@ -14,6 +14,9 @@ use crate::{
 /// Queues, plans and other small things of the engine.
 pub const OVERHEAD_BYTES: u64 = 256 * 1024;
 
+/// Bytes of the states of a number of outputs.
+pub type StateBytes<'a> = Box<dyn Fn(u64) -> u64 + 'a>;
+
 /// What a pass would hold, as functions of its shapes.
 pub struct Needs<'a> {
     /// Shapes depend on this.
@@ -23,7 +26,7 @@ pub struct Needs<'a> {
     /// For each write: stage axes that it has, and bytes of an element.
     pub writes: Vec<(Vec<usize>, usize)>,
     /// For each reduction over all runs: kept axes, and bytes of the states of a number of outputs.
-    pub states: Vec<(Vec<usize>, Box<dyn Fn(u64) -> u64 + 'a>)>,
+    pub states: Vec<(Vec<usize>, StateBytes<'a>)>,
     /// The program.
     pub program: &'a Program,
     /// Declared scratch of one call of every function.

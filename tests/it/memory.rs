@@ -51,7 +51,7 @@ fn write_npy(folder: &Folder, name: &str, shape: &[usize]) {
     let mut file = std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(folder.path(name)).unwrap());
     file.write_all(b"\x93NUMPY\x01\x00").unwrap();
     file.write_all(&((header.len() + padding + 1) as u16).to_le_bytes()).unwrap();
-    write!(file, "{header}{}\n", " ".repeat(padding)).unwrap();
+    writeln!(file, "{header}{}", " ".repeat(padding)).unwrap();
     let mut state = 7u32;
     for _ in 0..shape.iter().product::<usize>() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

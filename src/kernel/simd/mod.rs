@@ -1,6 +1,6 @@
 //! Instruction sets: which exist, and one table of kernels for each.
 //!
-//! The loops of [`super::loops`] are safe generic code. [`instruction_set!`] wraps them in functions that carry
+//! The loops of `super::loops` are safe generic code. `instruction_set!` wraps them in functions that carry
 //! `#[target_feature]`, so the compiler vectorises the same source once per set, and coerces them to plain function
 //! pointers inside a function with the same features. Calling that one function is the only `unsafe` step per set.
 

@@ -1,6 +1,6 @@
 //! The virtual machine: runs a [`Prepared`] program over one block at a time.
 //!
-//! Per block: lay out the loop nest of each sweep ([`nest`]), then run its actions on every tile ([`execute`]). Nothing is
+//! Per block: lay out the loop nest of each sweep (`nest`), then run its actions on every tile (`execute`). Nothing is
 //! allocated per block once the machine has seen a program; nothing recurses over a program.
 
 mod execute;

@@ -161,8 +161,8 @@ fn known_sums() {
         (&[1.0, 1.1102230246251565e-16, 1.232595164407831e-32], 1.0000000000000002),
         (&[f64::INFINITY, 1.0], f64::INFINITY),
         (&[f64::NEG_INFINITY, f64::MAX, f64::MAX], f64::NEG_INFINITY),
-        (&[f64::MAX, 9.97920154767359795e291], f64::MAX),
-        (&[f64::MAX, 9.9792015476735991e291], f64::INFINITY),
+        (&[f64::MAX, 9.979201547673598e291], f64::MAX),
+        (&[f64::MAX, 9.9792015476736e291], f64::INFINITY),
     ];
     for (values, want) in cases {
         assert_eq!(sum_f64(SumMode::Exact, values).to_bits(), want.to_bits(), "{values:?}");
