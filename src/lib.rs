@@ -29,6 +29,7 @@
 //! program, and whatever computes it returns that error.
 //!
 //! The modules are the floors of the house, from the door down to the ground; most programs need only what is re-exported here.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod array;
 pub mod error;
