@@ -5,7 +5,7 @@
 //!
 //! | mode | run | step | error of the result, `u = 2^-53`, `A` = sum of magnitudes |
 //! |---|---|---|---|
-//! | Neumaier, Kahan of f16, bf16, f32 | 8 | compensated | about `8 u A` at worst; 0 while a run's sum fits 53 bits |
+//! | Neumaier, Kahan of f16, bf16, f32 | at most 32 | compensated | about `32 u A` at worst; 0 while a run's sum fits 53 bits |
 //! | Neumaier, Kahan of f64 | 1 | compensated | `u abs(S) + n^2 u^2 A`, Kahan `2 u A + n u^2 A` |
 //! | Pairwise | 128 | compensated | `127 u A` at worst, `8 u A` typically |
 //! | Naive | the tile | plain | `n u A` at worst |
@@ -24,8 +24,14 @@ use std::marker::PhantomData;
 /// Rows that pairwise mode adds plainly.
 const RUN_PAIRWISE: usize = 128;
 /// Rows of elements narrower than f64 that the compensated modes add plainly, exact for 24-bit mantissas within
-/// 26 binades.
-const RUN_NARROW: usize = 8;
+/// 25 binades.
+const RUN_NARROW: usize = 16;
+/// Lanes that a run of such elements is first summed in, to keep the adders busy; they fold to [`LANES`].
+const WIDE_LANES: usize = 4 * LANES;
+/// Rows of [`WIDE_LANES`] that the compensated modes add plainly: 32 elements of a lane.
+const RUN_WIDE: usize = 8;
+/// Columns that are summed side by side, so that memory is read in its own order.
+const PANEL: usize = 128;
 
 /// How a lane takes the sum of a run.
 pub(super) const NEUMAIER: u8 = 0;
@@ -220,11 +226,103 @@ impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS>
     }
 }
 
+impl<const STEP: u8, const MOMENTS: bool> SumFold<STEP, MOMENTS> {
+    /// Folds the whole rows of [`WIDE_LANES`] of a run of narrow elements; gives what is left.
+    #[inline(always)]
+    fn wide<'c, T: Float>(&mut self, cells: &'c [T::Bytes]) -> &'c [T::Bytes] {
+        let (rows, rest) = cells.as_chunks::<WIDE_LANES>();
+        for block in rows.chunks(if STEP == PLAIN { usize::MAX } else { RUN_WIDE }) {
+            let (mut sums, mut squares) = ([-0.0; WIDE_LANES], [-0.0; WIDE_LANES]);
+            for row in block {
+                for lane in 0..WIDE_LANES {
+                    let value = T::read(row[lane]).widen();
+                    sums[lane] += value;
+                    if MOMENTS {
+                        squares[lane] += value * value;
+                    }
+                }
+            }
+            self.sums.run = fold_wide(&sums);
+            self.sums.flush();
+            if MOMENTS {
+                self.squares.run = fold_wide(&squares);
+                self.squares.flush();
+            }
+        }
+        rest
+    }
+}
+
+/// Adds the quarters of the wide lanes.
+#[inline(always)]
+fn fold_wide(wide: &[f64; WIDE_LANES]) -> [f64; LANES] {
+    let mut lanes = [0.0; LANES];
+    for lane in 0..LANES {
+        lanes[lane] = (wide[lane] + wide[lane + LANES]) + (wide[lane + 2 * LANES] + wide[lane + 3 * LANES]);
+    }
+    lanes
+}
+
+impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS> {
+    /// Neighbouring columns of narrow elements: plain sums of short runs of rows, added to the state with its step.
+    #[inline(always)]
+    fn panels(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
+        let block_rows = match self.state.mode {
+            SumMode::Pairwise => RUN_PAIRWISE,
+            SumMode::Naive => usize::MAX,
+            _ => RUN_NARROW,
+        };
+        for total in &mut self.state.counts[columns.first..columns.first + columns.count] {
+            *total += rows.count as u64;
+        }
+        let mut first = 0;
+        while first < columns.count {
+            let width = PANEL.min(columns.count - first);
+            let at = columns.first + first;
+            let mut row = 0;
+            while row < rows.count {
+                let end = rows.count.min(row.saturating_add(block_rows));
+                let (mut sums, mut squares) = ([-0.0; PANEL], [-0.0; PANEL]);
+                for line in row..end {
+                    let line = &cells[line * rows.stride + first..][..width];
+                    add_line::<T, MOMENTS>(&mut sums[..width], &mut squares[..width], line);
+                }
+                row = end;
+                let [sum, sum_rest, square, square_rest] = &mut self.state.parts;
+                add_runs::<STEP>(&mut sum[at..at + width], &mut sum_rest[at..at + width], &sums[..width]);
+                if MOMENTS {
+                    add_runs::<STEP>(&mut square[at..at + width], &mut square_rest[at..at + width], &squares[..width]);
+                }
+            }
+            first += width;
+        }
+    }
+}
+
+#[inline(always)]
+fn add_line<T: Float, const MOMENTS: bool>(sums: &mut [f64], squares: &mut [f64], line: &[T::Bytes]) {
+    for ((sum, square), &cell) in sums.iter_mut().zip(squares).zip(line) {
+        let value = T::read(cell).widen();
+        *sum += value;
+        if MOMENTS {
+            *square += value * value;
+        }
+    }
+}
+
+#[inline(always)]
+fn add_runs<const STEP: u8>(sums: &mut [f64], rests: &mut [f64], runs: &[f64]) {
+    for ((sum, rest), &run) in sums.iter_mut().zip(rests).zip(runs) {
+        add_pair(STEP == PLAIN, sum, rest, run, 0.0);
+    }
+}
+
 impl<T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, STEP, MOMENTS> {
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
         let mut fold = self.fold();
-        fold_run::<T, _>(&mut fold, cells);
+        let rest = if T::SQUARE_IS_F64 && STEP != KAHAN { fold.wide::<T>(cells) } else { cells };
+        fold_run::<T, _>(&mut fold, rest);
         let (sum, rest) = fold.sums.fold();
         let (square, square_rest) = if MOMENTS { fold.squares.fold() } else { (0.0, 0.0) };
         self.state.merge_one(output, cells.len() as u64, [sum, rest, square, square_rest]);
@@ -232,6 +330,9 @@ impl<T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T::Bytes> for Target<
 
     #[inline(always)]
     fn columns(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
+        if T::SQUARE_IS_F64 && STEP != KAHAN && columns.step == 1 {
+            return self.panels(cells, rows, columns);
+        }
         let mut first = 0;
         while first < columns.count {
             let width = LANES.min(columns.count - first);

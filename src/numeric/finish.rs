@@ -86,6 +86,9 @@ impl Accumulator {
 
     /// The bits of a statistic in `format`; `None` if the state lacks the squares for it.
     fn statistic(&self, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
+        if let Some(quick) = self.quick_statistic(what, format, at) {
+            return Some(quick);
+        }
         let count = self.count(at);
         let (ddof, root) = match what {
             Finish::Sum => return Some(round_total(self.total(at), 1, format)),
@@ -115,6 +118,26 @@ impl Accumulator {
         }
         let divisor = u128::from(count) * u128::from(count - ddof);
         Some(if root { deviation.round_sqrt(divisor, format) } else { deviation.round(divisor, format) })
+    }
+
+    /// Sum of a compensated state, rounded once, or its f32 mean, divided in f64: a few float operations instead of big
+    /// integers. `None` where the long way has to decide.
+    fn quick_statistic(&self, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
+        let State::Compensated(state) = &self.state else { return None };
+        let (sum, rest) = (state.parts[0][at], state.parts[1][at]);
+        let total = sum + rest;
+        if !(total.is_normal() && rest.abs() <= sum.abs()) {
+            return None;
+        }
+        let lost = rest - (total - sum);
+        match what {
+            Finish::Sum => format.round_pair(total, lost),
+            Finish::Mean if format != FloatFormat::of(DType::F64)? => {
+                let divisor = state.counts[at] as f64;
+                format.round_pair(total / divisor + lost / divisor, 0.0)
+            }
+            _ => None,
+        }
     }
 
     /// Elements absorbed into one output.

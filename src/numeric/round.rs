@@ -75,7 +75,7 @@ pub(super) fn decompose(value: f64) -> (u64, i32) {
 }
 
 /// A binary interchange format.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FloatFormat {
     /// Significant bits, the implicit one included.
     precision: u32,
@@ -96,6 +96,28 @@ impl FloatFormat {
             _ => return None,
         };
         Some(Self { precision, exponent_min, exponent_end })
+    }
+
+    /// `value + lost` rounded once, where `value` is that sum rounded to f64 and `lost` what the rounding lost; `None`
+    /// for the narrow formats, which the long way rounds.
+    pub(super) fn round_pair(self, value: f64, lost: f64) -> Option<u64> {
+        match self.precision {
+            53 => Some(value.to_bits()),
+            24 => {
+                // Rounded to odd first: f64 has enough bits that the second rounding is then the only one that counts.
+                let toward = (lost > 0.0) == (value > 0.0);
+                let bits = value.to_bits();
+                let odd = if lost == 0.0 || bits & 1 == 1 {
+                    bits
+                } else if toward {
+                    bits + 1
+                } else {
+                    bits - 1
+                };
+                Some(u64::from((f64::from_bits(odd) as f32).to_bits()))
+            }
+            _ => None,
+        }
     }
 
     /// Field value of infinities and NaN, in place.

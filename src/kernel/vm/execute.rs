@@ -12,7 +12,7 @@ use crate::{
         generate,
         movement::{CopyAxis, copy_box},
         program::{Generator, SlotKind},
-        simd::{BinaryKernels, SelectKernels},
+        simd::{BinaryKernels, PREFETCH_BYTES, SelectKernels, prefetch},
     },
     nd::{DType, shape::show},
     numeric::{Accumulator, TileAxis},
@@ -222,8 +222,22 @@ impl Execution<'_, '_, '_, '_> {
                 Action::Reduce { acc, track, index, src, size } => self.reduce(*acc, *track, *index, src, *size),
                 Action::Compress { slot, ordinal, src, mask, size } => self.compress(*slot, *ordinal, src, mask, *size)?,
             }
+            // A program that only reads keeps the memory busy by itself.
+            if sweep.code.len() > 2 && !matches!(action, Action::Load { .. }) {
+                self.look_ahead();
+            }
         }
         Ok(())
+    }
+
+    /// Asks for the next lines of the tile that will be loaded after this one.
+    #[inline]
+    fn look_ahead(&mut self) {
+        let Some((slot, range)) = &mut self.machine.ahead else { return };
+        let Operand::Input { bytes, .. } = &self.operands[*slot] else { return };
+        let end = (range.start + PREFETCH_BYTES).min(range.end);
+        prefetch(bytes.get(range.start..end).unwrap_or_default());
+        range.start = end;
     }
 
     fn generate(&mut self, dst: usize, dtype: DType, generator: &Generator, track: usize) {
@@ -307,6 +321,8 @@ impl Execution<'_, '_, '_, '_> {
         let aligned = (bytes.as_ptr() as usize + byte).is_multiple_of(size);
         if layout == Layout::Dense && swap.is_none() && aligned && borrows {
             register.place = Place::Slot { slot: slot as u32, byte };
+            let next = byte + machine.nest.elements * size;
+            machine.ahead = Some((slot, next..(next + machine.nest.elements * size).min(bytes.len())));
             return;
         }
         register.place = Place::Buffer;

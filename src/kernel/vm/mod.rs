@@ -23,6 +23,7 @@ use crate::{
 use nest::Nest;
 use prepare::PreparedStep;
 use register::{Buffer, Register};
+use std::ops::Range;
 
 /// Memory bound to a slot for one block, one per slot of the program.
 pub enum Operand<'a> {
@@ -96,6 +97,8 @@ pub struct Machine {
     running: Vec<i64>,
     copy_axes: Vec<CopyAxis>,
     tile_axes: Vec<TileAxis>,
+    /// The slot that was borrowed from last, and what of its next tile has not been asked for.
+    ahead: Option<(usize, Range<usize>)>,
 }
 
 struct LocalAccumulator {
