@@ -5,7 +5,7 @@
 //!
 //! | mode | run | step | error of the result, `u = 2^-53`, `A` = sum of magnitudes |
 //! |---|---|---|---|
-//! | Neumaier, Kahan of f16, bf16, f32 | at most 32 | compensated | about `32 u A` at worst; 0 while a run's sum fits 53 bits |
+//! | Neumaier, Kahan of f16, bf16, f32 | at most 128 | compensated | `128 u A` at worst; 0 while a run's sum fits 53 bits |
 //! | Neumaier, Kahan of f64 | 1 | compensated | `u abs(S) + n^2 u^2 A`, Kahan `2 u A + n u^2 A` |
 //! | Pairwise | 128 | compensated | `127 u A` at worst, `8 u A` typically |
 //! | Naive | the tile | plain | `n u A` at worst |
@@ -26,10 +26,9 @@ const RUN_PAIRWISE: usize = 128;
 /// Rows of elements narrower than f64 that the compensated modes add plainly, exact for 24-bit mantissas within
 /// 25 binades.
 const RUN_NARROW: usize = 16;
-/// Lanes that a run of such elements is first summed in, to keep the adders busy; they fold to [`LANES`].
-const WIDE_LANES: usize = 4 * LANES;
-/// Rows of [`WIDE_LANES`] that the compensated modes add plainly: 32 elements of a lane.
-const RUN_WIDE: usize = 8;
+/// Rows of four times [`LANES`] that the compensated modes add plainly: 128 elements of a lane, a tile at most. Adding a
+/// run with its compensation costs as much as a dozen rows.
+const RUN_WIDE: usize = 32;
 /// Columns that are summed side by side, so that memory is read in its own order.
 const PANEL: usize = 128;
 
@@ -227,25 +226,28 @@ impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS>
 }
 
 impl<const STEP: u8, const MOMENTS: bool> SumFold<STEP, MOMENTS> {
-    /// Folds the whole rows of [`WIDE_LANES`] of a run of narrow elements; gives what is left.
+    /// Folds the whole rows of four times [`LANES`] of a run of narrow elements; gives what is left.
     #[inline(always)]
     fn wide<'c, T: Float>(&mut self, cells: &'c [T::Bytes]) -> &'c [T::Bytes] {
-        let (rows, rest) = cells.as_chunks::<WIDE_LANES>();
+        let (rows, rest) = cells.as_chunks::<{ 4 * LANES }>();
         for block in rows.chunks(if STEP == PLAIN { usize::MAX } else { RUN_WIDE }) {
-            let (mut sums, mut squares) = ([-0.0; WIDE_LANES], [-0.0; WIDE_LANES]);
+            // Four accumulators by name: an array of them would not be kept in registers.
+            let (mut a, mut b, mut c, mut d) = (Quarter::new(), Quarter::new(), Quarter::new(), Quarter::new());
             for row in block {
-                for lane in 0..WIDE_LANES {
-                    let value = T::read(row[lane]).widen();
-                    sums[lane] += value;
-                    if MOMENTS {
-                        squares[lane] += value * value;
-                    }
-                }
+                let (quarters, _) = row.as_chunks::<LANES>();
+                a.add::<T, MOMENTS>(&quarters[0]);
+                b.add::<T, MOMENTS>(&quarters[1]);
+                c.add::<T, MOMENTS>(&quarters[2]);
+                d.add::<T, MOMENTS>(&quarters[3]);
             }
-            self.sums.run = fold_wide(&sums);
+            for lane in 0..LANES {
+                self.sums.run[lane] = (a.sums[lane] + b.sums[lane]) + (c.sums[lane] + d.sums[lane]);
+            }
             self.sums.flush();
             if MOMENTS {
-                self.squares.run = fold_wide(&squares);
+                for lane in 0..LANES {
+                    self.squares.run[lane] = (a.squares[lane] + b.squares[lane]) + (c.squares[lane] + d.squares[lane]);
+                }
                 self.squares.flush();
             }
         }
@@ -253,14 +255,28 @@ impl<const STEP: u8, const MOMENTS: bool> SumFold<STEP, MOMENTS> {
     }
 }
 
-/// Adds the quarters of the wide lanes.
-#[inline(always)]
-fn fold_wide(wide: &[f64; WIDE_LANES]) -> [f64; LANES] {
-    let mut lanes = [0.0; LANES];
-    for lane in 0..LANES {
-        lanes[lane] = (wide[lane] + wide[lane + LANES]) + (wide[lane + 2 * LANES] + wide[lane + 3 * LANES]);
+/// Plain sums of a quarter of a wide row.
+struct Quarter {
+    sums: [f64; LANES],
+    squares: [f64; LANES],
+}
+
+impl Quarter {
+    #[inline(always)]
+    fn new() -> Self {
+        Quarter { sums: [-0.0; LANES], squares: [-0.0; LANES] }
     }
-    lanes
+
+    #[inline(always)]
+    fn add<T: Float, const MOMENTS: bool>(&mut self, cells: &[T::Bytes; LANES]) {
+        for lane in 0..LANES {
+            let value = T::read(cells[lane]).widen();
+            self.sums[lane] += value;
+            if MOMENTS {
+                self.squares[lane] += value * value;
+            }
+        }
+    }
 }
 
 impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS> {

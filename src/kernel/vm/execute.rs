@@ -93,12 +93,14 @@ impl Execution<'_, '_, '_, '_> {
     /// Fills the nest: steps per track and axis, from the innermost axis outwards, and the offsets of the first element.
     fn lay_out(&mut self, sweep: &PreparedSweep) -> Result<()> {
         let machine = &mut *self.machine;
-        let (nest, steps, running) = (&mut machine.nest, &mut machine.steps, &mut machine.running);
+        let (nest, steps, running, streams) = (&mut machine.nest, &mut machine.steps, &mut machine.running, &mut machine.streams);
         nest.begin(sweep.tracks.len());
         steps.clear();
         steps.resize(sweep.tracks.len(), 0);
         running.clear();
         running.resize(sweep.tracks.len(), 1);
+        streams.clear();
+        streams.resize(sweep.tracks.len(), true);
         for axis in (0..self.block.shape.len()).rev() {
             let length = self.block.shape[axis];
             for (track, (step, running)) in sweep.tracks.iter().zip(steps.iter_mut().zip(running.iter_mut())) {
@@ -124,6 +126,7 @@ impl Execution<'_, '_, '_, '_> {
             }
             if sweep.axes[axis] && length > 1 {
                 nest.push_outer(axis, length, steps);
+                streams.iter_mut().zip(steps.iter()).for_each(|(streams, step)| *streams &= *step != 0);
             }
             for (track, (offset, step)) in sweep.tracks.iter().zip(nest.offsets.iter_mut().zip(steps.iter())) {
                 if matches!(track, Track::Index | Track::Generator { .. }) {
@@ -321,8 +324,10 @@ impl Execution<'_, '_, '_, '_> {
         let aligned = (bytes.as_ptr() as usize + byte).is_multiple_of(size);
         if layout == Layout::Dense && swap.is_none() && aligned && borrows {
             register.place = Place::Slot { slot: slot as u32, byte };
-            let next = byte + machine.nest.elements * size;
-            machine.ahead = Some((slot, next..(next + machine.nest.elements * size).min(bytes.len())));
+            if machine.streams[track] {
+                let next = byte + machine.nest.elements * size;
+                machine.ahead = Some((slot, next..(next + machine.nest.elements * size).min(bytes.len())));
+            }
             return;
         }
         register.place = Place::Buffer;

@@ -97,6 +97,8 @@ pub struct Machine {
     running: Vec<i64>,
     copy_axes: Vec<CopyAxis>,
     tile_axes: Vec<TileAxis>,
+    /// One per track: whether it meets new memory along every axis, so that it pays to ask for memory ahead.
+    streams: Vec<bool>,
     /// The slot that was borrowed from last, and what of its next tile has not been asked for.
     ahead: Option<(usize, Range<usize>)>,
 }
