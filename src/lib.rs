@@ -31,18 +31,25 @@
 //! The modules are the floors of the house, from the door down to the ground; most programs need only what is re-exported here.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+// The door: what a user holds, and plans and runs in words.
 pub mod array;
-pub mod error;
+pub mod report;
+// What: meaning only.
 pub mod expr;
+// How: decisions only.
+pub mod plan;
+// When: moments only.
+pub mod run;
+// Machines: work only.
 pub mod format;
 pub mod kernel;
-pub mod nd;
 pub mod numeric;
-pub mod plan;
-pub mod report;
-pub mod run;
 pub mod store;
+// Ground.
+pub mod error;
+pub mod nd;
 pub mod trace;
+
 pub use array::{
     AnyArray, Array, Axes, AxisList, AxisRef, Block, Blocks, Bound, BoxError, Compiled, Destination, Endpoint, Isa, Job, JobResult,
     MapSpec, MemoryAmount, Operand, Progress, Rows, RunReport, RunStats, Save, ScalarSide, Session, SessionBuilder, Size, StageStats,
@@ -53,3 +60,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use half;
 pub use ndarray;
 pub use store::install_sigbus_guard;
+
+/// The snippets of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
