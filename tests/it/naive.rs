@@ -19,6 +19,24 @@ pub struct Naive {
     pub data: Vec<Number>,
 }
 
+/// Rounded to odd, so that a second rounding sees on which side of a tie the value lies.
+fn odd(value: f64) -> f32 {
+    let nearest = value as f32;
+    if f64::from(nearest) == value || value.is_nan() {
+        return nearest;
+    }
+    let toward_zero = if f64::from(nearest).abs() > value.abs() { nearest.to_bits() - 1 } else { nearest.to_bits() };
+    f32::from_bits(toward_zero | 1)
+}
+
+/// How two numbers of one dtype compare; `None` if either is NaN.
+fn order(a: Number, b: Number) -> Option<std::cmp::Ordering> {
+    match (a, b) {
+        (Number::Int(a), Number::Int(b)) => Some(a.cmp(&b)),
+        _ => a.float().partial_cmp(&b.float()),
+    }
+}
+
 impl Number {
     pub fn float(self) -> f64 {
         match self {
@@ -44,8 +62,8 @@ impl Number {
             DType::Bool => Number::Int(i128::from(self.truth())),
             DType::F64 => Number::Float(self.float()),
             DType::F32 => Number::Float(f64::from(self.float() as f32)),
-            DType::F16 => Number::Float(f64::from(half::f16::from_f64(self.float()))),
-            DType::BF16 => Number::Float(f64::from(half::bf16::from_f64(self.float()))),
+            DType::F16 => Number::Float(f64::from(half::f16::from_f32(odd(self.float())))),
+            DType::BF16 => Number::Float(f64::from(half::bf16::from_f32(odd(self.float())))),
             integer => {
                 let bits = integer.size() * 8;
                 let masked = self.int() & ((1i128 << bits) - 1);
@@ -58,8 +76,8 @@ impl Number {
         match dtype {
             DType::F64 => self.float().to_ne_bytes().to_vec(),
             DType::F32 => (self.float() as f32).to_ne_bytes().to_vec(),
-            DType::F16 => half::f16::from_f64(self.float()).to_ne_bytes().to_vec(),
-            DType::BF16 => half::bf16::from_f64(self.float()).to_ne_bytes().to_vec(),
+            DType::F16 => half::f16::from_f32(odd(self.float())).to_ne_bytes().to_vec(),
+            DType::BF16 => half::bf16::from_f32(odd(self.float())).to_ne_bytes().to_vec(),
             integer => self.int().to_ne_bytes()[..integer.size()].to_vec(),
         }
     }
@@ -123,9 +141,9 @@ impl Naive {
             let number = match (op, a, b) {
                 (BinaryOp::LogicalAnd, ..) => Number::Int(i128::from(self.at(at).truth() && other.at(at).truth())),
                 (BinaryOp::LogicalOr, ..) => Number::Int(i128::from(self.at(at).truth() || other.at(at).truth())),
-                (BinaryOp::Less, ..) => Number::Int(i128::from(a.float() < b.float())),
-                (BinaryOp::GreaterEqual, ..) => Number::Int(i128::from(a.float() >= b.float())),
-                (BinaryOp::Equal, ..) => Number::Int(i128::from(a.float() == b.float())),
+                (BinaryOp::Less, ..) => Number::Int(i128::from(order(a, b).is_some_and(std::cmp::Ordering::is_lt))),
+                (BinaryOp::GreaterEqual, ..) => Number::Int(i128::from(order(a, b).is_some_and(std::cmp::Ordering::is_ge))),
+                (BinaryOp::Equal, ..) => Number::Int(i128::from(order(a, b).is_some_and(std::cmp::Ordering::is_eq))),
                 (BinaryOp::Add, Number::Int(a), Number::Int(b)) => Number::Int(a + b),
                 (BinaryOp::Subtract, Number::Int(a), Number::Int(b)) => Number::Int(a - b),
                 (BinaryOp::Multiply, Number::Int(a), Number::Int(b)) => Number::Int(a * b),
@@ -197,7 +215,11 @@ impl Naive {
             Finish::Any | Finish::All => DType::Bool,
             _ => self.dtype,
         };
-        let shape = if keepdims { (0..self.shape.len()).map(|axis| if axes.contains(&axis) { 1 } else { self.shape[axis] }).collect() } else { shape };
+        let shape = if keepdims {
+            (0..self.shape.len()).map(|axis| if axes.contains(&axis) { 1 } else { self.shape[axis] }).collect()
+        } else {
+            shape
+        };
         Naive { dtype, shape, data: groups.iter().map(|group| finish_group(finish, self.dtype, group).to(dtype)).collect() }
     }
 }
