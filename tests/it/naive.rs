@@ -226,16 +226,14 @@ impl Naive {
 
 /// Sums are exact in f64 as long as the drawn numbers are small dyadic ones.
 fn finish_group(finish: Finish, dtype: DType, group: &[Number]) -> Number {
-    let sum: f64 = group.iter().map(|number| number.float()).sum();
+    // Rust's empty sum is -0, NumPy's is 0.
+    let sum: f64 = if group.is_empty() { 0.0 } else { group.iter().map(|number| number.float()).sum() };
     let count = group.len() as f64;
     match finish {
         Finish::Sum if dtype.is_float() => Number::Float(sum),
         Finish::Sum => Number::Int(group.iter().map(|number| number.int()).sum()),
         Finish::Mean => Number::Float(sum / count),
-        Finish::Var { .. } => {
-            let mean = sum / count;
-            Number::Float(group.iter().map(|number| (number.float() - mean) * (number.float() - mean)).sum::<f64>() / count)
-        }
+        Finish::Var { .. } => Number::Float(variance(group)),
         Finish::Min => group.iter().copied().reduce(|a, b| extreme(a, b, true)).unwrap_or(Number::Int(0)),
         Finish::Max => group.iter().copied().reduce(|a, b| extreme(a, b, false)).unwrap_or(Number::Int(0)),
         Finish::Any => Number::Int(i128::from(group.iter().any(|number| number.truth()))),
@@ -243,6 +241,20 @@ fn finish_group(finish: Finish, dtype: DType, group: &[Number]) -> Number {
         Finish::CountNonzero => Number::Int(group.iter().filter(|number| number.truth()).count() as i128),
         other => unreachable!("{other:?} is not drawn"),
     }
+}
+
+/// The variance of multiples of 1/4096, rounded once.
+fn variance(group: &[Number]) -> f64 {
+    let scaled = || group.iter().map(|number| (number.float() * 4096.0) as i128);
+    let (count, sum) = (group.len() as i128, scaled().sum::<i128>());
+    let deviation = count * scaled().map(|value| value * value).sum::<i128>() - sum * sum;
+    if deviation == 0 || count == 0 {
+        return if count == 0 { f64::NAN } else { 0.0 };
+    }
+    let shift = deviation.leading_zeros() - 1;
+    let (shifted, divisor) = (deviation << shift, count * count);
+    let quotient = (shifted / divisor) | i128::from(shifted % divisor != 0);
+    quotient as f64 * 2f64.powi(-24 - shift as i32)
 }
 
 fn extreme(a: Number, b: Number, smallest: bool) -> Number {
