@@ -104,10 +104,6 @@ impl Naive {
         Naive { dtype, shape: shape.to_vec(), data }
     }
 
-    pub fn cast(&self, dtype: DType) -> Naive {
-        Naive { dtype, shape: self.shape.clone(), data: self.data.iter().map(|number| number.to(dtype)).collect() }
-    }
-
     pub fn unary(&self, op: UnaryOp) -> Naive {
         let number = |x: Number| match (op, x) {
             (UnaryOp::Negative, Number::Int(x)) => Number::Int(-x),

@@ -3,7 +3,7 @@
 //! `OUTCORE_RANDOM_CASES=100000 cargo test --release random_graphs` runs a long campaign; a failure prints its seed.
 
 use crate::naive::{Naive, Number};
-use outcore::{Array, BinaryOp, CastMode, DType, Element, Finish, Session, SliceItem, SumMode, UnaryOp};
+use outcore::{Array, BinaryOp, CastMode, DType, Element, Finish, Isa, Session, SliceItem, SumMode, UnaryOp};
 
 /// A small generator of its own, so that a seed means the same case everywhere.
 struct Draw(u64);
@@ -198,7 +198,7 @@ fn session(draw: &mut Draw) -> Session {
     if draw.below(3) > 0 {
         builder = builder.block_bytes(draw.pick(&[1, 16, 64, 500, 4096]));
     }
-    builder.build().expect("a session")
+    builder.isa(draw.pick(&Isa::available())).build().expect("a session")
 }
 
 /// Equal bits, or both NaN.
