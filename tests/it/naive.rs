@@ -183,6 +183,7 @@ impl Naive {
         })
     }
 
+    #[allow(dead_code, reason = "not drawn yet")]
     pub fn reshape(&self, shape: &[usize]) -> Naive {
         Naive { dtype: self.dtype, shape: shape.to_vec(), data: self.data.clone() }
     }
@@ -191,6 +192,7 @@ impl Naive {
         Naive::make(self.dtype, shape, |at| self.at(at))
     }
 
+    #[allow(dead_code, reason = "not drawn yet")]
     pub fn compress(&self, mask: &Naive) -> Naive {
         let data: Vec<Number> = self.data.iter().zip(&mask.data).filter(|(_, keep)| keep.truth()).map(|(number, _)| *number).collect();
         Naive { dtype: self.dtype, shape: vec![data.len()], data }

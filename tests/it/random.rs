@@ -260,3 +260,15 @@ fn random_graphs() {
     let failed: Vec<(u64, String)> = (start..start + cases).filter_map(|seed| case(seed).err().map(|text| (seed, text))).take(20).collect();
     assert!(failed.is_empty(), "{failed:#?}");
 }
+
+/// A view of one element reached the result with the axes it had before `reshape`, and the process panicked.
+#[test]
+#[ignore = "known to fail"]
+fn one_element_reshaped_to_more_axes_keeps_its_new_axes() {
+    let session = Session::builder().memory(64u64 << 20).build().unwrap();
+    let x = session.from_ndarray(ndarray::arr0(3i32));
+    for array in [x.reshape([1, 1]), (&x + &x).reshape([1, 1]), x.sum(..).reshape([1, 1])] {
+        let got = session.eval_all([&array]).unwrap().remove(0);
+        assert_eq!(got.shape(), [1, 1]);
+    }
+}
