@@ -2,6 +2,7 @@
 //!
 //! Everything is branch-free so that loops over it vectorise on every instruction set.
 
+pub(crate) use crate::nd::scalar::f64_to_f32_odd;
 use bytemuck::Pod;
 use half::{bf16, f16};
 
@@ -101,16 +102,6 @@ pub(crate) fn f32_to_bf16(value: f32) -> u16 {
     let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
     let nan = (bits >> 16) | 0x40;
     (if bits & 0x7fff_ffff > 0x7f80_0000 { nan } else { rounded }) as u16
-}
-
-/// `value` rounded to odd: rounding the result again to 22 bits or fewer gives what one rounding would.
-#[inline(always)]
-pub(crate) fn f64_to_f32_odd(value: f64) -> f32 {
-    let nearest = value as f32;
-    let back = f64::from(nearest);
-    let away = u32::from(back.abs() > value.abs());
-    let inexact = u32::from(back != value);
-    f32::from_bits((nearest.to_bits() - away) | inexact)
 }
 
 #[cfg(test)]

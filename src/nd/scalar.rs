@@ -111,12 +111,23 @@ impl Scalar {
             DType::U16 => (int as u16).to_ne_bytes().to_vec(),
             DType::U32 => (int as u32).to_ne_bytes().to_vec(),
             DType::U64 => (int as u64).to_ne_bytes().to_vec(),
-            DType::F16 => f16::from_f64(float).to_ne_bytes().to_vec(),
-            DType::BF16 => bf16::from_f64(float).to_ne_bytes().to_vec(),
+            DType::F16 => f16::from_f32(f64_to_f32_odd(float)).to_ne_bytes().to_vec(),
+            DType::BF16 => bf16::from_f32(f64_to_f32_odd(float)).to_ne_bytes().to_vec(),
             DType::F32 => (float as f32).to_ne_bytes().to_vec(),
             DType::F64 => float.to_ne_bytes().to_vec(),
         }
     }
+}
+
+/// `value` rounded to odd: rounding the result again to 22 bits or fewer gives what one rounding would. (`half` drops the low 32 bits
+/// of a double before it rounds, or rounds twice, by what the CPU has.)
+#[inline(always)]
+pub(crate) fn f64_to_f32_odd(value: f64) -> f32 {
+    let nearest = value as f32;
+    let back = f64::from(nearest);
+    let away = u32::from(back.abs() > value.abs());
+    let inexact = u32::from(back != value);
+    f32::from_bits((nearest.to_bits() - away) | inexact)
 }
 
 impl PartialEq for Scalar {
@@ -171,5 +182,27 @@ impl From<f32> for Scalar {
 impl From<f64> for Scalar {
     fn from(value: f64) -> Self {
         Scalar::Float(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_beside_a_tie_are_rounded_once() {
+        let bytes = |value: f64, dtype| Scalar::Float(value).to_bytes(dtype);
+        let tie = 1.0 + 2f64.powi(-8);
+        let beside = f64::from_bits(tie.to_bits() + 1);
+        assert_eq!(bytes(tie, DType::BF16), bf16::from_f32(1.0).to_ne_bytes());
+        assert_eq!(bytes(beside, DType::BF16), bf16::from_f32(1.0 + 2f32.powi(-7)).to_ne_bytes());
+        let tie = 1.0 + 2f64.powi(-11);
+        let beside = f64::from_bits(tie.to_bits() + 1);
+        assert_eq!(bytes(tie, DType::F16), f16::from_f32(1.0).to_ne_bytes());
+        assert_eq!(bytes(beside, DType::F16), f16::from_f32(1.0 + 2f32.powi(-10)).to_ne_bytes());
+        assert_eq!(bytes(-2f64.powi(-25) * 1.5, DType::F16), f16::from_bits(0x8001).to_ne_bytes());
+        assert_eq!(bytes(65519.999_999_999, DType::F16), f16::MAX.to_ne_bytes());
+        assert_eq!(bytes(f64::INFINITY, DType::BF16), bf16::INFINITY.to_ne_bytes());
+        assert!(f64_to_f32_odd(f64::NAN).is_nan());
     }
 }

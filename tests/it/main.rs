@@ -6,4 +6,6 @@ mod bad_input;
 mod cli;
 mod cli_support;
 mod memory;
+mod naive;
+mod random;
 mod tidy;

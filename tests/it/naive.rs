@@ -19,6 +19,24 @@ pub struct Naive {
     pub data: Vec<Number>,
 }
 
+/// Rounded to odd, so that a second rounding sees on which side of a tie the value lies.
+fn odd(value: f64) -> f32 {
+    let nearest = value as f32;
+    if f64::from(nearest) == value || value.is_nan() {
+        return nearest;
+    }
+    let toward_zero = if f64::from(nearest).abs() > value.abs() { nearest.to_bits() - 1 } else { nearest.to_bits() };
+    f32::from_bits(toward_zero | 1)
+}
+
+/// How two numbers of one dtype compare; `None` if either is NaN.
+fn order(a: Number, b: Number) -> Option<std::cmp::Ordering> {
+    match (a, b) {
+        (Number::Int(a), Number::Int(b)) => Some(a.cmp(&b)),
+        _ => a.float().partial_cmp(&b.float()),
+    }
+}
+
 impl Number {
     pub fn float(self) -> f64 {
         match self {
@@ -44,8 +62,8 @@ impl Number {
             DType::Bool => Number::Int(i128::from(self.truth())),
             DType::F64 => Number::Float(self.float()),
             DType::F32 => Number::Float(f64::from(self.float() as f32)),
-            DType::F16 => Number::Float(f64::from(half::f16::from_f64(self.float()))),
-            DType::BF16 => Number::Float(f64::from(half::bf16::from_f64(self.float()))),
+            DType::F16 => Number::Float(f64::from(half::f16::from_f32(odd(self.float())))),
+            DType::BF16 => Number::Float(f64::from(half::bf16::from_f32(odd(self.float())))),
             integer => {
                 let bits = integer.size() * 8;
                 let masked = self.int() & ((1i128 << bits) - 1);
@@ -58,8 +76,8 @@ impl Number {
         match dtype {
             DType::F64 => self.float().to_ne_bytes().to_vec(),
             DType::F32 => (self.float() as f32).to_ne_bytes().to_vec(),
-            DType::F16 => half::f16::from_f64(self.float()).to_ne_bytes().to_vec(),
-            DType::BF16 => half::bf16::from_f64(self.float()).to_ne_bytes().to_vec(),
+            DType::F16 => half::f16::from_f32(odd(self.float())).to_ne_bytes().to_vec(),
+            DType::BF16 => half::bf16::from_f32(odd(self.float())).to_ne_bytes().to_vec(),
             integer => self.int().to_ne_bytes()[..integer.size()].to_vec(),
         }
     }
@@ -84,10 +102,6 @@ impl Naive {
         let mut data = Vec::new();
         for_each(shape, |coordinates| data.push(element(coordinates)));
         Naive { dtype, shape: shape.to_vec(), data }
-    }
-
-    pub fn cast(&self, dtype: DType) -> Naive {
-        Naive { dtype, shape: self.shape.clone(), data: self.data.iter().map(|number| number.to(dtype)).collect() }
     }
 
     pub fn unary(&self, op: UnaryOp) -> Naive {
@@ -123,9 +137,9 @@ impl Naive {
             let number = match (op, a, b) {
                 (BinaryOp::LogicalAnd, ..) => Number::Int(i128::from(self.at(at).truth() && other.at(at).truth())),
                 (BinaryOp::LogicalOr, ..) => Number::Int(i128::from(self.at(at).truth() || other.at(at).truth())),
-                (BinaryOp::Less, ..) => Number::Int(i128::from(a.float() < b.float())),
-                (BinaryOp::GreaterEqual, ..) => Number::Int(i128::from(a.float() >= b.float())),
-                (BinaryOp::Equal, ..) => Number::Int(i128::from(a.float() == b.float())),
+                (BinaryOp::Less, ..) => Number::Int(i128::from(order(a, b).is_some_and(std::cmp::Ordering::is_lt))),
+                (BinaryOp::GreaterEqual, ..) => Number::Int(i128::from(order(a, b).is_some_and(std::cmp::Ordering::is_ge))),
+                (BinaryOp::Equal, ..) => Number::Int(i128::from(order(a, b).is_some_and(std::cmp::Ordering::is_eq))),
                 (BinaryOp::Add, Number::Int(a), Number::Int(b)) => Number::Int(a + b),
                 (BinaryOp::Subtract, Number::Int(a), Number::Int(b)) => Number::Int(a - b),
                 (BinaryOp::Multiply, Number::Int(a), Number::Int(b)) => Number::Int(a * b),
@@ -169,6 +183,7 @@ impl Naive {
         })
     }
 
+    #[allow(dead_code, reason = "not drawn yet")]
     pub fn reshape(&self, shape: &[usize]) -> Naive {
         Naive { dtype: self.dtype, shape: shape.to_vec(), data: self.data.clone() }
     }
@@ -177,6 +192,7 @@ impl Naive {
         Naive::make(self.dtype, shape, |at| self.at(at))
     }
 
+    #[allow(dead_code, reason = "not drawn yet")]
     pub fn compress(&self, mask: &Naive) -> Naive {
         let data: Vec<Number> = self.data.iter().zip(&mask.data).filter(|(_, keep)| keep.truth()).map(|(number, _)| *number).collect();
         Naive { dtype: self.dtype, shape: vec![data.len()], data }
@@ -197,23 +213,25 @@ impl Naive {
             Finish::Any | Finish::All => DType::Bool,
             _ => self.dtype,
         };
-        let shape = if keepdims { (0..self.shape.len()).map(|axis| if axes.contains(&axis) { 1 } else { self.shape[axis] }).collect() } else { shape };
+        let shape = if keepdims {
+            (0..self.shape.len()).map(|axis| if axes.contains(&axis) { 1 } else { self.shape[axis] }).collect()
+        } else {
+            shape
+        };
         Naive { dtype, shape, data: groups.iter().map(|group| finish_group(finish, self.dtype, group).to(dtype)).collect() }
     }
 }
 
 /// Sums are exact in f64 as long as the drawn numbers are small dyadic ones.
 fn finish_group(finish: Finish, dtype: DType, group: &[Number]) -> Number {
-    let sum: f64 = group.iter().map(|number| number.float()).sum();
+    // Rust's empty sum is -0, NumPy's is 0.
+    let sum: f64 = if group.is_empty() { 0.0 } else { group.iter().map(|number| number.float()).sum() };
     let count = group.len() as f64;
     match finish {
         Finish::Sum if dtype.is_float() => Number::Float(sum),
         Finish::Sum => Number::Int(group.iter().map(|number| number.int()).sum()),
         Finish::Mean => Number::Float(sum / count),
-        Finish::Var { .. } => {
-            let mean = sum / count;
-            Number::Float(group.iter().map(|number| (number.float() - mean) * (number.float() - mean)).sum::<f64>() / count)
-        }
+        Finish::Var { .. } => Number::Float(variance(group)),
         Finish::Min => group.iter().copied().reduce(|a, b| extreme(a, b, true)).unwrap_or(Number::Int(0)),
         Finish::Max => group.iter().copied().reduce(|a, b| extreme(a, b, false)).unwrap_or(Number::Int(0)),
         Finish::Any => Number::Int(i128::from(group.iter().any(|number| number.truth()))),
@@ -221,6 +239,20 @@ fn finish_group(finish: Finish, dtype: DType, group: &[Number]) -> Number {
         Finish::CountNonzero => Number::Int(group.iter().filter(|number| number.truth()).count() as i128),
         other => unreachable!("{other:?} is not drawn"),
     }
+}
+
+/// The variance of multiples of 1/4096, rounded once.
+fn variance(group: &[Number]) -> f64 {
+    let scaled = || group.iter().map(|number| (number.float() * 4096.0) as i128);
+    let (count, sum) = (group.len() as i128, scaled().sum::<i128>());
+    let deviation = count * scaled().map(|value| value * value).sum::<i128>() - sum * sum;
+    if deviation == 0 || count == 0 {
+        return if count == 0 { f64::NAN } else { 0.0 };
+    }
+    let shift = deviation.leading_zeros() - 1;
+    let (shifted, divisor) = (deviation << shift, count * count);
+    let quotient = (shifted / divisor) | i128::from(shifted % divisor != 0);
+    quotient as f64 * 2f64.powi(-24 - shift as i32)
 }
 
 fn extreme(a: Number, b: Number, smallest: bool) -> Number {

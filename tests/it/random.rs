@@ -3,7 +3,7 @@
 //! `OUTCORE_RANDOM_CASES=100000 cargo test --release random_graphs` runs a long campaign; a failure prints its seed.
 
 use crate::naive::{Naive, Number};
-use outcore::{Array, BinaryOp, CastMode, DType, Finish, Session, SliceItem, SumMode, UnaryOp};
+use outcore::{Array, BinaryOp, CastMode, DType, Element, Finish, Isa, Session, SliceItem, SumMode, UnaryOp};
 
 /// A small generator of its own, so that a seed means the same case everywhere.
 struct Draw(u64);
@@ -41,8 +41,15 @@ fn leaf(draw: &mut Draw, session: &Session) -> Pair {
     let count: usize = shape.iter().product();
     let data = (0..count).map(|_| number(draw, dtype)).collect();
     let naive = Naive { dtype, shape: shape.clone(), data };
-    let array = session.from_bytes(dtype, &shape, &naive.bytes()).expect("a leaf");
+    let array = in_memory(session, &naive);
     Pair { array, naive }
+}
+
+fn in_memory(session: &Session, naive: &Naive) -> Array {
+    outcore::dispatch!(naive.dtype, T => {
+        let elements: Vec<T> = naive.bytes().chunks_exact(size_of::<T>()).map(<T as Element>::from_bytes).collect();
+        session.from_ndarray(ndarray::ArrayD::from_shape_vec(naive.shape.as_slice(), elements).unwrap())
+    })
 }
 
 fn number(draw: &mut Draw, dtype: DType) -> Number {
@@ -56,15 +63,15 @@ fn number(draw: &mut Draw, dtype: DType) -> Number {
 }
 
 fn step(draw: &mut Draw, pool: &[Pair]) -> Option<Pair> {
-    let a = pool[draw.below(pool.len())].clone();
+    let [a, b, c] = std::array::from_fn(|_| pool[draw.below(pool.len())].clone());
     match draw.below(9) {
         0 => unary(draw, &a),
-        1..=3 => binary(draw, &a, &pool[draw.below(pool.len())].clone()),
+        1..=3 => binary(draw, &a, &b),
         4 => Some(slice(draw, &a)),
         5 => Some(permute(draw, &a)),
         6 => reduce(draw, &a),
         7 => Some(stretch(draw, &a)),
-        _ => select(draw, &a, &pool[draw.below(pool.len())].clone(), &pool[draw.below(pool.len())].clone()),
+        _ => select(&a, &b, &c),
     }
 }
 
@@ -80,7 +87,10 @@ fn stretched(shapes: &[&[usize]]) -> Option<Vec<usize>> {
     let rank = shapes.iter().map(|shape| shape.len()).max()?;
     (0..rank)
         .map(|axis| {
-            let lengths = shapes.iter().filter_map(|shape| (axis + shape.len()).checked_sub(rank).map(|place| shape[place])).filter(|&length| length != 1);
+            let lengths = shapes
+                .iter()
+                .filter_map(|shape| (axis + shape.len()).checked_sub(rank).map(|place| shape[place]))
+                .filter(|&length| length != 1);
             lengths.clone().all(|length| Some(length) == lengths.clone().next()).then(|| lengths.clone().next().unwrap_or(1))
         })
         .collect()
@@ -89,8 +99,17 @@ fn stretched(shapes: &[&[usize]]) -> Option<Vec<usize>> {
 fn binary(draw: &mut Draw, a: &Pair, b: &Pair) -> Option<Pair> {
     let shape = stretched(&[&a.naive.shape, &b.naive.shape])?;
     let op = draw.pick(&[
-        BinaryOp::Add, BinaryOp::Subtract, BinaryOp::Multiply, BinaryOp::Divide, BinaryOp::Minimum, BinaryOp::Maximum, BinaryOp::Less,
-        BinaryOp::GreaterEqual, BinaryOp::Equal, BinaryOp::LogicalAnd, BinaryOp::LogicalOr,
+        BinaryOp::Add,
+        BinaryOp::Subtract,
+        BinaryOp::Multiply,
+        BinaryOp::Divide,
+        BinaryOp::Minimum,
+        BinaryOp::Maximum,
+        BinaryOp::Less,
+        BinaryOp::GreaterEqual,
+        BinaryOp::Equal,
+        BinaryOp::LogicalAnd,
+        BinaryOp::LogicalOr,
     ]);
     let common = a.naive.dtype.promote(b.naive.dtype);
     if op == BinaryOp::Subtract && common == DType::Bool {
@@ -99,9 +118,8 @@ fn binary(draw: &mut Draw, a: &Pair, b: &Pair) -> Option<Pair> {
     Some(Pair { array: Array::binary(op, &a.array, &b.array), naive: a.naive.binary(op, &b.naive, &shape) })
 }
 
-fn select(draw: &mut Draw, mask: &Pair, a: &Pair, b: &Pair) -> Option<Pair> {
+fn select(mask: &Pair, a: &Pair, b: &Pair) -> Option<Pair> {
     let shape = stretched(&[&mask.naive.shape, &a.naive.shape, &b.naive.shape])?;
-    let _ = draw;
     let condition = Array::cast_with(&mask.array, DType::Bool, CastMode::Checked);
     Some(Pair { array: outcore::where_(&condition, &a.array, &b.array), naive: Naive::select(&mask.naive, &a.naive, &b.naive, &shape) })
 }
@@ -116,7 +134,11 @@ fn slice(draw: &mut Draw, a: &Pair) -> Pair {
         let count = room.div_ceil(step.unsigned_abs() as usize);
         let (first, stop) = if step > 0 { (Some(start as i64), None) } else { (Some(start as i64 - 1), None) };
         // `-1` would wrap around to the last element: an empty slice is written as one.
-        let item = if count == 0 { SliceItem::Range { start: Some(0), stop: Some(0), step: 1 } } else { SliceItem::Range { start: first, stop, step } };
+        let item = if count == 0 {
+            SliceItem::Range { start: Some(0), stop: Some(0), step: 1 }
+        } else {
+            SliceItem::Range { start: first, stop, step }
+        };
         items.push(item);
         ranges.push((from, step, count));
     }
@@ -128,7 +150,7 @@ fn permute(draw: &mut Draw, a: &Pair) -> Pair {
     for place in (1..order.len()).rev() {
         order.swap(place, draw.below(place + 1));
     }
-    Pair { array: a.array.permute(&order), naive: a.naive.permute(&order) }
+    Pair { array: a.array.permute(order.iter().copied()), naive: a.naive.permute(&order) }
 }
 
 fn stretch(draw: &mut Draw, a: &Pair) -> Pair {
@@ -141,7 +163,16 @@ fn stretch(draw: &mut Draw, a: &Pair) -> Pair {
 
 fn reduce(draw: &mut Draw, a: &Pair) -> Option<Pair> {
     let axes: Vec<usize> = (0..a.naive.shape.len()).filter(|_| draw.below(2) == 0).collect();
-    let finish = draw.pick(&[Finish::Sum, Finish::Mean, Finish::Var { ddof: 0 }, Finish::Min, Finish::Max, Finish::Any, Finish::All, Finish::CountNonzero]);
+    let finish = draw.pick(&[
+        Finish::Sum,
+        Finish::Mean,
+        Finish::Var { ddof: 0 },
+        Finish::Min,
+        Finish::Max,
+        Finish::Any,
+        Finish::All,
+        Finish::CountNonzero,
+    ]);
     let empty = axes.iter().any(|&axis| a.naive.shape[axis] == 0);
     if empty && matches!(finish, Finish::Min | Finish::Max) {
         return None;
@@ -163,22 +194,20 @@ fn reduce(draw: &mut Draw, a: &Pair) -> Option<Pair> {
 }
 
 fn session(draw: &mut Draw) -> Session {
-    let mut builder = Session::builder().memory_bytes(draw.pick(&[64 << 20, 1 << 30])).threads(1 + draw.below(3));
+    let mut builder = Session::builder().memory(draw.pick(&[64u64 << 20, 1 << 30])).threads(1 + draw.below(3));
     if draw.below(3) > 0 {
         builder = builder.block_bytes(draw.pick(&[1, 16, 64, 500, 4096]));
     }
-    builder.build().expect("a session")
+    builder.isa(draw.pick(&Isa::available())).build().expect("a session")
 }
 
-/// Equal bits, or both NaN; variances may differ in the last place of the oracle's own rounding.
-fn agree(dtype: DType, got: &[u8], want: &[u8], close: bool) -> bool {
-    if got.len() != want.len() {
-        return false;
-    }
-    got.chunks(dtype.size()).zip(want.chunks(dtype.size())).all(|(a, b)| {
-        let (x, y) = (as_float(dtype, a), as_float(dtype, b));
-        a == b || (dtype.is_float() && x.is_nan() && y.is_nan()) || (close && dtype.is_float() && (x - y).abs() <= 1e-12 * y.abs().max(1e-3))
-    })
+/// Equal bits, or both NaN.
+fn agree(dtype: DType, got: &[u8], want: &[u8]) -> bool {
+    got.len() == want.len()
+        && got
+            .chunks(dtype.size())
+            .zip(want.chunks(dtype.size()))
+            .all(|(a, b)| a == b || (dtype.is_float() && as_float(dtype, a).is_nan() && as_float(dtype, b).is_nan()))
 }
 
 fn as_float(dtype: DType, bytes: &[u8]) -> f64 {
@@ -191,7 +220,8 @@ fn as_float(dtype: DType, bytes: &[u8]) -> f64 {
     }
 }
 
-fn case(seed: u64) {
+/// Why the case of `seed` fails, if it does.
+fn case(seed: u64) -> Result<(), String> {
     let mut draw = Draw(seed);
     let first = session(&mut draw);
     let mut pool: Vec<Pair> = (0..1 + draw.below(3)).map(|_| leaf(&mut draw, &first)).collect();
@@ -206,19 +236,39 @@ fn case(seed: u64) {
     let mut seen: Option<Vec<u8>> = None;
     for _ in 0..3 {
         let session = session(&mut draw);
-        let got = session.eval_any(&last.array).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        assert_eq!((got.dtype(), got.shape()), (last.naive.dtype, last.naive.shape.as_slice()), "seed {seed}");
-        assert!(agree(got.dtype(), got.bytes(), &last.naive.bytes(), true), "seed {seed}: {:?}\ngot  {:?}\nwant {:?}", got.shape(), got.bytes(), last.naive.bytes());
-        if let Some(seen) = &seen {
-            assert!(agree(got.dtype(), got.bytes(), seen, false), "seed {seed}: the result changed with the limits");
+        let got = session.eval_all([&last.array]).map_err(|error| error.to_string())?.remove(0);
+        let (dtype, want) = (last.naive.dtype, last.naive.bytes());
+        if (got.dtype(), got.shape()) != (dtype, last.naive.shape.as_slice()) {
+            return Err(format!("{} {:?} for {dtype} {:?}", got.dtype(), got.shape(), last.naive.shape));
+        }
+        if !agree(dtype, got.bytes(), &want) {
+            let place = got.bytes().chunks(dtype.size()).zip(want.chunks(dtype.size())).position(|(a, b)| a != b).unwrap_or(0);
+            return Err(format!("{dtype} {:?}: {:?} at {place} for {:?}", got.shape(), got.scalar(place), last.naive.data[place]));
+        }
+        if seen.as_ref().is_some_and(|seen| !agree(dtype, got.bytes(), seen)) {
+            return Err("the result changed with the limits".to_string());
         }
         seen = Some(got.bytes().to_vec());
     }
+    Ok(())
 }
 
 #[test]
 fn random_graphs() {
     let cases: u64 = std::env::var("OUTCORE_RANDOM_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1500);
     let start: u64 = std::env::var("OUTCORE_RANDOM_START").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    (start..start + cases).for_each(case);
+    let failed: Vec<(u64, String)> = (start..start + cases).filter_map(|seed| case(seed).err().map(|text| (seed, text))).take(20).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// A view of one element reached the result with the axes it had before `reshape`, and the process panicked.
+#[test]
+#[ignore = "known to fail"]
+fn one_element_reshaped_to_more_axes_keeps_its_new_axes() {
+    let session = Session::builder().memory(64u64 << 20).build().unwrap();
+    let x = session.from_ndarray(ndarray::arr0(3i32));
+    for array in [x.reshape([1, 1]), (&x + &x).reshape([1, 1]), x.sum(..).reshape([1, 1])] {
+        let got = session.eval_all([&array]).unwrap().remove(0);
+        assert_eq!(got.shape(), [1, 1]);
+    }
 }
