@@ -360,11 +360,11 @@ fn absorb_extremes<I: InstructionSet, const SMALLEST: bool>(
 macro_rules! tested {
     ($dtype:expr, $tile:ident, $t:ident, $cells:ident => $body:expr) => {{
         macro_rules! of {
-                                                                                ($u:ty, $float:expr) => {{
-                                                                                    type $t = Bits<$u, $float>;
-                                                                                    cut!($tile, { size_of::<$u>() }, $cells => $body)
-                                                                                }};
-                                                                            }
+                                                                                    ($u:ty, $float:expr) => {{
+                                                                                        type $t = Bits<$u, $float>;
+                                                                                        cut!($tile, { size_of::<$u>() }, $cells => $body)
+                                                                                    }};
+                                                                                }
         match ($dtype.size(), $dtype.is_float()) {
             (1, _) => of!(u8, false),
             (2, false) => of!(u16, false),

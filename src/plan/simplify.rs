@@ -10,6 +10,7 @@ use crate::{
     kernel::program::CastMode,
     nd::{DType, Dims, Element, Scalar, SliceItem},
 };
+use std::collections::{BTreeSet, HashMap};
 
 /// The simplified graph and where the requested nodes went.
 pub fn simplify(graph: &Graph, roots: &[NodeId]) -> Result<(Graph, Vec<NodeId>)> {
@@ -87,24 +88,23 @@ fn rewrite(builder: &mut GraphBuilder, node: &Node, args: Vec<NodeId>) -> Result
 fn reshape(builder: &mut GraphBuilder, value: NodeId, target: Vec<i64>) -> Result<NodeId> {
     let from = builder.graph().node(value).shape();
     // Values that the reshape passes through, parents before children.
-    let mut order = vec![value];
-    let mut place = 0;
-    while place < order.len() {
-        let node = builder.graph().node(order[place]).clone();
+    let mut order = BTreeSet::from([value]);
+    let mut waiting = vec![value];
+    while let Some(id) = waiting.pop() {
+        let node = builder.graph().node(id);
         if is_elementwise(&node.op) && node.shape() == from {
-            order.extend(node.args.iter().filter(|arg| !builder.graph().node(**arg).shape().is_empty()).copied());
+            let below = node.args.iter().copied().filter(|arg| !builder.graph().node(*arg).shape().is_empty());
+            waiting.extend(below.filter(|arg| order.insert(*arg)));
         }
-        place += 1;
     }
-    order.sort_unstable();
-    order.dedup();
-    let mut moved = std::collections::HashMap::new();
+    let mut moved = HashMap::new();
     for id in order {
         let node = builder.graph().node(id).clone();
         let made = if node.shape() == target_shape(&target) {
             id
         } else if is_elementwise(&node.op)
             && node.shape() == from
+            && !from.is_empty()
             && node.args.iter().all(|arg| moved.contains_key(arg) || builder.graph().node(*arg).shape().is_empty())
         {
             let args = node.args.iter().map(|arg| moved.get(arg).copied().unwrap_or(*arg)).collect();

@@ -5,6 +5,7 @@
 mod bad_input;
 mod cli;
 mod cli_support;
+mod examples;
 mod memory;
 mod naive;
 mod random;
