@@ -17,6 +17,7 @@ use std::{
 };
 
 /// A graph with what its leaves are.
+#[derive(Clone)]
 pub(super) struct Work {
     pub graph: Graph,
     /// The node of every root that was asked for, in order.

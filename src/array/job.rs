@@ -6,7 +6,7 @@ use super::{
     graph::{Work, build, unbound},
     node::Array,
     outputs::{Files, Save},
-    phases::{Asked, assume_masks, count_masks, merge, run},
+    phases::{Asked, assume_masks, count_masks, merge, prove_phases, run},
     session::Session,
     size::show_memory,
     words::{DType, Region},
@@ -132,6 +132,7 @@ impl Job {
         let mut work = self.build()?;
         let files = Files::check(self.paths(), &work.paths, self.save)?;
         let limits = self.session.limits();
+        prove_phases(&self.asked(), &work, limits)?;
         let mut phases = count_masks(&self.session, &mut work, limits)?;
         let results = self.result_shapes(&work)?;
         let plan = plan_beside_results(&self.asked(), &work, limits, results.iter().flatten())?;

@@ -80,6 +80,17 @@ pub(super) fn assume_masks(work: &mut Work) -> Result<Vec<Decision>> {
     Ok(said)
 }
 
+/// Plans all phases before the first one runs, masks taken to be all true. A refusal is the one of the hungriest phase, so
+/// that the budget it names works for all.
+pub(super) fn prove_phases(asked: &Asked, work: &Work, limits: &Limits) -> Result<()> {
+    let Some(level) = next_level(work) else { return Ok(()) };
+    let counting = counting_plan(work, &level, limits).map(drop);
+    let mut bounded = work.clone();
+    assume_masks(&mut bounded)?;
+    let refusals = [counting, asked.plan(&bounded, limits).map(drop)].into_iter().filter_map(Result::err);
+    refusals.max_by_key(Error::needed_bytes).map_or(Ok(()), Err)
+}
+
 fn plural(masks: usize) -> String {
     if masks == 1 { "1 mask is".to_string() } else { format!("{masks} masks are") }
 }
@@ -99,7 +110,8 @@ fn next_level(work: &Work) -> Option<BTreeMap<NodeId, NodeId>> {
     (!level.is_empty()).then_some(level)
 }
 
-fn count(session: &Session, work: &Work, level: &BTreeMap<NodeId, NodeId>, limits: &Limits) -> Result<(HashMap<NodeId, usize>, RunStats)> {
+/// The plan that counts the masks of a level, and those masks in the order of its outputs.
+fn counting_plan(work: &Work, level: &BTreeMap<NodeId, NodeId>, limits: &Limits) -> Result<(Plan, Vec<NodeId>)> {
     let mut masks: Vec<NodeId> = level.values().copied().collect();
     masks.sort_unstable();
     masks.dedup();
@@ -111,7 +123,11 @@ fn count(session: &Session, work: &Work, level: &BTreeMap<NodeId, NodeId>, limit
         outputs.push((format!("count of mask {}", index + 1), builder.push(Op::Reduce(reduction), vec![*place])?));
     }
     let graph = builder.finish();
-    let plan = plan(&graph, &Request { outputs, checks: Vec::new(), layout: "memory".to_string() }, limits)?;
+    Ok((plan(&graph, &Request { outputs, checks: Vec::new(), layout: "memory".to_string() }, limits)?, masks))
+}
+
+fn count(session: &Session, work: &Work, level: &BTreeMap<NodeId, NodeId>, limits: &Limits) -> Result<(HashMap<NodeId, usize>, RunStats)> {
+    let (plan, masks) = counting_plan(work, level, limits)?;
     let mut counted = vec![0i64; masks.len()];
     let mut closures: Vec<_> = counted
         .iter_mut()

@@ -14,6 +14,9 @@ use crate::{
 /// Queues, plans and other small things of the engine.
 pub const OVERHEAD_BYTES: u64 = 256 * 1024;
 
+/// Bytes of the smallest block that is offered: below it a job would finish one day only. A smaller one can be asked for.
+const LEAST_BLOCK_BYTES: u64 = 16 * 1024;
+
 /// Bytes of the states of a number of outputs.
 pub type StateBytes<'a> = Box<dyn Fn(u64) -> u64 + 'a>;
 
@@ -86,15 +89,15 @@ fn candidates(limits: &Limits) -> Vec<(u64, u64, usize)> {
         list.push((block, run.max(block), threads));
     }
     let mut smaller = block;
-    while smaller > 256 {
+    loop {
         for in_flight in [threads.min(2), 1] {
             list.push((smaller, smaller, in_flight));
         }
-        smaller /= 4;
+        if smaller <= LEAST_BLOCK_BYTES {
+            return list;
+        }
+        smaller = (smaller / 4).max(LEAST_BLOCK_BYTES);
     }
-    list.push((smaller.min(block), smaller.min(block), 1));
-    list.push((1, 1, 1));
-    list
 }
 
 fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, in_flight: usize) -> Fitted {
