@@ -113,7 +113,24 @@ impl Array {
     #[must_use]
     #[track_caller]
     pub fn clip(&self, low: impl Into<Operand>, high: impl Into<Operand>) -> Array {
-        self.maximum(low).minimum(high)
+        let within = |bound: Operand| match bound {
+            Operand::Scalar(literal) => Operand::Scalar(self.clip_bound(literal)),
+            array @ Operand::Array(_) => array,
+        };
+        self.maximum(within(low.into())).minimum(within(high.into()))
+    }
+
+    /// A bound of `clip`: beyond the integers of the array's dtype it is as good as the last of them.
+    pub(super) fn clip_bound(&self, bound: Scalar) -> Scalar {
+        match (bound, self.dtype()) {
+            (Scalar::Int(value), Ok(dtype)) if dtype.is_integer() => {
+                let bits = 8 * dtype.size() as u32;
+                let (lowest, highest) =
+                    if dtype.is_unsigned() { (0, (1i128 << bits) - 1) } else { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) };
+                Scalar::Int(value.clamp(lowest, highest))
+            }
+            _ => bound,
+        }
     }
 }
 
@@ -243,7 +260,12 @@ fn try_binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarS
     if op == BinaryOp::Power && side == ScalarSide::Right {
         refuse_negative_power(dtype, literal)?;
     }
-    let met = weak_promote(literal, dtype)?;
+    let met = match op {
+        // What any literal is converted to, whether or not it fits the array's dtype.
+        BinaryOp::LogicalAnd | BinaryOp::LogicalOr | BinaryOp::LogicalXor => dtype,
+        BinaryOp::Divide if !dtype.is_float() => DType::F64,
+        _ => weak_promote(literal, dtype)?,
+    };
     if op == BinaryOp::Power
         && side == ScalarSide::Right
         && let Some(result) = power_of(value, literal, met)?

@@ -163,8 +163,8 @@ fn flags_that_make_no_sense() {
         (&["--block", "0"], &["block"]),
         (&["--sum", "fast"], &["fast", "exact"]),
         (&["--io", "magic"], &["magic", "mmap"]),
-        (&["--report", "r.html"], &["not yet", "json"]),
-        (&["--report", "r.csv"], &["not yet"]),
+        (&["--report", "r.html"], &["not available yet", "json"]),
+        (&["--report", "r.csv"], &["not available yet"]),
         (&["--report", "r"], &["FILE.json"]),
         (&["--no-such-flag"], &["--no-such-flag"]),
     ];
