@@ -3,7 +3,7 @@
 
 use crate::{errors, output::Style};
 use clap::{
-    Args, Parser, Subcommand, ValueEnum,
+    Args, CommandFactory, Parser, Subcommand, ValueEnum,
     builder::FalseyValueParser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
@@ -230,7 +230,7 @@ pub fn parse() -> Result<Low, ExitCode> {
             let _ = error.print();
             ExitCode::from(errors::USAGE)
         }
-        _ => errors::report(&in_own_words(&error), style_of(&words)),
+        _ => errors::report(&in_own_words(&error, &words), style_of(&words)),
     })
 }
 
@@ -242,7 +242,7 @@ fn style_of(words: &[OsString]) -> Style {
 }
 
 /// The error of the parser of flags as one of this program's.
-fn in_own_words(error: &clap::Error) -> Error {
+fn in_own_words(error: &clap::Error, words: &[OsString]) -> Error {
     let about = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
@@ -251,8 +251,12 @@ fn in_own_words(error: &clap::Error) -> Error {
         return Error::usage(format!("`outcore {mode}` is not available yet")).hint("`outcore --help` lists what is");
     }
     let flag = about(ContextKind::InvalidArg).unwrap_or_default();
-    if error.kind() == ErrorKind::UnknownArgument && LATER_FLAGS.contains(&name_of_flag(flag)) {
-        return unknown_flag(flag);
+    if error.kind() == ErrorKind::UnknownArgument {
+        // An unknown flag before the statements was taken for them, so that the error is about what follows.
+        let unknown = words.iter().filter_map(|word| word.to_str()).find(|word| looks_like_a_flag(word) && !is_known(word));
+        if let Some(word) = unknown.filter(|word| !flag.starts_with("--") || LATER_FLAGS.contains(&name_of_flag(word))) {
+            return unknown_flag(word);
+        }
     }
     let text = error.render().to_string();
     // The usage line and the way to the help repeat what is known.
@@ -260,7 +264,7 @@ fn in_own_words(error: &clap::Error) -> Error {
     let text = text.split("\n\nFor more information").next().unwrap_or_default().trim().trim_start_matches("error: ");
     let (message, tip) = text.split_once("\n\n  tip: ").map_or((text, None), |(message, tip)| (message, Some(tip)));
     let spelled = spelling(name_of_flag(flag));
-    let message = if spelled.starts_with("--") { message.to_string() } else { message.replace(&format!("'{flag}'"), &spelled) };
+    let message = if spelled.starts_with('-') { message.to_string() } else { message.replace(&format!("'{flag}'"), &spelled) };
     match tip {
         Some(tip) => Error::usage(message).hint(tip.trim()),
         None => Error::usage(message),
@@ -277,6 +281,14 @@ pub fn spelling(flag: &str) -> String {
     let variable = format!("OUTCORE_{}", flag.trim_start_matches('-').to_uppercase().replace('-', "_"));
     let typed = env::args_os().any(|word| name_of_flag(&word.to_string_lossy()) == flag);
     if !typed && env::var_os(&variable).is_some() { variable } else { flag.to_string() }
+}
+
+/// Whether some mode has this flag.
+fn is_known(word: &str) -> bool {
+    let name = name_of_flag(word).trim_start_matches('-');
+    let command = Low::command();
+    let has = |command: &clap::Command| command.get_arguments().any(|argument| argument.get_long() == Some(name));
+    matches!(name, "help" | "version") || has(&command) || command.get_subcommands().any(has)
 }
 
 /// Whether a word in the place of statements is a misspelt flag: a double minus before a word is no arithmetic that anyone means.
@@ -297,7 +309,6 @@ pub fn unknown_flag(text: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn flags_are_consistent() {
