@@ -249,7 +249,22 @@ fn try_binary(op: BinaryOp, left: &Array, right: &Array) -> Result<Array> {
         _ => {}
     }
     let rule = binary_rule(op, a.dtype.promote(b.dtype))?;
+    let right = if op == BinaryOp::Power { &checked_exponent(right, rule.operand)? } else { right };
     Array::make(Op::Binary(op), vec![promoted(left, rule.operand)?, promoted(right, rule.operand)?])
+}
+
+/// `exponent`, whose elements below zero are an error when they are computed if it meets integers, as in NumPy.
+///
+/// A checked cast of the negative part, which is zero where all is well, is what tells: kernels report nothing else.
+fn checked_exponent(exponent: &Array, met: DType) -> Result<Array> {
+    let dtype = exponent.known()?.dtype;
+    if !met.is_integer() || !dtype.is_integer() || dtype.is_unsigned() {
+        return Ok(exponent.clone());
+    }
+    let zero = constant(Scalar::Float(0.0), DType::F64)?;
+    let below = Array::make(Op::Binary(BinaryOp::Minimum), vec![promoted(exponent, DType::F64)?, zero])?;
+    let nothing = promoted(&promoted(&below, DType::U64)?, dtype)?;
+    Array::make(Op::Binary(BinaryOp::Add), vec![exponent.clone(), nothing])
 }
 
 fn try_binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarSide) -> Result<Array> {
@@ -273,6 +288,7 @@ fn try_binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarS
         return Ok(result);
     }
     let rule = binary_rule(op, met)?;
+    let value = if op == BinaryOp::Power && side == ScalarSide::Left { &checked_exponent(value, rule.operand)? } else { value };
     let (array, number) = (promoted(value, rule.operand)?, constant(literal, rule.operand)?);
     let args = if side == ScalarSide::Right { vec![array, number] } else { vec![number, array] };
     Array::make(Op::Binary(op), args)

@@ -123,6 +123,9 @@ fn expressions_that_make_no_sense() {
         (&["assert all(x < 299), 'too large'; x.sum()", "x.npy"], 1, &["all(x < 299)", "too large", "2, 99"]),
         (&["assert (x < 299).all()", "x.npy"], 1, &["2, 99"]),
         (&["x.astype(f8)", "x.npy"], 2, &["f64"]),
+        // Integers have no negative powers; the element is named.
+        (&["i = cast(t, i32) - 2; sum((i + 5) ** i)", "t=t.npy"], 65, &["-2 at index (0,)"]),
+        (&["2 ** (cast(t, i64) - 1)", "t=t.npy"], 65, &["-1 at index (0,)"]),
         (&["x + 1", "x.npy"], 2, &[]),
         (&["x", "x.npy", "-o", "y=z.npy"], 2, &["y"]),
         (&["x + 1", "x.npy", "-o", "z=z.npy"], 2, &["z"]),
