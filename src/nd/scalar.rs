@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(bytes(tie, DType::F16), f16::from_f32(1.0).to_ne_bytes());
         assert_eq!(bytes(beside, DType::F16), f16::from_f32(1.0 + 2f32.powi(-10)).to_ne_bytes());
         assert_eq!(bytes(-2f64.powi(-25) * 1.5, DType::F16), f16::from_bits(0x8001).to_ne_bytes());
-        assert_eq!(bytes(65519.999_999_999, DType::F16), f16::MAX.to_ne_bytes());
+        assert_eq!(bytes(65_519.999_999_999, DType::F16), f16::MAX.to_ne_bytes());
         assert_eq!(bytes(f64::INFINITY, DType::BF16), bf16::INFINITY.to_ne_bytes());
         assert!(f64_to_f32_odd(f64::NAN).is_nan());
     }

@@ -64,11 +64,14 @@ pub fn statements(command: &Eval) -> Result<(String, Vec<String>)> {
     if let Some(flag) = command.text.as_deref().filter(|text| args::looks_like_a_flag(text)) {
         return Err(args::unknown_flag(flag));
     }
-    match (&command.file, &command.text) {
-        (Some(path), first) => Ok((read_statements(path)?, first.iter().chain(&command.words).cloned().collect())),
-        (None, Some(text)) if !text.trim().is_empty() => Ok((text.clone(), command.words.clone())),
-        (None, _) => Err(Error::usage("no statements").hint("outcore eval 'x.mean(0)' x.npy")),
+    let (text, words) = match (&command.file, &command.text) {
+        (Some(path), first) => (read_statements(path)?, first.iter().chain(&command.words).cloned().collect()),
+        (None, text) => (text.clone().unwrap_or_default(), command.words.clone()),
+    };
+    if text.trim().is_empty() {
+        return Err(Error::usage("no statements").hint("outcore eval 'x.mean(0)' x.npy"));
     }
+    Ok((text, words))
 }
 
 fn read_statements(path: &Path) -> Result<String> {
