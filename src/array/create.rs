@@ -86,7 +86,15 @@ impl Session {
     #[must_use]
     #[track_caller]
     pub fn imagine(&self, dtype: DType, shape: impl AsRef<[usize]>) -> Array {
-        let made = Imagined::new(dtype, shape.as_ref()).map(|source| self.from_source(Arc::new(source)));
+        let name = format!("imagined {dtype} {}", show(shape.as_ref()));
+        self.imagine_as(&name, dtype, shape)
+    }
+
+    /// As [`Session::imagine`]; `name` is what plans call it.
+    #[must_use]
+    #[track_caller]
+    pub fn imagine_as(&self, name: &str, dtype: DType, shape: impl AsRef<[usize]>) -> Array {
+        let made = Imagined::new(name, dtype, shape.as_ref()).map(|source| self.from_source(Arc::new(source)));
         Array::settle(made, Some(self))
     }
 
@@ -286,10 +294,10 @@ struct Imagined {
 }
 
 impl Imagined {
-    fn new(dtype: DType, shape: &[usize]) -> Result<Self> {
+    fn new(name: &str, dtype: DType, shape: &[usize]) -> Result<Self> {
         let bytes = element_count(shape, dtype.size())? * dtype.size();
         let facts = SourceFacts {
-            name: format!("imagined {dtype} {}", show(shape)),
+            name: name.to_string(),
             shape: shape.to_vec(),
             dtype,
             dims: Dims::unnamed(shape.len()),

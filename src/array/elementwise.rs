@@ -113,7 +113,24 @@ impl Array {
     #[must_use]
     #[track_caller]
     pub fn clip(&self, low: impl Into<Operand>, high: impl Into<Operand>) -> Array {
-        self.maximum(low).minimum(high)
+        let within = |bound: Operand| match bound {
+            Operand::Scalar(literal) => Operand::Scalar(self.clip_bound(literal)),
+            array @ Operand::Array(_) => array,
+        };
+        self.maximum(within(low.into())).minimum(within(high.into()))
+    }
+
+    /// A bound of `clip`: beyond the integers of the array's dtype it is as good as the last of them.
+    pub(super) fn clip_bound(&self, bound: Scalar) -> Scalar {
+        match (bound, self.dtype()) {
+            (Scalar::Int(value), Ok(dtype)) if dtype.is_integer() => {
+                let bits = 8 * dtype.size() as u32;
+                let (lowest, highest) =
+                    if dtype.is_unsigned() { (0, (1i128 << bits) - 1) } else { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) };
+                Scalar::Int(value.clamp(lowest, highest))
+            }
+            _ => bound,
+        }
     }
 }
 
@@ -232,7 +249,22 @@ fn try_binary(op: BinaryOp, left: &Array, right: &Array) -> Result<Array> {
         _ => {}
     }
     let rule = binary_rule(op, a.dtype.promote(b.dtype))?;
+    let right = if op == BinaryOp::Power { &checked_exponent(right, rule.operand)? } else { right };
     Array::make(Op::Binary(op), vec![promoted(left, rule.operand)?, promoted(right, rule.operand)?])
+}
+
+/// `exponent`, whose elements below zero are an error when they are computed if it meets integers, as in NumPy.
+///
+/// A checked cast of the negative part, which is zero where all is well, is what tells: kernels report nothing else.
+fn checked_exponent(exponent: &Array, met: DType) -> Result<Array> {
+    let dtype = exponent.known()?.dtype;
+    if !met.is_integer() || !dtype.is_integer() || dtype.is_unsigned() {
+        return Ok(exponent.clone());
+    }
+    let zero = constant(Scalar::Float(0.0), DType::F64)?;
+    let below = Array::make(Op::Binary(BinaryOp::Minimum), vec![promoted(exponent, DType::F64)?, zero])?;
+    let nothing = promoted(&promoted(&below, DType::U64)?, dtype)?;
+    Array::make(Op::Binary(BinaryOp::Add), vec![exponent.clone(), nothing])
 }
 
 fn try_binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarSide) -> Result<Array> {
@@ -243,7 +275,12 @@ fn try_binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarS
     if op == BinaryOp::Power && side == ScalarSide::Right {
         refuse_negative_power(dtype, literal)?;
     }
-    let met = weak_promote(literal, dtype)?;
+    let met = match op {
+        // What any literal is converted to, whether or not it fits the array's dtype.
+        BinaryOp::LogicalAnd | BinaryOp::LogicalOr | BinaryOp::LogicalXor => dtype,
+        BinaryOp::Divide if !dtype.is_float() => DType::F64,
+        _ => weak_promote(literal, dtype)?,
+    };
     if op == BinaryOp::Power
         && side == ScalarSide::Right
         && let Some(result) = power_of(value, literal, met)?
@@ -251,6 +288,7 @@ fn try_binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarS
         return Ok(result);
     }
     let rule = binary_rule(op, met)?;
+    let value = if op == BinaryOp::Power && side == ScalarSide::Left { &checked_exponent(value, rule.operand)? } else { value };
     let (array, number) = (promoted(value, rule.operand)?, constant(literal, rule.operand)?);
     let args = if side == ScalarSide::Right { vec![array, number] } else { vec![number, array] };
     Array::make(Op::Binary(op), args)

@@ -75,6 +75,15 @@ impl Drop for Node {
 }
 
 impl Array {
+    /// What errors, plans and reports call the store that this array is; `None` if it is computed from others.
+    #[must_use]
+    pub fn source_name(&self) -> Option<&str> {
+        match &self.0.kind {
+            Kind::Source(leaf) => Some(&leaf.source.facts().name),
+            _ => None,
+        }
+    }
+
     pub(super) fn leaf(kind: Kind, meta: Meta, session: Option<Session>) -> Array {
         Array(Arc::new(Node { kind, args: Vec::new(), meta: Ok(meta), session }))
     }

@@ -57,6 +57,9 @@ impl Files {
             if let Some(other) = given[..index].iter().find(|other| same_file(other, path)) {
                 return Err(Error::output(format!("two outputs go to one file: {} and {}", other.display(), path.display())));
             }
+            if path.is_dir() {
+                return Err(Error::output(format!("cannot write {}: it is a folder", path.display())).hint("name a file inside it"));
+            }
             if !save.overwrite && fs::symlink_metadata(path).is_ok() {
                 return Err(Error::output(format!("output {} exists", path.display())).hint("another name, or `Save::new().overwrite()`"));
             }

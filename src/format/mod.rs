@@ -5,7 +5,7 @@
 
 use crate::{
     error::Result,
-    nd::{DType, shape::element_count},
+    nd::{DType, shape::element_count_strict},
 };
 
 pub mod npy;
@@ -15,9 +15,7 @@ mod python_literal;
 ///
 /// Lengths of 0 do not excuse the others: as in NumPy, `(2**62, 8, 0)` is refused, since its strides cannot be told.
 pub fn data_bytes(dtype: DType, shape: &[usize]) -> Result<usize> {
-    let lengths: Vec<usize> = shape.iter().map(|&length| length.max(1)).collect();
-    element_count(&lengths, dtype.size())?;
-    Ok(element_count(shape, dtype.size())? * dtype.size())
+    Ok(element_count_strict(shape, dtype.size())? * dtype.size())
 }
 
 /// The order in which a dense file stores the elements of an array.

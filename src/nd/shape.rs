@@ -86,11 +86,19 @@ impl fmt::Display for Dims {
 
 /// The number of elements of `shape`, or an error when it leaves `usize` or, times `item_bytes`, leaves `isize`.
 pub fn element_count(shape: &[usize], item_bytes: usize) -> Result<usize> {
+    if shape.contains(&0) { Ok(0) } else { count_full(shape, item_bytes) }
+}
+
+/// As [`element_count`], and an error also when the axes that are not empty are by themselves too long to address.
+pub fn element_count_strict(shape: &[usize], item_bytes: usize) -> Result<usize> {
+    let count = count_full(shape, item_bytes)?;
+    Ok(if shape.contains(&0) { 0 } else { count })
+}
+
+/// The number of elements if empty axes had one.
+fn count_full(shape: &[usize], item_bytes: usize) -> Result<usize> {
     let overflow = || Error::data(format!("shape {} with {item_bytes}-byte elements is larger than this machine can address", show(shape)));
-    if shape.contains(&0) {
-        return Ok(0);
-    }
-    let count = shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length)).ok_or_else(overflow)?;
+    let count = shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length.max(1))).ok_or_else(overflow)?;
     let bytes = count.checked_mul(item_bytes).ok_or_else(overflow)?;
     isize::try_from(bytes).map_err(|_| overflow())?;
     Ok(count)

@@ -14,6 +14,7 @@ use crate::{
 use std::{path::Path, sync::Arc};
 
 const RAW_EXAMPLE: &str = "a raw binary file is read as `file.bin?dtype=f32&shape=-1,128&offset=0&order=C`";
+const OUTPUTS_KNOWN: &str = "known are .npy, and .bin or .raw for elements without a header";
 const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 
 /// Opens what `path_text` names.
@@ -41,6 +42,7 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 /// ```
 pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
+    refuse_later(path, query, "`.npy` files are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`")?;
     if extension(path) == "npy" {
         let query = Query::parse(path_text, query)?;
         if let Some(key) = query.raw_key {
@@ -76,13 +78,39 @@ pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
 /// Starts the file that `path_text` names; the extension tells the format: `.npy`, or `.bin` and `.raw` without a header. C order, native bytes.
 pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Arc<dyn Target>> {
     let path = Path::new(path_text);
+    refuse_later(path_text, None, OUTPUTS_KNOWN)?;
     match extension(path_text).as_str() {
         "npy" => Ok(Arc::new(npy::create(path, dtype, shape, mode)?)),
         "bin" | "raw" => Ok(Arc::new(raw::create(path, dtype, shape, mode)?)),
         _ if path.is_dir() => Err(Error::output(format!("cannot write {path_text}: it is a directory")).hint("name a file inside it")),
-        _ => Err(Error::usage(format!("cannot tell the format of the output {path_text} from its extension"))
-            .hint("known are .npy, and .bin or .raw for elements without a header")),
+        _ => Err(Error::usage(format!("cannot tell the format of the output {path_text} from its extension")).hint(OUTPUTS_KNOWN)),
     }
+}
+
+/// Refuses by name what later versions read and write. A query with a `dtype` reads the bytes of any file that exists.
+fn refuse_later(path_text: &str, query: Option<&str>, hint: &str) -> Result<()> {
+    const SCHEMES: [&str; 6] = ["s3://", "gs://", "az://", "http://", "https://", "file://"];
+    const EXTENSIONS: [&str; 10] = ["zarr", "npz", "safetensors", "fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin", "ibin"];
+    let path = Path::new(path_text);
+    let exists = path.exists();
+    let later = |what: String| Err(Error::usage(format!("{path_text}: {what} not available yet")).hint(hint));
+    if let Some(scheme) = SCHEMES.iter().find(|scheme| path_text.starts_with(**scheme)).filter(|_| !exists) {
+        return later(format!("{scheme} paths are"));
+    }
+    if path_text.contains('*') && !exists {
+        return later("several files as one array are".to_string());
+    }
+    if query.is_some() && exists {
+        return Ok(());
+    }
+    // `x.safetensors#tensor`, `dir.zarr/group/array`.
+    let whole = if exists { path_text } else { path_text.rsplit_once('#').map_or(path_text, |(file, _)| file) };
+    let zarr = Path::new(whole).ancestors().map(|folder| extension(&folder.to_string_lossy())).any(|end| end == "zarr");
+    let end = if zarr { "zarr".to_string() } else { extension(whole) };
+    if EXTENSIONS.contains(&end.as_str()) {
+        return later(format!(".{end} is"));
+    }
+    Ok(())
 }
 
 /// Path and query. The query begins at the last `?`, unless there is a file of that whole name.

@@ -1,6 +1,6 @@
 //! Bad input: a clear message, the right exit code, nothing left behind.
 
-use crate::cli_support::{Folder, npy, npy_with_header};
+use crate::cli_support::{Folder, Run, npy, npy_with_header};
 use std::{fs, os::unix::fs::PermissionsExt, os::unix::fs::symlink};
 
 #[test]
@@ -17,6 +17,7 @@ fn files_that_are_not_what_they_say() {
         "huge.npy",
         &npy_with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775807, 9223372036854775807), }", &[]),
     );
+    place.write("wide.npy", &npy_with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 4611686018427387904, 8), }", &[]));
     place.write("object.npy", &npy("|O", &[1], &[0; 8]));
     place.write("struct.npy", &npy_with_header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", &[0; 4]));
     place.write("text.npy", &npy("<U4", &[1], &[0; 16]));
@@ -39,6 +40,13 @@ fn files_that_are_not_what_they_say() {
         ("odd.bin", 2, &["odd.bin", "?dtype="]),
         ("odd.bin?dtype=f32&shape=-1", 65, &["odd.bin", "7"]),
         ("odd.bin?dtype=what", 2, &["what"]),
+        ("wide.npy", 65, &["(0, 4611686018427387904, 8)"]),
+        ("data.zarr/group/a", 2, &[".zarr is not available yet"]),
+        ("x.npz", 2, &["not available yet"]),
+        ("x.fvecs", 2, &["not available yet"]),
+        ("x.safetensors#w", 2, &["not available yet"]),
+        ("s3://bucket/x.npy", 2, &["s3://", "not available yet"]),
+        ("shards/*.npy", 2, &["not available yet"]),
     ];
     for (path, code, parts) in cases {
         for words in [["info", path], ["head", path], ["stats", path]] {
@@ -65,6 +73,11 @@ fn files_that_may_not_be_read_or_written() {
     place.fails(&["eval", "x + 1", "x.npy", "-o", "nowhere/z.npy"], 73, &["nowhere"]);
     place.fails(&["eval", "x + 1", "x.npy", "-o", "locked"], 73, &["locked"]);
     place.fails(&["eval", "x + 1", "x.npy", "-o", "z.unknown"], 2, &["z.unknown"]);
+    place.fails(&["eval", "x + 1", "x.npy", "-o", "z.zarr"], 2, &["z.zarr", "not available yet"]);
+    place.fails(&["eval", "x + 1", "x.npy", "-o", "."], 73, &["folder"]);
+    place.fails(&["eval", "x + 1", "x.npy", "-o", "z.npy", "--report", "nowhere/r.json"], 73, &["nowhere", "--report"]);
+    fs::create_dir(place.path("r.json")).unwrap();
+    place.fails(&["eval", "x + 1", "x.npy", "-o", "z.npy", "--report", "r.json"], 73, &["r.json", "folder"]);
     fs::set_permissions(place.path("locked"), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -107,7 +120,12 @@ fn expressions_that_make_no_sense() {
         (&["x and 1", "x.npy"], 2, &["&"]),
         (&["min(x)", "x=none.npy"], 65, &["min"]),
         (&["assert x.shape[1] == 99; x.sum()", "x.npy"], 1, &["x.shape[1] == 99"]),
-        (&["assert all(x < 299), 'too large'; x.sum()", "x.npy"], 1, &["too large"]),
+        (&["assert all(x < 299), 'too large'; x.sum()", "x.npy"], 1, &["all(x < 299)", "too large", "2, 99"]),
+        (&["assert (x < 299).all()", "x.npy"], 1, &["2, 99"]),
+        (&["x.astype(f8)", "x.npy"], 2, &["f64"]),
+        // Integers have no negative powers; the element is named.
+        (&["i = cast(t, i32) - 2; sum((i + 5) ** i)", "t=t.npy"], 65, &["-2 at index (0,)"]),
+        (&["2 ** (cast(t, i64) - 1)", "t=t.npy"], 65, &["-1 at index (0,)"]),
         (&["x + 1", "x.npy"], 2, &[]),
         (&["x", "x.npy", "-o", "y=z.npy"], 2, &["y"]),
         (&["x + 1", "x.npy", "-o", "z=z.npy"], 2, &["z"]),
@@ -163,17 +181,36 @@ fn flags_that_make_no_sense() {
         (&["--block", "0"], &["block"]),
         (&["--sum", "fast"], &["fast", "exact"]),
         (&["--io", "magic"], &["magic", "mmap"]),
-        (&["--report", "r.html"], &["not yet", "json"]),
-        (&["--report", "r.csv"], &["not yet"]),
+        (&["--report", "r.html"], &["not available yet", "json"]),
+        (&["--report", "r.csv"], &["not available yet"]),
         (&["--report", "r"], &["FILE.json"]),
-        (&["--no-such-flag"], &["--no-such-flag"]),
+        (&["--no-such-flag"], &["outcore: error:", "--no-such-flag"]),
+        (&["--resume"], &["--resume is not available yet"]),
+        (&["--trace", "t.json"], &["--trace is not available yet"]),
+        (&["--scratch=."], &["--scratch is not available yet"]),
     ];
     for (flags, parts) in cases {
         let mut words = vec!["eval", "sum(x)", "x.npy"];
         words.extend(*flags);
         place.fails(&words, 2, parts);
     }
-    place.fails(&["evil", "1"], 2, &["evil"]);
+    place.fails(&["evil", "1"], 2, &["outcore: error:", "evil"]);
+    // A flag before the statements is no statement, though those may begin with a minus.
+    place.fails(&["eval", "--memroy", "1GiB", "-x", "x.npy"], 2, &["--memroy"]);
+    place.fails(&["eval", "--memroy=1GiB", "-x", "x.npy"], 2, &["--memroy"]);
+    place.fails(&["eval", "--trace", "t.json", "-x", "x.npy"], 2, &["--trace is not available yet"]);
+    place.fails(&["eval", ""], 2, &["no statements"]);
+    place.fails(&["eval", "-f", "-"], 2, &["no statements"]);
+    for mode in ["convert", "topk", "pca", "doctor"] {
+        place.fails(&[mode, "x.npy"], 2, &["outcore: error:", mode, "not available yet"]);
+    }
+    for (name, value) in
+        [("THREADS", "many"), ("THREADS", "0"), ("MEMORY", "lots"), ("SUM", "fast"), ("BLOCK", "0"), ("REPORT", "no/r.json")]
+    {
+        let name = format!("OUTCORE_{name}");
+        let ran = Run::of(place.command(&["eval", "1"]).env(&name, value).output().unwrap());
+        assert!(ran.code != 0 && ran.stderr.starts_with("outcore: error:") && ran.stderr.contains(&name), "{}", ran.stderr);
+    }
     place.fails(&["stats", "x.npy", "--each"], 2, &["--axis"]);
 }
 
@@ -196,7 +233,7 @@ fn a_budget_that_cannot_work_names_one_that_does() {
 #[test]
 fn errors_are_json_when_asked() {
     let place = Folder::new();
-    for words in [&["eval", "--json", "1 +"][..], &["--json", "eval", "--threads", "x", "1"]] {
+    for words in [&["eval", "--json", "1 +"][..], &["--json", "eval", "--threads", "x", "1"], &["--json", "convert"], &["evil", "--json"]] {
         let ran = place.run(words);
         assert_eq!(ran.code, 2);
         let error: serde_json::Value = serde_json::from_str(ran.stderr.trim()).unwrap();

@@ -6,6 +6,7 @@
 use crate::{
     array::{
         Array, Session,
+        node::Kind,
         parse::{
             ast::{Argument, AssignForm, Expr, ExprId, ExprKind, Sign, Statement, StatementKind, Statements},
             fold,
@@ -17,9 +18,10 @@ use crate::{
         },
     },
     error::{Error, ErrorKind, Result},
+    expr::Op,
     kernel::program::UnaryOp,
     nd::{DType, Scalar},
-    numeric::SumMode,
+    numeric::{Finish, SumMode},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -235,7 +237,8 @@ impl<'a> Builder<'a> {
                     let error = self.source.error(span, format!("assert needs a bool condition, this one is {dtype}"));
                     return Err(error.hint("compare, as in `all(x != 0)`"));
                 }
-                self.asserts.push((message.map_or(text, str::to_string), array));
+                let said = message.map(|message| format!(" ({message})")).unwrap_or_default();
+                self.asserts.push((format!("{text}{said}"), elements_of_all(&array).unwrap_or(array)));
                 Ok(())
             }
             Value::Tuple(_) => Err(self
@@ -412,6 +415,14 @@ impl<'a> Builder<'a> {
     pub(super) fn session(&self) -> Session {
         self.inputs.first().map_or_else(Session::default_session, |(_, array)| array.session())
     }
+}
+
+/// What `all(condition)` is about, so that the first place where it fails can be told; `None` if its length depends on data.
+fn elements_of_all(array: &Array) -> Option<Array> {
+    let Kind::Op(Op::Reduce(reduction)) = &array.0.kind else { return None };
+    let condition = array.0.args.first().filter(|_| reduction.finish == Finish::All)?;
+    let whole = array.rank().ok()? == 0 && condition.dtype().ok()? == DType::Bool && condition.shape().is_ok();
+    whole.then(|| condition.clone())
 }
 
 /// Deepest list; NumPy's arrays end at 64 axes.

@@ -269,7 +269,14 @@ fn spelled(keyword: &str) -> &str {
 
 pub(super) fn clip(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
     let (mut item, id) = arguments.need("x")?;
-    let (low, high) = (arguments.given("min"), arguments.given("max"));
+    let array = if let Value::Array(array) = &item.value { Some(array.clone()) } else { None };
+    let within = |mut bound: Operand| {
+        if let (Some(array), Value::Scalar(literal)) = (&array, &bound.0.value) {
+            bound.0.value = Value::Scalar(array.clip_bound(*literal));
+        }
+        bound
+    };
+    let (low, high) = (arguments.given("min").map(within), arguments.given("max").map(within));
     if low.is_none() && high.is_none() {
         return Err(builder
             .source

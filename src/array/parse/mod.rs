@@ -33,4 +33,5 @@ pub use build::{BuildOptions, Built, Program};
 pub use functions::{FunctionDoc, functions};
 pub use grammar::parse;
 pub use subscript::parse_slice;
+pub use suggest::nearest;
 pub use value::Value;

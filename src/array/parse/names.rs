@@ -51,6 +51,9 @@ impl Builder<'_> {
         if matches!(name, "np" | "numpy" | "math") {
             return error.hint("functions stand alone: `mean(x)`, not `np.mean(x)`");
         }
+        if let Some(dtype) = numpy_code(name) {
+            return error.hint(format!("did you mean `{dtype}`? NumPy's codes count bytes, these names count bits"));
+        }
         let known =
             CONSTANTS.into_iter().chain(self.names.keys().copied()).chain(DType::ALL.iter().flat_map(|d| [d.name(), d.numpy_name()]));
         match nearest(name, known) {
@@ -148,6 +151,11 @@ impl Builder<'_> {
             None => error.hint("attributes: .T, .shape, .dtype, .ndim, .size"),
         }
     }
+}
+
+/// The dtype of one of NumPy's codes that is no name here. (`i8` and `u8` are names: of one byte.)
+fn numpy_code(name: &str) -> Option<DType> {
+    matches!(name, "f2" | "f4" | "f8" | "i1" | "i2" | "i4" | "u1" | "u2" | "u4").then(|| name.parse().ok())?
 }
 
 /// The dtype that a bare word names: `f32`, `float32`, `float`.

@@ -197,6 +197,12 @@ fn operators_and_functions_build_arrays() {
             "y + [1, 2, 3]",
             "[]",
             "amin(x), 1",
+            "power(i, i)",
+            "2 ** i",
+            "i / 3_000_000_000",
+            "logical_or(i, 3_000_000_000)",
+            "clip(i, -3_000_000_000, 3_000_000_000)",
+            "assert all(x > 0), 'small'; x",
             "count_nonzero(m, axis=0)",
             "all(isfinite(x))",
         ],
@@ -397,7 +403,7 @@ fn asserts_are_decided_or_handed_on() {
     );
     let built = build("z = x / 2; assert all(isfinite(z)); assert z > -1, 'too small'");
     let messages: Vec<&str> = built.asserts.iter().map(|(message, _)| message.as_str()).collect();
-    assert_eq!(messages, ["assert all(isfinite(z))", "too small"]);
+    assert_eq!(messages, ["assert all(isfinite(z))", "assert z > -1 (too small)"]);
     assert!(built.asserts.iter().all(|(_, array)| array.dtype().unwrap() == DType::Bool));
     assert_eq!(built.result.unwrap().0, "z");
     assert_eq!(error("assert 1 > 2").kind(), ErrorKind::Assert);

@@ -2,7 +2,12 @@
 //! [`settings`](crate::settings).
 
 use crate::{errors, output::Style};
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::FalseyValueParser, error::ErrorKind};
+use clap::{
+    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    builder::FalseyValueParser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use outcore::Error;
 use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 
 /// Evaluates NumPy-like expressions over arrays larger than memory, inside a memory budget that is proved before anything runs.
@@ -151,9 +156,12 @@ pub struct Stats {
 /// `outcore eval` and `outcore explain`.
 #[derive(Debug, Args)]
 pub struct Eval {
-    /// Statements, then NAME=PATH for every input; one bare PATH is called x. With -f, inputs only.
-    /// For explain an input may be imagined: x=f32[4000000,768]
-    #[arg(value_name = "STATEMENTS | [NAME=]PATH", required_unless_present = "file")]
+    /// What to compute: 'z = (x - mean(x, 0)) / std(x, 0)'. With -f there are inputs only
+    // A statement may start with a minus. Apart from the inputs, so that flags after it stay flags.
+    #[arg(value_name = "STATEMENTS", required_unless_present = "file", allow_hyphen_values = true)]
+    pub text: Option<String>,
+    /// The inputs; one bare PATH is called x. For explain an input may be imagined: x=f32[4000000,768]
+    #[arg(value_name = "[NAME=]PATH")]
     pub words: Vec<String>,
     /// Read the statements from FILE; - is stdin
     #[arg(short = 'f', long, value_name = "FILE")]
@@ -188,6 +196,26 @@ impl Common {
     }
 }
 
+/// Modes that later versions have.
+const LATER_MODES: [&str; 14] = [
+    "convert",
+    "topk",
+    "audit",
+    "pca",
+    "kmeans",
+    "quantize",
+    "shuffle",
+    "split",
+    "verify",
+    "diff",
+    "digest",
+    "tune",
+    "doctor",
+    "completions",
+];
+/// Flags that later versions have.
+const LATER_FLAGS: [&str; 3] = ["--resume", "--trace", "--scratch"];
+
 /// The command line, or the exit code when there is nothing more to do: help was shown, or it makes no sense.
 pub fn parse() -> Result<Low, ExitCode> {
     let words: Vec<OsString> = env::args_os().collect();
@@ -197,22 +225,90 @@ pub fn parse() -> Result<Low, ExitCode> {
             let _ = error.print();
             ExitCode::SUCCESS
         }
-        // The flag itself may not have been parsed yet.
-        _ if words.iter().any(|word| word == "--json") || env::var_os("OUTCORE_JSON").is_some_and(|value| value == "1") => {
-            let text = error.render().to_string();
-            errors::report(&outcore::Error::usage(text.trim().trim_start_matches("error: ")), Style::Json)
-        }
-        _ => {
+        // Without any word the help is the answer.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let _ = error.print();
             ExitCode::from(errors::USAGE)
         }
+        _ => errors::report(&in_own_words(&error, &words), style_of(&words)),
     })
+}
+
+/// How an error is printed before flags are understood.
+fn style_of(words: &[OsString]) -> Style {
+    let set =
+        env::var("OUTCORE_JSON").is_ok_and(|value| !matches!(value.to_lowercase().as_str(), "" | "0" | "n" | "no" | "f" | "false" | "off"));
+    if set || words.iter().any(|word| word == "--json") { Style::Json } else { Style::Text }
+}
+
+/// The error of the parser of flags as one of this program's.
+fn in_own_words(error: &clap::Error, words: &[OsString]) -> Error {
+    let about = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    if let Some(mode) = about(ContextKind::InvalidSubcommand).filter(|mode| LATER_MODES.contains(mode)) {
+        return Error::usage(format!("`outcore {mode}` is not available yet")).hint("`outcore --help` lists what is");
+    }
+    let flag = about(ContextKind::InvalidArg).unwrap_or_default();
+    if error.kind() == ErrorKind::UnknownArgument {
+        // An unknown flag before the statements was taken for them, so that the error is about what follows.
+        let unknown = words.iter().filter_map(|word| word.to_str()).find(|word| looks_like_a_flag(word) && !is_known(word));
+        if let Some(word) = unknown.filter(|word| !flag.starts_with("--") || LATER_FLAGS.contains(&name_of_flag(word))) {
+            return unknown_flag(word);
+        }
+    }
+    let text = error.render().to_string();
+    // The usage line and the way to the help repeat what is known.
+    let text = text.split("\n\nUsage:").next().unwrap_or_default();
+    let text = text.split("\n\nFor more information").next().unwrap_or_default().trim().trim_start_matches("error: ");
+    let (message, tip) = text.split_once("\n\n  tip: ").map_or((text, None), |(message, tip)| (message, Some(tip)));
+    let spelled = spelling(name_of_flag(flag));
+    let message = if spelled.starts_with('-') { message.to_string() } else { message.replace(&format!("'{flag}'"), &spelled) };
+    match tip {
+        Some(tip) => Error::usage(message).hint(tip.trim()),
+        None => Error::usage(message),
+    }
+}
+
+/// `--flag` of `--flag=value` and of `--flag <VALUE>`.
+fn name_of_flag(text: &str) -> &str {
+    text.split([' ', '=']).next().unwrap_or(text)
+}
+
+/// Where the value of a flag comes from: the flag itself, or the environment variable that stands for it.
+pub fn spelling(flag: &str) -> String {
+    let variable = format!("OUTCORE_{}", flag.trim_start_matches('-').to_uppercase().replace('-', "_"));
+    let typed = env::args_os().any(|word| name_of_flag(&word.to_string_lossy()) == flag);
+    if !typed && env::var_os(&variable).is_some() { variable } else { flag.to_string() }
+}
+
+/// Whether some mode has this flag.
+fn is_known(word: &str) -> bool {
+    let name = name_of_flag(word).trim_start_matches('-');
+    let command = Low::command();
+    let has = |command: &clap::Command| command.get_arguments().any(|argument| argument.get_long() == Some(name));
+    matches!(name, "help" | "version") || has(&command) || command.get_subcommands().any(has)
+}
+
+/// Whether a word in the place of statements is a misspelt flag: a double minus before a word is no arithmetic that anyone means.
+pub fn looks_like_a_flag(text: &str) -> bool {
+    let name = name_of_flag(text).strip_prefix("--");
+    name.is_some_and(|name| name.starts_with(char::is_alphabetic) && name.chars().all(|letter| letter.is_alphanumeric() || letter == '-'))
+}
+
+/// The error of a flag that there is not.
+pub fn unknown_flag(text: &str) -> Error {
+    let flag = name_of_flag(text);
+    if LATER_FLAGS.contains(&flag) {
+        return Error::usage(format!("the flag {flag} is not available yet")).hint("`outcore --help` lists what is");
+    }
+    Error::usage(format!("unexpected argument '{flag}' found")).hint("`outcore --help` lists the flags; `-(-x)` negates twice")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn flags_are_consistent() {

@@ -1,7 +1,7 @@
 //! `outcore eval`: statements to a printed value or to files.
 
 use crate::{
-    args::Eval,
+    args::{self, Eval},
     inputs, measure,
     output::{Style, note, print, print_array, print_values},
     settings::{Existing, Notes, Settings},
@@ -38,12 +38,16 @@ pub struct Output {
 /// Evaluates, then prints or saves.
 pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     let (text, words) = statements(command)?;
-    let arrays = inputs::open(&settings.session, &inputs::named(words)?)?;
+    let arrays = inputs::open(&settings.session, &inputs::named(&words)?)?;
     let built = build(&text, &arrays, settings)?;
     let outputs = outputs(command, &built)?;
     let (report, printed) = compute(&built, &outputs, settings)?;
     settings.reporter.finish();
-    if let Some(report) = &report {
+    if let Some(mut report) = report {
+        for (store, _) in &mut report.stats.passes {
+            *store = inputs::name_of_store(store, &arrays);
+        }
+        let report = &report;
         write_report(report, &built, settings)?;
         if settings.reporter.is_watched() && !outputs.is_empty() {
             note("wrote", &said(report, &outputs, settings));
@@ -56,12 +60,18 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
 }
 
 /// The text of the statements, and the words that are inputs.
-pub fn statements(command: &Eval) -> Result<(String, &[String])> {
-    match (&command.file, command.words.split_first()) {
-        (Some(path), _) => Ok((read_statements(path)?, &command.words)),
-        (None, Some((text, words))) => Ok((text.clone(), words)),
-        (None, None) => Err(Error::usage("no statements").hint("outcore eval 'x.mean(0)' x.npy")),
+pub fn statements(command: &Eval) -> Result<(String, Vec<String>)> {
+    if let Some(flag) = command.text.as_deref().filter(|text| args::looks_like_a_flag(text)) {
+        return Err(args::unknown_flag(flag));
     }
+    let (text, words) = match (&command.file, &command.text) {
+        (Some(path), first) => (read_statements(path)?, first.iter().chain(&command.words).cloned().collect()),
+        (None, text) => (text.clone().unwrap_or_default(), command.words.clone()),
+    };
+    if text.trim().is_empty() {
+        return Err(Error::usage("no statements").hint("outcore eval 'x.mean(0)' x.npy"));
+    }
+    Ok((text, words))
 }
 
 fn read_statements(path: &Path) -> Result<String> {

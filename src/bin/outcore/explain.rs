@@ -11,7 +11,7 @@ use outcore::{Array, Destination, Error, Job, Result, array::parse::Value, repor
 /// Prints the plan.
 pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     let (text, words) = eval::statements(command)?;
-    let arrays = inputs::open_or_imagine(&settings.session, &inputs::named(words)?)?;
+    let arrays = inputs::open_or_imagine(&settings.session, &inputs::named(&words)?)?;
     let built = eval::build(&text, &arrays, settings)?;
     let outputs = eval::outputs(command, &built)?;
     let mut job = Job::new(&settings.session);

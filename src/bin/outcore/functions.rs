@@ -7,7 +7,7 @@ use crate::{
 };
 use outcore::{
     Error, Result,
-    array::parse::{FunctionDoc, functions},
+    array::parse::{FunctionDoc, functions, nearest},
 };
 
 /// Lists the functions, or shows one.
@@ -28,7 +28,11 @@ pub fn run(command: &Functions, settings: &Settings) -> Result<()> {
 
 fn find(name: &str) -> Result<&'static FunctionDoc> {
     let found = functions().iter().find(|doc| doc.name == name || doc.aliases.contains(&name));
-    found.ok_or_else(|| Error::usage(format!("no function is called `{name}`")).hint("`outcore functions` lists them"))
+    found.ok_or_else(|| {
+        let known = functions().iter().flat_map(|doc| doc.aliases.iter().chain([&doc.name]).copied());
+        let hint = nearest(name, known).map(|meant| format!("did you mean `{meant}`?"));
+        Error::usage(format!("no function is called `{name}`")).hint(hint.unwrap_or_else(|| "`outcore functions` lists them".to_string()))
+    })
 }
 
 fn list(docs: &[&FunctionDoc]) -> String {

@@ -53,12 +53,18 @@ pub fn open(session: &Session, inputs: &[(String, String)]) -> Result<Vec<(Strin
 pub fn open_or_imagine(session: &Session, inputs: &[(String, String)]) -> Result<Vec<(String, Array)>> {
     let one = |(name, path): &(String, String)| {
         let array = match imagined(path) {
-            Some((dtype, shape)) if !std::path::Path::new(path).exists() => session.imagine(dtype, shape?),
+            Some((dtype, shape)) if !std::path::Path::new(path).exists() => session.imagine_as(name, dtype, shape?),
             _ => session.open(path),
         };
         Ok((name.clone(), array.checked()?))
     };
     inputs.iter().map(one).collect()
+}
+
+/// What the statements call the store that a report calls `store`. One file under two names has both.
+pub fn name_of_store(store: &str, inputs: &[(String, Array)]) -> String {
+    let names: Vec<&str> = inputs.iter().filter(|(_, array)| array.source_name() == Some(store)).map(|(name, _)| name.as_str()).collect();
+    if names.is_empty() { store.to_string() } else { names.join(", ") }
 }
 
 /// Dtype and shape of `f32[4000000,768]`; `None` if the text has not that form.

@@ -19,7 +19,12 @@ mod signals;
 mod stats;
 
 use args::Mode;
-use std::process::ExitCode;
+use std::{
+    env,
+    panic::{self, AssertUnwindSafe},
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+};
 
 fn main() -> ExitCode {
     let low = match args::parse() {
@@ -27,10 +32,28 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     let style = low.common.style();
-    match run(low) {
+    match guarded(|| run(low)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => errors::report(&error, style),
     }
+}
+
+/// `work`, with a panic as an error: exit code 70 and a sentence instead of a backtrace.
+fn guarded(work: impl FnOnce() -> outcore::Result<()>) -> outcore::Result<()> {
+    static PLACE: Mutex<Option<String>> = Mutex::new(None);
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        *PLACE.lock().unwrap_or_else(PoisonError::into_inner) = info.location().map(ToString::to_string);
+        // Whoever asks for backtraces gets them.
+        if env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+            hook(info);
+        }
+    }));
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+        let said = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let place = PLACE.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        Err(outcore::Error::internal(format!("internal error: {} ({place})", said.unwrap_or("no message"))))
+    })
 }
 
 fn run(low: args::Low) -> outcore::Result<()> {
@@ -45,5 +68,17 @@ fn run(low: args::Low) -> outcore::Result<()> {
         Mode::Explain(command) => explain::run(&command, &settings),
         Mode::Demo(command) => demo::run(&command, &settings),
         Mode::Functions(command) => functions::run(&command, &settings),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_internal_error() {
+        let error = guarded(|| panic!("{} is out of range", 7)).unwrap_err();
+        assert_eq!(errors::code(error.kind()), 70);
+        assert!(error.message().contains("internal error: 7 is out of range") && error.message().contains("main.rs"), "{error}");
     }
 }

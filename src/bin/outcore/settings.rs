@@ -1,12 +1,18 @@
 //! What the flags mean on this machine.
 
 use crate::{
-    args::{Common, Io, Sum},
+    args::{Common, Io, Sum, spelling},
     output::Style,
     progress::Reporter,
 };
 use outcore::{Error, IoMode, Result, Session, SessionBuilder, Size, SumMode, array::Isa};
-use std::{env, ffi::OsStr, path::PathBuf, sync::Arc};
+use std::{
+    env,
+    ffi::OsStr,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 /// Everything that a mode needs to know.
 pub struct Settings {
@@ -122,34 +128,55 @@ pub fn resolve(common: &Common) -> Result<Settings> {
 }
 
 fn size(text: &str, flag: &str) -> Result<Size> {
-    text.parse::<Size>().map_err(|error| error.context(flag))
+    text.parse::<Size>().map_err(|error| error.context(spelling(flag)))
 }
 
 fn threads(threads: usize) -> Result<usize> {
+    let flag = spelling("--threads");
     match threads {
-        0 => Err(Error::usage("--threads 0: nothing would be computed").hint("--threads 1, or leave it out to use every processor")),
+        0 => Err(Error::usage(format!("{flag} 0: nothing would be computed")).hint("--threads 1, or leave it out to use every processor")),
         1..=4096 => Ok(threads),
-        _ => Err(Error::usage(format!("--threads {threads}: more than 4096"))),
+        _ => Err(Error::usage(format!("{flag} {threads}: more than 4096"))),
     }
 }
 
 fn block_bytes(text: &str) -> Result<u64> {
+    let flag = spelling("--block");
     match size(text, "--block")? {
         Size::Bytes(bytes) if bytes > 0 => Ok(bytes),
-        Size::Bytes(_) => Err(Error::usage("--block 0: a block holds at least one element")),
-        Size::Percent(_) => Err(Error::usage(format!("--block {text}: a block is a number of bytes")).hint("--block 4MiB")),
+        Size::Bytes(_) => Err(Error::usage(format!("{flag} 0: a block holds at least one element"))),
+        Size::Percent(_) => Err(Error::usage(format!("{flag} {text}: a block is a number of bytes")).hint("--block 4MiB")),
     }
 }
 
 fn report(path: PathBuf) -> Result<PathBuf> {
-    let shown = path.display();
+    let (flag, shown) = (spelling("--report"), path.display());
     match path.extension().and_then(OsStr::to_str) {
-        Some("json") => Ok(path),
+        Some("json") => {}
         Some(known @ ("html" | "csv")) => {
-            Err(Error::usage(format!("--report {shown}: .{known} is not yet available")).hint("--report FILE.json"))
+            return Err(Error::usage(format!("{flag} {shown}: .{known} is not available yet")).hint("--report FILE.json"));
         }
-        _ => Err(Error::usage(format!("--report {shown}: the format follows the extension")).hint("--report FILE.json")),
+        _ => return Err(Error::usage(format!("{flag} {shown}: the format follows the extension")).hint("--report FILE.json")),
     }
+    check_writable(&path, &flag)?;
+    Ok(path)
+}
+
+/// Refuses, before anything runs, a report that could not be written at the end.
+fn check_writable(path: &Path, flag: &str) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let tried = match fs::metadata(path) {
+        Ok(there) if there.is_dir() => {
+            return Err(Error::output(format!("{flag} {}: it is a folder", path.display())).hint("name a file inside it"));
+        }
+        Ok(_) => fs::OpenOptions::new().append(true).open(path).map(drop),
+        // A file without a name shows what the folder allows and leaves nothing.
+        Err(_) => tempfile::tempfile_in(folder).map(drop),
+    };
+    tried.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::output(format!("{flag} {}: the folder {} does not exist", path.display(), folder.display())),
+        _ => Error::output(format!("{flag} {}: cannot be written ({error})", path.display())),
+    })
 }
 
 /// `OUTCORE_ISA`, for tests: results do not depend on it.
