@@ -182,7 +182,10 @@ impl Sharing<'_> {
         } else {
             why.note(
                 name,
-                format!("a pass of its own before it is used: axes {axes:?} whole take {} a block in {blocks} blocks", show_bytes(bytes)),
+                format!(
+                    "a pass of its own before it is used: axes {axes:?} whole take {} a block, which leaves {blocks} of them",
+                    show_bytes(bytes)
+                ),
             );
         }
         fits

@@ -455,11 +455,10 @@ fn failed_check(check: &Check, index: usize) -> Error {
         place[axis] = rest % (*length).max(1);
         rest /= (*length).max(1);
     }
-    let places: Vec<String> = place.iter().map(ToString::to_string).collect();
     Error::assert(format!(
-        "assertion failed: {}: first false at [{}] of an array of shape {}",
+        "assertion failed: {}: first false at {} of an array of shape {}",
         check.message,
-        places.join(", "),
+        show(&place),
         show(&check.shape)
     ))
 }

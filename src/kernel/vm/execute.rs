@@ -93,6 +93,8 @@ impl Execution<'_, '_, '_, '_> {
     /// Fills the nest: steps per track and axis, from the innermost axis outwards, and the offsets of the first element.
     fn lay_out(&mut self, sweep: &PreparedSweep) -> Result<()> {
         let machine = &mut *self.machine;
+        // What an earlier sweep, or another program, would have read next is nobody's business here.
+        machine.ahead = None;
         let (nest, steps, running, streams) = (&mut machine.nest, &mut machine.steps, &mut machine.running, &mut machine.streams);
         nest.begin(sweep.tracks.len());
         steps.clear();

@@ -244,7 +244,7 @@ fn a_check_names_the_first_place() {
     plan.stages[0].program.steps = vec![sweep(2, 2, vec![load(0, 0), less, absorb])];
     let error = collect::<i64>(&engine(2), &plan, &sources).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Assert);
-    assert!(error.message().ends_with("all(x > 0): first false at [5, 7] of an array of shape (8, 10)"), "{error}");
+    assert!(error.message().ends_with("all(x > 0): first false at (5, 7) of an array of shape (8, 10)"), "{error}");
 }
 
 #[test]
