@@ -6,7 +6,6 @@ use crate::{
     nd::{DType, IndexMap, Scalar, shape::c_strides},
     plan::simplify::is_elementwise,
 };
-use std::collections::BTreeSet;
 
 /// The end of a chain of views.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,15 +23,13 @@ pub enum Leaf {
 /// For every node: its leaf and map, if it is a view of a leaf.
 pub struct Views {
     of: Vec<Option<(Leaf, IndexMap)>>,
-    /// Nodes that have to be computed whole because a reshape of them is no view.
-    pub forced: BTreeSet<NodeId>,
 }
 
 impl Views {
     /// Looks through the views of `graph`, leaves first.
     #[must_use]
     pub fn new(graph: &Graph) -> Self {
-        let mut views = Views { of: Vec::with_capacity(graph.nodes.len()), forced: BTreeSet::new() };
+        let mut views = Views { of: Vec::with_capacity(graph.nodes.len()) };
         for (index, node) in graph.nodes.iter().enumerate() {
             let shape = node.shape();
             let view = match &node.op {
@@ -54,7 +51,7 @@ impl Views {
         self.of[node.index()].as_ref()
     }
 
-    fn look_through(&mut self, graph: &Graph, op: &Op, arg: NodeId) -> Option<(Leaf, IndexMap)> {
+    fn look_through(&self, graph: &Graph, op: &Op, arg: NodeId) -> Option<(Leaf, IndexMap)> {
         if let Some((leaf, map)) = &self.of[arg.index()]
             && let Some(seen) = view_of(op, map)
         {
@@ -63,7 +60,7 @@ impl Views {
         if !matches!(op, Op::Reshape(_)) {
             return None;
         }
-        self.forced.insert(arg);
+        // A reshape that is no view reads the operand's result, which then has to exist as a whole.
         let (leaf, map) = result(arg, &graph.node(arg).shape());
         view_of(op, &map).map(|seen| (leaf, seen))
     }
