@@ -1,9 +1,10 @@
 //! The accumulator: one state per kind of reduction and family of element type, and the dispatch to its kernels.
 
 use super::axes::{Baseline, InstructionSet, TileAxis, Walk, each_element};
-use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN};
+use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN, SumRun};
 use super::element::{Float, Truth};
 use super::order::{self, Extremes};
+use super::run::{RUN_MIN, Run};
 use super::superaccumulator::{Superaccumulator, digits_for};
 use super::truth::{self, Bits, FirstZero, Truths};
 use super::whole::{self, WholeSums};
@@ -151,6 +152,18 @@ impl Accumulator {
             }
             State::Truths(state) => absorb_truths::<I>(state, self.dtype, tile, axes, base),
             State::FirstZero(state) => absorb_first(state, self.dtype, tile, axes, base, index),
+        }
+    }
+
+    /// Absorbs a run of elements that exist nowhere but in registers, as [`Accumulator::absorb`] would absorb a tile of them.
+    /// False, and nothing done, where the run is too short for that or this accumulator wants a tile.
+    pub(crate) fn absorb_run<I: InstructionSet, R: Run>(&mut self, run: R, output: usize) -> bool {
+        match &mut self.state {
+            State::Compensated(state) if R::Element::SQUARE_IS_F64 && !state.moments && run.len() >= RUN_MIN => {
+                I::enter(SumRun { state, run, output });
+                true
+            }
+            _ => false,
         }
     }
 

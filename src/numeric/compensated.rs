@@ -14,10 +14,11 @@
 //! depend on the tiles and their order, never on the instruction set. A sum that left the finite range ignores its
 //! compensation, so infinities stay infinities.
 
-use super::axes::{Absorb, Columns, Rows};
+use super::axes::{Absorb, Columns, Piece, Rows};
 use super::element::Float;
 use super::lanes::{LANES, LaneFold, fold_run, fold_strip};
 use super::round::Exact;
+use super::run::{Cells, RUN_MIN, Run, each_piece};
 use super::{SumMode, memory::reserved};
 use std::marker::PhantomData;
 
@@ -26,9 +27,6 @@ const RUN_PAIRWISE: usize = 128;
 /// Rows of elements narrower than f64 that the compensated modes add plainly, exact for 24-bit mantissas within
 /// 25 binades.
 const RUN_NARROW: usize = 16;
-/// Rows of four times [`LANES`] that the compensated modes add plainly: 128 elements of a lane, a tile at most. Adding a
-/// run with its compensation costs as much as a dozen rows.
-const RUN_WIDE: usize = 32;
 /// Columns that are summed side by side, so that memory is read in its own order.
 const PANEL: usize = 128;
 
@@ -77,6 +75,12 @@ impl Compensated {
         if self.moments {
             add_pair(plain, &mut square[at], &mut square_rest[at], pairs[2], pairs[3]);
         }
+    }
+
+    /// Adds a run of narrow elements: plain sums of its pieces, each with the mode's step.
+    #[inline(always)]
+    fn add_run<R: Run, const MOMENTS: bool>(&mut self, run: R, output: usize) {
+        each_piece::<R, MOMENTS>(run, |sum, square, elements| self.merge_one(output, elements, [sum, 0.0, square, 0.0]));
     }
 
     pub(super) fn merge_run(&mut self, at: usize, other: &Self, from: usize, count: usize) {
@@ -225,60 +229,6 @@ impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS>
     }
 }
 
-impl<const STEP: u8, const MOMENTS: bool> SumFold<STEP, MOMENTS> {
-    /// Folds the whole rows of four times [`LANES`] of a run of narrow elements; gives what is left.
-    #[inline(always)]
-    fn wide<'c, T: Float>(&mut self, cells: &'c [T::Bytes]) -> &'c [T::Bytes] {
-        let (rows, rest) = cells.as_chunks::<{ 4 * LANES }>();
-        for block in rows.chunks(if STEP == PLAIN { usize::MAX } else { RUN_WIDE }) {
-            // Four accumulators by name: an array of them would not be kept in registers.
-            let (mut a, mut b, mut c, mut d) = (Quarter::new(), Quarter::new(), Quarter::new(), Quarter::new());
-            for row in block {
-                let (quarters, _) = row.as_chunks::<LANES>();
-                a.add::<T, MOMENTS>(&quarters[0]);
-                b.add::<T, MOMENTS>(&quarters[1]);
-                c.add::<T, MOMENTS>(&quarters[2]);
-                d.add::<T, MOMENTS>(&quarters[3]);
-            }
-            for lane in 0..LANES {
-                self.sums.run[lane] = (a.sums[lane] + b.sums[lane]) + (c.sums[lane] + d.sums[lane]);
-            }
-            self.sums.flush();
-            if MOMENTS {
-                for lane in 0..LANES {
-                    self.squares.run[lane] = (a.squares[lane] + b.squares[lane]) + (c.squares[lane] + d.squares[lane]);
-                }
-                self.squares.flush();
-            }
-        }
-        rest
-    }
-}
-
-/// Plain sums of a quarter of a wide row.
-struct Quarter {
-    sums: [f64; LANES],
-    squares: [f64; LANES],
-}
-
-impl Quarter {
-    #[inline(always)]
-    fn new() -> Self {
-        Quarter { sums: [-0.0; LANES], squares: [-0.0; LANES] }
-    }
-
-    #[inline(always)]
-    fn add<T: Float, const MOMENTS: bool>(&mut self, cells: &[T::Bytes; LANES]) {
-        for lane in 0..LANES {
-            let value = T::read(cells[lane]).widen();
-            self.sums[lane] += value;
-            if MOMENTS {
-                self.squares[lane] += value * value;
-            }
-        }
-    }
-}
-
 impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS> {
     /// Neighbouring columns of narrow elements: plain sums of short runs of rows, added to the state with its step.
     #[inline(always)]
@@ -315,6 +265,20 @@ impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS>
     }
 }
 
+/// The sum of a run of narrow elements, to be compiled for an instruction set.
+pub(super) struct SumRun<'a, R> {
+    pub state: &'a mut Compensated,
+    pub run: R,
+    pub output: usize,
+}
+
+impl<R: Run> Piece for SumRun<'_, R> {
+    #[inline(always)]
+    fn go(self) {
+        self.state.add_run::<R, false>(self.run, self.output);
+    }
+}
+
 #[inline(always)]
 fn add_line<T: Float, const MOMENTS: bool>(sums: &mut [f64], squares: &mut [f64], line: &[T::Bytes]) {
     for ((sum, square), &cell) in sums.iter_mut().zip(squares).zip(line) {
@@ -336,9 +300,11 @@ fn add_runs<const STEP: u8>(sums: &mut [f64], rests: &mut [f64], runs: &[f64]) {
 impl<T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, STEP, MOMENTS> {
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
+        if T::SQUARE_IS_F64 && cells.len() >= RUN_MIN {
+            return self.state.add_run::<_, MOMENTS>(Cells::<T>::new(cells), output);
+        }
         let mut fold = self.fold();
-        let rest = if T::SQUARE_IS_F64 && STEP != KAHAN { fold.wide::<T>(cells) } else { cells };
-        fold_run::<T, _>(&mut fold, rest);
+        fold_run::<T, _>(&mut fold, cells);
         let (sum, rest) = fold.sums.fold();
         let (square, square_rest) = if MOMENTS { fold.squares.fold() } else { (0.0, 0.0) };
         self.state.merge_one(output, cells.len() as u64, [sum, rest, square, square_rest]);

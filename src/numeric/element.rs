@@ -34,7 +34,7 @@ impl Cell for Truth {
 }
 
 /// A float of at most 53 significant bits.
-pub(super) trait Float: Cell {
+pub(crate) trait Float: Cell {
     /// Exponent of the lowest bit any finite value has: values are integers times `2^EXPONENT_MIN`.
     const EXPONENT_MIN: i32;
     /// All finite magnitudes are below `2^EXPONENT_END`.

@@ -11,7 +11,7 @@ use super::axes::Rows;
 pub(super) const LANES: usize = 16;
 
 /// A type of tile elements: how to read one from native bytes, and what pads a short row.
-pub(super) trait Cell: Copy {
+pub(crate) trait Cell: Copy {
     /// Native-order bytes of one element. Reading by bytes frees tiles from alignment at no cost.
     type Bytes: Copy;
     /// An element that changes nothing.

@@ -26,6 +26,7 @@ mod lanes;
 mod memory;
 mod order;
 mod round;
+mod run;
 mod serialise;
 mod superaccumulator;
 mod truth;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use accumulator::Accumulator;
 pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
+pub(crate) use run::{Cells, Run};
 
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +77,13 @@ pub enum AccumulatorKind {
     CountNonzero,
     /// Smallest linear index of a zero (false) element.
     FirstFalse,
+}
+
+impl AccumulatorKind {
+    /// Whether this is a sum alone.
+    pub(crate) fn is_sum(self) -> bool {
+        matches!(self, AccumulatorKind::Sum(_))
+    }
 }
 
 /// What an accumulator is finished into.

@@ -4,6 +4,7 @@ use super::Isa;
 use crate::{
     kernel::{
         cast::{Checked, Convert, Plain, Wrapped},
+        formula::{self, SumKernels},
         lane::Lane,
         loops,
         operation::{self as op, Binary, Unary},
@@ -50,6 +51,8 @@ pub(crate) struct Kernels {
     pub select: fn(usize) -> SelectKernels,
     pub swap_bytes: fn(usize) -> fn(&mut [u8]),
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
+    /// The sum of an operation on the result of another, as one loop.
+    pub sum_of: fn(Option<BinaryOp>, Option<UnaryOp>) -> Option<SumKernels>,
 }
 
 /// `Some(make::<T, Op>())` for the listed dtypes. Operations that do not see the sign list unsigned types for both.
@@ -352,7 +355,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, absorb }
+                Kernels { unary, binary, cast, select, swap_bytes, absorb, sum_of: formula::kernels::<$set> }
             }
         }
     };

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     kernel::{
+        formula::SumKernels,
         generate,
         movement::{CopyAxis, copy_box},
         program::{Generator, SlotKind},
@@ -200,17 +201,19 @@ impl Execution<'_, '_, '_, '_> {
     }
 
     fn tile(&mut self, sweep: &PreparedSweep) -> Result<()> {
-        for Operation { action, direct } in &sweep.code {
+        let mut next = 0;
+        while let Some(Operation { action, direct }) = sweep.code.get(next) {
+            next += 1;
             let direct = *direct;
             match action {
                 Action::Load { dst, slot, track, size, swap, borrows, keeps } => {
                     self.load(*dst, *slot, *track, *size, *swap, *borrows, *keeps);
                 }
                 Action::Generate { dst, dtype, generator, track } => self.generate(*dst, *dtype, generator, *track),
-                Action::Unary { dst, a, kernel, size, out_size } => {
+                Action::Unary { dst, a, kernel, size, out_size, .. } => {
                     self.compute(*dst, *out_size, direct, [(a, *size)], |out, [(a, _)]| kernel(out, a));
                 }
-                Action::Binary { dst, a, b, kernels, size, out_size } => {
+                Action::Binary { dst, a, b, kernels, size, out_size, .. } => {
                     self.compute(*dst, *out_size, direct, [(a, *size), (b, *size)], |out, [a, b]| binary(kernels, out, a, b));
                 }
                 Action::Select { dst, mask, a, b, kernels, size } => {
@@ -226,6 +229,9 @@ impl Execution<'_, '_, '_, '_> {
                 Action::Store { slot, track, src, size } => self.store(*slot, *track, src, *size),
                 Action::Reduce { acc, track, index, src, size } => self.reduce(*acc, *track, *index, src, *size),
                 Action::Compress { slot, ordinal, src, mask, size } => self.compress(*slot, *ordinal, src, mask, *size)?,
+                Action::SumOf { acc, track, a, b, size, kernels, skip } => {
+                    next += if self.sum_of(*acc, *track, [a, b], *size, kernels) { *skip } else { 0 };
+                }
             }
             // A program that only reads keeps the memory busy by itself.
             if sweep.code.len() > 2 && !matches!(action, Action::Load { .. }) {
@@ -411,6 +417,30 @@ impl Execution<'_, '_, '_, '_> {
         } else {
             (self.prepared.kernels.absorb)(accumulator, tile, axes, base, first_index);
         }
+    }
+
+    /// Adds a formula of `a` and `b` to an output. False where the tile goes to several outputs, or nothing of it is a vector.
+    fn sum_of(&mut self, acc: usize, track: usize, [a, b]: [&Source; 2], size: usize, kernels: &SumKernels) -> bool {
+        let machine = &mut *self.machine;
+        let nest = &machine.nest;
+        if nest.box_shape().iter().zip(nest.steps(track)).any(|(&length, &step)| length > 1 && step != 0) {
+            return false;
+        }
+        let output = nest.offsets[track] as usize;
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
+        let [(a, a_uniform), (b, b_uniform)] = [a, b].map(|source| view.read(source, nest.elements, size));
+        let kernel = match (a_uniform, b_uniform) {
+            (false, false) => kernels.vector_vector,
+            (false, true) => kernels.vector_scalar,
+            (true, false) => kernels.scalar_vector,
+            (true, true) => return false,
+        };
+        let accumulator = match (self.prepared.globals[acc], &mut machine.accumulators[acc]) {
+            (Some(global), _) => &mut *self.accumulators[global].accumulator,
+            (None, Some(local)) => &mut local.accumulator,
+            (None, None) => return false,
+        };
+        kernel(accumulator, a, b, output)
     }
 
     fn compress(&mut self, slot: usize, ordinal: usize, src: &Source, mask: &Source, size: usize) -> Result<()> {

@@ -4,6 +4,7 @@
 //! allocated per block once the machine has seen a program; nothing recurses over a program.
 
 mod execute;
+mod fuse;
 mod nest;
 pub(crate) mod prepare;
 mod register;

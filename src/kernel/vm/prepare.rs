@@ -1,9 +1,10 @@
 //! A program resolved for one instruction set: function pointers, tracks, and what a machine must hold.
 
-use super::nest::Order;
+use super::{fuse::fuse, nest::Order};
 use crate::{
     error::{Error, Result},
     kernel::{
+        formula::SumKernels,
         program::{Accumulation, Arg, BinaryOp, CastMode, Generator, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
         simd::{BinaryKernels, CastKernel, Isa, Kernels, SelectKernels, UnaryKernel, kernels},
     },
@@ -90,24 +91,95 @@ pub(super) struct Direct {
 const KEPT_LOADS_MAX: usize = 6;
 
 pub(super) enum Action {
-    Load { dst: usize, slot: usize, track: usize, size: usize, swap: Option<fn(&mut [u8])>, borrows: bool, keeps: bool },
-    Generate { dst: usize, dtype: DType, generator: Generator, track: usize },
-    Unary { dst: usize, a: Source, kernel: UnaryKernel, size: usize, out_size: usize },
-    Binary { dst: usize, a: Source, b: Source, kernels: BinaryKernels, size: usize, out_size: usize },
-    Select { dst: usize, mask: Source, a: Source, b: Source, kernels: SelectKernels, size: usize },
-    Cast { dst: usize, a: Source, kernel: CastKernel, from: DType, to: DType },
-    Store { slot: usize, track: usize, src: Source, size: usize },
-    Reduce { acc: usize, track: usize, index: Option<usize>, src: Source, size: usize },
-    Compress { slot: usize, ordinal: usize, src: Source, mask: Source, size: usize },
+    Load {
+        dst: usize,
+        slot: usize,
+        track: usize,
+        size: usize,
+        swap: Option<fn(&mut [u8])>,
+        borrows: bool,
+        keeps: bool,
+    },
+    Generate {
+        dst: usize,
+        dtype: DType,
+        generator: Generator,
+        track: usize,
+    },
+    Unary {
+        op: UnaryOp,
+        dtype: DType,
+        dst: usize,
+        a: Source,
+        kernel: UnaryKernel,
+        size: usize,
+        out_size: usize,
+    },
+    Binary {
+        op: BinaryOp,
+        dtype: DType,
+        dst: usize,
+        a: Source,
+        b: Source,
+        kernels: BinaryKernels,
+        size: usize,
+        out_size: usize,
+    },
+    Select {
+        dst: usize,
+        mask: Source,
+        a: Source,
+        b: Source,
+        kernels: SelectKernels,
+        size: usize,
+    },
+    Cast {
+        dst: usize,
+        a: Source,
+        kernel: CastKernel,
+        from: DType,
+        to: DType,
+    },
+    Store {
+        slot: usize,
+        track: usize,
+        src: Source,
+        size: usize,
+    },
+    Reduce {
+        acc: usize,
+        track: usize,
+        index: Option<usize>,
+        src: Source,
+        size: usize,
+    },
+    Compress {
+        slot: usize,
+        ordinal: usize,
+        src: Source,
+        mask: Source,
+        size: usize,
+    },
+    /// Adds a formula to one output and skips the operations that follow, which do the same one by one; where that cannot be,
+    /// it does nothing and they run.
+    SumOf {
+        acc: usize,
+        track: usize,
+        a: Source,
+        b: Source,
+        size: usize,
+        kernels: SumKernels,
+        skip: usize,
+    },
 }
 
 impl Action {
-    fn for_sources(&mut self, mut visit: impl FnMut(&mut Source)) {
+    pub(super) fn for_sources(&mut self, mut visit: impl FnMut(&mut Source)) {
         match self {
             Action::Load { .. } | Action::Generate { .. } => {}
             Action::Unary { a, .. } | Action::Cast { a, .. } => visit(a),
             Action::Store { src, .. } | Action::Reduce { src, .. } => visit(src),
-            Action::Binary { a, b, .. } => [a, b].into_iter().for_each(visit),
+            Action::Binary { a, b, .. } | Action::SumOf { a, b, .. } => [a, b].into_iter().for_each(visit),
             Action::Select { mask, a, b, .. } => [mask, a, b].into_iter().for_each(visit),
             Action::Compress { src, mask, .. } => [src, mask].into_iter().for_each(&mut visit),
         }
@@ -121,7 +193,7 @@ impl Action {
         });
     }
 
-    fn destination(&self) -> Option<usize> {
+    pub(super) fn destination(&self) -> Option<usize> {
         match self {
             Action::Load { dst, .. }
             | Action::Generate { dst, .. }
@@ -129,12 +201,12 @@ impl Action {
             | Action::Binary { dst, .. }
             | Action::Select { dst, .. }
             | Action::Cast { dst, .. } => Some(*dst),
-            Action::Store { .. } | Action::Reduce { .. } | Action::Compress { .. } => None,
+            Action::Store { .. } | Action::Reduce { .. } | Action::Compress { .. } | Action::SumOf { .. } => None,
         }
     }
 
     /// Whether this is a kernel that writes `register`.
-    fn computes(&self, register: usize) -> bool {
+    pub(super) fn computes(&self, register: usize) -> bool {
         !matches!(self, Action::Load { .. } | Action::Generate { .. }) && self.destination() == Some(register)
     }
 }
@@ -292,35 +364,9 @@ impl Builder<'_> {
             }
             made.code.push(Operation { action, direct: None });
         }
-        self.fuse_stores(&mut made, sweep.registers as usize + kept);
+        let code = std::mem::take(&mut made.code);
+        made.code = fuse(code, sweep.registers as usize + kept, self.program, self.kernels.sum_of);
         Ok(made)
-    }
-
-    /// Turns `r = op …; store s, r` into one operation where `r` is dead afterwards.
-    fn fuse_stores(&self, sweep: &mut PreparedSweep, registers: usize) {
-        let mut live = vec![false; registers];
-        let mut code = std::mem::take(&mut sweep.code);
-        let mut reversed = Vec::with_capacity(code.len());
-        while let Some(mut operation) = code.pop() {
-            if let Action::Store { slot, track, src: Source::Register(register), size } = operation.action {
-                let output = self.program.slots[slot].kind == SlotKind::Output;
-                if let Some(before) = code.last_mut().filter(|before| output && !live[register] && before.action.computes(register)) {
-                    before.direct = Some(Direct { slot, track, size });
-                    continue;
-                }
-            }
-            if let Some(dst) = operation.action.destination() {
-                live[dst] = false;
-            }
-            operation.action.for_sources(|source| {
-                if let Source::Register(register) = source {
-                    live[*register] = true;
-                }
-            });
-            reversed.push(operation);
-        }
-        reversed.reverse();
-        sweep.code = reversed;
     }
 
     fn action(&self, instr: &Instr, sweep: &mut PreparedSweep, tracks: &mut Tracks, stored: &[bool]) -> Result<Action> {
@@ -347,6 +393,8 @@ impl Builder<'_> {
             Instr::Unary { op, dtype, dst, a } => {
                 let kernel = (self.kernels.unary)(*op, *dtype).ok_or_else(|| undefined(op, *dtype))?;
                 Action::Unary {
+                    op: *op,
+                    dtype: *dtype,
                     dst: reg(*dst),
                     a: source(*a, *dtype),
                     kernel,
@@ -396,7 +444,7 @@ impl Builder<'_> {
             _ => (op, a, b),
         };
         let kernels = (self.kernels.binary)(op, dtype).ok_or_else(|| undefined(&op, dtype))?;
-        Ok(Action::Binary { dst, a, b, kernels, size: dtype.size(), out_size: binary_result(op, dtype).size() })
+        Ok(Action::Binary { op, dtype, dst, a, b, kernels, size: dtype.size(), out_size: binary_result(op, dtype).size() })
     }
 
     fn reduce(&self, acc: usize, src: Arg, sweep: &mut PreparedSweep) -> Action {
