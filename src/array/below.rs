@@ -4,7 +4,7 @@ pub(super) use crate::{
     kernel::vm::BlockFunction,
     plan::{Request, plan},
     report::explain,
-    run::{Bindings, Control, Engine, EngineOptions, PreparedPlan, Sink, execute, execute_prepared, prepare},
+    run::{Bindings, Cancel, Control, Engine, EngineOptions, PreparedPlan, Sink, execute, execute_prepared, prepare},
     store::{MemorySource, OutputMode, create, open, same_file},
 };
 

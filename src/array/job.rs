@@ -111,6 +111,14 @@ impl Job {
         self
     }
 
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(super) fn within(self, session: Session) -> Job {
+        Job { session, ..self }
+    }
+
     /// The plan of the job. Where masks decide shapes, they count as all true and lengths are bounds.
     pub fn plan(&self) -> Result<Plan> {
         let mut work = self.build()?;

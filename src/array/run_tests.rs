@@ -257,6 +257,38 @@ fn a_cancelled_session_stops_and_resumes() {
 }
 
 #[test]
+fn a_spawned_job_is_joined_cancelled_and_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let ses = session();
+    let x = ses.from_ndarray(numbers(10, 10));
+    let running = Job::new(&ses).output("sum", &x.sum(..), Destination::Memory).spawn().unwrap();
+    let result = running.join().unwrap();
+    assert!(result.arrays[0].is_some());
+    // A closure that waits until the job is told to stop: nothing is published, the session goes on.
+    for drops in [false, true] {
+        let path = folder.path().join("y.npy");
+        let slow = x.map_blocks::<f32, f32>(MapSpec::named("slow/1"), |_, _| {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            Ok(())
+        });
+        let running = Job::new(&ses).output("y", &slow, Destination::Path(path.clone())).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        if drops {
+            drop(running);
+        } else {
+            running.cancel();
+            assert_eq!(running.join().unwrap_err().kind(), ErrorKind::Cancelled);
+        }
+        assert!(!path.exists());
+        assert!(names(folder.path()).is_empty());
+        assert!(!ses.is_cancelled());
+    }
+    ses.cancel();
+    let refused = Job::new(&ses).output("sum", &x.sum(..), Destination::Memory).spawn().unwrap();
+    assert_eq!(refused.join().unwrap_err().kind(), ErrorKind::Cancelled);
+}
+
+#[test]
 fn threads_and_budgets_do_not_change_bits() {
     let data = numbers(3000, 40);
     let mut seen: Option<(AnyArray, AnyArray)> = None;

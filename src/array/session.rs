@@ -1,7 +1,7 @@
 //! [`Session`]: the budget, the threads, and what is told along the way.
 
 use super::{
-    below::{Engine, EngineOptions, Isa, Progress},
+    below::{Cancel, Engine, EngineOptions, Isa, Progress},
     machine,
     size::{Size, show_memory},
     words::{IoMode, SumMode},
@@ -12,10 +12,7 @@ use crate::{
 };
 use std::{
     fmt,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
 };
 
 /// What is called with the progress of a job.
@@ -36,9 +33,9 @@ struct Inner {
     limits: Limits,
     sum: SumMode,
     options: EngineOptions,
-    engine: OnceLock<Result<Engine>>,
+    engine: Arc<OnceLock<Result<Engine>>>,
     on_event: Option<OnEvent>,
-    cancel: Arc<AtomicBool>,
+    cancel: Cancel,
 }
 
 /// Settings of a [`Session`] to be.
@@ -151,7 +148,7 @@ impl SessionBuilder {
         }
         let limits = Limits { memory_bytes, threads, block_bytes: self.block_bytes, rows_per_run: None, io: self.io };
         let options = EngineOptions { threads, pool: self.pool, isa: self.isa };
-        let (engine, cancel) = (OnceLock::new(), Arc::default());
+        let (engine, cancel) = (Arc::default(), Cancel::default());
         Ok(Session(Arc::new(Inner { limits, sum: self.sum, options, engine, on_event: self.on_event, cancel })))
     }
 }
@@ -186,25 +183,32 @@ impl Session {
     ///
     /// Nothing that was not published stays behind. May be called from any thread, and from a signal handler's thread.
     pub fn cancel(&self) {
-        self.0.cancel.store(true, Ordering::SeqCst);
+        self.0.cancel.set();
     }
 
     /// Allows jobs again after [`Session::cancel`].
     pub fn resume(&self) {
-        self.0.cancel.store(false, Ordering::SeqCst);
+        self.0.cancel.clear();
     }
 
     /// Whether [`Session::cancel`] was called.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancel.load(Ordering::SeqCst)
+        self.0.cancel.is_set()
     }
 
     pub(super) fn engine(&self) -> Result<&Engine> {
         self.0.engine.get_or_init(|| Engine::new(self.0.options.clone())).as_ref().map_err(Clone::clone)
     }
 
-    pub(super) fn cancel_flag(&self) -> Arc<AtomicBool> {
+    /// The same budget and threads, watched and stopped apart.
+    pub(super) fn watched(&self, cancel: Cancel, on_event: OnEvent) -> Session {
+        let Inner { limits, sum, options, engine, .. } = &*self.0;
+        let (limits, options, engine) = (limits.clone(), options.clone(), Arc::clone(engine));
+        Session(Arc::new(Inner { limits, sum: *sum, options, engine, on_event: Some(on_event), cancel }))
+    }
+
+    pub(super) fn cancel_flag(&self) -> Cancel {
         self.0.cancel.clone()
     }
 

@@ -25,7 +25,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rayon::prelude::*;
 use std::{
     any::Any,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -167,7 +167,7 @@ impl<'a> Execution<'a> {
     }
 
     fn run_stage(&mut self, stage: &Arc<PreparedStage>) -> Result<()> {
-        if self.control.cancel.load(Ordering::Relaxed) {
+        if self.control.cancel.is_set() {
             return Err(Error::cancelled());
         }
         let started = Instant::now();
@@ -353,7 +353,7 @@ impl<'a> Execution<'a> {
 
     /// Looks up from the work: cancellation and progress.
     pub fn tick(&mut self, runs_done: usize, run_count: usize) -> Result<()> {
-        if self.control.cancel.load(Ordering::Relaxed) {
+        if self.control.cancel.is_set() {
             return Err(Error::cancelled());
         }
         if self.control.progress.is_some() && self.progress_at.elapsed() >= PROGRESS_PERIOD {

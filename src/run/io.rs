@@ -4,6 +4,7 @@
 //! for; so they never block on anything but the medium, and a full command channel always empties.
 
 use super::{
+    cancel::Cancel,
     fetch::fetch,
     job::{RunTask, StageJob, without_panic},
     pool::Buffer,
@@ -17,10 +18,7 @@ use crate::{
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::{
     ops::Range,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     thread::{self, JoinHandle},
 };
 
@@ -50,7 +48,7 @@ pub(super) enum Command {
 pub(super) struct Ahead {
     pub source: Arc<dyn Source>,
     pub elements: Range<usize>,
-    pub cancel: Arc<AtomicBool>,
+    pub cancel: Cancel,
 }
 
 /// An output whose written bytes should reach the medium.
@@ -162,7 +160,7 @@ pub(super) fn store(job: &StageJob, run: usize, output: usize, region: &Region, 
 
 fn look_ahead(queue: &Receiver<Ahead>) {
     for Ahead { source, elements, cancel } in queue {
-        if !cancel.load(Ordering::Relaxed) {
+        if !cancel.is_set() {
             // Advice never fails a job; what a source does wrong here shows when it is read.
             let _ = without_panic(String::new, || {
                 source.prefetch(elements);

@@ -2,6 +2,7 @@
 
 use super::{
     budget::{Budget, Purpose, Reservation},
+    cancel::Cancel,
     pool::{Buffer, Pool},
     prepare::{PreparedStage, new_accumulator},
 };
@@ -18,7 +19,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -106,7 +107,7 @@ pub(super) struct StageJob {
     pub pool: Pool,
     /// Shares of reductions waiting for their next run.
     idle_parts: Mutex<Vec<Vec<Part>>>,
-    pub cancel: Arc<AtomicBool>,
+    pub cancel: Cancel,
     /// The lowest run that failed: runs from here on are given up, earlier ones are finished, so that the error
     /// that is reported does not depend on threads. 0 when cancelled.
     failed_run: AtomicUsize,
@@ -120,7 +121,7 @@ impl StageJob {
         functions: &[Arc<dyn BlockFunction>],
         temps: &[Option<Arc<Buffer>>],
         budget: &Arc<Budget>,
-        cancel: &Arc<AtomicBool>,
+        cancel: &Cancel,
     ) -> Result<Self> {
         let called = stage.stage().functions.iter().map(|id| Guarded(Arc::clone(&functions[id.0 as usize])));
         Ok(StageJob {
@@ -132,14 +133,14 @@ impl StageJob {
             sources: Arc::clone(sources),
             targets: Arc::clone(targets),
             budget: Arc::clone(budget),
-            cancel: Arc::clone(cancel),
+            cancel: cancel.clone(),
             failed_run: AtomicUsize::new(usize::MAX),
         })
     }
 
     /// Whether `run` is not worth going on with.
     pub fn is_given_up(&self, run: usize) -> bool {
-        run >= self.failed_run.load(Ordering::Relaxed) || self.cancel.load(Ordering::Relaxed)
+        run >= self.failed_run.load(Ordering::Relaxed) || self.cancel.is_set()
     }
 
     /// Gives up on `run` and all later ones.

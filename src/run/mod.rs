@@ -5,6 +5,7 @@
 //! here knows what an expression means, chooses a grid, or formats a sentence for a user beyond its errors.
 
 mod budget;
+mod cancel;
 mod compute;
 mod engine;
 mod execute;
@@ -19,6 +20,7 @@ mod scheduler;
 #[cfg(test)]
 mod tests;
 
+pub use cancel::Cancel;
 pub use engine::{Engine, EngineOptions};
 pub use execute::execute_prepared;
 pub use prepare::{PreparedPlan, prepare};
@@ -31,10 +33,7 @@ use crate::{
     store::{Source, Target},
     trace::RunStats,
 };
-use std::{
-    fmt,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::{fmt, sync::Arc};
 
 /// Where an output goes.
 pub enum Sink<'a> {
@@ -62,8 +61,8 @@ pub type ProgressCallback = Arc<dyn Fn(&Progress) + Send + Sync>;
 /// How an execution is watched and stopped.
 #[derive(Clone, Default)]
 pub struct Control {
-    /// Set to true from any thread: the execution ends with an error of kind [`Cancelled`](crate::ErrorKind::Cancelled).
-    pub cancel: Arc<AtomicBool>,
+    /// Set from any thread: the execution ends with an error of kind [`Cancelled`](crate::ErrorKind::Cancelled).
+    pub cancel: Cancel,
     /// Called on the thread that called [`execute`], about ten times a second and once at the end.
     pub progress: Option<ProgressCallback>,
 }

@@ -98,3 +98,7 @@ fn count_reads(code: Vec<Operation>, registers: usize) -> Vec<Counted> {
     }
     counted
 }
+
+#[cfg(test)]
+#[path = "fuse_tests.rs"]
+mod tests;

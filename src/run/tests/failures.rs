@@ -18,7 +18,7 @@ use crate::{
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
@@ -151,7 +151,7 @@ fn cancelling_from_the_callers_closure_and_from_another_thread() {
     let mut calls = 0;
     let mut caller = |_: &Region, _: &[u8]| {
         calls += 1;
-        control.cancel.store(true, Ordering::Relaxed);
+        control.cancel.set();
         Ok(())
     };
     let bindings = Bindings { sources: sources.to_vec(), functions: Vec::new(), sinks: vec![Sink::Caller(&mut caller)] };
@@ -159,13 +159,13 @@ fn cancelling_from_the_callers_closure_and_from_another_thread() {
     assert!((1..10).contains(&calls), "{calls} calls");
 
     let control = Control::default();
-    let cancel = Arc::clone(&control.cancel);
+    let cancel = control.cancel.clone();
     let mut caller = |_: &Region, _: &[u8]| Ok(());
     let bindings = Bindings { sources: sources.to_vec(), functions: Vec::new(), sinks: vec![Sink::Caller(&mut caller)] };
     let outcome = std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(Duration::from_millis(15));
-            cancel.store(true, Ordering::Relaxed);
+            cancel.set();
         });
         execute(&engine, &plan, bindings, &control)
     });
