@@ -1,7 +1,7 @@
-//! Sums of formulas: one or two operations on tiles whose result is only added up and never written down.
+//! Sums of formulas: a few operations on tiles whose result is only added up and never written down.
 //!
-//! A formula is `outer(inner(a, b))`, with either operation missing, over `f32`; it is a [`Run`] that an accumulator
-//! reads. Which formulas exist is what profiles of real expressions showed: norms, distances and error sums.
+//! A formula is `outer(inner(a, b))` over `f32`, with either operation missing and `a` squared or not; it is a [`Run`] that
+//! an accumulator reads. Which formulas exist is what profiles of real expressions showed: norms, distances and error sums.
 
 use crate::{
     kernel::{
@@ -24,7 +24,19 @@ pub(crate) struct SumKernels {
     pub scalar_vector: SumKernel,
 }
 
-/// No outer operation.
+/// Which formula: see the module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Whether the inner operation sees the square of its first operand.
+    pub squared: bool,
+    pub inner: Option<BinaryOp>,
+    pub outer: Option<UnaryOp>,
+}
+
+/// Looks up the forms of a formula, if there are loops for it.
+pub(crate) type SumsOf = fn(Shape) -> Option<SumKernels>;
+
+/// No operation.
 struct Keep;
 /// No inner operation: the first operand.
 struct First;
@@ -72,24 +84,25 @@ impl Run for Same {
     }
 }
 
-/// `U(B(a, b))` of every pair of elements.
-struct Formula<U, B, X, Y> {
+/// `U(B(V(a), b))` of every pair of elements.
+struct Formula<U, B, V, X, Y> {
     a: X,
     b: Y,
-    operations: PhantomData<fn() -> (U, B)>,
+    operations: PhantomData<fn() -> (U, B, V)>,
 }
 
-impl<U, B, X: Copy, Y: Copy> Clone for Formula<U, B, X, Y> {
+impl<U, B, V, X: Copy, Y: Copy> Clone for Formula<U, B, V, X, Y> {
     fn clone(&self) -> Self {
         *self
     }
 }
-impl<U, B, X: Copy, Y: Copy> Copy for Formula<U, B, X, Y> {}
+impl<U, B, V, X: Copy, Y: Copy> Copy for Formula<U, B, V, X, Y> {}
 
-impl<U, B, X, Y> Run for Formula<U, B, X, Y>
+impl<U, B, V, X, Y> Run for Formula<U, B, V, X, Y>
 where
     U: Unary<f32, Out = f32>,
     B: Binary<f32, Out = f32>,
+    V: Unary<f32, Out = f32>,
     X: Run<Element = f32>,
     Y: Run<Element = f32>,
 {
@@ -105,11 +118,11 @@ where
     }
     #[inline(always)]
     fn value((a, b): Self::Row, lane: usize) -> f32 {
-        U::apply(B::apply(X::value(a, lane), Y::value(b, lane)))
+        U::apply(B::apply(V::apply(X::value(a, lane)), Y::value(b, lane)))
     }
     #[inline(always)]
     fn at(self, index: usize) -> f32 {
-        U::apply(B::apply(self.a.at(index), self.b.at(index)))
+        U::apply(B::apply(V::apply(self.a.at(index)), self.b.at(index)))
     }
 }
 
@@ -121,48 +134,63 @@ fn same(bytes: &[u8], length: usize) -> Same {
     Same { value: bytes.first_chunk().map_or(0.0, |bytes| f32::from_ne_bytes(*bytes)), length }
 }
 
-fn add<I, U, B, X, Y>(accumulator: &mut Accumulator, a: X, b: Y, output: usize) -> bool
+fn add<I, U, B, V, X, Y>(accumulator: &mut Accumulator, a: X, b: Y, output: usize) -> bool
 where
     I: InstructionSet,
     U: Unary<f32, Out = f32>,
     B: Binary<f32, Out = f32>,
+    V: Unary<f32, Out = f32>,
     X: Run<Element = f32>,
     Y: Run<Element = f32>,
 {
-    accumulator.absorb_run::<I, _>(Formula::<U, B, X, Y> { a, b, operations: PhantomData }, output)
+    accumulator.absorb_run::<I, _>(Formula::<U, B, V, X, Y> { a, b, operations: PhantomData }, output)
 }
 
-/// The forms of `U(B(a, b))`.
-fn forms<I, U, B>() -> SumKernels
+/// The forms of `U(B(V(a), b))`.
+fn forms<I, U, B, V>() -> SumKernels
 where
     I: InstructionSet,
     U: Unary<f32, Out = f32>,
     B: Binary<f32, Out = f32>,
+    V: Unary<f32, Out = f32>,
 {
     const SIZE: usize = size_of::<f32>();
     SumKernels {
-        vector_vector: |accumulator, a, b, output| add::<I, U, B, _, _>(accumulator, tile(a), tile(b), output),
-        vector_scalar: |accumulator, a, b, output| add::<I, U, B, _, _>(accumulator, tile(a), same(b, a.len() / SIZE), output),
-        scalar_vector: |accumulator, a, b, output| add::<I, U, B, _, _>(accumulator, same(a, b.len() / SIZE), tile(b), output),
+        vector_vector: |accumulator, a, b, output| add::<I, U, B, V, _, _>(accumulator, tile(a), tile(b), output),
+        vector_scalar: |accumulator, a, b, output| add::<I, U, B, V, _, _>(accumulator, tile(a), same(b, a.len() / SIZE), output),
+        scalar_vector: |accumulator, a, b, output| add::<I, U, B, V, _, _>(accumulator, same(a, b.len() / SIZE), tile(b), output),
     }
 }
 
-/// The sum of `outer(inner(a, b))`, if there is such a loop.
-pub(crate) fn kernels<I: InstructionSet>(inner: Option<BinaryOp>, outer: Option<UnaryOp>) -> Option<SumKernels> {
-    fn outer_of<I: InstructionSet, B: Binary<f32, Out = f32>>(outer: Option<UnaryOp>) -> Option<SumKernels> {
-        Some(match outer {
-            None => forms::<I, Keep, B>(),
-            Some(UnaryOp::Absolute) => forms::<I, op::Absolute, B>(),
-            Some(UnaryOp::Square) => forms::<I, op::Square, B>(),
-            Some(UnaryOp::Sqrt) => forms::<I, op::Sqrt, B>(),
-            Some(_) => return None,
-        })
-    }
+fn with_outer<I, B, V>(outer: Option<UnaryOp>) -> Option<SumKernels>
+where
+    I: InstructionSet,
+    B: Binary<f32, Out = f32>,
+    V: Unary<f32, Out = f32>,
+{
+    Some(match outer {
+        None => forms::<I, Keep, B, V>(),
+        Some(UnaryOp::Absolute) => forms::<I, op::Absolute, B, V>(),
+        Some(UnaryOp::Square) => forms::<I, op::Square, B, V>(),
+        Some(UnaryOp::Sqrt) => forms::<I, op::Sqrt, B, V>(),
+        Some(_) => return None,
+    })
+}
+
+fn with_inner<I: InstructionSet, V: Unary<f32, Out = f32>>(inner: BinaryOp, outer: Option<UnaryOp>) -> Option<SumKernels> {
     match inner {
-        None => outer.and_then(|outer| outer_of::<I, First>(Some(outer))),
-        Some(BinaryOp::Add) => outer_of::<I, op::Add>(outer),
-        Some(BinaryOp::Subtract) => outer_of::<I, op::Subtract>(outer),
-        Some(BinaryOp::Multiply) => outer_of::<I, op::Multiply>(outer),
-        Some(_) => None,
+        BinaryOp::Add => with_outer::<I, op::Add, V>(outer),
+        BinaryOp::Subtract => with_outer::<I, op::Subtract, V>(outer),
+        BinaryOp::Multiply => with_outer::<I, op::Multiply, V>(outer),
+        _ => None,
+    }
+}
+
+/// [`SumsOf`] of an instruction set.
+pub(crate) fn kernels<I: InstructionSet>(shape: Shape) -> Option<SumKernels> {
+    match (shape.inner, shape.squared) {
+        (Some(inner), true) => with_inner::<I, op::Square>(inner, shape.outer),
+        (Some(inner), false) => with_inner::<I, Keep>(inner, shape.outer),
+        (None, _) => shape.outer.and_then(|outer| with_outer::<I, First, Keep>(Some(outer))),
     }
 }

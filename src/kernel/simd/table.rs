@@ -4,7 +4,7 @@ use super::Isa;
 use crate::{
     kernel::{
         cast::{Checked, Convert, Plain, Wrapped},
-        formula::{self, SumKernels},
+        formula::{self, SumsOf},
         lane::Lane,
         loops,
         operation::{self as op, Binary, Unary},
@@ -51,8 +51,8 @@ pub(crate) struct Kernels {
     pub select: fn(usize) -> SelectKernels,
     pub swap_bytes: fn(usize) -> fn(&mut [u8]),
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
-    /// The sum of an operation on the result of another, as one loop.
-    pub sum_of: fn(Option<BinaryOp>, Option<UnaryOp>) -> Option<SumKernels>,
+    /// Sums of formulas.
+    pub sums_of: SumsOf,
 }
 
 /// `Some(make::<T, Op>())` for the listed dtypes. Operations that do not see the sign list unsigned types for both.
@@ -355,7 +355,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, absorb, sum_of: formula::kernels::<$set> }
+                Kernels { unary, binary, cast, select, swap_bytes, absorb, sums_of: formula::kernels::<$set> }
             }
         }
     };

@@ -3,7 +3,7 @@
 use super::prepare::{Action, Direct, Operation, Source};
 use crate::{
     kernel::{
-        formula::SumKernels,
+        formula::{Shape, SumsOf},
         program::{BinaryOp, Program, SlotKind, UnaryOp},
     },
     nd::DType,
@@ -22,14 +22,9 @@ impl Counted {
     }
 }
 
-/// Finds two patterns: `r = op …; store s, r` computes straight into the output, and the sum of one or two operations on
-/// `f32` reads their operands.
-pub(super) fn fuse(
-    code: Vec<Operation>,
-    registers: usize,
-    program: &Program,
-    sum_of: fn(Option<BinaryOp>, Option<UnaryOp>) -> Option<SumKernels>,
-) -> Vec<Operation> {
+/// Finds two patterns: `r = op …; store s, r` computes straight into the output, and the sum of a formula of `f32` reads the
+/// formula's operands.
+pub(super) fn fuse(code: Vec<Operation>, registers: usize, program: &Program, sums_of: SumsOf) -> Vec<Operation> {
     let mut fused: Vec<Counted> = Vec::with_capacity(code.len());
     for counted in count_reads(code, registers) {
         match counted.operation.action {
@@ -42,9 +37,11 @@ pub(super) fn fuse(
             Action::Reduce { acc, track, src: Source::Register(register), size, .. }
                 if program.accumulators[acc].kind.is_sum() && program.accumulators[acc].dtype == DType::F32 =>
             {
-                if let Some((made, a, b, kernels)) = formula(&fused, register, sum_of) {
-                    let action = Action::SumOf { acc, track, a, b, size, kernels, skip: made + 1 };
-                    fused.insert(fused.len() - made, Counted { operation: Operation { action, direct: None }, reads: 0 });
+                if let Some(formula) = Formula::ending(&fused, register)
+                    && let Some(kernels) = sums_of(formula.shape)
+                {
+                    let action = Action::SumOf { acc, track, a: formula.a, b: formula.b, size, kernels, skip: formula.made + 1 };
+                    fused.insert(fused.len() - formula.made, Counted { operation: Operation { action, direct: None }, reads: 0 });
                 }
             }
             _ => {}
@@ -54,25 +51,55 @@ pub(super) fn fuse(
     fused.into_iter().map(|counted| counted.operation).collect()
 }
 
-/// How many of the last operations make `register` for one reader as a formula, its operands, and its kernels.
-fn formula(
-    code: &[Counted],
-    register: usize,
-    sum_of: fn(Option<BinaryOp>, Option<UnaryOp>) -> Option<SumKernels>,
-) -> Option<(usize, Source, Source, SumKernels)> {
-    let (last, before) = code.split_last().filter(|(last, _)| last.feeds(register))?;
-    match last.operation.action {
-        Action::Binary { op, dtype: DType::F32, a, b, .. } => Some((1, a, b, sum_of(Some(op), None)?)),
-        Action::Unary { op: outer, dtype: DType::F32, a, .. } => {
-            let inner = before.last().filter(|inner| matches!(a, Source::Register(register) if inner.feeds(register)));
-            if let Some(Action::Binary { op, dtype: DType::F32, a, b, .. }) = inner.map(|inner| &inner.operation.action)
-                && let Some(kernels) = sum_of(Some(*op), Some(outer))
-            {
-                return Some((2, *a, *b, kernels));
-            }
-            Some((1, a, a, sum_of(None, Some(outer))?))
+/// A formula at the end of some code.
+struct Formula {
+    /// How many operations make it.
+    made: usize,
+    shape: Shape,
+    a: Source,
+    b: Source,
+}
+
+impl Formula {
+    /// The longest one that makes `register`, if what it is made from feeds nothing else.
+    fn ending(code: &[Counted], register: usize) -> Option<Formula> {
+        if let Some(formula) = Self::inner(code, register) {
+            return Some(formula);
         }
-        _ => None,
+        let (last, before) = code.split_last().filter(|(last, _)| last.feeds(register))?;
+        let Action::Unary { op, dtype: DType::F32, a, .. } = last.operation.action else { return None };
+        let outer = Some(op);
+        if let Source::Register(register) = a
+            && let Some(formula) = Self::inner(before, register)
+        {
+            return Some(Formula { made: formula.made + 1, shape: Shape { outer, ..formula.shape }, ..formula });
+        }
+        Some(Formula { made: 1, shape: Shape { outer, ..Shape::default() }, a, b: a })
+    }
+
+    /// A two-operand operation, with the square before it.
+    fn inner(code: &[Counted], register: usize) -> Option<Formula> {
+        let (last, before) = code.split_last().filter(|(last, _)| last.feeds(register))?;
+        let Action::Binary { op, dtype: DType::F32, a, b, .. } = last.operation.action else { return None };
+        let plain = Formula { made: 1, shape: Shape { inner: Some(op), ..Shape::default() }, a, b };
+        let squared = |square: Source, other: Source| {
+            let Source::Register(register) = square else { return None };
+            let a = before.last().filter(|square| square.feeds(register))?.operation.action.squares()?;
+            Some(Formula { made: 2, shape: Shape { squared: true, inner: Some(op), outer: None }, a, b: other })
+        };
+        let exchanged = || squared(b, a).filter(|_| matches!(op, BinaryOp::Add | BinaryOp::Multiply));
+        Some(squared(a, b).or_else(exchanged).unwrap_or(plain))
+    }
+}
+
+impl Action {
+    /// What of `f32` this is the square of.
+    fn squares(&self) -> Option<Source> {
+        match self {
+            Action::Unary { op: UnaryOp::Square, dtype: DType::F32, a, .. } => Some(*a),
+            Action::Binary { op: BinaryOp::Multiply, dtype: DType::F32, a, b, .. } if a == b => Some(*a),
+            _ => None,
+        }
     }
 }
 

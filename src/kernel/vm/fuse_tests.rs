@@ -7,6 +7,7 @@ use super::super::{
 use crate::{
     kernel::{
         Isa,
+        formula::Shape,
         oracle::Bits,
         program::{AccId, Accumulation, Arg, BinaryOp, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
     },
@@ -25,11 +26,14 @@ enum Second {
     Same,
 }
 
-/// `sum(outer(inner(s0, second)))`; `apart` also counts the summed values, so that something else reads them.
-fn program(inner: Option<BinaryOp>, outer: Option<UnaryOp>, second: Second, mode: SumMode, apart: bool) -> Program {
+/// `sum(outer(inner(s0, second)))`, `s0` squared where asked for; `apart` also counts the summed values, so that something else reads them.
+fn program(Shape { squared, inner, outer }: Shape, second: Second, mode: SumMode, apart: bool) -> Program {
     let slot = || Slot { dtype: DType::F32, kind: SlotKind::Input, swapped: false };
     let (x, constant) = (Arg::Reg(Reg(0)), Arg::Const(Scalar::Float(0.37)));
     let mut code = vec![Instr::Load { dst: Reg(0), slot: SlotId(0) }, Instr::Load { dst: Reg(1), slot: SlotId(1) }];
+    if squared {
+        code.push(Instr::Binary { op: BinaryOp::Multiply, dtype: DType::F32, dst: Reg(0), a: x, b: x });
+    }
     if let Some(op) = inner {
         let (a, b) = match second {
             Second::Tile => (x, Arg::Reg(Reg(1))),
@@ -86,19 +90,20 @@ fn fused_sums_equal_unfused_ones() {
             let value = |_| sign * (bits.next() >> 40) as f32 * 2f32.powi(bits.below(40) as i32 - 40);
             bytemuck::cast_slice::<f32, u8>(&(0..elements).map(value).collect::<Vec<_>>()).to_vec()
         });
-        for (inner, outer) in inner.iter().flat_map(|inner| outer.iter().map(move |outer| (*inner, *outer))) {
+        let pairs = inner.iter().flat_map(|inner| outer.iter().map(move |outer| (*inner, *outer)));
+        for shape in pairs.flat_map(|(inner, outer)| [false, true].map(|squared| Shape { squared, inner, outer })) {
             for second in [Second::Tile, Second::Constant, Second::Exchanged, Second::Same] {
                 for mode in modes {
-                    let [fused, apart] = [false, true].map(|apart| program(inner, outer, second, mode, apart));
+                    let [fused, apart] = [false, true].map(|apart| program(shape, second, mode, apart));
                     let (is_apart_fused, want) = sum(&apart, Isa::Baseline, [&a, &b], elements);
                     assert!(!is_apart_fused);
                     for isa in Isa::available() {
                         let (is_fused, got) = sum(&fused, isa, [&a, &b], elements);
-                        assert_eq!(is_fused, inner.is_some() || outer.is_some());
+                        assert_eq!(is_fused, shape != Shape::default());
                         let (got, want) = (f64::from_ne_bytes(got), f64::from_ne_bytes(want));
                         assert!(
                             got.to_bits() == want.to_bits() || (got.is_nan() && want.is_nan()),
-                            "{inner:?} {outer:?} {second:?} {mode:?} {isa:?} {elements}: {got:e} {want:e}"
+                            "{shape:?} {second:?} {mode:?} {isa:?} {elements}: {got:e} {want:e}"
                         );
                     }
                 }

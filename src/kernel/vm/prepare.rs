@@ -365,7 +365,7 @@ impl Builder<'_> {
             made.code.push(Operation { action, direct: None });
         }
         let code = std::mem::take(&mut made.code);
-        made.code = fuse(code, sweep.registers as usize + kept, self.program, self.kernels.sum_of);
+        made.code = fuse(code, sweep.registers as usize + kept, self.program, self.kernels.sums_of);
         Ok(made)
     }
 
