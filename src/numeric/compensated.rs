@@ -1,13 +1,14 @@
 //! The sums that are not exact: Neumaier, Kahan, pairwise and naive, all in f64 over fixed lanes.
 //!
-//! Every output holds pairs `(sum, compensation)` whose value is `sum + compensation`. A tile is summed in
-//! [`LANES`] lanes. Each lane adds runs of elements plainly and then adds the run with the mode's step:
+//! Every output holds pairs `(sum, compensation)` whose value is `sum + compensation`. Elements are added plainly in
+//! short runs, and each run is added with the mode's step. A run of narrow elements into one output is summed by
+//! `run`, 64 lanes wide; everything else in rows of [`LANES`] lanes:
 //!
 //! | mode | run | step | error of the result, `u = 2^-53`, `A` = sum of magnitudes |
 //! |---|---|---|---|
-//! | Neumaier, Kahan of f16, bf16, f32 | at most 128 | compensated | `128 u A` at worst; 0 while a run's sum fits 53 bits |
+//! | Neumaier, Kahan of f16, bf16, f32 | at most 127 additions deep | compensated | `128 u A` at worst; 0 while a run's sum fits 53 bits |
 //! | Neumaier, Kahan of f64 | 1 | compensated | `u abs(S) + n^2 u^2 A`, Kahan `2 u A + n u^2 A` |
-//! | Pairwise | 128 | compensated | `127 u A` at worst, `8 u A` typically |
+//! | Pairwise | at most 128 deep | compensated | `127 u A` at worst, `8 u A` typically |
 //! | Naive | the tile | plain | `n u A` at worst |
 //!
 //! Lanes fold as a binary tree and tiles are added in order of the calls, by TwoSum (naive: plainly), so the bits
