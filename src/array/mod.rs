@@ -13,6 +13,7 @@ mod create;
 mod elementwise;
 mod eval;
 mod function;
+mod gather;
 mod graph;
 mod job;
 pub mod machine;
@@ -38,6 +39,7 @@ pub use compiled::{Bound, Compiled};
 pub use create::{Endpoint, open};
 pub use elementwise::where_;
 pub use function::{BoxError, MapSpec};
+pub use gather::Pad;
 pub use job::{Destination, Job, JobResult, RunReport};
 pub use node::Array;
 pub use operand::{Operand, ScalarSide};
@@ -47,6 +49,8 @@ pub use session::{MemoryAmount, Session, SessionBuilder};
 pub use size::Size;
 pub use writer::Writer;
 
+#[cfg(test)]
+mod gather_tests;
 #[cfg(test)]
 mod run_tests;
 #[cfg(test)]

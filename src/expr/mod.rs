@@ -15,7 +15,7 @@ pub use graph::{Graph, GraphBuilder, Node, NodeId};
 use crate::{
     error::{Error, Result},
     kernel::program::{BinaryOp, CastMode, Generator, UnaryOp},
-    nd::{DType, Dims, Extent, Scalar, SliceItem, SourceFacts},
+    nd::{AxisMap, DType, Dims, Extent, Scalar, SliceItem, SourceFacts},
     numeric::{Finish, SumMode},
 };
 use serde::{Deserialize, Serialize};
@@ -106,6 +106,24 @@ pub enum Op {
     BroadcastTo(Vec<usize>),
     /// The same elements in C order; one length may be -1.
     Reshape(Vec<i64>),
+    /// An axis whose coordinates go through a map first: rolls, repeats, borders, lists of indices.
+    Gather {
+        /// The axis.
+        axis: usize,
+        /// From its coordinates to those of the operand.
+        map: AxisMap,
+        /// Its length in the result.
+        length: usize,
+    },
+    /// The elements whose coordinates along two axes differ by `offset`, as a new last axis.
+    Diagonal {
+        /// Axis that the offset is subtracted from.
+        first: usize,
+        /// Axis that leads by the offset.
+        second: usize,
+        /// How far.
+        offset: i64,
+    },
     /// New axis names, one slot per axis.
     Rename(Dims),
     /// A reduction over axes.
@@ -153,6 +171,8 @@ pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[Func
         Op::Permute(order) => movement::infer_permute(order, args[0]),
         Op::BroadcastTo(shape) => movement::infer_broadcast_to(shape, args[0]),
         Op::Reshape(shape) => movement::infer_reshape(shape, args[0]),
+        Op::Gather { axis, map, length } => movement::infer_gather(*axis, map, *length, args[0]),
+        Op::Diagonal { first, second, offset } => movement::infer_diagonal(*first, *second, *offset, args[0]),
         Op::Rename(dims) => movement::infer_rename(dims, args[0]),
         Op::Reduce(reduction) => reduce::infer_reduce(reduction, args[0]),
         Op::Compress { axis, count } => movement::infer_compress(*axis, *count, args[0], args[1]),

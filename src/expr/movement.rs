@@ -3,7 +3,12 @@
 use crate::{
     error::{Error, Result},
     expr::{Meta, Op},
-    nd::{DType, Dims, Extent, IndexMap, SliceItem, index_map::resolve_reshape, shape::show, slice},
+    nd::{
+        AxisMap, DType, Dims, Extent, IndexMap, SliceItem,
+        index_map::{diagonal_length, resolve_reshape},
+        shape::show,
+        slice,
+    },
 };
 
 pub(super) fn infer_slice(items: &[SliceItem], value: &Meta) -> Result<Meta> {
@@ -68,6 +73,37 @@ pub(super) fn infer_reshape(shape: &[i64], value: &Meta) -> Result<Meta> {
     Ok(Meta { dims, ..Meta::known(&resolved, value.dtype) })
 }
 
+pub(super) fn infer_gather(axis: usize, map: &AxisMap, length: usize, value: &Meta) -> Result<Meta> {
+    let Some(Extent::Known(from)) = value.shape.get(axis).copied() else {
+        return Err(Error::usage(format!("axis {axis} of {} has no known length to gather along", show(&value.shape)))
+            .hint("save the selection first"));
+    };
+    if length > 0 {
+        let (low, high) = map.bounds(0..length);
+        if low < 0 || high >= from as i64 {
+            let bad = if low < 0 { low } else { high };
+            return Err(Error::usage(format!("index {bad} is out of bounds for axis {axis} of length {from}")));
+        }
+    }
+    let mut shape = value.shape.clone();
+    shape[axis] = Extent::Known(length);
+    Ok(Meta { shape, ..value.clone() })
+}
+
+pub(super) fn infer_diagonal(first: usize, second: usize, offset: i64, value: &Meta) -> Result<Meta> {
+    let length = |axis: usize| value.shape.get(axis).and_then(|extent| extent.known());
+    let (Some(down), Some(right), true) = (length(first), length(second), first != second) else {
+        return Err(Error::usage(format!("axes {first} and {second} of {} have no diagonal", show(&value.shape)))
+            .hint("a diagonal needs two axes of known length"));
+    };
+    let kept = (0..value.rank()).filter(|&axis| axis != first && axis != second);
+    let mut dims: Vec<_> = kept.clone().map(|axis| value.dims.0[axis].clone()).collect();
+    let mut shape: Vec<Extent> = kept.map(|axis| value.shape[axis]).collect();
+    shape.push(Extent::Known(diagonal_length(down, right, offset)));
+    dims.push(None);
+    Ok(Meta { shape, dtype: value.dtype, dims: Dims(dims) })
+}
+
 pub(super) fn infer_rename(dims: &Dims, value: &Meta) -> Result<Meta> {
     if dims.0.len() != value.rank() {
         return Err(Error::mismatch(format!("{} axis names for {} axes of shape {}", dims.0.len(), value.rank(), show(&value.shape))));
@@ -116,6 +152,8 @@ pub fn view_of(op: &Op, map: &IndexMap) -> Option<IndexMap> {
         Op::Slice(items) => slice::resolve(items, &map.shape).ok().map(|resolved| map.slice(&resolved)),
         Op::Permute(order) => Some(map.permute(order)),
         Op::BroadcastTo(shape) => Some(map.broadcast_to(shape)),
+        Op::Gather { axis, map: through, length } => Some(map.gather(*axis, through, *length)),
+        Op::Diagonal { first, second, offset } => map.diagonal(*first, *second, *offset),
         Op::Rename(_) => Some(map.clone()),
         Op::Reshape(shape) => resolve_reshape(shape, map.shape.iter().product()).ok().and_then(|resolved| map.reshape(&resolved)),
         _ => None,

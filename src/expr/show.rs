@@ -34,6 +34,8 @@ impl Graph {
             Op::Permute(order) => format!("permute {}", show(order)),
             Op::BroadcastTo(shape) => format!("broadcast_to {}", show(shape)),
             Op::Reshape(shape) => format!("reshape {}", show(shape)),
+            Op::Gather { axis, map, length } => format!("gather axis {axis} to {length} by {map}"),
+            Op::Diagonal { first, second, offset } => format!("diagonal {first} {second} offset {offset}"),
             Op::Rename(dims) => format!("rename {dims}"),
             Op::Reduce(reduction) => {
                 let keep = if reduction.keepdims { " keepdims" } else { "" };

@@ -1,18 +1,19 @@
-//! Affine maps from the coordinates of a view to the coordinates of a store.
+//! Maps from the coordinates of a view to the coordinates of a store.
 //!
 //! Slices, flips, transposes, new axes, broadcasts and view-reshapes never copy: they compose into one
 //! [`IndexMap`]. A view of `shape` reads, at coordinates `c`, the store coordinates
-//! `offset[s] + sum over axes a of steps[a][s] * c[a]`. A dense store has one (linear) store axis, so its
-//! steps are strides in elements; a chunked store has one store axis per array axis.
+//! `offset[s] + sum over axes a of steps[a][s] * maps[a](c[a])`. A dense store has one (linear) store axis, so its
+//! steps are strides in elements; a chunked store has one store axis per array axis. The [`AxisMap`]s are identities but
+//! for rolls, repeats, borders and lists of indices: along such an axis the view is gathered.
 
 use crate::{
     error::{Error, Result},
-    nd::{Region, SourceFacts, StoreLayout, shape::show, slice::AxisSlice},
+    nd::{AxisMap, Region, SourceFacts, StoreLayout, axis_map::AxisStep, shape::show, slice::AxisSlice},
 };
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// An affine map from view coordinates to store coordinates.
+/// A map from view coordinates to store coordinates, affine but for its [`AxisMap`]s.
 ///
 /// ```
 /// use outcore::nd::IndexMap;
@@ -29,13 +30,16 @@ pub struct IndexMap {
     pub offset: Vec<i64>,
     /// `steps[axis][store_axis]`: how far one step along a view axis goes along a store axis.
     pub steps: Vec<Vec<i64>>,
+    /// What a coordinate along each view axis becomes before the steps; empty where all stay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maps: Vec<AxisMap>,
 }
 
 impl IndexMap {
     /// A view with `strides` of a dense (linear) store.
     #[must_use]
     pub fn dense(shape: &[usize], strides: &[i64]) -> Self {
-        IndexMap { shape: shape.to_vec(), offset: vec![0], steps: strides.iter().map(|&stride| vec![stride]).collect() }
+        IndexMap::affine(shape.to_vec(), vec![0], strides.iter().map(|&stride| vec![stride]).collect())
     }
 
     /// The array itself in a store whose coordinates are its own.
@@ -43,7 +47,94 @@ impl IndexMap {
     pub fn identity(shape: &[usize]) -> Self {
         let rank = shape.len();
         let steps = (0..rank).map(|axis| (0..rank).map(|store| i64::from(axis == store)).collect()).collect();
-        IndexMap { shape: shape.to_vec(), offset: vec![0; rank], steps }
+        IndexMap::affine(shape.to_vec(), vec![0; rank], steps)
+    }
+
+    /// A map without [`AxisMap`]s.
+    #[must_use]
+    pub fn affine(shape: Vec<usize>, offset: Vec<i64>, steps: Vec<Vec<i64>>) -> Self {
+        IndexMap { shape, offset, steps, maps: Vec::new() }
+    }
+
+    /// With one map an axis; kept only if one of them does something. Maps that are affine go into offset and steps.
+    fn with_maps(mut self, mut maps: Vec<AxisMap>) -> Self {
+        for (axis, map) in maps.iter_mut().enumerate() {
+            // One place only is a constant.
+            let affine = if self.shape[axis] == 1 { Some((map.at(0), 0)) } else { map.affine() };
+            if let Some((start, step)) = affine.filter(|_| !map.is_identity()) {
+                for (place, own) in self.offset.iter_mut().zip(&mut self.steps[axis]) {
+                    *place += *own * start;
+                    *own *= step;
+                }
+                *map = AxisMap::default();
+            }
+        }
+        self.maps = if maps.iter().all(AxisMap::is_identity) { Vec::new() } else { maps };
+        self
+    }
+
+    /// What a coordinate along `axis` becomes before the steps, if it does not stay.
+    #[must_use]
+    pub fn map_of(&self, axis: usize) -> Option<&AxisMap> {
+        self.maps.get(axis).filter(|map| !map.is_identity())
+    }
+
+    /// Whether coordinates along `axis` are gathered rather than walked.
+    #[must_use]
+    pub fn is_gathered(&self, axis: usize) -> bool {
+        self.map_of(axis).is_some()
+    }
+
+    /// Where a coordinate along `axis` goes before the steps.
+    #[must_use]
+    pub fn place(&self, axis: usize, index: usize) -> i64 {
+        self.map_of(axis).map_or(index as i64, |map| map.at(index as i64))
+    }
+
+    fn maps_or_identities(&self) -> Vec<AxisMap> {
+        if self.maps.is_empty() { vec![AxisMap::default(); self.rank()] } else { self.maps.clone() }
+    }
+
+    /// A view of `length` along `axis` whose coordinates there go through `map` first.
+    #[must_use]
+    pub fn gather(&self, axis: usize, map: &AxisMap, length: usize) -> Self {
+        let mut maps = self.maps_or_identities();
+        let mut result = IndexMap { maps: Vec::new(), ..self.clone() };
+        result.shape[axis] = length;
+        if length > 0 {
+            maps[axis] = map.then(&maps[axis]);
+        }
+        result.with_maps(maps)
+    }
+
+    /// The elements whose coordinates along two axes differ by `offset` (second less first), as a new last axis. `None` where one
+    /// of the two is gathered.
+    #[must_use]
+    pub fn diagonal(&self, first: usize, second: usize, offset: i64) -> Option<Self> {
+        if self.is_gathered(first) || self.is_gathered(second) {
+            return None;
+        }
+        let (down, right) = ((-offset).max(0), offset.max(0));
+        let length = diagonal_length(self.shape[first], self.shape[second], offset);
+        let mut result = self.clone();
+        if length > 0 {
+            result.advance(&self.steps[first], down);
+            result.advance(&self.steps[second], right);
+        }
+        let step = self.steps[first].iter().zip(&self.steps[second]).map(|(a, b)| a + b).collect();
+        for axis in [first.max(second), first.min(second)] {
+            result.shape.remove(axis);
+            result.steps.remove(axis);
+            if !result.maps.is_empty() {
+                result.maps.remove(axis);
+            }
+        }
+        result.shape.push(length);
+        result.steps.push(step);
+        if !result.maps.is_empty() {
+            result.maps.push(AxisMap::default());
+        }
+        Some(result)
     }
 
     /// The whole of a source.
@@ -86,34 +177,39 @@ impl IndexMap {
     /// Basic indexing.
     #[must_use]
     pub fn slice(&self, items: &[AxisSlice]) -> Self {
-        let mut result = IndexMap { shape: Vec::new(), offset: self.offset.clone(), steps: Vec::new() };
+        let mut result = IndexMap::affine(Vec::new(), self.offset.clone(), Vec::new());
+        let mut maps = Vec::new();
         let mut axis = 0;
         for item in items {
             match *item {
                 AxisSlice::New => {
                     result.shape.push(1);
                     result.steps.push(vec![0; self.store_rank()]);
+                    maps.push(AxisMap::default());
                 }
                 AxisSlice::Fixed(place) => {
-                    result.advance(&self.steps[axis], place);
+                    result.advance(&self.steps[axis], self.place(axis, place));
                     axis += 1;
                 }
                 AxisSlice::Range { start, step, length } => {
-                    if length > 0 {
-                        result.advance(&self.steps[axis], start);
-                    }
+                    let taken = AxisMap::of([AxisStep::Affine { start: start as i64, step }]);
                     result.shape.push(length);
-                    result.steps.push(self.steps[axis].iter().map(|&store| store.wrapping_mul(step)).collect());
+                    result.steps.push(self.steps[axis].clone());
+                    maps.push(match self.map_of(axis) {
+                        _ if length == 0 => AxisMap::default(),
+                        Some(map) => taken.then(map),
+                        None => taken,
+                    });
                     axis += 1;
                 }
             }
         }
-        result
+        result.with_maps(maps)
     }
 
-    fn advance(&mut self, steps: &[i64], by: usize) {
+    fn advance(&mut self, steps: &[i64], by: i64) {
         for (place, step) in self.offset.iter_mut().zip(steps) {
-            *place += step * by as i64;
+            *place += step * by;
         }
     }
 
@@ -124,6 +220,7 @@ impl IndexMap {
             shape: order.iter().map(|&axis| self.shape[axis]).collect(),
             offset: self.offset.clone(),
             steps: order.iter().map(|&axis| self.steps[axis].clone()).collect(),
+            maps: if self.maps.is_empty() { Vec::new() } else { order.iter().map(|&axis| self.maps[axis].clone()).collect() },
         }
     }
 
@@ -140,7 +237,9 @@ impl IndexMap {
                 _ => still.clone(),
             })
             .collect();
-        IndexMap { shape: shape.to_vec(), offset: self.offset.clone(), steps }
+        let mut maps = vec![AxisMap::default(); if self.maps.is_empty() { 0 } else { missing }];
+        maps.extend(self.maps.iter().cloned());
+        IndexMap { shape: shape.to_vec(), offset: self.offset.clone(), steps, maps }
     }
 
     /// The same elements in C order as `shape`, if no copy is needed.
@@ -150,10 +249,11 @@ impl IndexMap {
     pub fn reshape(&self, shape: &[usize]) -> Option<Self> {
         let still = vec![0; self.store_rank()];
         if shape.contains(&0) || self.shape.contains(&0) {
-            return Some(IndexMap { shape: shape.to_vec(), offset: self.offset.clone(), steps: vec![still; shape.len()] });
+            return Some(IndexMap::affine(shape.to_vec(), self.offset.clone(), vec![still; shape.len()]));
         }
         let old: Vec<usize> = (0..self.rank()).filter(|&axis| self.shape[axis] != 1).collect();
         let mut steps = vec![still; shape.len()];
+        let mut maps = vec![AxisMap::default(); shape.len()];
         let (mut from, mut to) = (0, 0);
         while from < old.len() {
             // The smallest group of old axes and of new axes with equal products.
@@ -177,6 +277,12 @@ impl IndexMap {
                     return None;
                 }
             }
+            // A gathered axis can only stay as it is.
+            if old[from..old_end].iter().any(|&axis| self.is_gathered(axis)) {
+                let kept = (to..new_end).filter(|&axis| shape[axis] != 1).collect::<Vec<_>>();
+                let ([axis], 1) = (&kept[..], old_end - from) else { return None };
+                maps[*axis] = self.maps[old[from]].clone();
+            }
             let mut step = self.steps[old[old_end - 1]].clone();
             for axis in (to..new_end).rev() {
                 steps[axis].clone_from(&step);
@@ -184,23 +290,59 @@ impl IndexMap {
             }
             (from, to) = (old_end, new_end);
         }
-        shape[to..].iter().all(|&length| length == 1).then(|| IndexMap { shape: shape.to_vec(), offset: self.offset.clone(), steps })
+        let whole = shape[to..].iter().all(|&length| length == 1);
+        whole.then(|| IndexMap::affine(shape.to_vec(), self.offset.clone(), steps).with_maps(maps))
     }
 
-    /// This map read through `inner`'s view: `inner` maps its own coordinates to coordinates of this view.
+    /// This map read through `inner`'s view: `inner` maps its own coordinates to coordinates of this view. `None` where a gathered
+    /// axis of this one would depend on several of `inner`'s, or one of `inner`'s on more than it.
     #[must_use]
-    pub fn compose(&self, inner: &IndexMap) -> Self {
+    pub fn compose(&self, inner: &IndexMap) -> Option<Self> {
         debug_assert_eq!(inner.store_rank(), self.rank());
+        if !self.maps.is_empty() {
+            return self.compose_gathered(inner);
+        }
         let through = |coordinates: &[i64], start: &[i64]| -> Vec<i64> {
             (0..self.store_rank())
                 .map(|store| start[store] + coordinates.iter().zip(&self.steps).map(|(&c, step)| c * step[store]).sum::<i64>())
                 .collect()
         };
-        IndexMap {
+        Some(IndexMap {
             shape: inner.shape.clone(),
             offset: through(&inner.offset, &self.offset),
             steps: inner.steps.iter().map(|step| through(step, &vec![0; self.store_rank()])).collect(),
+            maps: inner.maps.clone(),
+        })
+    }
+
+    /// [`IndexMap::compose`], where axes of this map are gathered: what feeds one goes through its map and nowhere else.
+    fn compose_gathered(&self, inner: &IndexMap) -> Option<Self> {
+        let mut plain = IndexMap { maps: Vec::new(), ..self.clone() };
+        let mut rest = inner.clone();
+        let mut gathered: Vec<(usize, &[i64], AxisMap)> = Vec::new();
+        for axis in (0..self.rank()).filter(|&axis| self.is_gathered(axis)) {
+            let feeding: Vec<usize> = (0..inner.rank()).filter(|&from| inner.steps[from][axis] != 0).collect();
+            let map = &self.maps[axis];
+            match feeding[..] {
+                [] if inner.shape.contains(&0) => {}
+                [] => plain.advance(&self.steps[axis], map.at(inner.offset[axis])),
+                [from] if inner.steps[from].iter().filter(|&&step| step != 0).count() == 1 => {
+                    let affine = AxisMap::of([AxisStep::Affine { start: inner.offset[axis], step: inner.steps[from][axis] }]);
+                    gathered.push((from, &self.steps[axis], affine.then(map)));
+                    rest.steps[from][axis] = 0;
+                }
+                _ => return None,
+            }
+            rest.offset[axis] = 0;
         }
+        let mut result = plain.compose(&rest)?;
+        let mut maps = inner.maps_or_identities();
+        for (from, steps, map) in gathered {
+            result.steps[from] = steps.to_vec();
+            maps[from] = maps[from].then(&map);
+        }
+        result.maps = Vec::new();
+        Some(result.with_maps(maps))
     }
 
     /// The store coordinates, per store axis, that a box of the view touches (empty if the box is).
@@ -214,7 +356,15 @@ impl IndexMap {
                 let (mut low, mut high) = (self.offset[store], self.offset[store]);
                 for axis in 0..self.rank() {
                     let step = self.steps[axis][store];
-                    let (first, last) = (step * region.start[axis] as i64, step * (region.end(axis) - 1) as i64);
+                    if step == 0 {
+                        continue;
+                    }
+                    let range = region.start[axis]..region.end(axis);
+                    let (nearest, farthest) = match self.map_of(axis) {
+                        Some(map) => map.bounds(range),
+                        None => (range.start as i64, range.end as i64 - 1),
+                    };
+                    let (first, last) = (step * nearest, step * farthest);
                     low += first.min(last);
                     high += first.max(last);
                 }
@@ -226,7 +376,8 @@ impl IndexMap {
     /// Place of the view's element `coordinates` in a linear store.
     #[must_use]
     pub fn linear(&self, coordinates: &[usize]) -> i64 {
-        self.offset[0] + self.steps.iter().zip(coordinates).map(|(step, &c)| step[0] * c as i64).sum::<i64>()
+        let along = |(axis, &c): (usize, &usize)| self.steps[axis][0] * self.place(axis, c);
+        self.offset[0] + coordinates.iter().enumerate().map(along).sum::<i64>()
     }
 
     /// An error for a reshape that would have to copy.
@@ -235,6 +386,13 @@ impl IndexMap {
         Error::usage(format!("reshape of {} to {} is not a view of these strides", show(&self.shape), show(shape)))
             .hint("save the array first, or reshape before slicing and transposing")
     }
+}
+
+/// Number of elements on a diagonal of two axes.
+#[must_use]
+pub fn diagonal_length(first: usize, second: usize, offset: i64) -> usize {
+    let (down, right) = ((-offset).max(0) as usize, offset.max(0) as usize);
+    first.saturating_sub(down).min(second.saturating_sub(right))
 }
 
 /// The full shape that `requested` (one length may be -1) means for `count` elements.
@@ -277,7 +435,50 @@ mod tests {
             [2, 6, 10]
         );
         let outer = IndexMap::identity(&[3, 4]).permute(&[1, 0]);
-        assert_eq!(places(&map.compose(&outer)), places(&map.permute(&[1, 0])));
+        assert_eq!(places(&map.compose(&outer).unwrap()), places(&map.permute(&[1, 0])));
+    }
+
+    #[test]
+    fn gathered_axes_compose() {
+        let map = IndexMap::dense(&[3, 4], &c_strides(&[3, 4]));
+        let take = |list: &[usize]| AxisMap::of([AxisStep::List(list.into())]);
+        let taken = map.gather(0, &take(&[2, 0, 2, 1]), 4);
+        assert_eq!(taken.shape, [4, 4]);
+        let back = AxisSlice::Range { start: 3, step: -2, length: 2 };
+        assert_eq!(places(&taken.slice(&[back, AxisSlice::Fixed(1)])), [5, 1]);
+        let two = AxisSlice::Range { start: 0, step: 1, length: 2 };
+        assert_eq!(places(&taken.permute(&[1, 0]).slice(&[AxisSlice::Fixed(3), AxisSlice::New, two])), [11, 3]);
+        // The same through composition, whichever side is gathered.
+        let view = IndexMap::identity(&[4, 4]).slice(&[back, AxisSlice::Fixed(1)]);
+        assert_eq!(places(&taken.compose(&view).unwrap()), [5, 1]);
+        let gathered = IndexMap::identity(&[3, 4]).gather(1, &take(&[3, 3, 0]), 3).gather(0, &AxisMap::of([AxisStep::Divide(2)]), 6);
+        let both = map.compose(&gathered).unwrap();
+        assert_eq!(places(&both)[..6], [3, 3, 0, 3, 3, 0]);
+        assert_eq!(places(&both)[12..], [11, 11, 8, 11, 11, 8]);
+        let again = both.compose(&IndexMap::identity(&[6, 3]).gather(1, &take(&[2, 1]), 2)).unwrap();
+        assert_eq!(places(&again)[..4], [0, 3, 0, 3]);
+        assert_eq!(again.span(&Region::new([2, 0], [2, 2])), vec![4..8; 1]);
+        // A gathered axis cannot be split, merged or walked along a diagonal; others can.
+        assert!(taken.reshape(&[2, 2, 4]).is_none());
+        assert!(taken.reshape(&[16]).is_none());
+        assert_eq!(places(&taken.reshape(&[4, 2, 1, 2]).unwrap()), places(&taken));
+        assert!(taken.diagonal(0, 1, 0).is_none());
+        assert!(taken.compose(&IndexMap::identity(&[4, 4]).diagonal(0, 1, 0).unwrap()).is_none());
+        // One place is a constant; so is what a broadcast repeats.
+        let one = map.gather(0, &take(&[2]), 1);
+        assert!(one.maps.is_empty());
+        assert_eq!(places(&one.broadcast_to(&[2, 4])), [8, 9, 10, 11, 8, 9, 10, 11]);
+        assert_eq!(map.gather(0, &take(&[]), 0).shape, [0, 4]);
+    }
+
+    #[test]
+    fn diagonals_are_numpys() {
+        let map = IndexMap::dense(&[3, 4], &c_strides(&[3, 4]));
+        assert_eq!(places(&map.diagonal(0, 1, 0).unwrap()), [0, 5, 10]);
+        assert_eq!(places(&map.diagonal(0, 1, 2).unwrap()), [2, 7]);
+        assert_eq!(places(&map.diagonal(0, 1, -1).unwrap()), [4, 9]);
+        assert_eq!(places(&map.diagonal(1, 0, -1).unwrap()), [1, 6, 11]);
+        assert_eq!(map.diagonal(0, 1, 9).unwrap().shape, [0]);
     }
 
     #[test]

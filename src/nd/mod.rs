@@ -4,6 +4,7 @@
 //! nothing allocates in proportion to data. Entry points: [`DType`], [`broadcast::broadcast_shapes`],
 //! [`IndexMap`], [`Grid`].
 
+pub mod axis_map;
 pub mod broadcast;
 pub mod dtype;
 pub mod element;
@@ -15,6 +16,7 @@ pub mod scalar;
 pub mod shape;
 pub mod slice;
 
+pub use axis_map::AxisMap;
 pub use broadcast::broadcast_shapes;
 pub use dtype::DType;
 pub use element::Element;

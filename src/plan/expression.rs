@@ -177,10 +177,12 @@ impl Walk<'_> {
     fn step_down(&mut self, (id, map): Key, admit: &mut Admit<'_>) -> StepDown {
         let node = self.graph.node(id);
         if let Some((leaf, view)) = self.views.get(id) {
-            let seen = view.compose(&self.maps[map]);
+            let Some(seen) = view.compose(&self.maps[map]) else { return self.held(id, map) };
             return match *leaf {
                 Leaf::Source(source) => StepDown::Load(LoadFrom::Source(source), seen, node.dtype()),
                 Leaf::Constant(value, dtype) => StepDown::Constant(value, dtype),
+                // A rule gives values along affine steps only.
+                Leaf::Sequence(..) if !seen.maps.is_empty() => self.held(id, map),
                 Leaf::Sequence(generator, dtype) => StepDown::Sequence(generator, dtype, seen),
                 Leaf::Result(result) => self.result(result, seen, admit),
             };
@@ -190,20 +192,30 @@ impl Walk<'_> {
             let from = self.graph.node(arg).shape();
             // Reshapes that are no views were given a leaf of their own; what is left always has a coordinate map.
             let through = coordinate_map(&node.op, &from).unwrap_or_else(|| IndexMap::identity(&from));
-            let below = self.intern(through.compose(&self.maps[map]));
-            return StepDown::Same((arg, below));
+            let Some(composed) = through.compose(&self.maps[map]) else { return self.held(id, map) };
+            return StepDown::Same((arg, self.intern(composed)));
         }
         let shape = node.shape();
         let keys = args
             .iter()
             .map(|&arg| {
                 let from = self.graph.node(arg).shape();
-                let below =
-                    if from == shape { map } else { self.intern(IndexMap::identity(&from).broadcast_to(&shape).compose(&self.maps[map])) };
-                (arg, below)
+                if from == shape {
+                    return (arg, map);
+                }
+                let stretched = IndexMap::identity(&from).broadcast_to(&shape).compose(&self.maps[map]);
+                (arg, self.intern(stretched.expect("a stretched operand is not gathered")))
             })
             .collect();
         StepDown::Elementwise(keys)
+    }
+
+    /// A view whose composition is no index map: the node's own result, which then exists as a whole.
+    fn held(&self, id: NodeId, map: MapId) -> StepDown {
+        let node = self.graph.node(id);
+        let shape = node.shape();
+        let seen = IndexMap::dense(&shape, &c_strides(&shape)).compose(&self.maps[map]).expect("a dense result is not gathered");
+        StepDown::Load(LoadFrom::Result(id), seen, node.dtype())
     }
 
     /// A reduction, selection or call: inside the stage if it is aligned with it and admitted, else a load of its result.
@@ -226,7 +238,7 @@ impl Walk<'_> {
     fn aligned(&self, result: NodeId, seen: &IndexMap) -> Option<Vec<bool>> {
         let node = self.graph.node(result);
         let arg_shape = self.graph.node(*node.args.first()?).shape();
-        if arg_shape != self.space || seen.offset != [0] {
+        if arg_shape != self.space || seen.offset != [0] || !seen.maps.is_empty() {
             return None;
         }
         let (whole, wanted) = match &node.op {

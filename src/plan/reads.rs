@@ -40,7 +40,14 @@ struct Reach {
 #[must_use]
 pub fn place(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -> Read {
     let bytes = |elements: u64| elements.saturating_mul(input.item_bytes as u64);
+    let gathers = (0..space.len()).any(|axis| run[axis] > 1 && input.map.is_gathered(axis));
     let (access, bytes_per_run, bytes_once) = match input.facts {
+        // Kernels walk by strides, so what is gathered is copied, even from memory.
+        _ if gathers && input.map.store_rank() == 1 => {
+            let reach_run = reach(&input.map, run, input.item_bytes);
+            let once = input.facts.map_or(0, |_| bytes(reach(&input.map, space, input.item_bytes).covered()));
+            (Access::Segments { segment_axes: reach_run.segment_axes.clone() }, bytes(reach_run.covered()), once)
+        }
         None => (Access::Resident, 0, 0),
         Some(facts) if facts.resident => (Access::Resident, 0, bytes(reach(&input.map, space, input.item_bytes).covered())),
         Some(SourceFacts { layout: StoreLayout::Chunked { .. }, .. }) => {
@@ -85,7 +92,7 @@ fn reach(map: &IndexMap, shape: &[usize], item_bytes: usize) -> Reach {
     for &axis in &axes {
         let (steps, stride) = (shape[axis] as u64 - 1, strides[axis].unsigned_abs());
         let gap = (stride as i64).saturating_sub(made.span as i64).saturating_mul(item_bytes as i64);
-        if made.segment_axes.is_empty() && gap < GAP_BYTES {
+        if made.segment_axes.is_empty() && gap < GAP_BYTES && !map.is_gathered(axis) {
             made.span += steps * stride;
         } else {
             made.segment_axes.insert(0, axis);

@@ -23,7 +23,11 @@ pub(super) fn fetch(job: &StageJob, task: &mut RunTask) -> Result<()> {
             Access::Resident | Access::Window => continue,
             Access::Segments { segment_axes } => {
                 let mut buffer = job.pool.take(index)?;
-                let bytes = read_segments(source_of(job, read)?, &read.map, segment_axes, &task.region, item_bytes, buffer.bytes_mut());
+                let from = match &job.resident[index] {
+                    Some(resident) => Origin::Memory { bytes: resident.bytes(), low: resident.low },
+                    None => Origin::Source(source_of(job, read)?),
+                };
+                let bytes = read_segments(from, &read.map, segment_axes, &task.region, item_bytes, buffer.bytes_mut());
                 task.inputs[index] = Some(buffer);
                 bytes
             }
@@ -71,7 +75,8 @@ impl Segments {
         for (axis, stride) in strides.iter_mut().enumerate() {
             let step = map.steps[axis][0];
             *stride = step;
-            let (start, end) = (step * region.start[axis] as i64, step * (region.end(axis) - 1) as i64);
+            // Gathered axes are segment axes, unless the run has one place along them.
+            let (start, end) = (step * map.place(axis, region.start[axis]), step * map.place(axis, region.end(axis) - 1));
             place += start;
             let (lowest, highest) = if segment_axes.contains(&axis) { (start, start) } else { (start.min(end), start.max(end)) };
             low += lowest;
@@ -87,9 +92,97 @@ impl Segments {
     }
 }
 
-/// Reads the segments of a run into `buffer`, neighbours in one go; gives the bytes read.
+/// What segments are copied from.
+enum Origin<'a> {
+    Source(&'a Arc<dyn Source>),
+    /// Elements from number `low` on.
+    Memory {
+        bytes: &'a [u8],
+        low: usize,
+    },
+}
+
+/// Pieces and gaps below this are read together: a request costs the medium as much.
+const PIECE_BYTES_MIN: usize = 4096;
+/// Bytes that small pieces are read ahead by.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Copies pieces of an origin one after the other into a buffer.
+struct Pieces<'a> {
+    from: Origin<'a>,
+    item_bytes: usize,
+    out: &'a mut [u8],
+    done: usize,
+    /// Elements that are being collected into one read.
+    next: Range<usize>,
+    /// Elements that were read ahead, and their bytes.
+    chunk: (Range<usize>, Vec<u8>),
+    /// End of the last piece.
+    last: usize,
+}
+
+impl Pieces<'_> {
+    /// Appends a segment; one that follows the last is read with it, one that is the last again is copied.
+    fn push(&mut self, start: usize, length: usize) -> Result<()> {
+        if start == self.next.end && !self.next.is_empty() {
+            self.next.end += length;
+            return Ok(());
+        }
+        self.flush()?;
+        let bytes = length * self.item_bytes;
+        if self.done >= bytes && self.last == start + length {
+            self.out.copy_within(self.done - bytes..self.done, self.done);
+            self.done += bytes;
+            return Ok(());
+        }
+        self.next = start..start + length;
+        Ok(())
+    }
+
+    /// Reads what was collected.
+    fn flush(&mut self) -> Result<()> {
+        let next = std::mem::replace(&mut self.next, 0..0);
+        if next.is_empty() {
+            return Ok(());
+        }
+        let bytes = next.len() * self.item_bytes;
+        let out = &mut self.out[self.done..self.done + bytes];
+        match &self.from {
+            Origin::Memory { bytes, low } => {
+                let from = (next.start - low) * self.item_bytes;
+                let part = bytes.get(from..from + out.len());
+                out.copy_from_slice(part.ok_or_else(|| Error::internal("a gathered piece lies outside its memory"))?);
+            }
+            Origin::Source(source) => {
+                let gap = next.start.wrapping_sub(self.last).saturating_mul(self.item_bytes);
+                let (held, chunk) = &mut self.chunk;
+                let count: usize = source.facts().shape.iter().product();
+                if !source.facts().resident
+                    && bytes < PIECE_BYTES_MIN
+                    && gap < PIECE_BYTES_MIN
+                    && (next.start < held.start || next.end > held.end)
+                {
+                    *held = next.start..count.min(next.start + CHUNK_BYTES / self.item_bytes);
+                    chunk.resize(held.len() * self.item_bytes, 0);
+                    source.read(&Region::run(held.start, held.len()), chunk)?;
+                }
+                if held.start <= next.start && next.end <= held.end {
+                    let from = (next.start - held.start) * self.item_bytes;
+                    out.copy_from_slice(&chunk[from..from + bytes]);
+                } else {
+                    source.read(&Region::run(next.start, next.len()), out)?;
+                }
+            }
+        }
+        self.done += bytes;
+        self.last = next.end;
+        Ok(())
+    }
+}
+
+/// Reads the segments of a run into `buffer`; gives the bytes that it then holds.
 fn read_segments(
-    source: &Arc<dyn Source>,
+    from: Origin<'_>,
     map: &IndexMap,
     segment_axes: &[usize],
     region: &Region,
@@ -99,38 +192,26 @@ fn read_segments(
     let mut strides = vec![0; map.rank()];
     let segments = Segments::of(map, segment_axes, region, &mut strides);
     let out = room(buffer, segments.length * segments.count * item_bytes)?;
+    let mut pieces = Pieces { from, item_bytes, out, done: 0, next: 0..0, chunk: (0..0, Vec::new()), last: usize::MAX };
     let mut at = vec![0; segment_axes.len()];
-    let mut piece = Region::run(0, 0);
-    let (mut done, mut low) = (0, segments.low);
+    let mut low = segments.low;
     for _ in 0..segments.count {
-        let start = low as usize;
-        if piece.shape[0] > 0 && piece.end(0) == start {
-            piece.shape[0] += segments.length;
-        } else {
-            done = read_piece(source, &piece, item_bytes, out, done)?;
-            (piece.start[0], piece.shape[0]) = (start, segments.length);
-        }
+        pieces.push(low as usize, segments.length)?;
         for place in (0..at.len()).rev() {
-            let (axis, step) = (segment_axes[place], map.steps[segment_axes[place]][0]);
+            let axis = segment_axes[place];
+            let along = |at: usize| map.steps[axis][0] * map.place(axis, region.start[axis] + at);
+            low -= along(at[place]);
             at[place] += 1;
-            low += step;
             if at[place] < region.shape[axis] {
+                low += along(at[place]);
                 break;
             }
-            low -= step * at[place] as i64;
             at[place] = 0;
+            low += along(0);
         }
     }
-    let done = read_piece(source, &piece, item_bytes, out, done)?;
-    Ok(done as u64)
-}
-
-fn read_piece(source: &Arc<dyn Source>, piece: &Region, item_bytes: usize, out: &mut [u8], done: usize) -> Result<usize> {
-    let end = done + piece.shape[0] * item_bytes;
-    if end > done {
-        source.read(piece, &mut out[done..end])?;
-    }
-    Ok(end)
+    pieces.flush()?;
+    Ok(pieces.done as u64)
 }
 
 /// The dense box of store coordinates around a run.
@@ -277,7 +358,7 @@ mod tests {
     #[test]
     fn segments_of_column_slices_flips_and_whole_rows() {
         // Columns 7, 5, 3 of rows 2.. of a (10, 8) array.
-        let map = IndexMap { shape: vec![8, 3], offset: vec![16 + 7], steps: vec![vec![8], vec![-2]] };
+        let map = IndexMap::affine(vec![8, 3], vec![16 + 7], vec![vec![8], vec![-2]]);
         let mut strides = [0; 2];
         let segments = Segments::of(&map, &[0], &Region::new([1, 0], [4, 3]), &mut strides);
         assert_eq!((segments.low, segments.length, segments.count, segments.first), (24 + 3, 5, 4, 4));
@@ -286,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_box_of_a_transposed_chunked_store() {
-        let map = IndexMap { shape: vec![6, 4], offset: vec![3, 0], steps: vec![vec![0, 1], vec![-1, 0]] };
+        let map = IndexMap::affine(vec![6, 4], vec![3, 0], vec![vec![0, 1], vec![-1, 0]]);
         let mut strides = [0; 2];
         let found = StoreBox::of(&map, &Region::new([2, 1], [3, 2]), &mut strides);
         assert_eq!(found.region, Region::new([1, 2], [2, 3]));

@@ -182,7 +182,8 @@ impl StageJob {
 fn bind_resident(stage: &PreparedStage, sources: &[Arc<dyn Source>], temps: &[Option<Arc<Buffer>>]) -> Result<Vec<Option<Resident>>> {
     let whole = Region::whole(&stage.stage().space);
     let bind = |read: &crate::plan::Read| -> Result<Option<Resident>> {
-        if read.access != Access::Resident || whole.is_empty() {
+        // Temps are copied from where they lie, so they are bound whatever their access.
+        if whole.is_empty() || (read.access != Access::Resident && !matches!(read.from, ReadFrom::Temp(_))) {
             return Ok(None);
         }
         match read.from {

@@ -209,7 +209,8 @@ fn bind_slots(stage: &Stage) -> Result<Vec<Binding>> {
 fn check_read(stage: &Stage, read: &Read) -> Result<()> {
     let linear = read.map.store_rank() == 1;
     let fits = read.map.shape == stage.space && (linear || read.access == Access::Box);
-    let reachable = matches!(read.from, ReadFrom::Source(_)) || read.access == Access::Resident;
+    let copies = matches!(read.access, Access::Resident | Access::Segments { .. });
+    let reachable = matches!(read.from, ReadFrom::Source(_)) || copies;
     if fits && reachable {
         return Ok(());
     }

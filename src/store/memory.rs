@@ -46,7 +46,7 @@ impl MemorySource {
         let (span, first) = span_of(&shape, &strides);
         let whole =
             shape.iter().product::<usize>() == span && strides.iter().zip(&shape).all(|(&stride, &length)| stride >= 0 || length < 2);
-        let view = IndexMap { shape, offset: vec![first as i64], steps: strides.iter().map(|&stride| vec![stride]).collect() };
+        let view = IndexMap::affine(shape, vec![first as i64], strides.iter().map(|&stride| vec![stride]).collect());
         let bytes: SharedBytes = Arc::new(SharedArray { array, first, span });
         if whole {
             // Axes of length 1 or 0 may have any stride, which says nothing; a plain one keeps plans equal.

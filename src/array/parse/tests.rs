@@ -71,6 +71,8 @@ fn render(array: &Array, inputs: &[(String, Array)]) -> String {
             Op::Permute(order) => format!("permute({args}, {order:?})"),
             Op::BroadcastTo(shape) => format!("broadcast({args}, {shape:?})"),
             Op::Reshape(shape) => format!("reshape({args}, {shape:?})"),
+            Op::Gather { axis, map, length } => format!("gather({args}, {axis}, {map}, {length})"),
+            Op::Diagonal { first, second, offset } => format!("diagonal({args}, {first}, {second}, {offset})"),
             Op::Rename(dims) => format!("rename({args}, {dims})"),
             Op::Reduce(reduction) => {
                 let keep = if reduction.keepdims { " keep" } else { "" };

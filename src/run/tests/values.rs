@@ -58,7 +58,7 @@ fn a_map_reaches_a_target() {
 fn flipped_column_slices_are_read_in_every_way() {
     // x[::-1, 20:2:-3].T of a (37, 23) array.
     let sources = [counting(&[37, 23])];
-    let map = IndexMap { shape: vec![6, 37], offset: vec![36 * 23 + 20], steps: vec![vec![-3], vec![-23]] };
+    let map = IndexMap::affine(vec![6, 37], vec![36 * 23 + 20], vec![vec![-3], vec![-23]]);
     let engine = engine(2);
     for access in [
         Access::Resident,
@@ -160,7 +160,7 @@ fn two_stages(sources: &[Arc<dyn Source>]) -> Plan {
     second.reads.push(Read {
         slot: SlotId(2),
         from: ReadFrom::Temp(TempId(0)),
-        map: IndexMap { shape: space.clone(), offset: vec![0], steps: vec![vec![0]; 2] },
+        map: IndexMap::affine(space.clone(), vec![0], vec![vec![0]; 2]),
         access: Access::Resident,
         bytes_per_run: 0,
         bytes_total: 4,
