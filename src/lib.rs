@@ -52,7 +52,7 @@ pub mod trace;
 
 pub use array::{
     AnyArray, Array, Axes, AxisList, AxisRef, Block, Blocks, Bound, BoxError, Compiled, Destination, Endpoint, Isa, Job, JobResult,
-    MapSpec, MemoryAmount, Operand, Progress, Rows, RunReport, RunStats, Save, ScalarSide, Session, SessionBuilder, Size, StageStats,
+    MapSpec, MemoryAmount, Norm, Operand, Progress, Rows, RunReport, RunStats, Save, ScalarSide, Session, SessionBuilder, Size, StageStats,
     Writer, axis, open, where_,
     words::{BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, Region, Scalar, SliceItem, SumMode, UnaryOp},
 };
