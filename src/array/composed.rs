@@ -125,11 +125,16 @@ impl Array {
     #[must_use]
     #[track_caller]
     pub fn ldexp(&self, exponent: impl Into<Operand>) -> Array {
-        let value = self.to_float();
+        let exponent = exponent.into();
+        let value = match (self.literal(), &exponent) {
+            // An integer literal gives way to the smallest float, as in NumPy.
+            (Some(Scalar::Int(_)), Operand::Array(by)) if by.dtype().is_ok_and(DType::is_integer) => self.astype(DType::F16),
+            _ => self.to_float(),
+        };
         let Ok(dtype) = value.dtype() else { return value };
         // bf16 cannot hold the exponents; what f32 would round lies far below its last bit.
         let computed = if dtype == DType::BF16 { DType::F32 } else { dtype };
-        let exponent = match exponent.into() {
+        let exponent = match exponent {
             Operand::Scalar(Scalar::Float(number)) => return self.then(Err(bad_exponent(&format!("the float {number}")))),
             Operand::Scalar(number) => Operand::Scalar(Scalar::Float(number.to_i128().clamp(-2048, 2048) as f64)),
             Operand::Array(array) => match array.dtype() {

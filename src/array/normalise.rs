@@ -42,7 +42,7 @@ impl Array {
         (&powers / powers.sum(axes)).astype_or_keep(dtype)
     }
 
-    /// The logarithm of [`Array::softmax`], accurate where that is near 0 or 1.
+    /// The logarithm of [`Array::softmax`], accurate where that is near 0 and finite where that is 0.
     #[must_use]
     #[track_caller]
     pub fn log_softmax(&self, axes: impl Into<Axes>) -> Array {
