@@ -222,3 +222,54 @@ fn common_dtype<'a>(values: impl Iterator<Item = &'a Array> + Clone) -> Result<D
     }
     met.ok_or_else(|| Error::usage("select needs a choice"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::array::Session;
+    use half::bf16;
+
+    fn brain(values: &[f32]) -> Array {
+        let values: Vec<bf16> = values.iter().map(|value| bf16::from_f32(*value)).collect();
+        Session::default_session().from_ndarray(ndarray::Array1::from_vec(values))
+    }
+
+    fn values(array: &Array) -> Vec<f32> {
+        assert_eq!(array.dtype().unwrap(), DType::BF16);
+        array.eval::<bf16, ndarray::Ix1>().unwrap().iter().map(|value| value.to_f32()).collect()
+    }
+
+    #[test]
+    fn bf16_has_every_composition() {
+        let x = brain(&[1.0, -2.5, 3.5, f32::INFINITY, -0.0]);
+        assert_eq!(values(&x.ldexp(300))[..2], [f32::INFINITY, f32::NEG_INFINITY]);
+        assert_eq!(values(&x.ldexp(-133))[..2], [2f32.powi(-133), -2f32.powi(-132)], "2.5 units round to two");
+        assert_eq!(values(&x.spacing())[..2], [2f32.powi(-7), -2f32.powi(-6)]);
+        assert_eq!(values(&x.spacing())[4], 2f32.powi(-133));
+        assert_eq!(values(&x.round(0)), [1.0, -2.0, 4.0, f32::INFINITY, -0.0]);
+        assert_eq!(
+            values(&x.reciprocal()),
+            [1.0, bf16::from_f32(-0.4).to_f32(), bf16::from_f32(1.0 / 3.5).to_f32(), 0.0, f32::NEG_INFINITY]
+        );
+        assert_eq!(values(&x.nan_to_num(0.0, None, None))[3], bf16::MAX.to_f32());
+        assert_eq!(values(&x.relu()), [1.0, 0.0, 3.5, f32::INFINITY, 0.0]);
+        assert_eq!(values(&brain(&[180.0, 90.0]).deg2rad()), [bf16::from_f32(3.141_592_7).to_f32(), bf16::from_f32(1.570_796_4).to_f32()]);
+    }
+
+    #[test]
+    fn what_has_no_meaning_is_an_error() {
+        let session = Session::default_session();
+        let truth = session.from_ndarray(ndarray::array![true, false]);
+        let x = session.from_ndarray(ndarray::array![1f32, 2.0]);
+        for failed in [truth.positive(), -&truth, truth.sign(), x.ldexp(0.5), x.ldexp(&x), &x << 1, x.bitwise_count(), x.gcd(3)] {
+            assert!(failed.error().is_some());
+        }
+        assert!(Array::select_first(&[], 0).checked().is_ok(), "the default alone");
+        let wide = session.from_ndarray(ndarray::array![1u64, u64::MAX]);
+        let signed = session.from_ndarray(ndarray::array![-1i64, i64::MAX]);
+        assert_eq!(signed.less(&wide).eval::<bool, ndarray::Ix1>().unwrap(), ndarray::array![true, true]);
+        assert_eq!(wide.less_equal(&signed).eval::<bool, ndarray::Ix1>().unwrap(), ndarray::array![false, false]);
+        assert_eq!(signed.not_equal(&wide).eval::<bool, ndarray::Ix1>().unwrap(), ndarray::array![true, true]);
+    }
+}

@@ -9,8 +9,8 @@ mod integer;
 
 use crate::kernel::{lane::Lane, math_pending as math};
 use float::{
-    fmod_f32, fmod_f64, floor_divide_f32, floor_divide_f64, heaviside_f32, heaviside_f64, ldexp_f32, ldexp_f64, next_bf16, next_f16, next_f32,
-    next_f64, remainder_f32, remainder_f64, sign_f32, sign_f64,
+    floor_divide_f32, floor_divide_f64, fmod_f32, fmod_f64, heaviside_f32, heaviside_f64, ldexp_f32, ldexp_f64, next_bf16, next_f16,
+    next_f32, next_f64, remainder_f32, remainder_f64, sign_f32, sign_f64,
 };
 use half::{bf16, f16};
 use integer::{common_divisor, common_multiple, negative_power, wrapping_power};

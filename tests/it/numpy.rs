@@ -38,10 +38,8 @@ fn dtypes_are_those_of_numpy() {
     let (session, text) = (session(), table("promotion.csv"));
     let mut lines = text.lines();
     let columns: Vec<&str> = lines.next().unwrap().split(',').skip(3).collect();
-    let inputs: Vec<(String, Array)> = DType::ALL
-        .iter()
-        .flat_map(|dtype| ["x", "y"].map(|place| (format!("{place}_{dtype}"), session.imagine(*dtype, [4]))))
-        .collect();
+    let inputs: Vec<(String, Array)> =
+        DType::ALL.iter().flat_map(|dtype| ["x", "y"].map(|place| (format!("{place}_{dtype}"), session.imagine(*dtype, [4])))).collect();
     let operand = |place: &str, key: &str| if key.parse::<DType>().is_ok() { format!("{place}_{key}") } else { key.to_string() };
     let (mut wrong, mut count) = (Vec::new(), 0);
     for line in lines {

@@ -232,8 +232,8 @@ impl Parser<'_> {
     /// The binary operator that comes next, `**` excepted, or an error about one that does not exist.
     fn operator(&self) -> Result<Option<(BinaryOp, u8)>> {
         use BinaryOp::{
-            Add, BitwiseAnd, BitwiseOr, BitwiseXor, Divide, Equal, FloorDivide, Greater, GreaterEqual, LeftShift, Less, LessEqual, Multiply,
-            NotEqual, Remainder, RightShift, Subtract,
+            Add, BitwiseAnd, BitwiseOr, BitwiseXor, Divide, Equal, FloorDivide, Greater, GreaterEqual, LeftShift, Less, LessEqual,
+            Multiply, NotEqual, Remainder, RightShift, Subtract,
         };
         let found = match self.kind() {
             TokenKind::Symbol(symbol) => match *symbol {

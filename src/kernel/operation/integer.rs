@@ -47,6 +47,5 @@ pub(super) fn common_divisor(a: u64, b: u64) -> u64 {
 /// The least common multiple, modulo 2^64; of anything with zero, 0.
 #[inline]
 pub(super) fn common_multiple(a: u64, b: u64) -> u64 {
-    let divisor = common_divisor(a, b);
-    if divisor == 0 { 0 } else { (a / divisor).wrapping_mul(b) }
+    a.checked_div(common_divisor(a, b)).unwrap_or(0).wrapping_mul(b)
 }

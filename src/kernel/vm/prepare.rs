@@ -322,13 +322,7 @@ impl Builder<'_> {
             }
             Instr::Unary { op, dtype, dst, a } => {
                 let kernel = (self.kernels.unary)(*op, *dtype).ok_or_else(|| undefined(op, *dtype))?;
-                Action::Unary {
-                    dst: reg(*dst),
-                    a: source(*a, *dtype),
-                    kernel,
-                    size: dtype.size(),
-                    out_size: op.result(*dtype).size(),
-                }
+                Action::Unary { dst: reg(*dst), a: source(*a, *dtype), kernel, size: dtype.size(), out_size: op.result(*dtype).size() }
             }
             Instr::Binary { op, dtype, dst, a, b } => self.binary(*op, *dtype, reg(*dst), source(*a, *dtype), source(*b, *dtype))?,
             Instr::Select { dtype, dst, mask, a, b } => Action::Select {
