@@ -1,64 +1,60 @@
-//! exp: `x = k ln 2 + r` with `|r| <= ln 2 / 2`, the Taylor series of `e^r`, and `2^k` in two steps so that subnormal
-//! results are rounded once.
+//! exp, exp2, expm1: `x = k ln 2 + r` with `|r| <= ln 2 / 2`, a polynomial for `e^r`, and `2^k` in two steps so that
+//! subnormal results are rounded once.
 
-use super::{LN2_HIGH, LN2_LOW};
+use super::{
+    LN2_HIGH, LN2_LOW,
+    coefficients::{EXP, LN2},
+    pair::{Pair, fast_two_sum, polynomial, power_of_two, two_sum},
+};
 
 /// 1.5 * 2^52: adding it leaves the nearest integer in the low bits.
-const ROUND: f64 = 6_755_399_441_055_744.0;
+pub(super) const ROUND: f64 = 6_755_399_441_055_744.0;
 
-/// `value * 2^exponent` for exponents of magnitude below 2100; the last of the steps alone may round.
+/// `value * 2^exponent` for exponents of magnitude below 2040; the last of the steps alone may round.
 #[inline(always)]
 pub(super) fn scale(value: f64, exponent: i64) -> f64 {
-    let half = exponent >> 1;
-    let power = |k: i64| f64::from_bits(((1023 + k) << 52) as u64);
-    value * power(half) * power(exponent - half)
+    // A shift of the bits of a 64-bit integer with its sign is slow on AVX2: halve an offset one.
+    let half = ((exponent.wrapping_add(4096) as u64) >> 1).wrapping_sub(2048) as i64;
+    value * power_of_two(half) * power_of_two(exponent - half)
 }
 
-/// `r^2/2 + r^3/6 + …` up to `r^13`: below 2^-57 of `e^r` is missing.
+/// `e^high+low` as `(1 + r) + small` scaled by `2^exponent`: a pair near 1, and the exponent.
 #[inline(always)]
-fn tail(r: f64) -> f64 {
-    const C: [f64; 12] = [
-        1.0 / 2.0,
-        1.0 / 6.0,
-        1.0 / 24.0,
-        1.0 / 120.0,
-        1.0 / 720.0,
-        1.0 / 5_040.0,
-        1.0 / 40_320.0,
-        1.0 / 362_880.0,
-        1.0 / 3_628_800.0,
-        1.0 / 39_916_800.0,
-        1.0 / 479_001_600.0,
-        1.0 / 6_227_020_800.0,
-    ];
-    let mut sum = C[11];
-    let mut index = 11;
-    while index > 0 {
-        index -= 1;
-        sum = sum.mul_add(r, C[index]);
-    }
-    sum * r * r
-}
-
-/// `e^(high + low)`, for `|low|` far below an ULP of `high`; `high` is clamped to where results are finite and not zero.
-#[inline(always)]
-pub(super) fn exp_sum(high: f64, low: f64) -> f64 {
-    let clamped = if high > 710.0 { 710.0 } else { high };
-    let clamped = if clamped < -746.0 { -746.0 } else { clamped };
-    let low = if clamped == high { low } else { 0.0 };
-    let shifted = clamped.mul_add(std::f64::consts::LOG2_E, ROUND);
+pub(super) fn exp_parts(high: f64, low: f64) -> (Pair, i64) {
+    let shifted = high.mul_add(std::f64::consts::LOG2_E, ROUND);
     let k = shifted - ROUND;
     let exponent = (shifted.to_bits() as i64).wrapping_sub(ROUND.to_bits() as i64);
-    let high = k.mul_add(-LN2_HIGH, clamped);
+    let high = k.mul_add(-LN2_HIGH, high);
     let low = k.mul_add(-LN2_LOW, low);
     // r = high + low as a sum without error in its head.
-    let r = high + low;
-    let rest = (high - r) + low;
-    let small = rest.mul_add(1.0 + r, tail(r));
+    let r = fast_two_sum(high, low);
+    (exp_reduced(r), exponent)
+}
+
+/// `e^r` for `|r| <= ln 2 / 2`.
+#[inline(always)]
+fn exp_reduced(r: Pair) -> Pair {
+    let tail = polynomial(&EXP, r.0) * (r.0 * r.0);
+    let small = r.1.mul_add(1.0 + r.0, tail);
     // 1 + r with its error, so that only the last addition counts.
-    let head = 1.0 + r;
-    let error = r - (head - 1.0);
-    let result = scale(head + (error + small), exponent);
+    let head = fast_two_sum(1.0, r.0);
+    Pair(head.0, head.1 + small)
+}
+
+/// Clamped to where results are finite and not zero; NaN stays.
+#[inline(always)]
+pub(super) fn clamp(x: f64, lowest: f64, highest: f64) -> f64 {
+    let clamped = if x > highest { highest } else { x };
+    if clamped < lowest { lowest } else { clamped }
+}
+
+/// `e^(high + low)`, for `|low|` far below an ULP of `high`.
+#[inline(always)]
+pub(super) fn exp_sum(high: f64, low: f64) -> f64 {
+    let clamped = clamp(high, -746.0, 710.0);
+    let low = if clamped == high { low } else { 0.0 };
+    let (value, exponent) = exp_parts(clamped, low);
+    let result = scale(value.0 + value.1, exponent);
     if high.is_nan() { f64::NAN } else { result }
 }
 
@@ -70,24 +66,51 @@ pub fn exp_f64(x: f64) -> f64 {
     if x.is_nan() { x } else { result }
 }
 
+/// 2 to the power `x`.
+#[inline(always)]
+#[must_use]
+pub fn exp2_f64(x: f64) -> f64 {
+    let clamped = clamp(x, -1080.0, 1025.0);
+    let shifted = clamped + ROUND;
+    let exponent = (shifted.to_bits() as i64).wrapping_sub(ROUND.to_bits() as i64);
+    let fraction = clamped - (shifted - ROUND);
+    let high = fraction * LN2[0];
+    let low = fraction.mul_add(LN2[1], fraction.mul_add(LN2[0], -high));
+    let value = exp_reduced(Pair(high, low));
+    let result = scale(value.0 + value.1, exponent);
+    if x.is_nan() { x } else { result }
+}
+
+/// `e^x - 1`, accurate near zero.
+#[inline(always)]
+#[must_use]
+pub fn expm1_f64(x: f64) -> f64 {
+    let clamped = clamp(x, -50.0, 710.0);
+    let shifted = clamped.mul_add(std::f64::consts::LOG2_E, ROUND);
+    let k = shifted - ROUND;
+    let exponent = (shifted.to_bits() as i64).wrapping_sub(ROUND.to_bits() as i64);
+    let r = fast_two_sum(k.mul_add(-LN2_HIGH, clamped), k * -LN2_LOW);
+    let small = polynomial(&EXP, r.0).mul_add(r.0 * r.0, r.1.mul_add(r.0, r.1));
+    // Half of 2^k (1 + r + small) - 1, as 2^1024 is no number.
+    let power = power_of_two(exponent - 1);
+    let head = two_sum(power, -0.5);
+    let sum = fast_two_sum(head.0, power * r.0);
+    let result = 2.0 * (sum.0 + (power.mul_add(small, sum.1) + head.1));
+    let result = if x.abs() < 1e-300 { x } else { result };
+    if x.is_nan() { x } else { result }
+}
+
 /// Natural exponential.
 #[inline(always)]
 #[must_use]
 pub fn exp_f32(x: f32) -> f32 {
-    let wide = f64::from(x);
-    let clamped = if wide > 90.0 { 90.0 } else { wide };
-    let clamped = if clamped < -105.0 { -105.0 } else { clamped };
-    let shifted = clamped.mul_add(std::f64::consts::LOG2_E, ROUND);
+    let wide = clamp(f64::from(x), -105.0, 90.0);
+    let shifted = wide.mul_add(std::f64::consts::LOG2_E, ROUND);
     let k = shifted - ROUND;
-    let r = k.mul_add(-std::f64::consts::LN_2, clamped);
+    let r = k.mul_add(-std::f64::consts::LN_2, wide);
     const C: [f64; 10] =
         [1.0, 1.0, 1.0 / 2.0, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5_040.0, 1.0 / 40_320.0, 1.0 / 362_880.0];
-    let mut sum = C[9];
-    let mut index = 9;
-    while index > 0 {
-        index -= 1;
-        sum = sum.mul_add(r, C[index]);
-    }
+    let sum = polynomial(&C, r);
     // |k| < 160: one step, by adding to the exponent of a number near 1.
     let bits = sum.to_bits().wrapping_add(shifted.to_bits() << 52);
     let result = f64::from_bits(bits) as f32;

@@ -4,24 +4,8 @@ use super::{
     LN2_HIGH, LN2_LOW,
     exp::exp_sum,
     log::{log_narrow, split},
+    pair::{Pair, fast_two_sum, multiply},
 };
-
-/// A sum of two doubles, the second below an ULP of the first.
-#[derive(Clone, Copy)]
-struct Pair(f64, f64);
-
-#[inline(always)]
-fn fast_two_sum(a: f64, b: f64) -> Pair {
-    let sum = a + b;
-    Pair(sum, b - (sum - a))
-}
-
-#[inline(always)]
-fn multiply(a: Pair, b: Pair) -> Pair {
-    let high = a.0 * b.0;
-    let low = a.0.mul_add(b.0, -high) + a.0.mul_add(b.1, a.1 * b.0);
-    fast_two_sum(high, low)
-}
 
 /// `log x` of a positive finite number, relative error below 2^-63.
 #[inline(always)]
