@@ -17,6 +17,29 @@ pub(crate) fn unary<L: Lane, O: Unary<L>>(out: &mut [u8], a: &[u8]) {
     }
 }
 
+/// A large function: chunk by chunk in the shorter way, where there is one and the whole chunk allows it.
+#[inline(always)]
+pub(crate) fn function<L: Lane, O: Unary<L>>(out: &mut [u8], a: &[u8]) {
+    if !O::HAS_NEAR {
+        return unary::<L, O>(out, a);
+    }
+    let out: &mut [<O::Out as Lane>::Bits] = cast_slice_mut(out);
+    let a: &[L::Bits] = cast_slice(a);
+    for (out, a) in out.chunks_mut(CHUNK).zip(a.chunks(CHUNK)) {
+        // Without an exit, so that it vectorises.
+        let near = a.iter().fold(true, |near, &a| near & O::is_near(L::widen(a)));
+        if near {
+            for (out, &a) in out.iter_mut().zip(a) {
+                *out = O::Out::narrow(O::apply_near(L::widen(a)));
+            }
+        } else {
+            for (out, &a) in out.iter_mut().zip(a) {
+                *out = O::Out::narrow(O::apply(L::widen(a)));
+            }
+        }
+    }
+}
+
 #[inline(always)]
 pub(crate) fn vector_vector<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
     let out: &mut [<O::Out as Lane>::Bits] = cast_slice_mut(out);

@@ -10,7 +10,6 @@ pub(crate) mod lane;
 mod listing;
 pub(crate) mod loops;
 pub mod math;
-mod math_pending;
 pub(crate) mod movement;
 pub(crate) mod operation;
 #[cfg(test)]
@@ -20,6 +19,5 @@ pub mod simd;
 mod verify;
 pub mod vm;
 
-use math as math_real;
 pub use simd::Isa;
 pub use vm::{BlockContext, BlockFunction, GlobalAccumulator, Machine, Operand, Prepared, scratch_bytes_max};

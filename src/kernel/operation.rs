@@ -7,7 +7,7 @@
 mod float;
 mod integer;
 
-use crate::kernel::{lane::Lane, math_pending as math};
+use crate::kernel::{lane::Lane, math};
 use float::{
     floor_divide_f32, floor_divide_f64, fmod_f32, fmod_f64, heaviside_f32, heaviside_f64, ldexp_f32, ldexp_f64, next_bf16, next_f16,
     next_f32, next_f64, remainder_f32, remainder_f64, sign_f32, sign_f64,
@@ -19,7 +19,18 @@ use integer::{common_divisor, common_multiple, negative_power, wrapping_power};
 pub(crate) trait Unary<L: Lane> {
     /// Elements of the result.
     type Out: Lane;
+    /// Whether [`Unary::apply_near`] is a shorter way.
+    const HAS_NEAR: bool = false;
     fn apply(a: L::Wide) -> <Self::Out as Lane>::Wide;
+    /// Whether `apply_near` gives the same bits.
+    #[inline(always)]
+    fn is_near(_a: L::Wide) -> bool {
+        true
+    }
+    #[inline(always)]
+    fn apply_near(a: L::Wide) -> <Self::Out as Lane>::Wide {
+        Self::apply(a)
+    }
 }
 
 /// A two-operand operation on elements of `L`.
@@ -188,9 +199,6 @@ functions! {
     Log10(a) Unary log10_f32 log10_f64;
     Log1p(a) Unary log1p_f32 log1p_f64;
     Cbrt(a) Unary cbrt_f32 cbrt_f64;
-    Sin(a) Unary sin_f32 sin_f64;
-    Cos(a) Unary cos_f32 cos_f64;
-    Tan(a) Unary tan_f32 tan_f64;
     Asin(a) Unary asin_f32 asin_f64;
     Acos(a) Unary acos_f32 acos_f64;
     Atan(a) Unary atan_f32 atan_f64;
@@ -211,4 +219,30 @@ functions! {
     Atan2(a, b) Binary atan2_f32 atan2_f64;
     Logaddexp(a, b) Binary logaddexp_f32 logaddexp_f64;
     Logaddexp2(a, b) Binary logaddexp2_f32 logaddexp2_f64;
+}
+
+/// Functions whose argument is reduced: in a shorter way where it is not huge.
+macro_rules! periodic {
+    ($($op:ident $t:ty, $bound:expr, $function:ident $near:ident;)*) => {$(
+        impl Unary<$t> for $op {
+            type Out = $t;
+            const HAS_NEAR: bool = true;
+            #[inline(always)]
+            fn apply(a: $t) -> $t { math::$function(a) }
+            #[inline(always)]
+            fn is_near(a: $t) -> bool { a.abs() <= $bound }
+            #[inline(always)]
+            fn apply_near(a: $t) -> $t { math::$near(a) }
+        }
+    )*};
+}
+
+names!(Sin Cos Tan);
+periodic! {
+    Sin f32, math::TRIG_NEAR_F32, sin_f32 sin_near_f32;
+    Sin f64, math::TRIG_NEAR, sin_f64 sin_near_f64;
+    Cos f32, math::TRIG_NEAR_F32, cos_f32 cos_near_f32;
+    Cos f64, math::TRIG_NEAR, cos_f64 cos_near_f64;
+    Tan f32, math::TRIG_NEAR_F32, tan_f32 tan_near_f32;
+    Tan f64, math::TRIG_NEAR, tan_f64 tan_near_f64;
 }

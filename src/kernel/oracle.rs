@@ -1,7 +1,7 @@
 //! Naive versions, one element at a time: what the kernels are tested against.
 
 use crate::kernel::{
-    math_pending as math,
+    math,
     program::{BinaryOp, UnaryOp},
 };
 use crate::nd::{DType, Scalar};

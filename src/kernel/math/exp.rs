@@ -15,7 +15,7 @@ pub(super) const ROUND: f64 = 6_755_399_441_055_744.0;
 pub(super) fn scale(value: f64, exponent: i64) -> f64 {
     // A shift of the bits of a 64-bit integer with its sign is slow on AVX2: halve an offset one.
     let half = ((exponent.wrapping_add(4096) as u64) >> 1).wrapping_sub(2048) as i64;
-    value * power_of_two(half) * power_of_two(exponent - half)
+    value * power_of_two(half) * power_of_two(exponent.wrapping_sub(half))
 }
 
 /// `e^high+low` as `(1 + r) + small` scaled by `2^exponent`: a pair near 1, and the exponent.

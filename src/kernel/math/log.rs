@@ -108,7 +108,7 @@ pub(super) fn log_sum(u: Pair, extra: f64) -> Pair {
     let (m, k) = split_normal(u.0);
     // Where the exponent is large the low part does not count.
     let bounded = if k > 1000.0 { 1000.0 } else { k };
-    let exponent = (bounded + super::exp::ROUND).to_bits() as i64 - super::exp::ROUND.to_bits() as i64;
+    let exponent = ((bounded + super::exp::ROUND).to_bits() as i64).wrapping_sub(super::exp::ROUND.to_bits() as i64);
     let low = u.1 * power_of_two(-exponent);
     let n = two_sum(m - 1.0, low);
     let d = fast_two_sum(m + 1.0, low);

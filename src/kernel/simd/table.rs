@@ -162,7 +162,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             #[inline(never)]
             fn body<L: Lane, O: Unary<L>>(out: &mut [u8], a: &[u8]) {
-                loops::unary::<L, O>(out, a);
+                loops::function::<L, O>(out, a);
             }
             $(#[target_feature(enable = $features)])?
             fn through<L: Lane<Wide = f32>, O: Unary<f32>>(out: &mut [u8], a: &[u8]) {
