@@ -49,6 +49,28 @@ pub(crate) fn vector_vector<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: 
     }
 }
 
+/// See [`function`].
+#[inline(always)]
+pub(crate) fn function_two<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
+    if !O::HAS_NEAR {
+        return vector_vector::<L, O>(out, a, b);
+    }
+    let out: &mut [<O::Out as Lane>::Bits] = cast_slice_mut(out);
+    let (a, b): (&[L::Bits], &[L::Bits]) = (cast_slice(a), cast_slice(b));
+    for ((out, a), b) in out.chunks_mut(CHUNK).zip(a.chunks(CHUNK)).zip(b.chunks(CHUNK)) {
+        let near = a.iter().zip(b).fold(true, |near, (&a, &b)| near & O::is_near(L::widen(a), L::widen(b)));
+        if near {
+            for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                *out = O::Out::narrow(O::apply_near(L::widen(a), L::widen(b)));
+            }
+        } else {
+            for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                *out = O::Out::narrow(O::apply(L::widen(a), L::widen(b)));
+            }
+        }
+    }
+}
+
 #[inline(always)]
 pub(crate) fn vector_scalar<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
     let out: &mut [<O::Out as Lane>::Bits] = cast_slice_mut(out);

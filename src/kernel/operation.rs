@@ -8,10 +8,7 @@ mod float;
 mod integer;
 
 use crate::kernel::{lane::Lane, math};
-use float::{
-    floor_divide_f32, floor_divide_f64, fmod_f32, fmod_f64, heaviside_f32, heaviside_f64, ldexp_f32, ldexp_f64, next_bf16, next_f16,
-    next_f32, next_f64, remainder_f32, remainder_f64, sign_f32, sign_f64,
-};
+use float::*;
 use half::{bf16, f16};
 use integer::{common_divisor, common_multiple, negative_power, wrapping_power};
 
@@ -37,7 +34,18 @@ pub(crate) trait Unary<L: Lane> {
 pub(crate) trait Binary<L: Lane> {
     /// Elements of the result.
     type Out: Lane;
+    /// Whether [`Binary::apply_near`] is a shorter way.
+    const HAS_NEAR: bool = false;
     fn apply(a: L::Wide, b: L::Wide) -> <Self::Out as Lane>::Wide;
+    /// Whether `apply_near` gives the same bits.
+    #[inline(always)]
+    fn is_near(_a: L::Wide, _b: L::Wide) -> bool {
+        true
+    }
+    #[inline(always)]
+    fn apply_near(a: L::Wide, b: L::Wide) -> <Self::Out as Lane>::Wide {
+        Self::apply(a, b)
+    }
 }
 
 /// Implements an operation for a list of dtypes; `same` gives the operand's dtype.
@@ -165,12 +173,6 @@ operations! {
     Remainder(a, b) [u8 u16 u32 u64] -> same a.checked_rem(b).unwrap_or(0);
     Fmod(a, b) [i8 i16 i32 i64] -> same if b == 0 { 0 } else { a.wrapping_rem(b) };
     Fmod(a, b) [u8 u16 u32 u64] -> same a.checked_rem(b).unwrap_or(0);
-    Fmod(a, b) [f16 bf16 f32] -> same fmod_f32(a, b);
-    Fmod(a, b) [f64] -> same fmod_f64(a, b);
-    FloorDivide(a, b) [f16 bf16 f32] -> same floor_divide_f32(a, b);
-    FloorDivide(a, b) [f64] -> same floor_divide_f64(a, b);
-    Remainder(a, b) [f16 bf16 f32] -> same remainder_f32(a, b);
-    Remainder(a, b) [f64] -> same remainder_f64(a, b);
 }
 
 /// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` ([`super::loops::through`]).
@@ -221,28 +223,34 @@ functions! {
     Logaddexp2(a, b) Binary logaddexp2_f32 logaddexp2_f64;
 }
 
-/// Functions whose argument is reduced: in a shorter way where it is not huge.
-macro_rules! periodic {
-    ($($op:ident $t:ty, $bound:expr, $function:ident $near:ident;)*) => {$(
-        impl Unary<$t> for $op {
+/// Functions with a shorter way where arguments (or a quotient) are not huge.
+macro_rules! near_functions {
+    ($($op:ident($($arg:ident),*) $trait:ident $t:ty, $near:expr, $function:expr, $short:expr;)*) => {$(
+        impl $trait<$t> for $op {
             type Out = $t;
             const HAS_NEAR: bool = true;
             #[inline(always)]
-            fn apply(a: $t) -> $t { math::$function(a) }
+            fn apply($($arg: $t),*) -> $t { $function($($arg),*) }
             #[inline(always)]
-            fn is_near(a: $t) -> bool { a.abs() <= $bound }
+            fn is_near($($arg: $t),*) -> bool { $near }
             #[inline(always)]
-            fn apply_near(a: $t) -> $t { math::$near(a) }
+            fn apply_near($($arg: $t),*) -> $t { $short($($arg),*) }
         }
     )*};
 }
 
 names!(Sin Cos Tan);
-periodic! {
-    Sin f32, math::TRIG_NEAR_F32, sin_f32 sin_near_f32;
-    Sin f64, math::TRIG_NEAR, sin_f64 sin_near_f64;
-    Cos f32, math::TRIG_NEAR_F32, cos_f32 cos_near_f32;
-    Cos f64, math::TRIG_NEAR, cos_f64 cos_near_f64;
-    Tan f32, math::TRIG_NEAR_F32, tan_f32 tan_near_f32;
-    Tan f64, math::TRIG_NEAR, tan_f64 tan_near_f64;
+near_functions! {
+    Sin(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::sin_f32, math::sin_near_f32;
+    Sin(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::sin_f64, math::sin_near_f64;
+    Cos(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::cos_f32, math::cos_near_f32;
+    Cos(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::cos_f64, math::cos_near_f64;
+    Tan(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::tan_f32, math::tan_near_f32;
+    Tan(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::tan_f64, math::tan_near_f64;
+    Fmod(a, b) Binary f32, quotient_is_near_f32(a, b), fmod_f32, fmod_near_f32;
+    Fmod(a, b) Binary f64, quotient_is_near_f64(a, b), fmod_f64, fmod_near_f64;
+    FloorDivide(a, b) Binary f32, quotient_is_near_f32(a, b), floor_divide_f32, floor_divide_near_f32;
+    FloorDivide(a, b) Binary f64, quotient_is_near_f64(a, b), floor_divide_f64, floor_divide_near_f64;
+    Remainder(a, b) Binary f32, quotient_is_near_f32(a, b), remainder_f32, remainder_near_f32;
+    Remainder(a, b) Binary f64, quotient_is_near_f64(a, b), remainder_f64, remainder_near_f64;
 }

@@ -239,7 +239,7 @@ fn neighbour(op: BinaryOp, dtype: DType, a: Value, b: Value) -> Option<Vec<u8>> 
 
 /// `a * 2^b` through a string of exact halvings: the value is exact until the last rounding, which is the dtype's own.
 fn scaled(dtype: DType, a: f64, b: f64) -> Option<Vec<u8>> {
-    let mut left = b.clamp(-3000.0, 3000.0) as i32;
+    let mut left = b.clamp(-3000.0, 3000.0).round_ties_even() as i32;
     let mut value = a;
     if dtype != DType::F64 {
         let step = left.clamp(-700, 700);

@@ -3,12 +3,12 @@
 use num_traits::{One, WrappingMul};
 
 #[inline(always)]
-pub(super) fn wrapping_power<T: WrappingMul + One>(base: T, exponent: u64) -> T {
+pub(super) fn wrapping_power<T: WrappingMul + One + Copy>(base: T, exponent: u64) -> T {
     let (mut result, mut base, mut left) = (T::one(), base, exponent);
     while left != 0 {
-        if left & 1 != 0 {
-            result = result.wrapping_mul(&base);
-        }
+        // A choice, not a branch: bits of exponents cannot be foreseen.
+        let factor = if left & 1 != 0 { base } else { T::one() };
+        result = result.wrapping_mul(&factor);
         base = base.wrapping_mul(&base);
         left >>= 1;
     }

@@ -171,7 +171,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             #[inline(never)]
             fn body_two<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
-                loops::vector_vector::<L, O>(out, a, b);
+                loops::function_two::<L, O>(out, a, b);
             }
             $(#[target_feature(enable = $features)])?
             fn through_two<L, B, O, const SCALAR_A: bool, const SCALAR_B: bool>(out: &mut [u8], a: &[u8], b: &[u8])
@@ -358,14 +358,13 @@ fn scalar_binary(operation: BinaryOp, dtype: DType) -> Option<BinaryKernels> {
     use baseline::three;
     match operation {
         BinaryOp::Power => pick_integers!(dtype, three, op::IntegerPower),
-        BinaryOp::FloorDivide => pick_numbers!(dtype, three, op::FloorDivide),
-        BinaryOp::Remainder => pick_numbers!(dtype, three, op::Remainder),
-        BinaryOp::Fmod => pick_numbers!(dtype, three, op::Fmod),
+        BinaryOp::FloorDivide => pick_integers!(dtype, three, op::FloorDivide),
+        BinaryOp::Remainder => pick_integers!(dtype, three, op::Remainder),
+        BinaryOp::Fmod => pick_integers!(dtype, three, op::Fmod),
         BinaryOp::Gcd => pick_integers!(dtype, three, op::Gcd),
         BinaryOp::Lcm => pick_integers!(dtype, three, op::Lcm),
         BinaryOp::Nextafter => pick_floats!(dtype, three, op::Nextafter),
         BinaryOp::Heaviside => pick_floats!(dtype, three, op::Heaviside),
-        BinaryOp::Ldexp => pick!(dtype, three, op::Ldexp, F16: f16, F32: f32, F64: f64),
         _ => None,
     }
 }

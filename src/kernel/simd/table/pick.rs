@@ -90,6 +90,10 @@ macro_rules! binary_kernel {
     ($operation:expr, $dtype:expr) => {
         kernel_match!($operation, $dtype, BinaryOp, function_two, narrow_function_two, {
             BinaryOp::Power if $dtype.is_float() => pick_function!($dtype, function_two, narrow_function_two, op::Power),
+            BinaryOp::FloorDivide if $dtype.is_float() => pick_function!($dtype, function_two, narrow_function_two, op::FloorDivide),
+            BinaryOp::Remainder if $dtype.is_float() => pick_function!($dtype, function_two, narrow_function_two, op::Remainder),
+            BinaryOp::Fmod if $dtype.is_float() => pick_function!($dtype, function_two, narrow_function_two, op::Fmod),
+            BinaryOp::Ldexp => pick!($dtype, three, op::Ldexp, F16: f16, F32: f32, F64: f64),
             BinaryOp::Add => pick_bits_and_floats!($dtype, two, op::Add),
             BinaryOp::Subtract => pick_bits_and_floats!($dtype, three, op::Subtract),
             BinaryOp::Multiply => pick_bits_and_floats!($dtype, two, op::Multiply),
@@ -118,8 +122,7 @@ macro_rules! binary_kernel {
             | BinaryOp::Gcd
             | BinaryOp::Lcm
             | BinaryOp::Nextafter
-            | BinaryOp::Heaviside
-            | BinaryOp::Ldexp => super::scalar_binary($operation, $dtype),
+            | BinaryOp::Heaviside => super::scalar_binary($operation, $dtype),
             // Resolved to Less and LessEqual with the operands exchanged.
             BinaryOp::Greater | BinaryOp::GreaterEqual => None,
         }, Hypot Atan2 Logaddexp Logaddexp2)
