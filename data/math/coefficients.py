@@ -155,6 +155,31 @@ def main():
     constant("TWO_BY_ROOT_PI", "2 / sqrt(pi).", two_by_root)
     constant("ROOT3_OF_2", "2^(1/3).", mp.cbrt(2))
     constant("ROOT3_OF_4", "4^(1/3).", mp.cbrt(4))
+    # The functions of f32 that compute in f32.
+    polynomial("EXP_F32", "`(e^r - 1 - r) / r^2` for `|r| <= ln 2 / 2`", near_zero(lambda r: (mp.expm1(r) - r) / r**2, 0.5), -half_ln2, half_ln2, 4, "f32")
+    polynomial("EXP2_F32", "`(2^f - 1) / f` for `|f| <= 1/2`", near_zero(lambda f: mp.expm1(f * mp.log(2)) / f, mp.log(2)), -mp.mpf("0.5"), mp.mpf("0.5"), 6, "f32")
+    low, high = mp.sqrt(mp.mpf("0.5")) - 1, mp.sqrt(2) - 1
+    for base, name in ((mp.e, "LOG"), (mp.mpf(2), "LOG2"), (mp.mpf(10), "LOG10")):
+        scale = 1 / mp.log(base)
+        polynomial(f"{name}_F32", f"`(log(1 + f) / f - c) / f` with `c` the first of [`{name}_SCALE_F32`]", near_zero(lambda f: scale * (mp.log1p(f) / f - 1) / f, -scale / 2), low, high, 8, "f32")
+        constant_single(f"{name}_SCALE_F32", "1 / ln of the base.", scale)
+        value = mp.log(2) * scale
+        head = mp.floor(value * 2**15) / 2**15
+        array(f"{name}_OF_2_F32", "The logarithm of 2: the product of the first part with an exponent is exact.", [single(head), single(value - head)], "f32")
+    polynomial("SIN_F32", "`(sin r - r) / r^3` in `z = r^2`, `|r| <= pi/4`", near_zero(lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, -mp.mpf(1) / 6), 0, quarter, 2, "f32")
+    polynomial("COS_F32", "`(cos r - 1 + r^2/2) / r^4` in `z = r^2`, `|r| <= pi/4`", near_zero(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, mp.mpf(1) / 24), 0, quarter, 2, "f32")
+    polynomial("TAN_F32", "`(tan r - r) / r^3` in `z = r^2`, `|r| <= pi/4`", near_zero(lambda z: (mp.tan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 3), 0, quarter, 6, "f32")
+    polynomial("SINH_F32", "`(sinh r - r) / r^3` in `z = r^2`", near_zero(lambda z: (mp.sinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 6), 0, half_ln2**2, 2, "f32")
+    polynomial("COSH_F32", "`(cosh r - 1) / r^2` in `z = r^2`", near_zero(lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z, mp.mpf(1) / 2), 0, half_ln2**2, 2, "f32")
+    polynomial("TANH_F32", "`(tanh x - x) / x^3` in `z = x^2`, `|x| <= 0.8`", near_zero(lambda z: (mp.tanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, -mp.mpf(1) / 3), 0, mp.mpf("0.64"), 5, "f32")
+    polynomial("ASIN_F32", "`(asin s - s) / s^3` in `z = s^2`, `|s| <= 1/2`", near_zero(lambda z: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 6), 0, mp.mpf("0.25"), 4, "f32")
+    polynomial("ATAN_F32", "`(atan s - s) / s^3` in `z = s^2`, `|s| <= 1`", near_zero(lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, -mp.mpf(1) / 3), 0, 1, 8, "f32")
+    polynomial("ERF_F32", "`(erf x / x - 2/sqrt(pi)) / x^2` in `z = x^2`, `|x| <= 1`", near_zero(lambda z: (mp.erf(mp.sqrt(z)) / mp.sqrt(z) - two_by_root) / z, -two_by_root / 3), 0, 1, 5, "f32")
+    polynomial("ERF_FAR_F32", "`log erfc x` for x from 0.9 to 4", lambda x: mp.log(mp.erfc(x)), mp.mpf("0.9"), 4, 8, "f32")
+    polynomial("CUBE_ROOT_F32", "`m^(-1/3)` for m from 1 to 2", lambda m: m ** (-mp.mpf(1) / 3), 1, 2, 3, "f32")
+    constant_single("LN2_F32", "ln 2.", mp.log(2))
+    constant_single("HALF_PI_F32", "pi / 2.", mp.pi / 2, 3)
+    constant_single("TWO_BY_ROOT_PI_F32", "2 / sqrt(pi).", two_by_root)
     two_over_pi()
 
 

@@ -229,6 +229,86 @@ pub(super) const ROOT3_OF_2: [f64; 2] = [1.2599210498948732, -2.589933375300507e
 /// 4^(1/3).
 pub(super) const ROOT3_OF_4: [f64; 2] = [1.5874010519681996, -1.0869008194197823e-16];
 
+/// `(e^r - 1 - r) / r^2` for `|r| <= ln 2 / 2`; error 6.7e-8.
+pub(super) const EXP_F32: [f32; 5] = [0.5, 0.16666578, 0.041666556, 0.008363173, 0.0013926176];
+
+/// `(2^f - 1) / f` for `|f| <= 1/2`; error 3.3e-9.
+pub(super) const EXP2_F32: [f32; 7] = [0.6931472, 0.2402265, 0.05550411, 0.009618057, 0.0013333502, 0.00015461445, 1.5297324e-5];
+
+/// `(log(1 + f) / f - c) / f` with `c` the first of [`LOG_SCALE_F32`]; error 3.5e-8.
+pub(super) const LOG_F32: [f32; 9] =
+    [-0.49999997, 0.3333333, -0.2500078, 0.20001234, -0.16626646, 0.14204855, -0.13127555, 0.12722673, -0.07673641];
+
+/// 1 / ln of the base.
+pub(super) const LOG_SCALE_F32: [f32; 2] = [1.0, 0.0];
+
+/// The logarithm of 2: the product of the first part with an exponent is exact.
+pub(super) const LOG_OF_2_F32: [f32; 2] = [0.69314575, 1.4286068e-6];
+
+/// `(log(1 + f) / f - c) / f` with `c` the first of [`LOG2_SCALE_F32`]; error 6.6e-8.
+pub(super) const LOG2_F32: [f32; 9] =
+    [-0.7213475, 0.4808983, -0.36068502, 0.2885568, -0.23987179, 0.20493275, -0.1893906, 0.18354937, -0.110707246];
+
+/// 1 / ln of the base.
+pub(super) const LOG2_SCALE_F32: [f32; 2] = [1.442695, 1.925963e-8];
+
+/// The logarithm of 2: the product of the first part with an exponent is exact.
+pub(super) const LOG2_OF_2_F32: [f32; 2] = [1.0, 0.0];
+
+/// `(log(1 + f) / f - c) / f` with `c` the first of [`LOG10_SCALE_F32`]; error 1.4e-8.
+pub(super) const LOG10_F32: [f32; 9] =
+    [-0.21714723, 0.14476481, -0.10857701, 0.086864255, -0.072208606, 0.061690904, -0.05701225, 0.055253867, -0.0333262];
+
+/// 1 / ln of the base.
+pub(super) const LOG10_SCALE_F32: [f32; 2] = [0.4342945, -1.010305e-8];
+
+/// The logarithm of 2: the product of the first part with an exponent is exact.
+pub(super) const LOG10_OF_2_F32: [f32; 2] = [0.3010254, 4.605039e-6];
+
+/// `(sin r - r) / r^3` in `z = r^2`, `|r| <= pi/4`; error 2.5e-8.
+pub(super) const SIN_F32: [f32; 3] = [-0.16666664, 0.008332747, -0.00019587639];
+
+/// `(cos r - 1 + r^2/2) / r^4` in `z = r^2`, `|r| <= pi/4`; error 2.5e-9.
+pub(super) const COS_F32: [f32; 3] = [0.041666664, -0.0013888301, 2.454769e-5];
+
+/// `(tan r - r) / r^3` in `z = r^2`, `|r| <= pi/4`; error 9.9e-9.
+pub(super) const TAN_F32: [f32; 7] = [0.33333334, 0.1333323, 0.053994626, 0.021619873, 0.009966545, 0.0011782999, 0.0038473043];
+
+/// `(sinh r - r) / r^3` in `z = r^2`; error 5.0e-9.
+pub(super) const SINH_F32: [f32; 3] = [0.16666667, 0.0083333105, 0.00019890981];
+
+/// `(cosh r - 1) / r^2` in `z = r^2`; error 2.6e-9.
+pub(super) const COSH_F32: [f32; 3] = [0.5, 0.041666467, 0.0013933642];
+
+/// `(tanh x - x) / x^3` in `z = x^2`, `|x| <= 0.8`; error 2.8e-8.
+pub(super) const TANH_F32: [f32; 6] = [-0.3333333, 0.13333063, -0.053917993, 0.021521356, -0.007734463, 0.0017628772];
+
+/// `(asin s - s) / s^3` in `z = s^2`, `|s| <= 1/2`; error 7.8e-8.
+pub(super) const ASIN_F32: [f32; 5] = [0.16666673, 0.07498855, 0.04500138, 0.026554542, 0.038085025];
+
+/// `(atan s - s) / s^3` in `z = s^2`, `|s| <= 1`; error 2.0e-8.
+pub(super) const ATAN_F32: [f32; 9] =
+    [-0.3333333, 0.1999974, -0.14278568, 0.110337645, -0.0865688, 0.06250169, -0.03587154, 0.013507771, -0.0023869972];
+
+/// `(erf x / x - 2/sqrt(pi)) / x^2` in `z = x^2`, `|x| <= 1`; error 1.2e-8.
+pub(super) const ERF_F32: [f32; 6] = [-0.37612638, 0.11283754, -0.0268617, 0.005204579, -0.00081619865, 8.379755e-5];
+
+/// `log erfc x` for x from 0.9 to 4; error 7.7e-7.
+pub(super) const ERF_FAR_F32: [f32; 9] =
+    [0.00031853965, -1.130231, -0.6318239, -0.110087164, 0.026427638, -0.004762626, 0.00059758575, -4.616386e-5, 1.6430637e-6];
+
+/// `m^(-1/3)` for m from 1 to 2; error 0.0003.
+pub(super) const CUBE_ROOT_F32: [f32; 4] = [1.5377603, -0.8012746, 0.31184727, -0.048633054];
+
+/// ln 2.
+pub(super) const LN2_F32: [f32; 2] = [0.6931472, -1.9046542e-9];
+
+/// pi / 2.
+pub(super) const HALF_PI_F32: [f32; 3] = [1.5707964, -4.371139e-8, -1.7151245e-15];
+
+/// 2 / sqrt(pi).
+pub(super) const TWO_BY_ROOT_PI_F32: [f32; 2] = [1.1283792, -5.8635383e-8];
+
 /// `2^(16 b - 24) * 2/pi` modulo 4 in four doubles, for b from 0 to 63: what reduces huge arguments.
 pub(super) const TWO_OVER_PI: [[f64; 64]; 4] = [
     [

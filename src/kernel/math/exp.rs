@@ -99,20 +99,3 @@ pub fn expm1_f64(x: f64) -> f64 {
     let result = if x.abs() < 1e-300 { x } else { result };
     if x.is_nan() { x } else { result }
 }
-
-/// Natural exponential.
-#[inline(always)]
-#[must_use]
-pub fn exp_f32(x: f32) -> f32 {
-    let wide = clamp(f64::from(x), -105.0, 90.0);
-    let shifted = wide.mul_add(std::f64::consts::LOG2_E, ROUND);
-    let k = shifted - ROUND;
-    let r = k.mul_add(-std::f64::consts::LN_2, wide);
-    const C: [f64; 10] =
-        [1.0, 1.0, 1.0 / 2.0, 1.0 / 6.0, 1.0 / 24.0, 1.0 / 120.0, 1.0 / 720.0, 1.0 / 5_040.0, 1.0 / 40_320.0, 1.0 / 362_880.0];
-    let sum = polynomial(&C, r);
-    // |k| < 160: one step, by adding to the exponent of a number near 1.
-    let bits = sum.to_bits().wrapping_add(shifted.to_bits() << 52);
-    let result = f64::from_bits(bits) as f32;
-    if x.is_nan() { x } else { result }
-}

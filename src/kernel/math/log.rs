@@ -136,10 +136,3 @@ pub(super) fn log_narrow(x: f64) -> f64 {
     let series = polynomial(&LOG_SMALL, z).mul_add(z, 2.0);
     special(x, k.mul_add(std::f64::consts::LN_2, s * series))
 }
-
-/// Natural logarithm.
-#[inline(always)]
-#[must_use]
-pub fn log_f32(x: f32) -> f32 {
-    log_narrow(f64::from(x)) as f32
-}
