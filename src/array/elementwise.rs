@@ -109,7 +109,7 @@ impl Array {
         self.then(convert(self, dtype, mode))
     }
 
-    /// Limited to `low..=high`; either may be an array. NaN stays.
+    /// Limited to `low..=high`; either may be an array. NaN stays. With one bound alone, [`Array::maximum`] or [`Array::minimum`].
     #[must_use]
     #[track_caller]
     pub fn clip(&self, low: impl Into<Operand>, high: impl Into<Operand>) -> Array {

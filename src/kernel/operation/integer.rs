@@ -4,12 +4,12 @@ use num_traits::{One, WrappingMul};
 
 #[inline(always)]
 pub(super) fn wrapping_power<T: WrappingMul + One + Copy>(base: T, exponent: u64) -> T {
-    let (mut result, mut base, mut left) = (T::one(), base, exponent);
+    // A choice, not a branch: bits of exponents cannot be foreseen.
+    let chosen = |left: u64, base: T| if left & 1 != 0 { base } else { T::one() };
+    let (mut result, mut base, mut left) = (chosen(exponent, base), base, exponent >> 1);
     while left != 0 {
-        // A choice, not a branch: bits of exponents cannot be foreseen.
-        let factor = if left & 1 != 0 { base } else { T::one() };
-        result = result.wrapping_mul(&factor);
         base = base.wrapping_mul(&base);
+        result = result.wrapping_mul(&chosen(left, base));
         left >>= 1;
     }
     result
