@@ -1,8 +1,8 @@
 //! asin, acos, atan, atan2.
 
 use super::{
-    coefficients::{ASIN, ATAN, ATAN_MIDDLE, HALF_PI, PI, QUARTER_PI},
-    pair::{Pair, divide, fast_two_sum, polynomial, select, two_product, two_sum, with_sign},
+    coefficients::{ASIN, ATAN, HALF_PI, PI, QUARTER_PI},
+    pair::{Pair, divide, fast_two_sum, polynomial, select, with_sign},
 };
 
 const ZERO: Pair = Pair(0.0, 0.0);
@@ -46,26 +46,19 @@ pub fn acos_f64(x: f64) -> f64 {
 /// `base + sign * atan(n / d)` for `0 <= n <= d`, `d` far from the ends of the range.
 #[inline(always)]
 fn arc(n: f64, d: f64, base: Pair, sign: f64) -> f64 {
-    // atan(n/d) = atan c + atan((n - c d) / (d + c n)) for the c of {0, 53/128, 1} that is near.
-    const MIDDLE: f64 = 53.0 / 128.0;
-    let (some, most) = (n > 0.2 * d, n > 0.6682 * d);
-    let c = if most {
-        1.0
-    } else if some {
-        MIDDLE
-    } else {
-        0.0
-    };
-    let angle = select(most, Pair(QUARTER_PI[0], QUARTER_PI[1]), select(some, Pair(ATAN_MIDDLE[0], ATAN_MIDDLE[1]), ZERO));
-    let (cd, cn) = (two_product(c, d), two_product(c, n));
-    let numerator = two_sum(n, -cd.0);
-    let denominator = fast_two_sum(d, cn.0);
-    let s = divide(Pair(numerator.0, numerator.1 - cd.1), Pair(denominator.0, denominator.1 + cn.1));
-    let z = s.0 * s.0;
-    let tail = (z * s.0).mul_add(polynomial(&ATAN, z), s.1);
-    let start = fast_two_sum(base.0, sign * angle.0);
-    let sum = fast_two_sum(start.0, sign * s.0);
-    sum.0 + (sum.1 + sign.mul_add(angle.1 + tail, start.1 + base.1))
+    // From tan(pi/8) on: atan(n/d) = pi/4 - atan((d - n) / (d + n)).
+    let far = n > 0.4142 * d;
+    let (less, more) = (fast_two_sum(d, -n), fast_two_sum(d, n));
+    let (n, d) = (select(far, less, Pair(n, 0.0)), select(far, more, Pair(d, 0.0)));
+    let quarter = if far { sign } else { 0.0 };
+    let start = fast_two_sum(base.0, quarter * QUARTER_PI[0]);
+    let base_low = quarter.mul_add(QUARTER_PI[1], start.1 + base.1);
+    let sign = if far { -sign } else { sign };
+    let q = divide(n, d);
+    let z = q.0 * q.0;
+    let tail = (z * q.0).mul_add(polynomial(&ATAN, z), q.1);
+    let sum = fast_two_sum(start.0, sign * q.0);
+    sum.0 + (sum.1 + sign.mul_add(tail, base_low))
 }
 
 /// Arc tangent.

@@ -4,7 +4,7 @@
 use super::{
     coefficients::{ERF, ERFC, ERFC_LOW, GELU, GELU_LOW, TWO_BY_ROOT_PI},
     exp::{clamp, exp_parts, scale},
-    pair::{Pair, fast_two_sum, multiply, polynomial, power_of_two, select, two_product, two_sum, with_sign},
+    pair::{Pair, fast_two_sum, multiply, polynomial, power_of_two, select, two_product, two_sum, wide_polynomial, with_sign},
 };
 
 /// `h(t) / (x + b)` for `x >= 0`, relative error below 2^-58.
@@ -17,13 +17,8 @@ fn scaled<const N: usize>(x: f64, b: f64, c: &[f64; N], c_low: &[f64; 4]) -> Pai
     // t = 1 - 2 b r, b a power of two.
     let t = fast_two_sum(1.0, -2.0 * b * r.0);
     let t = Pair(t.0, (-2.0 * b).mul_add(r.1, t.1));
-    let mut sum = c[N - 1];
-    let mut index = N - 1;
-    while index > 4 {
-        index -= 1;
-        sum = sum.mul_add(t.0, c[index]);
-    }
-    let mut sum = Pair(sum, 0.0);
+    let mut sum = Pair(wide_polynomial(c.last_chunk::<23>().unwrap_or(&[0.0; 23]), t.0), 0.0);
+    let mut index = 4;
     while index > 0 {
         index -= 1;
         let product = two_product(sum.0, t.0);
@@ -60,7 +55,7 @@ pub fn erf_f64(x: f64) -> f64 {
     let z = magnitude * magnitude;
     let head = two_product(magnitude, TWO_BY_ROOT_PI[0]);
     let near = head.0 + (z * magnitude).mul_add(polynomial(&ERF, z), magnitude.mul_add(TWO_BY_ROOT_PI[1], head.1));
-    let result = if magnitude < 0.9 { near } else { far };
+    let result = if magnitude < 0.5 { near } else { far };
     if x.is_nan() { x } else { with_sign(result, x) }
 }
 

@@ -94,9 +94,9 @@ pub fn asinh_f64(x: f64) -> f64 {
     let root = square_root(Pair(t.0, t.1 + square.1));
     let u = two_sum(bounded, root.0);
     let u = select(large, Pair(magnitude, 0.0), Pair(u.0, u.1 + root.1));
-    let log = log_sum(u, if large { 1.0 } else { 0.0 });
+    let log = log_sum(u.0, u.1, if large { 1.0 } else { 0.0 });
     let small = (magnitude * magnitude * magnitude).mul_add(-1.0 / 6.0, magnitude);
-    let result = if magnitude < 1e-5 { small } else { log.0 + log.1 };
+    let result = if magnitude < 1e-5 { small } else { log };
     if magnitude < f64::INFINITY { with_sign(result, x) } else { x }
 }
 
@@ -112,8 +112,8 @@ pub fn acosh_f64(x: f64) -> f64 {
     let root = square_root(fast_two_sum(product.0, product.1 + a.0.mul_add(b.1, a.1 * b.0)));
     let u = fast_two_sum(bounded, root.0);
     let u = select(large, Pair(x, 0.0), Pair(u.0, u.1 + root.1));
-    let log = log_sum(u, if large { 1.0 } else { 0.0 });
-    let result = if x == f64::INFINITY { x } else { log.0 + log.1 };
+    let log = log_sum(u.0, u.1, if large { 1.0 } else { 0.0 });
+    let result = if x == f64::INFINITY { x } else { log };
     if x >= 1.0 { result } else { f64::NAN }
 }
 

@@ -3,8 +3,8 @@
 
 use super::{
     LN2_HIGH, LN2_LOW,
-    coefficients::{INV_LN2, INV_LN10, LOG, LOG_SMALL, LOG10_2},
-    pair::{Pair, divide, fast_two_sum, polynomial, power_of_two, two_sum},
+    coefficients::{INV_LN2, INV_LN10, LOG, LOG_NARROW, LOG_SMALL, LOG10_2},
+    pair::{Pair, divide, fast_two_sum, polynomial, two_sum},
 };
 
 /// Bits of sqrt(1/2), rounded down.
@@ -56,15 +56,21 @@ fn log_mantissa(f: f64) -> Pair {
 #[must_use]
 pub fn log_f64(x: f64) -> f64 {
     let (m, k) = split(x);
-    let f = m - 1.0;
+    special(x, log_tail(m - 1.0, 0.0, k))
+}
+
+/// `k ln 2 + log(1 + f + low)`, `low` far below `f`.
+#[inline(always)]
+fn log_tail(f: f64, low: f64, k: f64) -> f64 {
     let s = f / (2.0 + f);
     let z = s * s;
     let series = polynomial(&LOG_SMALL, z) * z;
-    // log(1+f) = f - (f^2/2 - s (f^2/2 + series)): the head is exact, what is rounded is small beside it.
+    // log(1+f) = f - (f^2/2 - s (f^2/2 + series)): what is rounded is small beside the head, or the last sum is exact.
     let half_square = 0.5 * f * f;
-    let correction = s.mul_add(half_square + series, k * LN2_LOW);
-    let sum = fast_two_sum(k * LN2_HIGH, f);
-    special(x, sum.0 - (half_square - (correction + sum.1)))
+    // The derivative of the logarithm is 1 / (1 + f).
+    let low = k.mul_add(LN2_LOW, (-low).mul_add(f, low));
+    let correction = s.mul_add(half_square + series, low);
+    k.mul_add(LN2_HIGH, f - (half_square - correction))
 }
 
 /// Logarithm to base 2.
@@ -102,37 +108,36 @@ pub(super) fn log_ratio(n: Pair, d: Pair, k: f64) -> Pair {
     Pair(sum.0, sum.1 + k.mul_add(LN2_LOW, 2.0f64.mul_add(s.1, tail)))
 }
 
-/// `(k + extra) ln 2 + log` of the mantissa of a positive finite normal sum.
+/// `extra ln 2 + log(high + low)` of a positive finite normal number and what is small beside it.
 #[inline(always)]
-pub(super) fn log_sum(u: Pair, extra: f64) -> Pair {
-    let (m, k) = split_normal(u.0);
-    // Where the exponent is large the low part does not count.
-    let bounded = if k > 1000.0 { 1000.0 } else { k };
-    let exponent = ((bounded + super::exp::ROUND).to_bits() as i64).wrapping_sub(super::exp::ROUND.to_bits() as i64);
-    let low = u.1 * power_of_two(-exponent);
-    let n = two_sum(m - 1.0, low);
-    let d = fast_two_sum(m + 1.0, low);
-    // m + 1 rounds.
-    let d_error = m - ((m + 1.0) - 1.0);
-    log_ratio(n, Pair(d.0, d.1 + d_error), k + extra)
+pub(super) fn log_sum(high: f64, low: f64, extra: f64) -> f64 {
+    let (m, k) = split_normal(high);
+    // 2^-k: what is small beside more than 10^30 does not count.
+    let place = high.to_bits().wrapping_add(0x3ff0_0000_0000_0000 - ROOT_HALF) & 0x7ff0_0000_0000_0000;
+    let power = f64::from_bits(0x7fe0_0000_0000_0000u64.wrapping_sub(place));
+    let n = m - 1.0;
+    let low = if high > 1e30 { 0.0 } else { low * power };
+    let f = n + low;
+    log_tail(f, low - (f - n), k + extra)
 }
 
 /// `log(1 + x)`, accurate near zero.
 #[inline(always)]
 #[must_use]
 pub fn log1p_f64(x: f64) -> f64 {
-    let log = log_sum(two_sum(1.0, x), 0.0);
-    let result = special(1.0 + x, log.0 + log.1);
+    let u = two_sum(1.0, x);
+    let result = special(u.0, log_sum(u.0, u.1, 0.0));
     if x.abs() < 1e-17 { x } else { result }
 }
 
-/// log with a relative error near 2^-50, of numbers that are normal in f64: what the f32 functions need.
+/// log with a relative error near 2^-45, of numbers that are normal in f64: what the f32 functions need. No special
+/// cases.
 #[inline(always)]
 pub(super) fn log_narrow(x: f64) -> f64 {
-    let (m, k) = split(x);
+    let (m, k) = split_normal(x);
     let f = m - 1.0;
     let s = f / (2.0 + f);
     let z = s * s;
-    let series = polynomial(&LOG_SMALL, z).mul_add(z, 2.0);
-    special(x, k.mul_add(std::f64::consts::LN_2, s * series))
+    let series = polynomial(&LOG_NARROW, z);
+    k.mul_add(std::f64::consts::LN_2, s * series)
 }

@@ -49,7 +49,8 @@ pub fn silu_f64(x: f64) -> f64 {
 #[inline(always)]
 fn log1p_parts(high: f64, low: f64) -> (Pair, f64) {
     let (z, exponent) = exp_parts(-high, -low);
-    let z = fast_two_sum(scale(z.0, exponent), scale(z.1, exponent));
+    let z = fast_two_sum(z.0, z.1);
+    let z = Pair(scale(z.0, exponent), scale(z.1, exponent));
     // log(1 + z) = k ln 2 + log((1 + z) / 2^k): k is 1 from z = sqrt(2) - 1.
     let upper = z.0 > 0.414;
     let n = select(upper, fast_two_sum(-1.0, z.0), Pair(z.0, 0.0));

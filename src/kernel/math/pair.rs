@@ -60,6 +60,27 @@ pub(super) fn polynomial<const N: usize>(c: &[f64; N], x: f64) -> f64 {
     sum
 }
 
+/// Up to four terms of a polynomial from `start`, over the power of `x` there.
+#[inline(always)]
+fn four_terms<const N: usize>(c: &[f64; N], start: usize, x: f64, square: f64) -> f64 {
+    let at = |index: usize| if index < N { c[index] } else { 0.0 };
+    let low = if start + 1 < N { at(start + 1).mul_add(x, at(start)) } else { at(start) };
+    let high = if start + 3 < N { at(start + 3).mul_add(x, at(start + 2)) } else { at(start + 2) };
+    if start + 2 < N { high.mul_add(square, low) } else { low }
+}
+
+/// `c[0] + c[1] x + …` of up to 32 terms, by Estrin's rule: neighbours first, so that few steps wait for another.
+/// A loop over the terms would keep the loop over elements from becoming vectors.
+#[inline(always)]
+pub(super) fn wide_polynomial<const N: usize>(c: &[f64; N], x: f64) -> f64 {
+    let x2 = x * x;
+    let (x4, x8) = (x2 * x2, (x2 * x2) * (x2 * x2));
+    let four = |start: usize| four_terms(c, start, x, x2);
+    let eight = |start: usize| if start + 4 < N { four(start + 4).mul_add(x4, four(start)) } else { four(start) };
+    let sixteen = |start: usize| if start + 8 < N { eight(start + 8).mul_add(x8, eight(start)) } else { eight(start) };
+    if N > 16 { sixteen(16).mul_add(x8 * x8, sixteen(0)) } else { sixteen(0) }
+}
+
 /// `magnitude` with the sign of `sign`.
 #[inline(always)]
 pub(super) fn with_sign(magnitude: f64, sign: f64) -> f64 {
