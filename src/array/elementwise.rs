@@ -3,7 +3,7 @@
 use super::{
     node::{Array, Kind},
     operand::{Operand, ScalarSide},
-    words::{BinaryOp, CastMode, DType, Element, Scalar, UnaryOp},
+    words::{BinaryOp, CastMode, DType, Domain, Element, Scalar, UnaryOp},
 };
 use crate::{
     error::{Error, Result},
@@ -109,7 +109,7 @@ impl Array {
         self.then(convert(self, dtype, mode))
     }
 
-    /// Limited to `low..=high`; either may be an array. NaN stays.
+    /// Limited to `low..=high`; either may be an array. NaN stays. With one bound alone, [`Array::maximum`] or [`Array::minimum`].
     #[must_use]
     #[track_caller]
     pub fn clip(&self, low: impl Into<Operand>, high: impl Into<Operand>) -> Array {
@@ -149,78 +149,6 @@ pub fn where_(condition: impl Into<Operand>, left: impl Into<Operand>, right: im
     Array::select(&condition.into().into_array(), &left.into().into_array(), &right.into().into_array())
 }
 
-macro_rules! unary_methods {
-    ($($(#[$doc:meta])* $name:ident $op:ident;)*) => {
-        impl Array {$(
-            $(#[$doc])*
-            #[must_use]
-            #[track_caller]
-            pub fn $name(&self) -> Array { Array::unary(UnaryOp::$op, self) }
-        )*}
-    };
-}
-unary_methods! {
-    /// Absolute value; integers wrap as in NumPy.
-    abs Absolute;
-    /// Square root; integers become floats.
-    sqrt Sqrt;
-    /// e to the power of every element.
-    exp Exp;
-    /// Natural logarithm.
-    log Log;
-    /// `x * x`.
-    square Square;
-    /// Whether every element is zero.
-    logical_not LogicalNot;
-    /// Whether every element is not a number.
-    isnan IsNan;
-    /// Whether every element is infinite.
-    isinf IsInf;
-    /// Whether every element is neither infinite nor not a number.
-    isfinite IsFinite;
-}
-
-macro_rules! binary_methods {
-    ($($(#[$doc:meta])* $name:ident $op:ident;)*) => {
-        impl Array {$(
-            $(#[$doc])*
-            #[must_use]
-            #[track_caller]
-            pub fn $name(&self, other: impl Into<Operand>) -> Array { self.with(BinaryOp::$op, other.into()) }
-        )*}
-    };
-}
-binary_methods! {
-    /// Power, with NumPy's rules: `x.power(2)` is [`Array::square`], `x.power(0.5)` the square root.
-    power Power;
-    /// The smaller one; NaN if either is.
-    minimum Minimum;
-    /// The larger one; NaN if either is.
-    maximum Maximum;
-    /// Whether elements are equal, as `bool`.
-    equal Equal;
-    /// Whether elements differ, as `bool`.
-    not_equal NotEqual;
-    /// Whether elements are less, as `bool`.
-    less Less;
-    /// Whether elements are less or equal, as `bool`.
-    less_equal LessEqual;
-    /// Whether elements are greater, as `bool`.
-    greater Greater;
-    /// Whether elements are greater or equal, as `bool`.
-    greater_equal GreaterEqual;
-    /// Whether both are not zero.
-    logical_and LogicalAnd;
-    /// Whether either is not zero.
-    logical_or LogicalOr;
-    /// Whether exactly one is not zero.
-    logical_xor LogicalXor;
-    /// Python's `//`: the quotient rounded down.
-    floor_divide FloorDivide;
-    /// Python's `%`: the remainder with the divisor's sign.
-    remainder Remainder;
-}
-
 pub(super) fn convert(value: &Array, dtype: DType, mode: CastMode) -> Result<Array> {
     if value.known()?.dtype == dtype {
         // A literal that is cast is weak no more.
@@ -232,12 +160,16 @@ pub(super) fn convert(value: &Array, dtype: DType, mode: CastMode) -> Result<Arr
     Array::make(Op::Cast(dtype, mode), vec![value.clone()])
 }
 
-fn promoted(value: &Array, dtype: DType) -> Result<Array> {
+pub(super) fn promoted(value: &Array, dtype: DType) -> Result<Array> {
     convert(value, dtype, CastMode::Checked)
 }
 
 fn try_unary(op: UnaryOp, value: &Array) -> Result<Array> {
-    let rule = unary_rule(op, value.known()?.dtype)?;
+    let dtype = value.known()?.dtype;
+    if matches!(op, UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Trunc) && !dtype.is_float() {
+        return Ok(value.clone());
+    }
+    let rule = unary_rule(op, dtype)?;
     Array::make(Op::Unary(op), vec![promoted(value, rule.operand)?])
 }
 
@@ -248,9 +180,54 @@ fn try_binary(op: BinaryOp, left: &Array, right: &Array) -> Result<Array> {
         (Some(literal), None) => return try_binary_scalar(op, right, literal, ScalarSide::Left),
         _ => {}
     }
-    let rule = binary_rule(op, a.dtype.promote(b.dtype))?;
+    if op.is_comparison()
+        && let Some(compared) = compare_wide(op, left, right)?
+    {
+        return Ok(compared);
+    }
+    let rule = binary_rule(op, a.dtype, b.dtype)?;
     let right = if op == BinaryOp::Power { &checked_exponent(right, rule.operand)? } else { right };
-    Array::make(Op::Binary(op), vec![promoted(left, rule.operand)?, promoted(right, rule.operand)?])
+    Array::make(Op::Binary(without_nan(op, rule.operand)), vec![promoted(left, rule.operand)?, promoted(right, rule.operand)?])
+}
+
+/// Where there is no NaN, `fmin` is `minimum`.
+fn without_nan(op: BinaryOp, dtype: DType) -> BinaryOp {
+    match op {
+        BinaryOp::Fmin if !dtype.is_float() => BinaryOp::Minimum,
+        BinaryOp::Fmax if !dtype.is_float() => BinaryOp::Maximum,
+        _ => op,
+    }
+}
+
+/// A comparison of `u64` with signed integers: exact, as in NumPy, though the two promote to `f64`.
+fn compare_wide(op: BinaryOp, left: &Array, right: &Array) -> Result<Option<Array>> {
+    use BinaryOp::{BitwiseAnd, BitwiseOr, Equal, Greater, GreaterEqual, Less, LessEqual};
+    let signed = |dtype: DType| dtype.is_integer() && !dtype.is_unsigned();
+    let (a, b) = (left.known()?.dtype, right.known()?.dtype);
+    if a == DType::U64 && signed(b) {
+        let flipped = match op {
+            Less => Greater,
+            LessEqual => GreaterEqual,
+            Greater => Less,
+            GreaterEqual => LessEqual,
+            same => same,
+        };
+        return compare_wide(flipped, right, left);
+    }
+    if b != DType::U64 || !signed(a) {
+        return Ok(None);
+    }
+    let negative = Array::make(Op::Binary(Less), vec![left.clone(), constant(Scalar::Int(0), a)?])?;
+    let plain = Array::make(Op::Binary(op), vec![promoted(left, DType::U64)?, right.clone()])?;
+    // What is below zero is less than everything unsigned.
+    let made = match op {
+        Equal | Greater | GreaterEqual => {
+            let counts = Array::make(Op::Unary(UnaryOp::Invert), vec![negative])?;
+            Array::make(Op::Binary(BitwiseAnd), vec![plain, counts])?
+        }
+        _ => Array::make(Op::Binary(BitwiseOr), vec![plain, negative])?,
+    };
+    Ok(Some(made))
 }
 
 /// `exponent`, whose elements below zero are an error when they are computed if it meets integers, as in NumPy.
@@ -275,10 +252,10 @@ fn try_binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarS
     if op == BinaryOp::Power && side == ScalarSide::Right {
         refuse_negative_power(dtype, literal)?;
     }
-    let met = match op {
+    let met = match op.domain() {
         // What any literal is converted to, whether or not it fits the array's dtype.
-        BinaryOp::LogicalAnd | BinaryOp::LogicalOr | BinaryOp::LogicalXor => dtype,
-        BinaryOp::Divide if !dtype.is_float() => DType::F64,
+        Domain::Truths => dtype,
+        Domain::Floats | Domain::Quotients => literal.weak_dtype(dtype),
         _ => weak_promote(literal, dtype)?,
     };
     if op == BinaryOp::Power
@@ -287,11 +264,11 @@ fn try_binary_scalar(op: BinaryOp, value: &Array, literal: Scalar, side: ScalarS
     {
         return Ok(result);
     }
-    let rule = binary_rule(op, met)?;
+    let rule = binary_rule(op, met, met)?;
     let value = if op == BinaryOp::Power && side == ScalarSide::Left { &checked_exponent(value, rule.operand)? } else { value };
     let (array, number) = (promoted(value, rule.operand)?, constant(literal, rule.operand)?);
     let args = if side == ScalarSide::Right { vec![array, number] } else { vec![number, array] };
-    Array::make(Op::Binary(op), args)
+    Array::make(Op::Binary(without_nan(op, rule.operand)), args)
 }
 
 /// Comparisons of integers with an integer literal outside their dtype, which NumPy decides instead of refusing.
@@ -327,7 +304,7 @@ fn refuse_negative_power(dtype: DType, exponent: Scalar) -> Result<()> {
 
 /// NumPy's special exponents.
 fn power_of(value: &Array, exponent: Scalar, met: DType) -> Result<Option<Array>> {
-    let dtype = binary_rule(BinaryOp::Power, met)?.operand;
+    let dtype = binary_rule(BinaryOp::Power, met, met)?.operand;
     let base = promoted(value, dtype)?;
     let number = exponent.to_f64();
     if matches!(exponent, Scalar::Bool(_)) {

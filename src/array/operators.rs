@@ -49,6 +49,8 @@ arrays! {
     BitAnd bitand BitwiseAnd: bool, i64;
     BitOr bitor BitwiseOr: bool, i64;
     BitXor bitxor BitwiseXor: bool, i64;
+    Shl shl LeftShift: i64;
+    Shr shr RightShift: i64;
 }
 
 macro_rules! prefixes {

@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     expr::Meta,
-    kernel::program::{BinaryOp, UnaryOp},
+    kernel::program::{BinaryOp, Domain, UnaryOp},
     nd::{
         DType, Extent, Scalar,
         broadcast::{broadcast_dims, broadcast_shapes},
@@ -20,104 +20,54 @@ pub struct Rule {
     pub result: DType,
 }
 
-impl UnaryOp {
-    /// NumPy's name of the function.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            UnaryOp::Negative => "negative",
-            UnaryOp::Absolute => "abs",
-            UnaryOp::Sqrt => "sqrt",
-            UnaryOp::Exp => "exp",
-            UnaryOp::Log => "log",
-            UnaryOp::Square => "square",
-            UnaryOp::LogicalNot => "logical_not",
-            UnaryOp::Invert => "invert",
-            UnaryOp::IsNan => "isnan",
-            UnaryOp::IsInf => "isinf",
-            UnaryOp::IsFinite => "isfinite",
-        }
-    }
-}
-
-impl BinaryOp {
-    /// NumPy's name of the function.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            BinaryOp::Add => "add",
-            BinaryOp::Subtract => "subtract",
-            BinaryOp::Multiply => "multiply",
-            BinaryOp::Divide => "divide",
-            BinaryOp::Power => "power",
-            BinaryOp::Minimum => "minimum",
-            BinaryOp::Maximum => "maximum",
-            BinaryOp::Equal => "equal",
-            BinaryOp::NotEqual => "not_equal",
-            BinaryOp::Less => "less",
-            BinaryOp::LessEqual => "less_equal",
-            BinaryOp::Greater => "greater",
-            BinaryOp::GreaterEqual => "greater_equal",
-            BinaryOp::LogicalAnd => "logical_and",
-            BinaryOp::LogicalOr => "logical_or",
-            BinaryOp::LogicalXor => "logical_xor",
-            BinaryOp::BitwiseAnd => "bitwise_and",
-            BinaryOp::BitwiseOr => "bitwise_or",
-            BinaryOp::BitwiseXor => "bitwise_xor",
-            BinaryOp::FloorDivide => "floor_divide",
-            BinaryOp::Remainder => "remainder",
-        }
-    }
-
-    /// Whether the result is `bool` whatever the operands are.
-    #[must_use]
-    pub fn gives_bool(self) -> bool {
-        use BinaryOp::{Equal, Greater, GreaterEqual, Less, LessEqual, LogicalAnd, LogicalOr, LogicalXor, NotEqual};
-        matches!(self, Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual | LogicalAnd | LogicalOr | LogicalXor)
-    }
-}
-
 /// The rule of a one-operand operation on `dtype`.
 pub fn unary_rule(op: UnaryOp, dtype: DType) -> Result<Rule> {
-    let same = Rule { operand: dtype, result: dtype };
-    let to_bool = |operand| Rule { operand, result: DType::Bool };
-    match op {
-        UnaryOp::Negative if dtype == DType::Bool => {
-            Err(Error::mismatch("negative is not defined for bool").hint("use `~x` or `logical_not(x)`"))
+    let operand = operand_of(op.domain(), dtype).ok_or_else(|| match op {
+        UnaryOp::Invert => Error::mismatch(format!("`~` is not defined for {dtype}")),
+        _ => undefined(op.name(), dtype).hint("use `~x` or `logical_not(x)`"),
+    })?;
+    Ok(Rule { operand, result: op.result(operand) })
+}
+
+/// The rule of a two-operand operation on `a` and `b`.
+pub fn binary_rule(op: BinaryOp, a: DType, b: DType) -> Result<Rule> {
+    let domain = op.domain();
+    // Each operand becomes a float of its own before the two meet: `hypot` of `i8` and `u8` is `f16`, not `f32`.
+    let met = if domain == Domain::Floats { a.to_float().promote(b.to_float()) } else { a.promote(b) };
+    let operand = operand_of(domain, met).ok_or_else(|| match op {
+        BinaryOp::Subtract => undefined(op.name(), met).hint("use `a ^ b`, or cast first"),
+        BinaryOp::BitwiseAnd | BinaryOp::BitwiseOr | BinaryOp::BitwiseXor if a.is_float() || b.is_float() => {
+            undefined(op.name(), met).hint("combine comparisons, which are bool")
         }
-        UnaryOp::Negative | UnaryOp::Absolute => Ok(same),
-        UnaryOp::Square if dtype == DType::Bool => Ok(Rule { operand: DType::I8, result: DType::I8 }),
-        UnaryOp::Square => Ok(same),
-        UnaryOp::Sqrt | UnaryOp::Exp | UnaryOp::Log => Ok(Rule { operand: dtype.to_float(), result: dtype.to_float() }),
-        UnaryOp::LogicalNot => Ok(to_bool(dtype)),
-        UnaryOp::Invert if dtype.is_float() => Err(Error::mismatch(format!("`~` is not defined for {dtype}"))),
-        UnaryOp::Invert => Ok(same),
-        UnaryOp::IsNan | UnaryOp::IsInf | UnaryOp::IsFinite => Ok(to_bool(dtype)),
+        _ if met.is_float() && !a.is_float() && !b.is_float() => {
+            undefined(op.name(), met).hint(format!("{a} and {b} meet only there: cast one of them"))
+        }
+        _ => undefined(op.name(), met).hint("cast first"),
+    })?;
+    Ok(Rule { operand, result: op.result(operand) })
+}
+
+/// What `domain` makes of a dtype; `None` where the operation is not defined.
+fn operand_of(domain: Domain, dtype: DType) -> Option<DType> {
+    let family = dtype.family();
+    match (domain, family) {
+        (Domain::Any, _) => Some(dtype),
+        (Domain::Numbers | Domain::WholeNumbers, DTypeFamily::Bool) => None,
+        (Domain::Numbers, _) => Some(dtype),
+        (Domain::Counts | Domain::Integers, DTypeFamily::Bool) => Some(DType::I8),
+        (Domain::Counts, _) => Some(dtype),
+        (Domain::Bits | Domain::Integers | Domain::WholeNumbers, DTypeFamily::Float) => None,
+        (Domain::Bits | Domain::Integers | Domain::WholeNumbers, _) => Some(dtype),
+        (Domain::Floats, _) => Some(dtype.to_float()),
+        (Domain::Quotients, DTypeFamily::Float) => Some(dtype),
+        (Domain::Quotients, _) => Some(DType::F64),
+        (Domain::Truths, _) => Some(DType::Bool),
     }
 }
 
-/// The rule of a two-operand operation whose operands promote to `dtype`.
-pub fn binary_rule(op: BinaryOp, dtype: DType) -> Result<Rule> {
-    use BinaryOp::{
-        Add, BitwiseAnd, BitwiseOr, BitwiseXor, Divide, Equal, FloorDivide, Greater, GreaterEqual, Less, LessEqual, LogicalAnd, LogicalOr,
-        LogicalXor, Maximum, Minimum, Multiply, NotEqual, Power, Remainder, Subtract,
-    };
-    let same = Rule { operand: dtype, result: dtype };
-    match op {
-        Add | Multiply | Minimum | Maximum => Ok(same),
-        Subtract if dtype == DType::Bool => Err(Error::mismatch("subtract is not defined for bool").hint("use `a ^ b`, or cast first")),
-        Subtract => Ok(same),
-        Divide if dtype.is_float() => Ok(same),
-        Divide => Ok(Rule { operand: DType::F64, result: DType::F64 }),
-        Power | FloorDivide | Remainder if dtype == DType::Bool => Ok(Rule { operand: DType::I8, result: DType::I8 }),
-        Power | FloorDivide | Remainder => Ok(same),
-        Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual => Ok(Rule { operand: dtype, result: DType::Bool }),
-        LogicalAnd | LogicalOr | LogicalXor => Ok(Rule { operand: DType::Bool, result: DType::Bool }),
-        BitwiseAnd | BitwiseOr | BitwiseXor if dtype.is_float() => {
-            Err(Error::mismatch(format!("{} is not defined for {dtype}", op.name())).hint("combine comparisons, which are bool"))
-        }
-        BitwiseAnd | BitwiseOr | BitwiseXor => Ok(same),
-    }
+#[cold]
+fn undefined(name: &str, dtype: DType) -> Error {
+    Error::mismatch(format!("{name} is not defined for {dtype}"))
 }
 
 /// The dtype that a literal and an array of `dtype` meet in; an error if an integer literal does not fit.
@@ -137,7 +87,7 @@ pub(super) fn infer_unary(op: UnaryOp, value: &Meta) -> Result<Meta> {
 
 pub(super) fn infer_binary(op: BinaryOp, a: &Meta, b: &Meta) -> Result<Meta> {
     debug_assert_eq!(a.dtype, b.dtype, "the builder inserts casts");
-    let rule = binary_rule(op, a.dtype)?;
+    let rule = binary_rule(op, a.dtype, b.dtype)?;
     broadcast(&[a, b], rule.result)
 }
 

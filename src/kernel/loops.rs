@@ -6,7 +6,7 @@ use crate::kernel::{
     lane::Lane,
     operation::{Binary, Unary},
 };
-use bytemuck::{Pod, cast_slice, cast_slice_mut};
+use bytemuck::{Pod, Zeroable, cast_slice, cast_slice_mut};
 
 #[inline(always)]
 pub(crate) fn unary<L: Lane, O: Unary<L>>(out: &mut [u8], a: &[u8]) {
@@ -17,12 +17,57 @@ pub(crate) fn unary<L: Lane, O: Unary<L>>(out: &mut [u8], a: &[u8]) {
     }
 }
 
+/// A large function: chunk by chunk in the shorter way, where there is one and the whole chunk allows it.
+#[inline(always)]
+pub(crate) fn function<L: Lane, O: Unary<L>>(out: &mut [u8], a: &[u8]) {
+    if !O::HAS_NEAR {
+        return unary::<L, O>(out, a);
+    }
+    let out: &mut [<O::Out as Lane>::Bits] = cast_slice_mut(out);
+    let a: &[L::Bits] = cast_slice(a);
+    for (out, a) in out.chunks_mut(CHUNK).zip(a.chunks(CHUNK)) {
+        // Without an exit, so that it vectorises.
+        let near = a.iter().fold(true, |near, &a| near & O::is_near(L::widen(a)));
+        if near {
+            for (out, &a) in out.iter_mut().zip(a) {
+                *out = O::Out::narrow(O::apply_near(L::widen(a)));
+            }
+        } else {
+            for (out, &a) in out.iter_mut().zip(a) {
+                *out = O::Out::narrow(O::apply(L::widen(a)));
+            }
+        }
+    }
+}
+
 #[inline(always)]
 pub(crate) fn vector_vector<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
     let out: &mut [<O::Out as Lane>::Bits] = cast_slice_mut(out);
     let (a, b): (&[L::Bits], &[L::Bits]) = (cast_slice(a), cast_slice(b));
     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
         *out = O::Out::narrow(O::apply(L::widen(a), L::widen(b)));
+    }
+}
+
+/// See [`function`].
+#[inline(always)]
+pub(crate) fn function_two<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
+    if !O::HAS_NEAR {
+        return vector_vector::<L, O>(out, a, b);
+    }
+    let out: &mut [<O::Out as Lane>::Bits] = cast_slice_mut(out);
+    let (a, b): (&[L::Bits], &[L::Bits]) = (cast_slice(a), cast_slice(b));
+    for ((out, a), b) in out.chunks_mut(CHUNK).zip(a.chunks(CHUNK)).zip(b.chunks(CHUNK)) {
+        let near = a.iter().zip(b).fold(true, |near, (&a, &b)| near & O::is_near(L::widen(a), L::widen(b)));
+        if near {
+            for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                *out = O::Out::narrow(O::apply_near(L::widen(a), L::widen(b)));
+            }
+        } else {
+            for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                *out = O::Out::narrow(O::apply(L::widen(a), L::widen(b)));
+            }
+        }
     }
 }
 
@@ -43,6 +88,72 @@ pub(crate) fn scalar_vector<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: 
     let a = L::widen(cast_slice::<u8, L::Bits>(a)[0]);
     for (out, &b) in out.iter_mut().zip(b) {
         *out = O::Out::narrow(O::apply(a, L::widen(b)));
+    }
+}
+
+/// Elements of the buffers on the stack through which [`through`] and [`through_two`] go.
+const CHUNK: usize = 256;
+
+/// Copies up to a chunk of elements into the lane `B`; one element fills it.
+#[inline(always)]
+fn widen_chunk<L: Lane, B: Lane<Wide = L::Wide>>(out: &mut [B::Bits], a: &[L::Bits]) {
+    if let [one] = a {
+        out.fill(B::narrow(L::widen(*one)));
+    } else {
+        for (out, &a) in out.iter_mut().zip(a) {
+            *out = B::narrow(L::widen(a));
+        }
+    }
+}
+
+#[inline(always)]
+fn narrow_chunk<L: Lane, B: Lane<Wide = L::Wide>>(out: &mut [L::Bits], a: &[B::Bits]) {
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out = L::narrow(B::widen(a));
+    }
+}
+
+/// A function of the lane `B` on elements of `L`, in chunks: a large body is compiled once for several lanes.
+#[inline(always)]
+pub(crate) fn through<L: Lane, B: Lane<Wide = L::Wide>>(out: &mut [u8], a: &[u8], body: impl Fn(&mut [u8], &[u8])) {
+    let out: &mut [L::Bits] = cast_slice_mut(out);
+    let a: &[L::Bits] = cast_slice(a);
+    let (mut from, mut to) = ([<B::Bits as Zeroable>::zeroed(); CHUNK], [<B::Bits as Zeroable>::zeroed(); CHUNK]);
+    for (out, a) in out.chunks_mut(CHUNK).zip(a.chunks(CHUNK)) {
+        let length = out.len();
+        widen_chunk::<L, B>(&mut from[..length], a);
+        body(cast_slice_mut(&mut to[..length]), cast_slice(&from[..length]));
+        narrow_chunk::<L, B>(out, &to[..length]);
+    }
+}
+
+/// See [`through`]. A scalar operand (`SCALAR_A`, `SCALAR_B`) fills its chunk once.
+#[inline(always)]
+pub(crate) fn through_two<L: Lane, B: Lane<Wide = L::Wide>, const SCALAR_A: bool, const SCALAR_B: bool>(
+    out: &mut [u8],
+    a: &[u8],
+    b: &[u8],
+    body: impl Fn(&mut [u8], &[u8], &[u8]),
+) {
+    let out: &mut [L::Bits] = cast_slice_mut(out);
+    let (a, b): (&[L::Bits], &[L::Bits]) = (cast_slice(a), cast_slice(b));
+    let [mut left, mut right, mut to] = [[<B::Bits as Zeroable>::zeroed(); CHUNK]; 3];
+    if SCALAR_A {
+        widen_chunk::<L, B>(&mut left, &a[..1]);
+    }
+    if SCALAR_B {
+        widen_chunk::<L, B>(&mut right, &b[..1]);
+    }
+    for (index, out) in out.chunks_mut(CHUNK).enumerate() {
+        let (first, length) = (index * CHUNK, out.len());
+        if !SCALAR_A {
+            widen_chunk::<L, B>(&mut left[..length], &a[first..first + length]);
+        }
+        if !SCALAR_B {
+            widen_chunk::<L, B>(&mut right[..length], &b[first..first + length]);
+        }
+        body(cast_slice_mut(&mut to[..length]), cast_slice(&left[..length]), cast_slice(&right[..length]));
+        narrow_chunk::<L, B>(out, &to[..length]);
     }
 }
 

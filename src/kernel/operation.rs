@@ -4,28 +4,55 @@
 
 #![allow(clippy::useless_conversion, reason = "the operations are written once for all integers")]
 
+mod float;
+mod integer;
+
 use crate::kernel::{lane::Lane, math};
+use float::*;
 use half::{bf16, f16};
-use num_traits::{One, WrappingMul};
+use integer::{common_divisor, common_multiple, negative_power, wrapping_power};
 
 /// A one-operand operation on elements of `L`.
 pub(crate) trait Unary<L: Lane> {
     /// Elements of the result.
     type Out: Lane;
+    /// Whether [`Unary::apply_near`] is a shorter way.
+    const HAS_NEAR: bool = false;
     fn apply(a: L::Wide) -> <Self::Out as Lane>::Wide;
+    /// Whether `apply_near` gives the same bits.
+    #[inline(always)]
+    fn is_near(_a: L::Wide) -> bool {
+        true
+    }
+    #[inline(always)]
+    fn apply_near(a: L::Wide) -> <Self::Out as Lane>::Wide {
+        Self::apply(a)
+    }
 }
 
 /// A two-operand operation on elements of `L`.
 pub(crate) trait Binary<L: Lane> {
     /// Elements of the result.
     type Out: Lane;
+    /// Whether [`Binary::apply_near`] is a shorter way.
+    const HAS_NEAR: bool = false;
     fn apply(a: L::Wide, b: L::Wide) -> <Self::Out as Lane>::Wide;
+    /// Whether `apply_near` gives the same bits.
+    #[inline(always)]
+    fn is_near(_a: L::Wide, _b: L::Wide) -> bool {
+        true
+    }
+    #[inline(always)]
+    fn apply_near(a: L::Wide, b: L::Wide) -> <Self::Out as Lane>::Wide {
+        Self::apply(a, b)
+    }
 }
 
 /// Implements an operation for a list of dtypes; `same` gives the operand's dtype.
 macro_rules! operations {
     (@out same $t:ty) => { $t };
     (@out bool $t:ty) => { bool };
+    (@out byte $t:ty) => { u8 };
     ($($op:ident($a:ident) [$($t:ty)*] -> $out:ident $body:expr;)*) => {$($(
         impl Unary<$t> for $op {
             type Out = operations!(@out $out $t);
@@ -43,9 +70,11 @@ macro_rules! operations {
 }
 
 macro_rules! names { ($($name:ident)*) => {$(pub(crate) struct $name;)*}; }
-names!(Negative Absolute Sqrt Exp Log Square LogicalNot Invert IsNan IsInf IsFinite Never Always);
-names!(Add Subtract Multiply Divide Power Minimum Maximum Equal NotEqual Less LessEqual);
-names!(LogicalAnd LogicalOr LogicalXor LogicalEqual BitwiseAnd BitwiseOr BitwiseXor FloorDivide Remainder);
+names!(Negative Absolute Square Sign Sqrt Rint Floor Ceil Trunc LogicalNot Invert BitwiseCount);
+names!(IsNan IsInf IsFinite Signbit Never Always);
+names!(Add Subtract Multiply Divide IntegerPower Minimum Maximum Equal NotEqual Less LessEqual);
+names!(LogicalAnd LogicalOr LogicalXor LogicalEqual BitwiseAnd BitwiseOr BitwiseXor LeftShift RightShift);
+names!(FloorDivide Remainder Fmod Fmin Fmax Gcd Lcm Copysign Nextafter Heaviside Ldexp);
 
 operations! {
     Negative(a) [i8 i16 i32 i64 u8 u16 u32 u64] -> same a.wrapping_neg();
@@ -54,16 +83,23 @@ operations! {
     Absolute(a) [u8 u16 u32 u64 bool] -> same a;
     Absolute(a) [f16 bf16 f32 f64] -> same a.abs();
     Sqrt(a) [f16 bf16 f32 f64] -> same a.sqrt();
-    Exp(a) [f16 bf16 f32] -> same math::exp_f32(a);
-    Exp(a) [f64] -> same math::exp_f64(a);
-    Log(a) [f16 bf16 f32] -> same math::log_f32(a);
-    Log(a) [f64] -> same math::log_f64(a);
+    Sign(a) [i8 i16 i32 i64] -> same a.signum();
+    Sign(a) [u8 u16 u32 u64] -> same a.min(1);
+    Sign(a) [f16 bf16 f32] -> same sign_f32(a);
+    Sign(a) [f64] -> same sign_f64(a);
+    Rint(a) [f16 bf16 f32 f64] -> same a.round_ties_even();
+    Floor(a) [f16 bf16 f32 f64] -> same a.floor();
+    Ceil(a) [f16 bf16 f32 f64] -> same a.ceil();
+    Trunc(a) [f16 bf16 f32 f64] -> same a.trunc();
     Square(a) [i8 i16 i32 i64 u8 u16 u32 u64] -> same a.wrapping_mul(a);
     Square(a) [f16 bf16 f32 f64] -> same a * a;
     LogicalNot(a) [u8 u16 u32 u64] -> bool a == 0;
     LogicalNot(a) [f16 bf16 f32 f64] -> bool a == 0.0;
     LogicalNot(a) [bool] -> bool !a;
     Invert(a) [u8 u16 u32 u64] -> same !a;
+    BitwiseCount(a) [i8 i16 i32 i64] -> byte a.unsigned_abs().count_ones() as u8;
+    BitwiseCount(a) [u8 u16 u32 u64] -> byte a.count_ones() as u8;
+    Signbit(a) [f16 bf16 f32 f64] -> bool a.is_sign_negative();
     IsNan(a) [f16 bf16 f32 f64] -> bool a.is_nan();
     IsInf(a) [f16 bf16 f32 f64] -> bool a.is_infinite();
     IsFinite(a) [f16 bf16 f32 f64] -> bool a.is_finite();
@@ -79,14 +115,23 @@ operations! {
     Multiply(a, b) [u8 u16 u32 u64] -> same a.wrapping_mul(b);
     Multiply(a, b) [f16 bf16 f32 f64] -> same a * b;
     Divide(a, b) [f16 bf16 f32 f64] -> same a / b;
-    Power(a, b) [i8 i16 i32 i64] -> same if b >= 0 { wrapping_power(a, b as u64) } else { negative_power(a.into(), (b & 1) != 0) as _ };
-    Power(a, b) [u8 u16 u32 u64] -> same wrapping_power(a, b.into());
-    Power(a, b) [f16 bf16 f32] -> same math::power_f32(a, b);
-    Power(a, b) [f64] -> same math::power_f64(a, b);
+    IntegerPower(a, b) [i8 i16 i32 i64] -> same if b >= 0 { wrapping_power(a, b as u64) } else { negative_power(a.into(), (b & 1) != 0) as _ };
+    IntegerPower(a, b) [u8 u16 u32 u64] -> same wrapping_power(a, b.into());
     Minimum(a, b) [i8 i16 i32 i64 u8 u16 u32 u64] -> same a.min(b);
     Maximum(a, b) [i8 i16 i32 i64 u8 u16 u32 u64] -> same a.max(b);
     Minimum(a, b) [f16 bf16 f32 f64] -> same if (a < b) | ((a == b) & a.is_sign_negative()) | a.is_nan() { a } else { b };
     Maximum(a, b) [f16 bf16 f32 f64] -> same if (a > b) | ((a == b) & a.is_sign_positive()) | a.is_nan() { a } else { b };
+    Fmin(a, b) [f16 bf16 f32 f64] -> same if (a < b) | ((a == b) & a.is_sign_negative()) | b.is_nan() { a } else { b };
+    Fmax(a, b) [f16 bf16 f32 f64] -> same if (a > b) | ((a == b) & a.is_sign_positive()) | b.is_nan() { a } else { b };
+    Copysign(a, b) [f16 bf16 f32 f64] -> same a.copysign(b);
+    Nextafter(a, b) [f16] -> same next_f16(a, b);
+    Nextafter(a, b) [bf16] -> same next_bf16(a, b);
+    Nextafter(a, b) [f32] -> same next_f32(a, b);
+    Nextafter(a, b) [f64] -> same next_f64(a, b);
+    Heaviside(a, b) [f16 bf16 f32] -> same heaviside_f32(a, b);
+    Heaviside(a, b) [f64] -> same heaviside_f64(a, b);
+    Ldexp(a, b) [f16 f32] -> same ldexp_f32(a, b);
+    Ldexp(a, b) [f64] -> same ldexp_f64(a, b);
     Equal(a, b) [u8 u16 u32 u64 f16 bf16 f32 f64] -> bool a == b;
     NotEqual(a, b) [u8 u16 u32 u64 f16 bf16 f32 f64] -> bool a != b;
     Less(a, b) [i8 i16 i32 i64 u8 u16 u32 u64 f16 bf16 f32 f64] -> bool a < b;
@@ -106,72 +151,106 @@ operations! {
     BitwiseAnd(a, b) [u8 u16 u32 u64] -> same a & b;
     BitwiseOr(a, b) [u8 u16 u32 u64] -> same a | b;
     BitwiseXor(a, b) [u8 u16 u32 u64] -> same a ^ b;
+    LeftShift(a, b) [u8] -> same if b < 8 { a.wrapping_shl(b.into()) } else { 0 };
+    LeftShift(a, b) [u16] -> same if b < 16 { a.wrapping_shl(b.into()) } else { 0 };
+    LeftShift(a, b) [u32] -> same if b < 32 { a.wrapping_shl(b) } else { 0 };
+    LeftShift(a, b) [u64] -> same if b < 64 { a.wrapping_shl(b as u32) } else { 0 };
+    RightShift(a, b) [u8] -> same if b < 8 { a.wrapping_shr(b.into()) } else { 0 };
+    RightShift(a, b) [u16] -> same if b < 16 { a.wrapping_shr(b.into()) } else { 0 };
+    RightShift(a, b) [u32] -> same if b < 32 { a.wrapping_shr(b) } else { 0 };
+    RightShift(a, b) [u64] -> same if b < 64 { a.wrapping_shr(b as u32) } else { 0 };
+    RightShift(a, b) [i8] -> same a.wrapping_shr((b as u8).min(7).into());
+    RightShift(a, b) [i16] -> same a.wrapping_shr((b as u16).min(15).into());
+    RightShift(a, b) [i32] -> same a.wrapping_shr((b as u32).min(31));
+    RightShift(a, b) [i64] -> same a.wrapping_shr((b as u64).min(63) as u32);
+    Gcd(a, b) [i8 i16 i32 i64] -> same common_divisor(a.unsigned_abs().into(), b.unsigned_abs().into()) as _;
+    Gcd(a, b) [u8 u16 u32 u64] -> same common_divisor(a.into(), b.into()) as _;
+    Lcm(a, b) [i8 i16 i32 i64] -> same common_multiple(a.unsigned_abs().into(), b.unsigned_abs().into()) as _;
+    Lcm(a, b) [u8 u16 u32 u64] -> same common_multiple(a.into(), b.into()) as _;
     FloorDivide(a, b) [i8 i16 i32 i64] -> same if b == 0 { 0 } else { a.wrapping_div(b).wrapping_sub(((a.wrapping_rem(b) != 0) & ((a < 0) != (b < 0))).into()) };
     FloorDivide(a, b) [u8 u16 u32 u64] -> same a.checked_div(b).unwrap_or(0);
     Remainder(a, b) [i8 i16 i32 i64] -> same if b == 0 { 0 } else { let r = a.wrapping_rem(b); if (r != 0) & ((r < 0) != (b < 0)) { r.wrapping_add(b) } else { r } };
     Remainder(a, b) [u8 u16 u32 u64] -> same a.checked_rem(b).unwrap_or(0);
-    FloorDivide(a, b) [f16 bf16 f32] -> same floor_divide_f32(a, b);
-    FloorDivide(a, b) [f64] -> same floor_divide_f64(a, b);
-    Remainder(a, b) [f16 bf16 f32] -> same remainder_f32(a, b);
-    Remainder(a, b) [f64] -> same remainder_f64(a, b);
+    Fmod(a, b) [i8 i16 i32 i64] -> same if b == 0 { 0 } else { a.wrapping_rem(b) };
+    Fmod(a, b) [u8 u16 u32 u64] -> same a.checked_rem(b).unwrap_or(0);
 }
 
-#[inline(always)]
-fn wrapping_power<T: WrappingMul + One>(base: T, exponent: u64) -> T {
-    let (mut result, mut base, mut left) = (T::one(), base, exponent);
-    while left != 0 {
-        if left & 1 != 0 {
-            result = result.wrapping_mul(&base);
+/// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` ([`super::loops::through`]).
+macro_rules! functions {
+    ($($op:ident($($arg:ident),*) $trait:ident $narrow:ident $wide:ident;)*) => {$(
+        pub(crate) struct $op;
+        impl $trait<f32> for $op {
+            type Out = f32;
+            #[inline(always)]
+            fn apply($($arg: f32),*) -> f32 { math::$narrow($($arg),*) }
         }
-        base = base.wrapping_mul(&base);
-        left >>= 1;
-    }
-    result
+        impl $trait<f64> for $op {
+            type Out = f64;
+            #[inline(always)]
+            fn apply($($arg: f64),*) -> f64 { math::$wide($($arg),*) }
+        }
+    )*};
 }
 
-/// A negative power of an integer, truncated: only 1 and -1 have one that is not 0.
-#[inline(always)]
-fn negative_power(base: i64, odd: bool) -> i64 {
-    match base {
-        1 => 1,
-        -1 if odd => -1,
-        -1 => 1,
-        _ => 0,
-    }
+functions! {
+    Exp(a) Unary exp_f32 exp_f64;
+    Exp2(a) Unary exp2_f32 exp2_f64;
+    Expm1(a) Unary expm1_f32 expm1_f64;
+    Log(a) Unary log_f32 log_f64;
+    Log2(a) Unary log2_f32 log2_f64;
+    Log10(a) Unary log10_f32 log10_f64;
+    Log1p(a) Unary log1p_f32 log1p_f64;
+    Cbrt(a) Unary cbrt_f32 cbrt_f64;
+    Asin(a) Unary asin_f32 asin_f64;
+    Acos(a) Unary acos_f32 acos_f64;
+    Atan(a) Unary atan_f32 atan_f64;
+    Sinh(a) Unary sinh_f32 sinh_f64;
+    Cosh(a) Unary cosh_f32 cosh_f64;
+    Tanh(a) Unary tanh_f32 tanh_f64;
+    Asinh(a) Unary asinh_f32 asinh_f64;
+    Acosh(a) Unary acosh_f32 acosh_f64;
+    Atanh(a) Unary atanh_f32 atanh_f64;
+    Sigmoid(a) Unary sigmoid_f32 sigmoid_f64;
+    Softplus(a) Unary softplus_f32 softplus_f64;
+    Gelu(a) Unary gelu_f32 gelu_f64;
+    Silu(a) Unary silu_f32 silu_f64;
+    Erf(a) Unary erf_f32 erf_f64;
+    Erfc(a) Unary erfc_f32 erfc_f64;
+    Power(a, b) Binary power_f32 power_f64;
+    Hypot(a, b) Binary hypot_f32 hypot_f64;
+    Atan2(a, b) Binary atan2_f32 atan2_f64;
+    Logaddexp(a, b) Binary logaddexp_f32 logaddexp_f64;
+    Logaddexp2(a, b) Binary logaddexp2_f32 logaddexp2_f64;
 }
 
-/// Python's `//` and `%` on floats: the remainder has the divisor's sign, the quotient is the floor of the exact
-/// quotient except where that cannot be told after rounding; division by zero follows `/`.
-macro_rules! float_division {
-    ($t:ty, $quotient:ident, $remainder:ident) => {
-        #[inline(always)]
-        fn $remainder(a: $t, b: $t) -> $t {
-            let rest = a % b;
-            if rest == 0.0 {
-                <$t>::copysign(0.0, b)
-            } else if (rest < 0.0) != (b < 0.0) {
-                rest + b
-            } else {
-                rest
-            }
+/// Functions with a shorter way where arguments (or a quotient) are not huge.
+macro_rules! near_functions {
+    ($($op:ident($($arg:ident),*) $trait:ident $t:ty, $near:expr, $function:expr, $short:expr;)*) => {$(
+        impl $trait<$t> for $op {
+            type Out = $t;
+            const HAS_NEAR: bool = true;
+            #[inline(always)]
+            fn apply($($arg: $t),*) -> $t { $function($($arg),*) }
+            #[inline(always)]
+            fn is_near($($arg: $t),*) -> bool { $near }
+            #[inline(always)]
+            fn apply_near($($arg: $t),*) -> $t { $short($($arg),*) }
         }
-        #[inline(always)]
-        fn $quotient(a: $t, b: $t) -> $t {
-            if b == 0.0 {
-                return a / b;
-            }
-            let rest = a % b;
-            let mut quotient = (a - rest) / b;
-            if rest != 0.0 && (rest < 0.0) != (b < 0.0) {
-                quotient -= 1.0;
-            }
-            if quotient == 0.0 {
-                return <$t>::copysign(0.0, a / b);
-            }
-            let floor = quotient.floor();
-            if quotient - floor > 0.5 { floor + 1.0 } else { floor }
-        }
-    };
+    )*};
 }
-float_division!(f32, floor_divide_f32, remainder_f32);
-float_division!(f64, floor_divide_f64, remainder_f64);
+
+names!(Sin Cos Tan);
+near_functions! {
+    Sin(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::sin_f32, math::sin_near_f32;
+    Sin(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::sin_f64, math::sin_near_f64;
+    Cos(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::cos_f32, math::cos_near_f32;
+    Cos(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::cos_f64, math::cos_near_f64;
+    Tan(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::tan_f32, math::tan_near_f32;
+    Tan(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::tan_f64, math::tan_near_f64;
+    Fmod(a, b) Binary f32, quotient_is_near_f32(a, b), fmod_f32, fmod_near_f32;
+    Fmod(a, b) Binary f64, quotient_is_near_f64(a, b), fmod_f64, fmod_near_f64;
+    FloorDivide(a, b) Binary f32, quotient_is_near_f32(a, b), floor_divide_f32, floor_divide_near_f32;
+    FloorDivide(a, b) Binary f64, quotient_is_near_f64(a, b), floor_divide_f64, floor_divide_near_f64;
+    Remainder(a, b) Binary f32, quotient_is_near_f32(a, b), remainder_f32, remainder_near_f32;
+    Remainder(a, b) Binary f64, quotient_is_near_f64(a, b), remainder_f64, remainder_near_f64;
+}

@@ -1,6 +1,9 @@
 //! Naive versions, one element at a time: what the kernels are tested against.
 
-use crate::kernel::program::{BinaryOp, UnaryOp};
+use crate::kernel::{
+    math,
+    program::{BinaryOp, UnaryOp},
+};
 use crate::nd::{DType, Scalar};
 use half::{bf16, f16};
 
@@ -93,44 +96,77 @@ pub(crate) fn same(dtype: DType, a: &[u8], b: &[u8]) -> bool {
 /// None where the operation is not defined on the dtype. Functions of [`crate::kernel::math`] are taken from there: their
 /// accuracy has tests of its own.
 pub(crate) fn unary(op: UnaryOp, dtype: DType, a: &[u8]) -> Option<Vec<u8>> {
-    use crate::kernel::math;
-    let yes = |value: bool| Some(vec![u8::from(value)]);
-    match (op, get(dtype, a)) {
-        (UnaryOp::LogicalNot, Value::Int(value)) => return yes(value == 0),
-        (UnaryOp::LogicalNot, Value::F32(value)) => return yes(value == 0.0),
-        (UnaryOp::LogicalNot, Value::F64(value)) => return yes(value == 0.0),
-        (UnaryOp::IsNan, Value::F32(value)) => return yes(value.is_nan()),
-        (UnaryOp::IsNan, Value::F64(value)) => return yes(value.is_nan()),
-        (UnaryOp::IsInf, Value::F32(value)) => return yes(value.is_infinite()),
-        (UnaryOp::IsInf, Value::F64(value)) => return yes(value.is_infinite()),
-        (UnaryOp::IsFinite, Value::F32(value)) => return yes(value.is_finite()),
-        (UnaryOp::IsFinite, Value::F64(value)) => return yes(value.is_finite()),
-        (UnaryOp::IsNan | UnaryOp::IsInf, Value::Int(_)) => return yes(false),
-        (UnaryOp::IsFinite, Value::Int(_)) => return yes(true),
-        _ => {}
-    }
-    let value = match (op, get(dtype, a)) {
-        (UnaryOp::Negative, Value::Int(value)) if dtype != DType::Bool => Value::Int(-value),
-        (UnaryOp::Absolute, Value::Int(value)) => Value::Int(value.abs()),
-        (UnaryOp::Square, Value::Int(value)) => Value::Int(value.wrapping_mul(value)),
-        (UnaryOp::Invert, Value::Int(value)) if dtype == DType::Bool => Value::Int(1 - value),
-        (UnaryOp::Invert, Value::Int(value)) => Value::Int(!value),
-        (UnaryOp::Negative, Value::F32(value)) => Value::F32(-value),
-        (UnaryOp::Absolute, Value::F32(value)) => Value::F32(value.abs()),
-        (UnaryOp::Square, Value::F32(value)) => Value::F32(value * value),
-        (UnaryOp::Sqrt, Value::F32(value)) => Value::F32(value.sqrt()),
-        (UnaryOp::Exp, Value::F32(value)) => Value::F32(math::exp_f32(value)),
-        (UnaryOp::Log, Value::F32(value)) => Value::F32(math::log_f32(value)),
-        (UnaryOp::Negative, Value::F64(value)) => Value::F64(-value),
-        (UnaryOp::Absolute, Value::F64(value)) => Value::F64(value.abs()),
-        (UnaryOp::Square, Value::F64(value)) => Value::F64(value * value),
-        (UnaryOp::Sqrt, Value::F64(value)) => Value::F64(value.sqrt()),
-        (UnaryOp::Exp, Value::F64(value)) => Value::F64(math::exp_f64(value)),
-        (UnaryOp::Log, Value::F64(value)) => Value::F64(math::log_f64(value)),
-        _ => return None,
+    let value = get(dtype, a);
+    let asked = match value {
+        Value::Int(value) => match op {
+            UnaryOp::LogicalNot => Some(value == 0),
+            UnaryOp::IsNan | UnaryOp::IsInf => Some(false),
+            UnaryOp::IsFinite => Some(true),
+            _ => None,
+        },
+        Value::F32(value) => question(op, f64::from(value)),
+        Value::F64(value) => question(op, value),
     };
-    Some(put(dtype, value))
+    if let Some(truth) = asked {
+        return Some(vec![u8::from(truth)]);
+    }
+    let value = match value {
+        Value::Int(value) => Value::Int(integer_unary(op, dtype, value)?),
+        Value::F32(value) => Value::F32(float32_unary(op, value)?),
+        Value::F64(value) => Value::F64(float64_unary(op, value)?),
+    };
+    Some(put(op.result(dtype), value))
 }
+
+fn question(op: UnaryOp, value: f64) -> Option<bool> {
+    Some(match op {
+        UnaryOp::LogicalNot => value == 0.0,
+        UnaryOp::IsNan => value.is_nan(),
+        UnaryOp::IsInf => value.is_infinite(),
+        UnaryOp::IsFinite => value.is_finite(),
+        UnaryOp::Signbit => value.is_sign_negative(),
+        _ => return None,
+    })
+}
+
+fn integer_unary(op: UnaryOp, dtype: DType, value: i128) -> Option<i128> {
+    Some(match op {
+        UnaryOp::Invert if dtype == DType::Bool => 1 - value,
+        UnaryOp::Negative | UnaryOp::Sign | UnaryOp::BitwiseCount if dtype == DType::Bool => return None,
+        UnaryOp::Negative => -value,
+        UnaryOp::Absolute => value.abs(),
+        UnaryOp::Square => value.wrapping_mul(value),
+        UnaryOp::Sign => value.signum(),
+        UnaryOp::Invert => !value,
+        UnaryOp::BitwiseCount => value.unsigned_abs().count_ones().into(),
+        _ => return None,
+    })
+}
+
+macro_rules! float_unary {
+    ($name:ident, $t:ty; $($op:ident $function:ident)*) => {
+        fn $name(op: UnaryOp, a: $t) -> Option<$t> {
+            Some(match op {
+                UnaryOp::Negative => -a,
+                UnaryOp::Absolute => a.abs(),
+                UnaryOp::Square => a * a,
+                UnaryOp::Sqrt => a.sqrt(),
+                UnaryOp::Sign if a == 0.0 || a.is_nan() => a.abs(),
+                UnaryOp::Sign => a.signum(),
+                UnaryOp::Rint => a.round_ties_even(),
+                UnaryOp::Floor => a.floor(),
+                UnaryOp::Ceil => a.ceil(),
+                UnaryOp::Trunc => a.trunc(),
+                $(UnaryOp::$op => math::$function(a),)*
+                _ => return None,
+            })
+        }
+    };
+}
+#[rustfmt::skip]
+float_unary!(float32_unary, f32; Exp exp_f32 Exp2 exp2_f32 Expm1 expm1_f32 Log log_f32 Log2 log2_f32 Log10 log10_f32 Log1p log1p_f32 Cbrt cbrt_f32 Sin sin_f32 Cos cos_f32 Tan tan_f32 Asin asin_f32 Acos acos_f32 Atan atan_f32 Sinh sinh_f32 Cosh cosh_f32 Tanh tanh_f32 Asinh asinh_f32 Acosh acosh_f32 Atanh atanh_f32 Sigmoid sigmoid_f32 Softplus softplus_f32 Gelu gelu_f32 Silu silu_f32 Erf erf_f32 Erfc erfc_f32);
+#[rustfmt::skip]
+float_unary!(float64_unary, f64; Exp exp_f64 Exp2 exp2_f64 Expm1 expm1_f64 Log log_f64 Log2 log2_f64 Log10 log10_f64 Log1p log1p_f64 Cbrt cbrt_f64 Sin sin_f64 Cos cos_f64 Tan tan_f64 Asin asin_f64 Acos acos_f64 Atan atan_f64 Sinh sinh_f64 Cosh cosh_f64 Tanh tanh_f64 Asinh asinh_f64 Acosh acosh_f64 Atanh atanh_f64 Sigmoid sigmoid_f64 Softplus softplus_f64 Gelu gelu_f64 Silu silu_f64 Erf erf_f64 Erfc erfc_f64);
 
 fn compare<T: PartialOrd>(op: BinaryOp, a: T, b: T, zero: T) -> Option<bool> {
     Some(match op {
@@ -159,6 +195,9 @@ pub(crate) fn binary(op: BinaryOp, dtype: DType, a: &[u8], b: &[u8]) -> Option<V
     if let Some(value) = compared {
         return Some(vec![u8::from(value)]);
     }
+    if let (Some(bits), Value::F32(_) | Value::F64(_)) = (neighbour(op, dtype, a, b), a) {
+        return Some(bits);
+    }
     let value = match (a, b) {
         (Value::Int(a), Value::Int(b)) => Value::Int(integer(op, dtype, a, b)?),
         (Value::F32(a), Value::F32(b)) => Value::F32(float32(op, a, b)?),
@@ -168,11 +207,73 @@ pub(crate) fn binary(op: BinaryOp, dtype: DType, a: &[u8], b: &[u8]) -> Option<V
     Some(put(dtype, value))
 }
 
+/// `nextafter` and `ldexp`, by search and by halving.
+fn neighbour(op: BinaryOp, dtype: DType, a: Value, b: Value) -> Option<Vec<u8>> {
+    let wide = |value| match value {
+        Value::Int(value) => value as f64,
+        Value::F32(value) => f64::from(value),
+        Value::F64(value) => value,
+    };
+    let (from, goal) = (wide(a), wide(b));
+    match op {
+        BinaryOp::Ldexp if dtype != DType::BF16 => scaled(dtype, from, goal),
+        BinaryOp::Nextafter if from.is_nan() || goal.is_nan() => Some(Scalar::Float(f64::NAN).to_bytes(dtype)),
+        BinaryOp::Nextafter if from == goal => Some(put(dtype, b)),
+        BinaryOp::Nextafter => {
+            let bytes = put(dtype, a);
+            let mut word = [0u8; 8];
+            word[..bytes.len()].copy_from_slice(&bytes);
+            let word = u64::from_le_bytes(word);
+            let sign = 1u64 << (8 * dtype.size() - 1);
+            // From zero, the one bit on the side of the goal; else the one of the two neighbours that lies between.
+            let candidates = if from == 0.0 { [1, sign | 1] } else { [word.wrapping_add(1), word.wrapping_sub(1)] };
+            let toward = |bits: &u64| {
+                let value = wide(get(dtype, &bits.to_le_bytes()[..dtype.size()]));
+                if goal > from { value > from } else { value < from }
+            };
+            candidates.iter().find(|bits| toward(bits)).map(|bits| bits.to_le_bytes()[..dtype.size()].to_vec())
+        }
+        _ => None,
+    }
+}
+
+/// `a * 2^b` through a string of exact halvings: the value is exact until the last rounding, which is the dtype's own.
+fn scaled(dtype: DType, a: f64, b: f64) -> Option<Vec<u8>> {
+    let mut left = b.clamp(-3000.0, 3000.0).round_ties_even() as i32;
+    let mut value = a;
+    if dtype != DType::F64 {
+        let step = left.clamp(-700, 700);
+        return Some(Scalar::Float(value * 2f64.powi(step)).to_bytes(dtype));
+    }
+    while left > 0 {
+        (value, left) = (value * 2.0, left - 1);
+    }
+    // Whole doubles shifted as integers, to nearest even.
+    if left < 0 && value != 0.0 && value.is_finite() {
+        let bits = value.abs().to_bits();
+        let (exponent, fraction) = (((bits >> 52) as i32).max(1), bits & ((1 << 52) - 1) | if bits >> 52 > 0 { 1 << 52 } else { 0 });
+        let lost = (1 - (exponent + left)).max(0);
+        let magnitude = if lost == 0 {
+            f64::from_bits(bits.wrapping_sub((u64::from(left.unsigned_abs())) << 52))
+        } else if lost > 60 {
+            0.0
+        } else {
+            let (kept, rest, half) = (fraction >> lost, fraction & ((1 << lost) - 1), 1u64 << (lost - 1));
+            f64::from_bits(kept + u64::from(rest > half || (rest == half && kept & 1 == 1)))
+        };
+        value = magnitude.copysign(value);
+    }
+    Some(value.to_ne_bytes().to_vec())
+}
+
 fn integer(op: BinaryOp, dtype: DType, a: i128, b: i128) -> Option<i128> {
     let bool = dtype == DType::Bool;
     Some(match op {
         BinaryOp::Add if bool => a | b,
-        BinaryOp::Subtract | BinaryOp::Power | BinaryOp::FloorDivide | BinaryOp::Remainder if bool => return None,
+        BinaryOp::Multiply | BinaryOp::Minimum | BinaryOp::BitwiseAnd if bool => a & b,
+        BinaryOp::Maximum | BinaryOp::BitwiseOr if bool => a | b,
+        BinaryOp::BitwiseXor if bool => a ^ b,
+        _ if bool => return None,
         BinaryOp::Add => a + b,
         BinaryOp::Subtract => a - b,
         BinaryOp::Multiply => a.wrapping_mul(b),
@@ -183,6 +284,12 @@ fn integer(op: BinaryOp, dtype: DType, a: i128, b: i128) -> Option<i128> {
         BinaryOp::BitwiseXor => a ^ b,
         BinaryOp::FloorDivide if b == 0 => 0,
         BinaryOp::Remainder if b == 0 => 0,
+        BinaryOp::Fmod if b == 0 => 0,
+        BinaryOp::Fmod => a % b,
+        BinaryOp::Gcd => euclid(a.abs(), b.abs()),
+        BinaryOp::Lcm if a == 0 || b == 0 => 0,
+        BinaryOp::Lcm => (a.abs() / euclid(a.abs(), b.abs())).wrapping_mul(b.abs()),
+        BinaryOp::LeftShift | BinaryOp::RightShift => shifted(op, 8 * dtype.size() as i128, a, b),
         BinaryOp::FloorDivide => num_integer_floor(a, b),
         BinaryOp::Remainder => a - b * num_integer_floor(a, b),
         BinaryOp::Power if b < 0 => match a {
@@ -205,13 +312,27 @@ fn integer(op: BinaryOp, dtype: DType, a: i128, b: i128) -> Option<i128> {
     })
 }
 
+fn euclid(a: i128, b: i128) -> i128 {
+    if b == 0 { a } else { euclid(b, a % b) }
+}
+
+fn shifted(op: BinaryOp, width: i128, a: i128, b: i128) -> i128 {
+    let inside = (0..width).contains(&b);
+    match op {
+        BinaryOp::LeftShift if inside => a << b,
+        BinaryOp::LeftShift => 0,
+        _ if inside => a >> b,
+        _ => a >> 127,
+    }
+}
+
 fn num_integer_floor(a: i128, b: i128) -> i128 {
     let quotient = a / b;
     if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient }
 }
 
 macro_rules! floats {
-    ($name:ident, $t:ty, $power:path) => {
+    ($name:ident, $t:ty, $($math:ident $function:ident)*) => {
         fn $name(op: BinaryOp, a: $t, b: $t) -> Option<$t> {
             let pick = |smaller: bool| {
                 if a.is_nan() || b.is_nan() {
@@ -229,7 +350,16 @@ macro_rules! floats {
                 BinaryOp::Divide => a / b,
                 BinaryOp::Minimum => pick(true),
                 BinaryOp::Maximum => pick(false),
-                BinaryOp::Power => $power(a, b),
+                $(BinaryOp::$math => math::$function(a, b),)*
+                BinaryOp::Fmin | BinaryOp::Fmax if a.is_nan() => b,
+                BinaryOp::Fmin | BinaryOp::Fmax if b.is_nan() => a,
+                BinaryOp::Fmin => pick(true),
+                BinaryOp::Fmax => pick(false),
+                BinaryOp::Fmod => a % b,
+                BinaryOp::Copysign => a.abs() * <$t>::copysign(1.0, b),
+                BinaryOp::Heaviside if a.is_nan() => a,
+                BinaryOp::Heaviside if a == 0.0 => b,
+                BinaryOp::Heaviside => <$t>::from(u8::from(a > 0.0)),
                 BinaryOp::Remainder => {
                     let rest = a % b;
                     if rest == 0.0 {
@@ -259,8 +389,8 @@ macro_rules! floats {
         }
     };
 }
-floats!(float32, f32, crate::kernel::math::power_f32);
-floats!(float64, f64, crate::kernel::math::power_f64);
+floats!(float32, f32, Power power_f32 Hypot hypot_f32 Atan2 atan2_f32 Logaddexp logaddexp_f32 Logaddexp2 logaddexp2_f32);
+floats!(float64, f64, Power power_f64 Hypot hypot_f64 Atan2 atan2_f64 Logaddexp logaddexp_f64 Logaddexp2 logaddexp2_f64);
 
 /// The bfloat16 nearest to a magnitude that `compare` knows how to compare with exact thresholds; ties to even.
 pub(crate) fn nearest_bf16(near: f64, compare: impl Fn(f64) -> std::cmp::Ordering) -> u16 {

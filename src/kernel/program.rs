@@ -10,6 +10,10 @@
 //! Every value has the dtype its NumPy operation would give, and every instruction rounds to it: fusing never
 //! moves a rounding.
 
+mod operators;
+
+pub use operators::{BinaryOp, Domain, Outcome, UnaryOp};
+
 use crate::{
     nd::{DType, Scalar},
     numeric::{AccumulatorKind, Finish},
@@ -35,61 +39,6 @@ pub enum Arg {
     Reg(Reg),
     /// A constant of the instruction's operand dtype; never a filled tile.
     Const(Scalar),
-}
-
-/// One-operand operations. The result has the operand's dtype unless said otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "NumPy's names")]
-pub enum UnaryOp {
-    Negative,
-    Absolute,
-    Sqrt,
-    Exp,
-    Log,
-    Square,
-    /// `bool` result: whether the value is zero.
-    LogicalNot,
-    /// Integers and bool only.
-    Invert,
-    /// `bool` result.
-    IsNan,
-    /// `bool` result.
-    IsInf,
-    /// `bool` result.
-    IsFinite,
-}
-
-/// Two-operand operations on equal dtypes. Comparisons and logical operations give `bool`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "NumPy's names")]
-pub enum BinaryOp {
-    Add,
-    Subtract,
-    Multiply,
-    /// Floats only.
-    Divide,
-    Power,
-    Minimum,
-    Maximum,
-    Equal,
-    NotEqual,
-    Less,
-    LessEqual,
-    Greater,
-    GreaterEqual,
-    LogicalAnd,
-    LogicalOr,
-    LogicalXor,
-    /// Integers and bool only.
-    BitwiseAnd,
-    /// Integers and bool only.
-    BitwiseOr,
-    /// Integers and bool only.
-    BitwiseXor,
-    /// Python's `//`; for integers, division by zero gives 0.
-    FloorDivide,
-    /// Python's `%`; for integers, division by zero gives 0.
-    Remainder,
 }
 
 /// What a float outside the range of an integer dtype becomes in a cast.

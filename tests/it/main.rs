@@ -8,5 +8,6 @@ mod cli_support;
 mod examples;
 mod memory;
 mod naive;
+mod numpy;
 mod random;
 mod tidy;

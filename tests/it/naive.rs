@@ -112,14 +112,22 @@ impl Naive {
             (UnaryOp::Absolute, Number::Float(x)) => Number::Float(x.abs()),
             (UnaryOp::Square, Number::Int(x)) => Number::Int(x * x),
             (UnaryOp::Square, Number::Float(x)) => Number::Float(x * x),
+            (UnaryOp::Floor | UnaryOp::Ceil | UnaryOp::Trunc, Number::Int(x)) => Number::Int(x),
+            (UnaryOp::Sign, Number::Int(x)) => Number::Int(x.signum()),
+            (UnaryOp::Sign, Number::Float(x)) => Number::Float(if x == 0.0 || x.is_nan() { x.abs() } else { x.signum() }),
+            (UnaryOp::Floor, Number::Float(x)) => Number::Float(x.floor()),
+            (UnaryOp::Ceil, Number::Float(x)) => Number::Float(x.ceil()),
+            (UnaryOp::Trunc, Number::Float(x)) => Number::Float(x.trunc()),
+            (UnaryOp::Rint, x) => Number::Float(x.to(self.dtype.to_float()).float().round_ties_even()),
+            (UnaryOp::Signbit, x) => Number::Int(i128::from(x.float().is_sign_negative())),
             (UnaryOp::Sqrt, x) => Number::Float(x.float().sqrt()),
             (UnaryOp::LogicalNot, x) => Number::Int(i128::from(!x.truth())),
             (UnaryOp::IsNan, x) => Number::Int(i128::from(x.float().is_nan())),
             (other, _) => unreachable!("{other:?} is not drawn"),
         };
         let dtype = match op {
-            UnaryOp::LogicalNot | UnaryOp::IsNan => DType::Bool,
-            UnaryOp::Sqrt => self.dtype.to_float(),
+            UnaryOp::LogicalNot | UnaryOp::IsNan | UnaryOp::Signbit => DType::Bool,
+            UnaryOp::Sqrt | UnaryOp::Rint => self.dtype.to_float(),
             UnaryOp::Square if self.dtype == DType::Bool => DType::I8,
             _ => self.dtype,
         };
@@ -130,7 +138,12 @@ impl Naive {
         let common = self.dtype.promote(other.dtype);
         let logical = matches!(op, BinaryOp::LogicalAnd | BinaryOp::LogicalOr);
         let comparison = matches!(op, BinaryOp::Less | BinaryOp::GreaterEqual | BinaryOp::Equal);
-        let operand = if op == BinaryOp::Divide && !common.is_float() { DType::F64 } else { common };
+        let operand = match op {
+            BinaryOp::Divide if !common.is_float() => DType::F64,
+            BinaryOp::Copysign | BinaryOp::Heaviside => self.dtype.to_float().promote(other.dtype.to_float()),
+            BinaryOp::LeftShift | BinaryOp::RightShift | BinaryOp::FloorDivide | BinaryOp::Remainder if common == DType::Bool => DType::I8,
+            _ => common,
+        };
         let dtype = if logical || comparison { DType::Bool } else { operand };
         Naive::make(dtype, shape, |at| {
             let (a, b) = (self.at(at).to(operand), other.at(at).to(operand));
@@ -143,6 +156,25 @@ impl Naive {
                 (BinaryOp::Add, Number::Int(a), Number::Int(b)) => Number::Int(a + b),
                 (BinaryOp::Subtract, Number::Int(a), Number::Int(b)) => Number::Int(a - b),
                 (BinaryOp::Multiply, Number::Int(a), Number::Int(b)) => Number::Int(a * b),
+                (BinaryOp::BitwiseAnd, Number::Int(a), Number::Int(b)) => Number::Int(a & b),
+                (BinaryOp::BitwiseOr, Number::Int(a), Number::Int(b)) => Number::Int(a | b),
+                (BinaryOp::BitwiseXor, Number::Int(a), Number::Int(b)) => Number::Int(a ^ b),
+                (BinaryOp::FloorDivide | BinaryOp::Remainder, Number::Int(_), Number::Int(0)) => Number::Int(0),
+                (BinaryOp::FloorDivide, Number::Int(a), Number::Int(b)) => {
+                    Number::Int(a.div_euclid(b) - i128::from(b < 0 && a.rem_euclid(b) != 0))
+                }
+                (BinaryOp::Remainder, Number::Int(a), Number::Int(b)) => {
+                    Number::Int(a.rem_euclid(b) + if b < 0 && a.rem_euclid(b) != 0 { b } else { 0 })
+                }
+                (BinaryOp::LeftShift | BinaryOp::RightShift, Number::Int(a), Number::Int(b)) => Number::Int(shift(op, operand, a, b)),
+                (BinaryOp::Copysign, ..) => Number::Float(a.float().copysign(b.float())),
+                (BinaryOp::Heaviside, ..) if a.float().is_nan() => a,
+                (BinaryOp::Heaviside, ..) if a.float() == 0.0 => b,
+                (BinaryOp::Heaviside, ..) => Number::Float(f64::from(u8::from(a.float() > 0.0))),
+                (BinaryOp::Fmin | BinaryOp::Fmax, Number::Float(a), b) if a.is_nan() => b,
+                (BinaryOp::Fmin | BinaryOp::Fmax, a, Number::Float(b)) if b.is_nan() => a,
+                (BinaryOp::Fmin, ..) => extreme(a, b, true),
+                (BinaryOp::Fmax, ..) => extreme(a, b, false),
                 (BinaryOp::Minimum, Number::Int(a), Number::Int(b)) => Number::Int(a.min(b)),
                 (BinaryOp::Maximum, Number::Int(a), Number::Int(b)) => Number::Int(a.max(b)),
                 (BinaryOp::Add, ..) => Number::Float(a.float() + b.float()),
@@ -253,6 +285,17 @@ fn variance(group: &[Number]) -> f64 {
     let (shifted, divisor) = (deviation << shift, count * count);
     let quotient = (shifted / divisor) | i128::from(shifted % divisor != 0);
     quotient as f64 * 2f64.powi(-24 - shift as i32)
+}
+
+/// Shifts beyond the width leave nothing, or the sign.
+fn shift(op: BinaryOp, dtype: DType, a: i128, b: i128) -> i128 {
+    let inside = (0..8 * dtype.size() as i128).contains(&b);
+    match op {
+        BinaryOp::LeftShift if inside => a << b,
+        BinaryOp::LeftShift => 0,
+        _ if inside => a >> b,
+        _ => a >> 127,
+    }
 }
 
 fn extreme(a: Number, b: Number, smallest: bool) -> Number {

@@ -76,8 +76,21 @@ fn step(draw: &mut Draw, pool: &[Pair]) -> Option<Pair> {
 }
 
 fn unary(draw: &mut Draw, a: &Pair) -> Option<Pair> {
-    let op = draw.pick(&[UnaryOp::Negative, UnaryOp::Absolute, UnaryOp::Square, UnaryOp::Sqrt, UnaryOp::LogicalNot, UnaryOp::IsNan]);
-    if op == UnaryOp::Negative && a.naive.dtype == DType::Bool {
+    let op = draw.pick(&[
+        UnaryOp::Negative,
+        UnaryOp::Absolute,
+        UnaryOp::Square,
+        UnaryOp::Sqrt,
+        UnaryOp::LogicalNot,
+        UnaryOp::IsNan,
+        UnaryOp::Sign,
+        UnaryOp::Floor,
+        UnaryOp::Ceil,
+        UnaryOp::Trunc,
+        UnaryOp::Rint,
+        UnaryOp::Signbit,
+    ]);
+    if matches!(op, UnaryOp::Negative | UnaryOp::Sign) && a.naive.dtype == DType::Bool {
         return None;
     }
     Some(Pair { array: Array::unary(op, &a.array), naive: a.naive.unary(op) })
@@ -110,8 +123,25 @@ fn binary(draw: &mut Draw, a: &Pair, b: &Pair) -> Option<Pair> {
         BinaryOp::Equal,
         BinaryOp::LogicalAnd,
         BinaryOp::LogicalOr,
+        BinaryOp::Fmin,
+        BinaryOp::Fmax,
+        BinaryOp::Copysign,
+        BinaryOp::Heaviside,
+        BinaryOp::BitwiseAnd,
+        BinaryOp::BitwiseOr,
+        BinaryOp::BitwiseXor,
+        BinaryOp::LeftShift,
+        BinaryOp::RightShift,
+        BinaryOp::FloorDivide,
+        BinaryOp::Remainder,
     ]);
     let common = a.naive.dtype.promote(b.naive.dtype);
+    // Bits have no float, and the oracle's quotients of floats would be those of f64.
+    let whole = [BinaryOp::LeftShift, BinaryOp::RightShift, BinaryOp::FloorDivide, BinaryOp::Remainder];
+    let bits = [BinaryOp::BitwiseAnd, BinaryOp::BitwiseOr, BinaryOp::BitwiseXor];
+    if common.is_float() && (whole.contains(&op) || bits.contains(&op)) {
+        return None;
+    }
     if op == BinaryOp::Subtract && common == DType::Bool {
         return None;
     }

@@ -66,6 +66,15 @@ impl Builder<'_> {
                 let (left, right) = (arguments.need("x1")?, arguments.need("x2")?);
                 self.binary(*op, left, right, span)
             }
+            Form::Method(apply) => {
+                let (item, id) = arguments.need("x")?;
+                let (array, lineage) = self.array(item, self.span(id))?;
+                self.done(apply(&array), lineage, span)
+            }
+            Form::Pair(apply) => {
+                let (arrays, lineage) = self.weak_arrays(&mut arguments, &["x1", "x2"], span)?;
+                self.done(apply(&arrays[0], &arrays[1]), lineage, span)
+            }
             Form::Reduce(reducer) => self.reduce(*reducer, arguments, span),
             Form::Other(apply) => apply(self, arguments, span),
         }
@@ -249,6 +258,26 @@ impl Builder<'_> {
         lengths.iter().map(unsigned).collect()
     }
 
+    /// Operands that meet; literals among them stay weak.
+    fn weak_arrays(&mut self, arguments: &mut Arguments, names: &[&str], span: Span) -> Result<(Vec<Array>, Lineage)> {
+        let mut operands = Vec::new();
+        for name in names {
+            let (item, id) = arguments.need(name)?;
+            let (array, lineage) = self.weak_array((item, id))?;
+            operands.push((array, lineage, id));
+        }
+        let views: Vec<(&Array, &Lineage, ExprId)> = operands.iter().map(|(array, lineage, id)| (array, lineage, *id)).collect();
+        let lineage = self.meet(&views, span)?;
+        Ok((operands.into_iter().map(|(array, ..)| array).collect(), lineage))
+    }
+
+    fn weak_array(&self, (item, id): Operand) -> Result<(Array, Lineage)> {
+        match item.value {
+            Value::Scalar(scalar) => Ok((Array::scalar(scalar), Lineage::default())),
+            value => self.operand_array((Item { value, lineage: item.lineage }, id)),
+        }
+    }
+
     pub(super) fn operand_array(&self, (item, id): Operand) -> Result<(Array, Lineage)> {
         self.array(item, self.span(id))
     }
@@ -297,10 +326,7 @@ pub(super) fn select(builder: &mut Builder<'_>, mut arguments: Arguments, span: 
     for (place, name) in ["condition", "x1", "x2"].into_iter().enumerate() {
         let (item, id) = arguments.need(name)?;
         // A literal branch stays weak: `where(c, x, 0.0)` keeps the dtype of x.
-        let (array, lineage) = match item.value {
-            Value::Scalar(scalar) if place > 0 => (Array::scalar(scalar), Lineage::default()),
-            value => builder.operand_array((Item { value, lineage: item.lineage }, id))?,
-        };
+        let (array, lineage) = if place > 0 { builder.weak_array((item, id))? } else { builder.operand_array((item, id))? };
         operands.push((array, lineage, id));
     }
     let views: Vec<(&Array, &Lineage, ExprId)> = operands.iter().map(|(array, lineage, id)| (array, lineage, *id)).collect();
@@ -330,4 +356,50 @@ pub(super) fn astype(builder: &mut Builder<'_>, mut arguments: Arguments, span: 
     let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
     let dtype = builder.dtype(arguments.need("dtype")?)?;
     builder.done(array.astype(dtype), lineage, span)
+}
+
+pub(super) fn divmod(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let (arrays, lineage) = builder.weak_arrays(&mut arguments, &["x1", "x2"], span)?;
+    let (quotient, rest) = arrays[0].divmod(&arrays[1]);
+    let parts = [quotient, rest].map(|part| builder.done(part, lineage.clone(), span).map(|item| item.value));
+    Ok(Value::Tuple(parts.into_iter().collect::<Result<_>>()?).into())
+}
+
+pub(super) fn round(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
+    let decimals = arguments.given("decimals").map_or(Ok(0), |operand| builder.integer(operand, "decimals"))?;
+    let decimals = decimals.clamp(-400, 400) as i32;
+    builder.done(array.round(decimals), lineage, span)
+}
+
+pub(super) fn nan_to_num(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
+    let mut number = |name| arguments.given(name).map(|operand| builder.number(operand, name).map(Scalar::to_f64)).transpose();
+    let (nan, positive, negative) = (number("nan")?, number("posinf")?, number("neginf")?);
+    builder.done(array.nan_to_num(nan.unwrap_or(0.0), positive, negative), lineage, span)
+}
+
+pub(super) fn select_first(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let mut lists = Vec::new();
+    for name in ["condlist", "choicelist"] {
+        let (item, id) = arguments.need(name)?;
+        let (Value::List(values) | Value::Tuple(values)) = item.value else {
+            let message = format!("{name} is a list, not {}", item.value.describe());
+            return Err(builder.source.error(builder.span(id), message).hint("write `select([x < 0, x > 1], [0, 1], x)`"));
+        };
+        let part = |value| builder.weak_array((Item::from(value), id)).map(|(array, _)| array);
+        lists.push(values.into_iter().map(part).collect::<Result<Vec<Array>>>()?);
+    }
+    let (choices, conditions) = (lists.pop().unwrap_or_default(), lists.pop().unwrap_or_default());
+    if choices.len() != conditions.len() || choices.is_empty() {
+        return Err(builder.source.error(span, format!("{} conditions for {} choices", conditions.len(), choices.len())));
+    }
+    let default = match arguments.given("default") {
+        Some(operand) => builder.weak_array(operand)?.0,
+        None => Array::scalar(0),
+    };
+    let pairs: Vec<_> = conditions.into_iter().zip(choices.into_iter().map(crate::array::Operand::from)).collect();
+    let array = Array::select_first(&pairs, default);
+    let lineage = Lineage::made(array.rank().unwrap_or(0));
+    builder.done(array, lineage, span)
 }

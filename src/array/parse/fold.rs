@@ -90,7 +90,10 @@ fn bitwise(op: BinaryOp, a: Scalar, b: Scalar) -> Result<Scalar> {
 }
 
 fn integers(op: BinaryOp, a: i128, b: i128) -> Result<Scalar> {
-    use BinaryOp::{Add, Divide, FloorDivide, Multiply, Power, Remainder, Subtract};
+    use BinaryOp::{Add, Divide, FloorDivide, LeftShift, Multiply, Power, Remainder, RightShift, Subtract};
+    if b < 0 && matches!(op, LeftShift | RightShift) {
+        return Err(Error::usage(format!("a shift by {b}, below 0")));
+    }
     if b == 0 && matches!(op, Divide | FloorDivide | Remainder) {
         return Err(division_by_zero());
     }
@@ -104,6 +107,9 @@ fn integers(op: BinaryOp, a: i128, b: i128) -> Result<Scalar> {
         Remainder => Some(a % b + if a % b != 0 && (a < 0) != (b < 0) { b } else { 0 }),
         Power if b < 0 => return floats(op, Scalar::Int(a).to_f64(), Scalar::Int(b).to_f64()).map(Scalar::Float),
         Power => integer_power(a, b),
+        LeftShift if a == 0 => Some(0),
+        LeftShift => u32::try_from(b).ok().and_then(|by| 2i128.checked_pow(by)).and_then(|power| a.checked_mul(power)),
+        RightShift => Some(a >> b.min(127)),
         Divide => return Ok(Scalar::Float(true_quotient(a, b))),
         _ => return Err(Error::usage(format!("{} is not defined for literals", op.name()))),
     };

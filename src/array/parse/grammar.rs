@@ -232,8 +232,8 @@ impl Parser<'_> {
     /// The binary operator that comes next, `**` excepted, or an error about one that does not exist.
     fn operator(&self) -> Result<Option<(BinaryOp, u8)>> {
         use BinaryOp::{
-            Add, BitwiseAnd, BitwiseOr, BitwiseXor, Divide, Equal, FloorDivide, Greater, GreaterEqual, Less, LessEqual, Multiply, NotEqual,
-            Remainder, Subtract,
+            Add, BitwiseAnd, BitwiseOr, BitwiseXor, Divide, Equal, FloorDivide, Greater, GreaterEqual, LeftShift, Less, LessEqual,
+            Multiply, NotEqual, Remainder, RightShift, Subtract,
         };
         let found = match self.kind() {
             TokenKind::Symbol(symbol) => match *symbol {
@@ -246,12 +246,14 @@ impl Parser<'_> {
                 "|" => (BitwiseOr, 2),
                 "^" => (BitwiseXor, 3),
                 "&" => (BitwiseAnd, 4),
-                "+" => (Add, 5),
-                "-" => (Subtract, 5),
-                "*" => (Multiply, 6),
-                "/" => (Divide, 6),
-                "//" => (FloorDivide, 6),
-                "%" => (Remainder, 6),
+                "<<" => (LeftShift, 5),
+                ">>" => (RightShift, 5),
+                "+" => (Add, 6),
+                "-" => (Subtract, 6),
+                "*" => (Multiply, 7),
+                "/" => (Divide, 7),
+                "//" => (FloorDivide, 7),
+                "%" => (Remainder, 7),
                 _ => return self.refuse_symbol(symbol).map_or(Ok(None), Err),
             },
             TokenKind::Name => return self.refuse_word().map_or(Ok(None), Err),

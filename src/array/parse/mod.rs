@@ -18,6 +18,7 @@ mod index;
 mod lexer;
 mod lineage;
 mod names;
+mod networks;
 mod operators;
 mod refuse;
 mod source;

@@ -12,7 +12,6 @@ impl Parser<'_> {
             "&&" => ("`&&` is not an operator".to_string(), "write `(a) & (b)`"),
             "||" => ("`||` is not an operator".to_string(), "write `(a) | (b)`"),
             "!" => ("`!` is not an operator".to_string(), "write `!=` to compare, `~` to invert"),
-            "<<" | ">>" => (format!("`{symbol}` is not available"), "multiply or floor-divide by a power of two"),
             "?" => ("`?` is not an operator".to_string(), "write `where(condition, a, b)`"),
             ":=" | "->" => (format!("`{symbol}` is not part of the language"), "write `name = value` as a statement of its own"),
             "+=" | "-=" | "*=" | "/=" | "//=" | "%=" | "**=" | "&=" | "|=" | "^=" | "<<=" | ">>=" => {

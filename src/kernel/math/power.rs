@@ -2,66 +2,38 @@
 
 use super::{
     LN2_HIGH, LN2_LOW,
-    exp::exp_sum,
-    log::{log_narrow, split},
+    coefficients::{POWER, POWER_NARROW_EXP2, POWER_NARROW_LOG2},
+    exp::{ROUND, clamp, exp_sum},
+    log::{split, split_normal},
+    pair::{Pair, fast_two_sum, polynomial, wide_polynomial},
 };
 
-/// A sum of two doubles, the second below an ULP of the first.
-#[derive(Clone, Copy)]
-struct Pair(f64, f64);
-
-#[inline(always)]
-fn fast_two_sum(a: f64, b: f64) -> Pair {
-    let sum = a + b;
-    Pair(sum, b - (sum - a))
-}
-
-#[inline(always)]
-fn multiply(a: Pair, b: Pair) -> Pair {
-    let high = a.0 * b.0;
-    let low = a.0.mul_add(b.0, -high) + a.0.mul_add(b.1, a.1 * b.0);
-    fast_two_sum(high, low)
-}
+/// 2/3 less its double.
+const TWO_THIRDS_LOW: f64 = 1.0 / 27_021_597_764_222_976.0;
 
 /// `log x` of a positive finite number, relative error below 2^-63.
 #[inline(always)]
 fn log_pair(x: f64) -> Pair {
     let (m, k) = split(x);
-    let numerator = m - 1.0;
-    let denominator = fast_two_sum(m.max(1.0), m.min(1.0));
-    let high = numerator / denominator.0;
-    let low = (high.mul_add(-denominator.0, numerator) - high * denominator.1) / denominator.0;
-    let s = Pair(high, low);
-    let z = multiply(s, s);
-    const C: [f64; 12] = [
-        1.0 / 5.0,
-        1.0 / 7.0,
-        1.0 / 9.0,
-        1.0 / 11.0,
-        1.0 / 13.0,
-        1.0 / 15.0,
-        1.0 / 17.0,
-        1.0 / 19.0,
-        1.0 / 21.0,
-        1.0 / 23.0,
-        1.0 / 25.0,
-        1.0 / 27.0,
-    ];
-    let mut series = C[11];
-    let mut index = 11;
-    while index > 0 {
-        index -= 1;
-        series = series.mul_add(z.0, C[index]);
-    }
-    let q = multiply(z, Pair(series, 0.0));
-    const THIRD: Pair = Pair(1.0 / 3.0, 1.0 / 54_043_195_528_445_952.0);
-    let sum = fast_two_sum(THIRD.0, q.0);
-    let inner = multiply(z, Pair(sum.0, sum.1 + (q.1 + THIRD.1)));
-    let outer = multiply(s, inner);
-    let head = fast_two_sum(s.0, outer.0);
-    let log_m = fast_two_sum(2.0 * head.0, 2.0 * (head.1 + (outer.1 + s.1)));
-    let sum = fast_two_sum(if k == 0.0 { log_m.0 } else { k * LN2_HIGH }, if k == 0.0 { 0.0 } else { log_m.0 });
-    fast_two_sum(sum.0, sum.1 + k.mul_add(LN2_LOW, log_m.1))
+    let (n, d) = (m - 1.0, m + 1.0);
+    let d_low = m - (d - 1.0);
+    let inverse = 1.0 / d;
+    let s = n * inverse;
+    let s_low = (-s).mul_add(d_low, (-s).mul_add(d, n)) * inverse;
+    let z = s * s;
+    let z_low = (s + s).mul_add(s_low, s.mul_add(s, -z));
+    // log m = 2 s + s z (2/3 + z series): each product with its error.
+    let series = z * wide_polynomial(&POWER, z);
+    let inner = fast_two_sum(2.0 / 3.0, series);
+    let inner_low = inner.1 + TWO_THIRDS_LOW;
+    let outer = z * inner.0;
+    let outer_low = z.mul_add(inner.0, -outer) + z.mul_add(inner_low, z_low * inner.0);
+    let tail = s * outer;
+    let tail_low = s.mul_add(outer, -tail) + s.mul_add(outer_low, s_low * outer);
+    let log = fast_two_sum(s + s, tail);
+    let low = log.1 + 2.0f64.mul_add(s_low, tail_low);
+    let sum = fast_two_sum(k * LN2_HIGH, log.0);
+    fast_two_sum(sum.0, sum.1 + k.mul_add(LN2_LOW, low))
 }
 
 /// Whether `y` is an integer, and whether it is odd.
@@ -103,11 +75,43 @@ pub fn power_f64(x: f64, y: f64) -> f64 {
     if y == 2.0 { x * x } else { result }
 }
 
+/// `log2 x` of a number that is normal in `f64`, relative error near 2^-40.
+#[inline(always)]
+fn log2_narrow(x: f64) -> f64 {
+    let (m, k) = split_normal(x);
+    let f = m - 1.0;
+    let s = f / (2.0 + f);
+    polynomial(&POWER_NARROW_LOG2, s * s).mul_add(s, k)
+}
+
 /// `x` to the power `y`, as C's `powf`; `power(x, 2)` is `x * x`.
 #[inline(always)]
 #[must_use]
 pub fn power_f32(x: f32, y: f32) -> f32 {
-    let (wide, exponent) = (f64::from(x), f64::from(y));
-    let result = special(wide, exponent, exp_sum(exponent * log_narrow(wide.abs()), 0.0)) as f32;
+    let product = log2_narrow(f64::from(x.abs())) * f64::from(y);
+    let bounded = clamp(product, -160.0, 160.0);
+    let shifted = bounded + ROUND;
+    let value = polynomial(&POWER_NARROW_EXP2, bounded - (shifted - ROUND));
+    let power = f64::from_bits(value.to_bits().wrapping_add(shifted.to_bits() << 52)) as f32;
+    special_narrow(x, y, power)
+}
+
+/// As [`special`].
+#[inline(always)]
+fn special_narrow(x: f32, y: f32, result: f32) -> f32 {
+    let magnitude = x.abs();
+    let size = y.abs();
+    // From 2^24 up every number is an even integer.
+    let bounded = if size < 16_777_216.0 { size } else { 0.0 };
+    let half = bounded * 0.5;
+    let integer = bounded.floor() == bounded;
+    let odd = integer & (half.floor() != half);
+    let extreme = if (magnitude > 1.0) == (y > 0.0) { f32::INFINITY } else { 0.0 };
+    let infinite = (magnitude == 0.0) | (magnitude == f32::INFINITY) | (size == f32::INFINITY);
+    let result = if infinite { extreme } else { result };
+    let result = if (x < 0.0) & !integer & (magnitude != f32::INFINITY) { f32::NAN } else { result };
+    let result = if x.is_nan() | y.is_nan() { f32::NAN } else { result };
+    let result = if (x == 1.0) | (y == 0.0) | ((magnitude == 1.0) & (size == f32::INFINITY)) { 1.0 } else { result };
+    let result = if x.is_sign_negative() & odd { -result } else { result };
     if y == 2.0 { x * x } else { result }
 }

@@ -15,6 +15,9 @@ use crate::{
 };
 use half::{bf16, f16};
 
+#[macro_use]
+mod pick;
+
 /// `(out, a)`: tiles of equal length.
 pub(crate) type UnaryKernel = fn(&mut [u8], &[u8]);
 /// `(out, a, b)`.
@@ -53,42 +56,6 @@ pub(crate) struct Kernels {
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
     /// Sums of formulas.
     pub sums_of: SumsOf,
-}
-
-/// `Some(make::<T, Op>())` for the listed dtypes. Operations that do not see the sign list unsigned types for both.
-macro_rules! pick {
-    ($dtype:expr, $make:ident, $op:ty, $($d:ident: $t:ty),*) => {
-        match $dtype {
-            $(DType::$d => Some($make::<$t, $op>()),)*
-            #[allow(unreachable_patterns, reason = "some lists hold every dtype")]
-            _ => None,
-        }
-    };
-}
-macro_rules! pick_bits {
-    ($dtype:expr, $make:ident, $op:ty $(, $d:ident: $t:ty)*) => {
-        pick!($dtype, $make, $op, I8: u8, U8: u8, I16: u16, U16: u16, I32: u32, U32: u32, I64: u64, U64: u64 $(, $d: $t)*)
-    };
-}
-macro_rules! pick_bits_and_floats {
-    ($dtype:expr, $make:ident, $op:ty $(, $d:ident: $t:ty)*) => {
-        pick_bits!($dtype, $make, $op, F16: f16, BF16: bf16, F32: f32, F64: f64 $(, $d: $t)*)
-    };
-}
-macro_rules! pick_floats {
-    ($dtype:expr, $make:ident, $op:ty $(, $d:ident: $t:ty)*) => {
-        pick!($dtype, $make, $op, F16: f16, BF16: bf16, F32: f32, F64: f64 $(, $d: $t)*)
-    };
-}
-macro_rules! pick_integers {
-    ($dtype:expr, $make:ident, $op:ty $(, $d:ident: $t:ty)*) => {
-        pick!($dtype, $make, $op, I8: i8, U8: u8, I16: i16, U16: u16, I32: i32, U32: u32, I64: i64, U64: u64 $(, $d: $t)*)
-    };
-}
-macro_rules! pick_numbers {
-    ($dtype:expr, $make:ident, $op:ty $(, $d:ident: $t:ty)*) => {
-        pick_integers!($dtype, $make, $op, F16: f16, BF16: bf16, F32: f32, F64: f64 $(, $d: $t)*)
-    };
 }
 
 /// The accumulators' loops compiled for AVX2. Only the table of that set names it.
@@ -194,27 +161,56 @@ macro_rules! instruction_set {
                 }
             }
 
+            /// The body of a function: one per float lane, shared by all forms of the kernel.
+            $(#[target_feature(enable = $features)])?
+            #[inline(never)]
+            fn body<L: Lane, O: Unary<L>>(out: &mut [u8], a: &[u8]) {
+                loops::function::<L, O>(out, a);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn through<L: Lane<Wide = f32>, O: Unary<f32>>(out: &mut [u8], a: &[u8]) {
+                loops::through::<L, f32>(out, a, |out, a| body::<f32, O>(out, a));
+            }
+            $(#[target_feature(enable = $features)])?
+            #[inline(never)]
+            fn body_two<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
+                loops::function_two::<L, O>(out, a, b);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn through_two<L, B, O, const SCALAR_A: bool, const SCALAR_B: bool>(out: &mut [u8], a: &[u8], b: &[u8])
+            where
+                L: Lane<Wide = B::Wide>, B: Lane, O: Binary<B>,
+            {
+                loops::through_two::<L, B, SCALAR_A, SCALAR_B>(out, a, b, |out, a, b| body_two::<B, O>(out, a, b));
+            }
+            $(#[target_feature(enable = $features)])?
+            fn function<L: Lane, O: Unary<L>>() -> UnaryKernel {
+                body::<L, O>
+            }
+            $(#[target_feature(enable = $features)])?
+            fn narrow_function<L: Lane<Wide = f32>, O: Unary<f32>>() -> UnaryKernel {
+                through::<L, O>
+            }
+            $(#[target_feature(enable = $features)])?
+            fn function_two<L: Lane, O: Binary<L>>() -> BinaryKernels {
+                BinaryKernels {
+                    vector_vector: body_two::<L, O>,
+                    vector_scalar: through_two::<L, L, O, false, true>,
+                    scalar_vector: Some(through_two::<L, L, O, true, false>),
+                }
+            }
+            $(#[target_feature(enable = $features)])?
+            fn narrow_function_two<L: Lane<Wide = f32>, O: Binary<f32>>() -> BinaryKernels {
+                BinaryKernels {
+                    vector_vector: through_two::<L, f32, O, false, false>,
+                    vector_scalar: through_two::<L, f32, O, false, true>,
+                    scalar_vector: Some(through_two::<L, f32, O, true, false>),
+                }
+            }
+
             $(#[target_feature(enable = $features)])?
             fn unary(operation: UnaryOp, dtype: DType) -> Option<UnaryKernel> {
-                match operation {
-                    UnaryOp::Negative => pick_bits_and_floats!(dtype, one, op::Negative),
-                    UnaryOp::Absolute => pick_numbers!(dtype, one, op::Absolute, Bool: bool),
-                    UnaryOp::Sqrt => pick_floats!(dtype, one, op::Sqrt),
-                    UnaryOp::Exp => pick_floats!(dtype, one, op::Exp),
-                    UnaryOp::Log => pick_floats!(dtype, one, op::Log),
-                    UnaryOp::Square => match dtype {
-                        DType::Bool => Some(one::<bool, op::Absolute>()),
-                        _ => pick_bits_and_floats!(dtype, one, op::Square),
-                    },
-                    UnaryOp::LogicalNot => pick_bits_and_floats!(dtype, one, op::LogicalNot, Bool: bool),
-                    UnaryOp::Invert => match dtype {
-                        DType::Bool => Some(one::<bool, op::LogicalNot>()),
-                        _ => pick_bits!(dtype, one, op::Invert),
-                    },
-                    UnaryOp::IsNan => pick_floats!(dtype, one, op::IsNan).or_else(|| pick_bits!(dtype, one, op::Never, Bool: u8)),
-                    UnaryOp::IsInf => pick_floats!(dtype, one, op::IsInf).or_else(|| pick_bits!(dtype, one, op::Never, Bool: u8)),
-                    UnaryOp::IsFinite => pick_floats!(dtype, one, op::IsFinite).or_else(|| pick_bits!(dtype, one, op::Always, Bool: u8)),
-                }
+                unary_kernel!(operation, dtype)
             }
 
             $(#[target_feature(enable = $features)])?
@@ -222,28 +218,7 @@ macro_rules! instruction_set {
                 if dtype == DType::Bool {
                     return binary_bool(operation);
                 }
-                match operation {
-                    BinaryOp::Add => pick_bits_and_floats!(dtype, two, op::Add),
-                    BinaryOp::Subtract => pick_bits_and_floats!(dtype, three, op::Subtract),
-                    BinaryOp::Multiply => pick_bits_and_floats!(dtype, two, op::Multiply),
-                    BinaryOp::Divide => pick_floats!(dtype, three, op::Divide),
-                    BinaryOp::Power if dtype.is_float() => pick_floats!(dtype, three, op::Power),
-                    BinaryOp::Minimum => pick_numbers!(dtype, two, op::Minimum),
-                    BinaryOp::Maximum => pick_numbers!(dtype, two, op::Maximum),
-                    BinaryOp::Equal => pick_bits_and_floats!(dtype, two, op::Equal),
-                    BinaryOp::NotEqual => pick_bits_and_floats!(dtype, two, op::NotEqual),
-                    BinaryOp::Less => pick_numbers!(dtype, three, op::Less),
-                    BinaryOp::LessEqual => pick_numbers!(dtype, three, op::LessEqual),
-                    BinaryOp::LogicalAnd => pick_bits_and_floats!(dtype, two, op::LogicalAnd),
-                    BinaryOp::LogicalOr => pick_bits_and_floats!(dtype, two, op::LogicalOr),
-                    BinaryOp::LogicalXor => pick_bits_and_floats!(dtype, two, op::LogicalXor),
-                    BinaryOp::BitwiseAnd => pick_bits!(dtype, two, op::BitwiseAnd),
-                    BinaryOp::BitwiseOr => pick_bits!(dtype, two, op::BitwiseOr),
-                    BinaryOp::BitwiseXor => pick_bits!(dtype, two, op::BitwiseXor),
-                    BinaryOp::Power | BinaryOp::FloorDivide | BinaryOp::Remainder => super::scalar_binary(operation, dtype),
-                    // Resolved to Less and LessEqual with the operands exchanged.
-                    BinaryOp::Greater | BinaryOp::GreaterEqual => None,
-                }
+                binary_kernel!(operation, dtype)
             }
 
             $(#[target_feature(enable = $features)])?
@@ -381,13 +356,18 @@ instruction_set!(
     "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512cd"
 );
 
-/// Operations that no set vectorises: compiled once.
+/// Operations that no set vectorises, or that are rare: compiled once.
 fn scalar_binary(operation: BinaryOp, dtype: DType) -> Option<BinaryKernels> {
     use baseline::three;
     match operation {
-        BinaryOp::Power => pick_integers!(dtype, three, op::Power),
-        BinaryOp::FloorDivide => pick_numbers!(dtype, three, op::FloorDivide),
-        BinaryOp::Remainder => pick_numbers!(dtype, three, op::Remainder),
+        BinaryOp::Power => pick_integers!(dtype, three, op::IntegerPower),
+        BinaryOp::FloorDivide => pick_integers!(dtype, three, op::FloorDivide),
+        BinaryOp::Remainder => pick_integers!(dtype, three, op::Remainder),
+        BinaryOp::Fmod => pick_integers!(dtype, three, op::Fmod),
+        BinaryOp::Gcd => pick_integers!(dtype, three, op::Gcd),
+        BinaryOp::Lcm => pick_integers!(dtype, three, op::Lcm),
+        BinaryOp::Nextafter => pick_floats!(dtype, three, op::Nextafter),
+        BinaryOp::Heaviside => pick_floats!(dtype, three, op::Heaviside),
         _ => None,
     }
 }

@@ -279,34 +279,10 @@ pub(crate) fn written(instr: &Instr, program: &Program) -> Option<(Reg, DType)> 
     match instr {
         Instr::Load { dst, slot } => program.slots.get(slot.0 as usize).map(|slot| (*dst, slot.dtype)),
         Instr::Generate { dst, dtype, .. } | Instr::Select { dtype, dst, .. } => Some((*dst, *dtype)),
-        Instr::Unary { op, dtype, dst, .. } => Some((*dst, unary_result(*op, *dtype))),
-        Instr::Binary { op, dtype, dst, .. } => Some((*dst, binary_result(*op, *dtype))),
+        Instr::Unary { op, dtype, dst, .. } => Some((*dst, op.result(*dtype))),
+        Instr::Binary { op, dtype, dst, .. } => Some((*dst, op.result(*dtype))),
         Instr::Cast { to, dst, .. } => Some((*dst, *to)),
         Instr::Store { .. } | Instr::Reduce { .. } | Instr::Compress { .. } => None,
-    }
-}
-
-/// Dtype of the result of a one-operand operation.
-pub(crate) fn unary_result(op: UnaryOp, dtype: DType) -> DType {
-    match op {
-        UnaryOp::LogicalNot | UnaryOp::IsNan | UnaryOp::IsInf | UnaryOp::IsFinite => DType::Bool,
-        _ => dtype,
-    }
-}
-
-/// Dtype of the result of a two-operand operation.
-pub(crate) fn binary_result(op: BinaryOp, dtype: DType) -> DType {
-    match op {
-        BinaryOp::Equal
-        | BinaryOp::NotEqual
-        | BinaryOp::Less
-        | BinaryOp::LessEqual
-        | BinaryOp::Greater
-        | BinaryOp::GreaterEqual
-        | BinaryOp::LogicalAnd
-        | BinaryOp::LogicalOr
-        | BinaryOp::LogicalXor => DType::Bool,
-        _ => dtype,
     }
 }
 
@@ -399,7 +375,7 @@ impl Builder<'_> {
                     a: source(*a, *dtype),
                     kernel,
                     size: dtype.size(),
-                    out_size: unary_result(*op, *dtype).size(),
+                    out_size: op.result(*dtype).size(),
                 }
             }
             Instr::Binary { op, dtype, dst, a, b } => self.binary(*op, *dtype, reg(*dst), source(*a, *dtype), source(*b, *dtype))?,
@@ -444,7 +420,7 @@ impl Builder<'_> {
             _ => (op, a, b),
         };
         let kernels = (self.kernels.binary)(op, dtype).ok_or_else(|| undefined(&op, dtype))?;
-        Ok(Action::Binary { op, dtype, dst, a, b, kernels, size: dtype.size(), out_size: binary_result(op, dtype).size() })
+        Ok(Action::Binary { op, dtype, dst, a, b, kernels, size: dtype.size(), out_size: op.result(dtype).size() })
     }
 
     fn reduce(&self, acc: usize, src: Arg, sweep: &mut PreparedSweep) -> Action {

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Writes the constants of src/kernel/math/coefficients.rs: near-minimax polynomials (interpolation at Chebyshev
+nodes in 80 digits), constants as sums of doubles, and the bits of 2/pi for the reduction of huge arguments.
+
+    python3 -m pip install mpmath numpy
+    python3 data/math/coefficients.py > src/kernel/math/coefficients.rs
+"""
+import struct
+import mpmath as mp
+import numpy as np
+
+mp.mp.dps = 80
+
+
+def nodes(a, b, count):
+    return [(a + b) / 2 + (b - a) / 2 * mp.cos(mp.pi * (2 * i + 1) / (2 * count)) for i in range(count)]
+
+
+def fit(f, a, b, degree):
+    """Monomial coefficients of the polynomial that interpolates f at the Chebyshev nodes of [a, b]."""
+    a, b = mp.mpf(a), mp.mpf(b)
+    xs = nodes(a, b, degree + 1)
+    table = [f(x) for x in xs]
+    for level in range(1, degree + 1):
+        for i in range(degree, level - 1, -1):
+            table[i] = (table[i] - table[i - 1]) / (xs[i] - xs[i - level])
+    poly = [mp.mpf(0)]
+    for i in range(degree, -1, -1):
+        shifted = [mp.mpf(0)] + poly
+        poly = [s - xs[i] * p for s, p in zip(shifted, poly + [mp.mpf(0)])]
+        poly[0] += table[i]
+    return poly[: degree + 1]
+
+
+def double(x):
+    """The nearest double (mpmath rounds correctly)."""
+    return float(mp.mpf(x))
+
+
+def single(x):
+    return np.float32(double(x))
+
+
+def text(x):
+    value = repr(float(x)) if not isinstance(x, np.float32) else str(x)
+    return value.replace("e-0", "e-").replace("e+", "e")
+
+
+def array(name, doc, values, kind="f64"):
+    print(f"/// {doc}")
+    print(f"pub(super) const {name}: [{kind}; {len(values)}] = [")
+    for value in values:
+        print(f"    {text(value)},")
+    print("];\n")
+
+
+def polynomial(name, doc, f, a, b, degree, kind="f64", pairs=0):
+    exact = fit(f, a, b, degree)
+    convert = double if kind == "f64" else single
+    rounded = [convert(c) for c in exact]
+    worst = max(abs(mp.polyval([mp.mpf(float(c)) for c in rounded][::-1], x) - f(x)) for x in nodes(mp.mpf(a), mp.mpf(b), 97))
+    array(name, f"{doc}; error {mp.nstr(worst, 2)}.", rounded, kind)
+    if pairs:
+        array(name + "_LOW", f"What the first coefficients of [`{name}`] miss.", [convert(c - mp.mpf(float(r))) for c, r in zip(exact[:pairs], rounded)], kind)
+
+
+def constant(name, doc, value, parts=2):
+    rest = mp.mpf(value)
+    out = []
+    for _ in range(parts):
+        out.append(double(rest))
+        rest -= mp.mpf(out[-1])
+    array(name, doc, out)
+
+
+def constant_single(name, doc, value, parts=2):
+    rest = mp.mpf(value)
+    out = []
+    for _ in range(parts):
+        out.append(single(rest))
+        rest -= mp.mpf(float(out[-1]))
+    array(name, doc, out, "f32")
+
+
+def near_zero(f, limit):
+    """f with its limit at zero."""
+    return lambda z: f(z) if abs(z) > mp.mpf(10) ** -60 else mp.mpf(limit)
+
+
+def two_over_pi():
+    mp.mp.prec = 1500
+    value = 2 / mp.pi
+    print("/// `2^(16 b - 24) * 2/pi` modulo 4 in four doubles, for b from 0 to 63: what reduces huge arguments.")
+    print("pub(super) const TWO_OVER_PI: [[f64; 64]; 4] = [")
+    rows = [[], [], [], []]
+    for bucket in range(64):
+        rest = mp.fmod(mp.ldexp(value, 16 * bucket - 24), 4)
+        for part in range(4):
+            rows[part].append(double(rest))
+            rest -= mp.mpf(rows[part][-1])
+    for row in rows:
+        print("    [")
+        for x in row:
+            print(f"        {text(x)},")
+        print("    ],")
+    print("];\n")
+    mp.mp.dps = 80
+
+
+def erfcx(x):
+    return mp.exp(x * x) * mp.erfc(x) if x < 40 else 1 / (x * mp.sqrt(mp.pi)) * sum(
+        (-1) ** n * mp.fac2(2 * n - 1) / (2 * x * x) ** n for n in range(0, 40))
+
+
+def scaled_tail(scale, b):
+    """(u + b) * erfcx(u * scale) as a function of t = (u - b) / (u + b)."""
+    def f(t):
+        if t > 1 - mp.mpf(10) ** -60:
+            return 1 / (scale * mp.sqrt(mp.pi))
+        u = b * (1 + t) / (1 - t)
+        return (u + b) * erfcx(u * scale)
+    return f
+
+
+def main():
+    print("//! Constants and polynomial coefficients, written by `data/math/coefficients.py`. Do not edit.\n")
+    print("#![allow(clippy::approx_constant, clippy::excessive_precision, reason = \"written by a program\")]\n")
+    half_ln2 = mp.log(2) / 2 * (1 + mp.mpf(2) ** -20)
+    polynomial("EXP", "`(e^r - 1 - r) / r^2` for `|r| <= ln 2 / 2`", near_zero(lambda r: (mp.expm1(r) - r) / r**2, 0.5), -half_ln2, half_ln2, 10)
+    root = lambda f: near_zero(lambda z: f(mp.sqrt(z)), 0)
+    polynomial("SINH", "`(sinh r - r) / r^3` in `z = r^2`", near_zero(lambda z: (mp.sinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 6), 0, half_ln2**2, 5)
+    polynomial("COSH", "`(cosh r - 1 - r^2/2) / r^4` in `z = r^2`", near_zero(lambda z: (mp.cosh(mp.sqrt(z)) - 1 - z / 2) / z**2, mp.mpf(1) / 24), 0, half_ln2**2, 4)
+    polynomial("LOG", "`(2 atanh s - 2 s) / s^3` in `z = s^2`, `z <= 0.0405`", near_zero(lambda z: 2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(2) / 3), 0, mp.mpf("0.0405"), 8)
+    polynomial("LOG_SMALL", "`(2 atanh s - 2 s) / s^3` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: 2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(2) / 3), 0, mp.mpf("0.02945"), 6)
+    polynomial("POWER", "`((2 atanh s - 2 s) / s^3 - 2/3) / s^2` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: (2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z - mp.mpf(2) / 3) / z, mp.mpf(2) / 5), 0, mp.mpf("0.02945"), 9)
+    polynomial("LOG_NARROW", "`2 atanh s / s` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: 2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z), 2), 0, mp.mpf("0.02945"), 7)
+    polynomial("EXP_NARROW", "`e^r` for `|r| <= ln 2 / 2`", mp.exp, -half_ln2, half_ln2, 10)
+    polynomial("ERFC_NARROW", "`(x + 2) e^(x^2) erfc x` in `t = (x - 2) / (x + 2)`", scaled_tail(mp.mpf(1), 2), -1, 1, 14)
+    polynomial("GELU_NARROW", "`(u + 4) e^(u^2/2) erfc(u / sqrt 2)` in `t = (u - 4) / (u + 4)`", scaled_tail(1 / mp.sqrt(2), 4), -1, 1, 14)
+    polynomial("POWER_NARROW_LOG2", "`2 atanh s / (s ln 2)` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: 2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z) / mp.log(2), 2 / mp.log(2)), 0, mp.mpf("0.02945"), 6)
+    polynomial("POWER_NARROW_EXP2", "`2^f` for `|f| <= 1/2`", lambda f: mp.mpf(2) ** f, -mp.mpf("0.5"), mp.mpf("0.5"), 8)
+    quarter = (mp.pi / 4) ** 2 * mp.mpf("1.001")
+    polynomial("SIN", "`(sin r - r) / r^3` in `z = r^2`, `|r| <= pi/4`", near_zero(lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, -mp.mpf(1) / 6), 0, quarter, 6)
+    polynomial("COS", "`(cos r - 1 + r^2/2) / r^4` in `z = r^2`, `|r| <= pi/4`", near_zero(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, mp.mpf(1) / 24), 0, quarter, 5)
+    polynomial("ATAN", "`(atan s - s) / s^3` in `z = s^2`, `|s| <= tan(pi/8)`", near_zero(lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, -mp.mpf(1) / 3), 0, mp.mpf("0.1717"), 11)
+    polynomial("ASIN", "`(asin s - s) / s^3` in `z = s^2`, `|s| <= 1/2`", near_zero(lambda z: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 6), 0, mp.mpf("0.25"), 12)
+    two_by_root = 2 / mp.sqrt(mp.pi)
+    polynomial("ERF", "`(erf x / x - 2/sqrt(pi)) / x^2` in `z = x^2`, `|x| <= 1/2`", near_zero(lambda z: (mp.erf(mp.sqrt(z)) / mp.sqrt(z) - two_by_root) / z, -two_by_root / 3), 0, mp.mpf("0.25"), 8)
+    polynomial("ERFC", "`(x + 2) e^(x^2) erfc x` in `t = (x - 2) / (x + 2)`", scaled_tail(mp.mpf(1), 2), -1, 1, 26, pairs=4)
+    polynomial("GELU", "`(u + 4) e^(u^2/2) erfc(u / sqrt 2)` in `t = (u - 4) / (u + 4)`", scaled_tail(1 / mp.sqrt(2), 4), -1, 1, 26, pairs=4)
+    polynomial("CUBE_ROOT", "`m^(-1/3)` for m from 1 to 2", lambda m: m ** (-mp.mpf(1) / 3), 1, 2, 4)
+    constant("LN2", "ln 2.", mp.log(2))
+    constant("INV_LN2", "1 / ln 2.", 1 / mp.log(2))
+    constant("INV_LN10", "1 / ln 10.", 1 / mp.log(10))
+    log10_2 = mp.log10(2)
+    high = mp.floor(log10_2 * 2**40) / 2**40
+    array("LOG10_2", "log10 2: the first part has 40 bits, so that its product with an exponent is exact.", [double(high), double(log10_2 - high)])
+    constant("PI", "pi.", mp.pi, 3)
+    constant("HALF_PI", "pi / 2.", mp.pi / 2, 3)
+    constant("QUARTER_PI", "pi / 4.", mp.pi / 4)
+    constant("TWO_BY_ROOT_PI", "2 / sqrt(pi).", two_by_root)
+    constant("ROOT3_OF_2", "2^(1/3).", mp.cbrt(2))
+    constant("ROOT3_OF_4", "4^(1/3).", mp.cbrt(4))
+    # The functions of f32 that compute in f32.
+    polynomial("EXP_F32", "`(e^r - 1 - r) / r^2` for `|r| <= ln 2 / 2`", near_zero(lambda r: (mp.expm1(r) - r) / r**2, 0.5), -half_ln2, half_ln2, 4, "f32")
+    polynomial("EXP2_F32", "`(2^f - 1) / f` for `|f| <= 1/2`", near_zero(lambda f: mp.expm1(f * mp.log(2)) / f, mp.log(2)), -mp.mpf("0.5"), mp.mpf("0.5"), 6, "f32")
+    low, high = mp.sqrt(mp.mpf("0.5")) - 1, mp.sqrt(2) - 1
+    for base, name in ((mp.e, "LOG"), (mp.mpf(2), "LOG2"), (mp.mpf(10), "LOG10")):
+        scale = 1 / mp.log(base)
+        polynomial(f"{name}_F32", f"`(log(1 + f) / f - c) / f` with `c` the first of [`{name}_SCALE_F32`]", near_zero(lambda f: scale * (mp.log1p(f) / f - 1) / f, -scale / 2), low, high, 8, "f32")
+        constant_single(f"{name}_SCALE_F32", "1 / ln of the base.", scale)
+        value = mp.log(2) * scale
+        head = mp.floor(value * 2**15) / 2**15
+        array(f"{name}_OF_2_F32", "The logarithm of 2: the product of the first part with an exponent is exact.", [single(head), single(value - head)], "f32")
+    polynomial("SIN_F32", "`(sin r - r) / r^3` in `z = r^2`, `|r| <= pi/4`", near_zero(lambda z: (mp.sin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, -mp.mpf(1) / 6), 0, quarter, 2, "f32")
+    polynomial("COS_F32", "`(cos r - 1 + r^2/2) / r^4` in `z = r^2`, `|r| <= pi/4`", near_zero(lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, mp.mpf(1) / 24), 0, quarter, 2, "f32")
+    polynomial("TAN_F32", "`(tan r - r) / r^3` in `z = r^2`, `|r| <= pi/4`", near_zero(lambda z: (mp.tan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 3), 0, quarter, 6, "f32")
+    polynomial("SINH_F32", "`(sinh r - r) / r^3` in `z = r^2`", near_zero(lambda z: (mp.sinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 6), 0, half_ln2**2, 2, "f32")
+    polynomial("COSH_F32", "`(cosh r - 1) / r^2` in `z = r^2`", near_zero(lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z, mp.mpf(1) / 2), 0, half_ln2**2, 2, "f32")
+    polynomial("TANH_F32", "`(tanh x - x) / x^3` in `z = x^2`, `|x| <= 0.8`", near_zero(lambda z: (mp.tanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, -mp.mpf(1) / 3), 0, mp.mpf("0.64"), 5, "f32")
+    polynomial("ASIN_F32", "`(asin s - s) / s^3` in `z = s^2`, `|s| <= 1/2`", near_zero(lambda z: (mp.asin(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 6), 0, mp.mpf("0.25"), 4, "f32")
+    polynomial("ATAN_F32", "`(atan s - s) / s^3` in `z = s^2`, `|s| <= 1`", near_zero(lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, -mp.mpf(1) / 3), 0, 1, 8, "f32")
+    polynomial("ERF_F32", "`(erf x / x - 2/sqrt(pi)) / x^2` in `z = x^2`, `|x| <= 1`", near_zero(lambda z: (mp.erf(mp.sqrt(z)) / mp.sqrt(z) - two_by_root) / z, -two_by_root / 3), 0, 1, 5, "f32")
+    polynomial("ERF_FAR_F32", "`log erfc x` for x from 0.9 to 4", lambda x: mp.log(mp.erfc(x)), mp.mpf("0.9"), 4, 8, "f32")
+    polynomial("CUBE_ROOT_F32", "`m^(-1/3)` for m from 1 to 2", lambda m: m ** (-mp.mpf(1) / 3), 1, 2, 3, "f32")
+    constant_single("LN2_F32", "ln 2.", mp.log(2))
+    constant_single("HALF_PI_F32", "pi / 2.", mp.pi / 2, 3)
+    constant_single("TWO_BY_ROOT_PI_F32", "2 / sqrt(pi).", two_by_root)
+    two_over_pi()
+
+
+main()
