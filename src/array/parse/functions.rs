@@ -125,7 +125,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Names that people know from NumPy and that this language is meant to have.
-pub(super) const LATER: [&str; 48] = [
+pub(super) const LATER: [&str; 40] = [
     "append",
     "argmax",
     "argmin",
@@ -136,7 +136,6 @@ pub(super) const LATER: [&str; 48] = [
     "asarray",
     "average",
     "bincount",
-    "concatenate",
     "corrcoef",
     "cov",
     "cumprod",
@@ -146,9 +145,7 @@ pub(super) const LATER: [&str; 48] = [
     "digitize",
     "dot",
     "einsum",
-    "flip",
     "histogram",
-    "hstack",
     "linalg",
     "matmul",
     "median",
@@ -165,13 +162,8 @@ pub(super) const LATER: [&str; 48] = [
     "prod",
     "quantile",
     "random",
-    "repeat",
-    "roll",
     "searchsorted",
     "sort",
-    "stack",
-    "take",
-    "tile",
     "topk",
     "unique",
 ];

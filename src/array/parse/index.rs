@@ -19,6 +19,8 @@ use crate::{
 enum Part {
     Basic(SliceItem),
     Mask(Array),
+    /// `[2, 0, -1]`: these places along an axis.
+    List(Vec<i64>),
 }
 
 impl Builder<'_> {
@@ -35,6 +37,9 @@ impl Builder<'_> {
                 let (array, lineage) = self.array(Item { value, lineage: owner.lineage }, self.span(owner_id))?;
                 if parts.iter().any(|part| matches!(part, Part::Mask(_))) {
                     return self.masked(&array, &lineage, &parts, span);
+                }
+                if parts.iter().any(|part| matches!(part, Part::List(_))) {
+                    return self.listed(&array, &lineage, &parts, span);
                 }
                 let basic = parts.iter().filter_map(|part| if let Part::Basic(item) = part { Some(*item) } else { None }).collect();
                 self.sliced(&array, &lineage, basic, span)
@@ -57,7 +62,13 @@ impl Builder<'_> {
             IndexItem::Value(id) => *id,
         };
         let span = self.span(id);
-        let item = self.literal_to_array(values.take(id)?, span)?;
+        let item = values.take(id)?;
+        if let Value::List(places) = &item.value
+            && places.iter().all(|place| matches!(place, Value::Scalar(Scalar::Int(_))))
+        {
+            return places.iter().map(|place| self.integer_of(place, id, "an index")).collect::<Result<_>>().map(Part::List);
+        }
+        let item = self.literal_to_array(item, span)?;
         match item.value {
             Value::Scalar(Scalar::Int(_)) => {
                 let place = self.place(&item.value, id)?.unwrap_or_default();
@@ -127,6 +138,46 @@ impl Builder<'_> {
         let shape: Vec<usize> = array.meta()?.shape.iter().map(|extent| extent.bound()).collect();
         let axes = sliced_axes(lineage, &items, &shape);
         self.done(array.slice_items(items), lineage.with_axes(axes), span)
+    }
+
+    /// A list of places along one axis, slices along others.
+    fn listed(&self, array: &Array, lineage: &Lineage, parts: &[Part], span: Span) -> Result<Item> {
+        let mut items = Vec::new();
+        let mut list = None;
+        for part in parts {
+            match part {
+                Part::Basic(SliceItem::Index(_)) | Part::Mask(_) => {
+                    let error = self.source.error(span, "a list of indices together with other integers or masks is not available");
+                    return Err(error.hint("index one after the other: `x[0][[1, 2]]`"));
+                }
+                Part::Basic(item) => items.push(*item),
+                Part::List(places) => {
+                    if list.replace((items.len(), places)).is_some() {
+                        let error = self.source.error(span, "one list of indices at a time");
+                        return Err(error.hint("`x[[1, 2]][:, [0, 3]]` picks rows, then columns"));
+                    }
+                    items.push(SliceItem::FULL);
+                }
+            }
+        }
+        let Some((at, places)) = list else { return self.sliced(array, lineage, items, span) };
+        // Where the list's axis lies in the result, counted from the side that no ellipsis stands on.
+        let behind = items[at + 1..].iter();
+        let dots = items[..at].contains(&SliceItem::Ellipsis);
+        let unnamed = if items.contains(&SliceItem::Ellipsis) {
+            0
+        } else {
+            array.rank()?.saturating_sub(items.iter().filter(|item| **item != SliceItem::NewAxis).count())
+        };
+        let axis = if dots { -((behind.count() + unnamed) as i64) - 1 } else { at as i64 };
+        let sliced = self.sliced(array, lineage, items, span)?;
+        let (array, lineage) = self.array(sliced, span)?;
+        let mut axes = lineage.axes.clone();
+        let place = if axis < 0 { axis + axes.len() as i64 } else { axis };
+        if let Some(origin) = usize::try_from(place).ok().and_then(|place| axes.get_mut(place)) {
+            *origin = AxisOrigin::default();
+        }
+        self.done(array.take(places, axis), lineage.with_axes(axes), span)
     }
 
     fn masked(&self, array: &Array, lineage: &Lineage, parts: &[Part], span: Span) -> Result<Item> {

@@ -13,6 +13,7 @@ mod calls;
 mod create;
 mod fold;
 mod functions;
+mod gather;
 mod grammar;
 mod index;
 mod lexer;

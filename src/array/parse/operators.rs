@@ -231,7 +231,8 @@ impl Builder<'_> {
     /// A rectangular list of numbers: `bool`, `i64` or `f64`, the first that holds them all.
     pub(super) fn array_of_list(&self, items: &[Value]) -> Result<Array> {
         if contains_array(items) {
-            return Err(Error::usage("a list of arrays is not one array").hint("concatenate and stack are not available yet"));
+            return Err(Error::usage("a list of arrays is not one array")
+                .hint("`concatenate((x, y))` puts arrays one after the other, `stack((x, y))` along a new axis"));
         }
         let shape = list_shape(items);
         let mut flat = Vec::new();
