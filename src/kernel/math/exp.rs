@@ -15,7 +15,7 @@ pub(super) const ROUND: f64 = 6_755_399_441_055_744.0;
 pub(super) fn scale(value: f64, exponent: i64) -> f64 {
     // A shift of the bits of a 64-bit integer with its sign is slow on AVX2: halve an offset one.
     let half = ((exponent.wrapping_add(4096) as u64) >> 1).wrapping_sub(2048) as i64;
-    value * power_of_two(half) * power_of_two(exponent - half)
+    value * power_of_two(half) * power_of_two(exponent.wrapping_sub(half))
 }
 
 /// `e^high+low` as `(1 + r) + small` scaled by `2^exponent`: a pair near 1, and the exponent.
@@ -132,7 +132,7 @@ pub fn expm1_f64(x: f64) -> f64 {
     let r = fast_two_sum(k.mul_add(-LN2_HIGH, clamped), k * -LN2_LOW);
     let small = polynomial(&EXP, r.0).mul_add(r.0 * r.0, r.1.mul_add(r.0, r.1));
     // Half of 2^k (1 + r + small) - 1, as 2^1024 is no number.
-    let power = power_of_two(exponent - 1);
+    let power = power_of_two(exponent.wrapping_sub(1));
     let head = two_sum(power, -0.5);
     let sum = fast_two_sum(head.0, power * r.0);
     let result = 2.0 * (sum.0 + (power.mul_add(small, sum.1) + head.1));
