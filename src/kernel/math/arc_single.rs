@@ -42,11 +42,11 @@ pub fn acos_f32(x: f32) -> f32 {
     sum.0 + factor.mul_add(tail, turns.mul_add(HALF_PI_F32[1], sum.1))
 }
 
-/// `base_turns pi/2 + sign atan q` for `q` from 0 to 1.
+/// `base_turns pi/2 + sign atan(q + low)` for `q` from 0 to 1.
 #[inline(always)]
-fn arc(q: f32, base_turns: f32, sign: f32) -> f32 {
+fn arc(q: f32, low: f32, base_turns: f32, sign: f32) -> f32 {
     let z = q * q;
-    let tail = polynomial(&ATAN_F32, z) * (z * q);
+    let tail = polynomial(&ATAN_F32, z).mul_add(z * q, low);
     let sum = fast_two_sum(base_turns * HALF_PI_F32[0], sign * q);
     sum.0 + sign.mul_add(tail, base_turns.mul_add(HALF_PI_F32[1], sum.1))
 }
@@ -58,7 +58,7 @@ pub fn atan_f32(x: f32) -> f32 {
     let magnitude = x.abs();
     let large = magnitude > 1.0;
     let q = if large { 1.0 / magnitude } else { magnitude };
-    let value = arc(q, if large { 1.0 } else { 0.0 }, if large { -1.0 } else { 1.0 });
+    let value = arc(q, 0.0, if large { 1.0 } else { 0.0 }, if large { -1.0 } else { 1.0 });
     with_sign(value, x)
 }
 
@@ -72,6 +72,9 @@ pub fn atan2_f32(y: f32, x: f32) -> f32 {
     let q = n / d;
     // Two infinities, or two zeros.
     let q = if n == d { if n == 0.0 { 0.0 } else { 1.0 } } else { q };
+    // What the quotient misses, through the derivative 1 / (1 + q^2): a line is enough.
+    let low = (-q).mul_add(d, n) / d * (-0.5 * q).mul_add(q, 1.0);
+    let low = if (d == 0.0) | (d == f32::INFINITY) { 0.0 } else { low };
     let left = x.is_sign_negative();
     let turns = if steep {
         1.0
@@ -80,6 +83,6 @@ pub fn atan2_f32(y: f32, x: f32) -> f32 {
     } else {
         0.0
     };
-    let value = arc(q, turns, if steep == left { 1.0 } else { -1.0 });
+    let value = arc(q, low, turns, if steep == left { 1.0 } else { -1.0 });
     if x.is_nan() | y.is_nan() { f32::NAN } else { with_sign(value, y) }
 }

@@ -132,7 +132,7 @@ pub fn expm1_f64(x: f64) -> f64 {
     let r = fast_two_sum(k.mul_add(-LN2_HIGH, clamped), k * -LN2_LOW);
     let small = polynomial(&EXP, r.0).mul_add(r.0 * r.0, r.1.mul_add(r.0, r.1));
     // Half of 2^k (1 + r + small) - 1, as 2^1024 is no number.
-    let power = power_of_two(exponent - 1);
+    let power = power_of_two(exponent.wrapping_sub(1));
     let head = two_sum(power, -0.5);
     let sum = fast_two_sum(head.0, power * r.0);
     let result = 2.0 * (sum.0 + (power.mul_add(small, sum.1) + head.1));

@@ -35,7 +35,7 @@ pub fn exp_f32(x: f32) -> f32 {
     let result = scale(value, shifted, x < -87.0);
     let result = if x < -104.0 { 0.0 } else { result };
     // The comparison holds for NaN as well.
-    if x <= 88.722_84 { result } else { x + f32::INFINITY }
+    if x <= 88.722_83 { result } else { x + f32::INFINITY }
 }
 
 /// 2 to the power `x`.
@@ -62,7 +62,7 @@ pub fn expm1_f32(x: f32) -> f32 {
     let half = sum.0 + power.mul_add(low, sum.1);
     let result = half + half;
     let result = if x.abs() < 1e-30 { x } else { result };
-    if x <= 88.722_84 { result } else { x + f32::INFINITY }
+    if x <= 88.722_83 { result } else { x + f32::INFINITY }
 }
 
 /// The sigmoid of `x` as head, tail, and whether `e^x` scales it; the last is what the scale was rounded from.
@@ -106,6 +106,7 @@ pub fn silu_f32(x: f32) -> f32 {
     let result = if x < 0.0 { scale_silu(value, shifted) } else { value };
     let result = if x < -112.0 { -0.0 } else { result };
     let result = if x > 20.0 { x } else { result };
+    let result = if x.abs() < 1e-20 { 0.5 * x } else { result };
     if x.is_nan() { x } else { result }
 }
 

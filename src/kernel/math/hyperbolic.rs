@@ -20,10 +20,10 @@ fn quarters(x: f64) -> (Pair, Pair) {
     let sinh_tail = (z * r.0).mul_add(polynomial(&SINH, z), r.1);
     // cosh r = 1 + z/2 + …, sinh r = r + …
     let cosh_tail = z * z.mul_add(polynomial(&COSH, z), 0.5);
-    let up = power_of_two(exponent - 3);
+    let up = power_of_two(exponent.wrapping_sub(3));
     // 2^-k does not count beside 2^k long before it leaves the range.
     let opposite = if exponent > 500 { 500 } else { exponent };
-    let down = power_of_two(-3 - opposite);
+    let down = power_of_two((-3i64).wrapping_sub(opposite));
     let difference = fast_two_sum(up, -down);
     let sum = fast_two_sum(up, down);
     (combine(difference, sum, r.0, sinh_tail, cosh_tail), combine(sum, difference, r.0, sinh_tail, cosh_tail))

@@ -41,7 +41,7 @@ fn special(x: f32, result: f32) -> f32 {
 fn logarithm(x: f32, c: &[f32; 9], scale: [f32; 2], of_2: [f32; 2]) -> f32 {
     let small = x < f32::MIN_POSITIVE;
     let (f, k) = split(if small { x * 8_388_608.0 } else { x });
-    let k = if small { k - 23 } else { k };
+    let k = if small { k.wrapping_sub(23) } else { k };
     special(x, evaluate(f, 0.0, k as f32, c, scale, of_2))
 }
 
@@ -76,7 +76,7 @@ pub fn log1p_f32(x: f32) -> f32 {
     let (f, k) = split(u);
     // rest / 2^k: where the shift leaves the range the rest is nothing beside the exponent.
     let bounded = if k > 100 { 100 } else { k };
-    let power = f32::from_bits(((127 - bounded) as u32) << 23);
+    let power = f32::from_bits((127i32.wrapping_sub(bounded) as u32) << 23);
     let sum = f + rest * power;
     // What the sum lost, through the derivative 1 / (1 + f).
     let low = rest.mul_add(power, f - sum);
