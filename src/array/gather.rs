@@ -303,25 +303,28 @@ impl Array {
     }
 
     /// `count` views of equal length along `axis`.
-    #[must_use]
+    ///
+    /// # Errors
+    /// If the axis has no such parts. Not deferred: without them there are no arrays to carry the error.
     #[track_caller]
-    pub fn split(&self, count: usize, axis: impl Into<AxisRef>) -> Vec<Array> {
-        let axis = axis.into();
-        let part = self.axis_of(&axis).and_then(|axis| {
-            let length = self.length_of(axis)?;
-            if count == 0 || !length.is_multiple_of(count) {
-                return Err(Error::mismatch(format!("axis {axis} of length {length} does not split into {count} equal parts"))
-                    .hint("slice it: `x.slice(s![a..b, ..])`"));
-            }
-            Ok((axis, length / count))
-        });
-        let views = (0..count).map(|index| {
-            let (axis, length) = part.clone()?;
+    pub fn split(&self, count: usize, axis: impl Into<AxisRef>) -> Result<Vec<Array>> {
+        self.try_split(count, &axis.into()).map_err(|error| error.at(std::panic::Location::caller()))
+    }
+
+    fn try_split(&self, count: usize, axis: &AxisRef) -> Result<Vec<Array>> {
+        let axis = self.axis_of(axis)?;
+        let length = self.length_of(axis)?;
+        if count == 0 || count > length.max(1) || !length.is_multiple_of(count) {
+            return Err(Error::mismatch(format!("axis {axis} of length {length} does not split into {count} equal parts"))
+                .hint("slice it: `x.slice(s![a..b, ..])`"));
+        }
+        let length = (length / count) as i64;
+        let part = |index: i64| {
             let mut items = vec![SliceItem::FULL; self.known()?.rank()];
-            items[axis] = SliceItem::Range { start: Some((index * length) as i64), stop: Some(((index + 1) * length) as i64), step: 1 };
+            items[axis] = SliceItem::Range { start: Some(index * length), stop: Some((index + 1) * length), step: 1 };
             Array::make(Op::Slice(items), vec![self.clone()])
-        });
-        views.map(|view| self.then(view)).collect()
+        };
+        (0..count as i64).map(part).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Result},
     kernel::program::Program,
     plan::{
-        Limits, Read, StageMemory,
+        Access, Limits, Read, StageMemory,
         grid::{BLOCK_BYTES, Form, RUN_BYTES, align},
         reads::{Input, place},
         why::show_bytes,
@@ -122,20 +122,17 @@ fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, i
     let outputs = |kept: &[usize], extents: &[usize]| kept.iter().fold(1, |count: u64, &axis| count.saturating_mul(extents[axis] as u64));
     let state_bytes: Vec<(u64, u64)> =
         needs.states.iter().map(|(kept, bytes)| (bytes(outputs(kept, space)), bytes(outputs(kept, &run)))).collect();
-    let of_access = |mapped: bool| {
-        reads
-            .iter()
-            .filter(|read| matches!(read.access, crate::plan::Access::Window) == mapped)
-            .map(|read| page_up(read.bytes_per_run))
-            .sum::<u64>()
+    let of_access = |wanted: fn(&Access) -> bool| {
+        reads.iter().filter(|read| wanted(&read.access)).map(|read| page_up(read.bytes_per_run)).fold(0, u64::saturating_add)
     };
+    let windows = of_access(|access| *access == Access::Window).saturating_mul(workers as u64);
     let memory = StageMemory {
         temps: needs.temp_bytes,
         states: state_bytes
             .iter()
             .fold(0, |sum: u64, (all, part)| sum.saturating_add(part.saturating_mul(in_flight as u64 + 1)).saturating_add(*all)),
-        windows: of_access(true).saturating_mul(workers as u64),
-        read_buffers: of_access(false).saturating_mul(in_flight as u64),
+        windows: windows.saturating_add(of_access(|access| *access == Access::Resident)),
+        read_buffers: of_access(|access| matches!(access, Access::Segments { .. } | Access::Box)).saturating_mul(in_flight as u64),
         write_buffers: write_bytes.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(page_up(bytes))).saturating_mul(in_flight as u64),
         scratch: needs.program.scratch_bytes_max(&block).saturating_mul(workers as u64),
         functions: needs.function_bytes.saturating_mul(workers as u64),

@@ -40,6 +40,7 @@ struct Reach {
 #[must_use]
 pub fn place(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -> Read {
     let bytes = |elements: u64| elements.saturating_mul(input.item_bytes as u64);
+    let stays = (0..space.len()).all(|axis| run[axis] >= space[axis] || input.map.is_broadcast(axis));
     let gathers = (0..space.len()).any(|axis| run[axis] > 1 && input.map.is_gathered(axis));
     let (access, bytes_per_run, bytes_once) = match input.facts {
         // Kernels walk by strides, so what is gathered is copied, even from memory.
@@ -64,14 +65,16 @@ pub fn place(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -> R
                 };
             let once = bytes(reach(&input.map, space, input.item_bytes).covered());
             match mapped {
+                // One mapping serves all runs.
+                true if stays => (Access::Resident, bytes(reach_run.extent) + 2 * PAGE_BYTES, once),
                 true => (Access::Window, bytes(reach_run.extent) + 2 * PAGE_BYTES, once),
                 false => (Access::Segments { segment_axes: reach_run.segment_axes.clone() }, bytes(reach_run.covered()), once),
             }
         }
     };
-    // Runs along axes that the input does not vary on read it again.
+    // Runs along axes that the input does not vary on read it again, unless it is there all the time.
     let again: u64 = (0..space.len())
-        .filter(|&axis| input.map.is_broadcast(axis))
+        .filter(|&axis| input.map.is_broadcast(axis) && access != Access::Resident)
         .map(|axis| space[axis].div_ceil(run[axis].max(1)).max(1) as u64)
         .product();
     let bytes_total = if space.contains(&0) { 0 } else { bytes_once.saturating_mul(again) };

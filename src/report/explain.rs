@@ -142,7 +142,8 @@ fn read_text(plan: &Plan, read: &Read) -> String {
         ReadFrom::Temp(id) => temp_name(plan, id.0),
     };
     let way = match &read.access {
-        Access::Resident => return format!("{name}, from memory"),
+        Access::Resident if read.bytes_per_run == 0 => return format!("{name}, from memory"),
+        Access::Resident => "mapped in place, once".to_string(),
         Access::Window => "mapped in place".to_string(),
         Access::Segments { segment_axes } if segment_axes.is_empty() => "copied as one piece".to_string(),
         Access::Segments { segment_axes } => {

@@ -316,6 +316,9 @@ pub(super) fn hold_windows(job: &StageJob, task: &mut RunTask) -> Result<Vec<Opt
 /// Checks that what the windows showed is what the files hold, and lets go of them.
 pub(super) fn drop_windows(job: &StageJob, held: Vec<Option<Held>>) -> Result<()> {
     let mut result = Ok(());
+    for resident in job.resident.iter().flatten() {
+        result = result.and_then(|()| resident.check());
+    }
     for (index, held) in held.into_iter().enumerate() {
         match held {
             Some(Held::Mapped { window, .. }) => result = result.and(window.check()),

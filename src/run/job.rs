@@ -27,6 +27,7 @@ use std::{
 pub(super) struct Resident {
     pub bytes: ResidentBytes,
     pub low: usize,
+    _reservation: Option<Reservation>,
 }
 
 pub(super) enum ResidentBytes {
@@ -39,6 +40,16 @@ impl Resident {
         match &self.bytes {
             ResidentBytes::Window(window) => window,
             ResidentBytes::Temp(buffer) => buffer.bytes(),
+        }
+    }
+}
+
+impl Resident {
+    /// To be called after the bytes were used: an error if they may not have been the file's.
+    pub fn check(&self) -> Result<()> {
+        match &self.bytes {
+            ResidentBytes::Window(window) => window.check(),
+            ResidentBytes::Temp(_) => Ok(()),
         }
     }
 }
@@ -126,7 +137,7 @@ impl StageJob {
         let called = stage.stage().functions.iter().map(|id| Guarded(Arc::clone(&functions[id.0 as usize])));
         Ok(StageJob {
             functions: called.collect(),
-            resident: bind_resident(stage, sources, temps)?,
+            resident: bind_resident(stage, sources, temps, budget)?,
             pool: Pool::new(budget, stage.buffer_classes()),
             idle_parts: Mutex::new(Vec::new()),
             stage: Arc::clone(stage),
@@ -179,7 +190,12 @@ impl StageJob {
 }
 
 /// Whole-stage bytes of the reads that are in memory.
-fn bind_resident(stage: &PreparedStage, sources: &[Arc<dyn Source>], temps: &[Option<Arc<Buffer>>]) -> Result<Vec<Option<Resident>>> {
+fn bind_resident(
+    stage: &PreparedStage,
+    sources: &[Arc<dyn Source>],
+    temps: &[Option<Arc<Buffer>>],
+    budget: &Arc<Budget>,
+) -> Result<Vec<Option<Resident>>> {
     let whole = Region::whole(&stage.stage().space);
     let bind = |read: &crate::plan::Read| -> Result<Option<Resident>> {
         // Temps are copied from where they lie, so they are bound whatever their access.
@@ -190,15 +206,23 @@ fn bind_resident(stage: &PreparedStage, sources: &[Arc<dyn Source>], temps: &[Op
             ReadFrom::Temp(id) => {
                 let buffer =
                     temps[id.0 as usize].as_ref().ok_or_else(|| Error::internal(format!("temp {} is read before it is made", id.0)))?;
-                Ok(Some(Resident { bytes: ResidentBytes::Temp(Arc::clone(buffer)), low: 0 }))
+                Ok(Some(Resident { bytes: ResidentBytes::Temp(Arc::clone(buffer)), low: 0, _reservation: None }))
             }
             ReadFrom::Source(id) => {
                 let source = &sources[id.0 as usize];
                 let span = read.map.span(&whole)[0].clone();
                 let low = span.start;
-                let window = source.window(span)?;
-                let missing = || Error::internal(format!("{} is planned as resident and gives no window", source.facts().name));
-                Ok(Some(Resident { bytes: ResidentBytes::Window(window.ok_or_else(missing)?), low }))
+                // A mapping of a file costs memory, an array that is there does not.
+                let costs = if source.facts().resident { 0 } else { read.bytes_per_run };
+                let reservation = budget.reserve(Purpose::Windows, costs)?;
+                if let Some(window) = source.window(span.clone())? {
+                    return Ok(Some(Resident { bytes: ResidentBytes::Window(window), low, _reservation: Some(reservation) }));
+                }
+                // The store could not map after all.
+                drop(reservation);
+                let mut buffer = Buffer::new(budget, Purpose::Windows, (span.len() * stage.slot_bytes(read.slot)) as u64)?;
+                source.read(&Region::run(low, span.len()), buffer.bytes_mut())?;
+                Ok(Some(Resident { bytes: ResidentBytes::Temp(Arc::new(buffer)), low, _reservation: None }))
             }
         }
     };

@@ -155,18 +155,30 @@ fn wrong_value(session: &Session, text: &str, inputs: &[(String, Array)], want: 
 
 #[test]
 fn values_are_those_of_numpy() {
-    let (session, text) = (session(), table("elementwise.txt"));
+    check_values("elementwise.txt", &session(), 5000);
+}
+
+#[test]
+fn movements_are_those_of_numpy() {
+    check_values("movement.txt", &session(), 1400);
+    let small = Session::builder().memory("64MiB").threads(2).block_bytes(64).build().unwrap();
+    check_values("movement.txt", &small, 1400);
+}
+
+/// Evaluates every expression of a table; there are more than `least`.
+fn check_values(name: &str, session: &Session, least: usize) {
+    let text = table(name);
     let (mut inputs, mut wrong, mut count) = (Vec::new(), Vec::new(), 0);
     for line in text.lines() {
         if let Some(input) = line.strip_prefix("input ") {
             let cells: Vec<&str> = input.split(' ').collect();
-            inputs.push((cells[0].to_string(), Written::read(cells[1], cells[2], cells[3]).array(&session)));
+            inputs.push((cells[0].to_string(), Written::read(cells[1], cells[2], cells[3]).array(session)));
             continue;
         }
         let (expression, result) = line.split_once(" => ").unwrap();
         let cells: Vec<&str> = result.split(' ').collect();
         count += 1;
-        wrong.extend(wrong_value(&session, expression, &inputs, &Written::read(cells[0], cells[1], cells[3]), cells[2]));
+        wrong.extend(wrong_value(session, expression, &inputs, &Written::read(cells[0], cells[1], cells[3]), cells[2]));
     }
-    assert!(count > 5000 && wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong[..wrong.len().min(400)].join("\n"));
+    assert!(count > least && wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong[..wrong.len().min(400)].join("\n"));
 }

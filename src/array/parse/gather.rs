@@ -243,12 +243,8 @@ pub(super) fn split(builder: &mut Builder<'_>, mut arguments: Arguments, span: S
     let count = builder.integer_of(&item.value, id, "a number of parts")?;
     let count = builder.count(count, id, "a number of parts")?;
     let axis = builder.optional_axis(&array, &mut arguments)?.unwrap_or(AxisRef::Index(0));
-    if count == 0 {
-        return Err(builder.source.error(span, "an array splits into one part at least"));
-    }
-    let parts = array.split(count, axis).into_iter();
-    let parts = parts.map(|part| part.checked().map(Value::Array).map_err(|error| builder.source.locate(span, &error)));
-    Ok(Value::Tuple(parts.collect::<Result<_>>()?).into())
+    let parts = array.split(count, axis).map_err(|error| builder.source.locate(span, &error))?;
+    Ok(Value::Tuple(parts.into_iter().map(Value::Array).collect()).into())
 }
 
 pub(super) fn compress(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
