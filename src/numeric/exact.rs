@@ -1,169 +1,127 @@
-//! Kernels of the exact mode: the sums of a tile as a few integers per lane, proved exact, else element by element.
+//! Exact sums of tiles: which kernel a piece of a tile goes through, and what becomes of it.
 //!
-//! Per piece of at most [`PIECE`] elements of a lane (or of a run):
-//! 1. scan: the largest magnitude gives `k` with `|x| < 2^(k-1)`;
-//! 2. extract: with `s = 1.5 * 2^k`, `t = s + x` stays within a binade, so the bits of `t` minus those of `s` count
-//!    the quanta `2^(k-52)` of x, rounded; the remainder `r = x - (t - s)` is exact and goes to the next level, whose
-//!    `s` is `2^52` smaller. The counts add up as integers;
-//! 3. certify: if the last remainder of every element is zero, the counts are the exact sum. Otherwise (exponents
-//!    spread over more than 27 binades for f32, 50 for f64) the elements are added to the digits one by one.
-//!
-//! Both ways add the same number, so which one was taken is invisible in the result.
-//!
-//! Squares: of elements narrower than f64 they are f64s and take two levels, which are exact whenever the elements
-//! passed one. Squares of f64 are 106-bit integers and added one by one.
+//! A piece is a run of elements of one output, or a strip of neighbouring columns. The first kernel is fast and exact
+//! for elements whose exponents lie close together; it says whether it was. If it was not, the window is moved to the
+//! scale of the elements, then a kernel with more levels is tried, then every element is added to the digits by
+//! itself. All of them add the same number, so which one it was is invisible in the result.
 
 use super::axes::{Absorb, Columns, Rows};
 use super::element::Float;
-use super::lanes::{LANES, LaneFold, fold_run, fold_strip};
+use super::extract::{Chunks, END_SPECIAL, END_ZERO, Kernel, Levels, NARROW_HEADROOM, Outcome, Plain, ROWS_MAX};
 use super::round::decompose;
 use super::superaccumulator::{
     FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator, deposit, deposit_wide,
 };
+use super::window::{COUNTS, Extent, Mood, UNSET};
 use std::marker::PhantomData;
 
-/// Elements per piece: each count is below `2^51`, so `2^11` of them add up below `2^62`.
+/// Elements of a run per piece.
 const PIECE: usize = 2048;
-/// Runs and strips with fewer elements per output are added one by one.
-const EXTRACT_MIN: usize = 4;
+/// Runs with fewer elements are added one by one.
+const RUN_MIN: usize = 4;
+/// Pieces that begin with the kernel that the piece before needed.
+const MOOD_PIECES: u8 = 15;
+/// Kernels before elements are added one by one.
+const TIERS: u8 = 2;
+/// Lanes of the kernels for narrow elements and for f64.
+const NARROW: usize = 16;
+const WIDE: usize = 8;
+/// [`Extent::headroom`] for f64.
+const WIDE_HEADROOM: i32 = 2;
 
-/// Largest magnitude of every lane.
-struct Scan {
-    largest: [u32; LANES],
-}
-
-impl<T: Float> LaneFold<T> for Scan {
-    #[inline(always)]
-    fn block_rows(&self) -> usize {
-        usize::MAX
-    }
-    #[inline(always)]
-    fn step(&mut self, row: &[T; LANES]) {
-        for lane in 0..LANES {
-            self.largest[lane] = self.largest[lane].max(row[lane].magnitude_bits());
-        }
-    }
-    #[inline(always)]
-    fn flush(&mut self) {}
-}
-
-impl Scan {
-    #[inline(always)]
-    fn over_all(&self) -> u32 {
-        let mut largest = 0;
-        for lane in 0..LANES {
-            largest = largest.max(self.largest[lane]);
-        }
-        largest
+/// The windows of an element type.
+pub(super) const fn extent(narrow: bool, moments: bool) -> Extent {
+    match (narrow, moments) {
+        (true, _) => Extent { digits: [3, if moments { 4 } else { 0 }], headroom: NARROW_HEADROOM, scales: [-160, 140] },
+        (false, false) => Extent { digits: [4, 0], headroom: WIDE_HEADROOM, scales: [-972, 1020] },
+        (false, true) => Extent { digits: [3, 5], headroom: WIDE_HEADROOM, scales: [-1040, 500] },
     }
 }
 
-/// Where the levels of one piece lie; `None` if the piece has to be added element by element.
-#[derive(Clone, Copy)]
-struct Levels {
-    /// `k` of each level of the elements and of the squares.
-    scales: [i32; 4],
-}
-
-impl Levels {
-    #[inline(always)]
-    fn new<T: Float>(largest: u32) -> Option<Self> {
-        let field = largest >> T::MAGNITUDE_SHIFT;
-        // All magnitudes are below 2^end.
-        let end = field.max(1) as i32 - (T::FIELD_SPECIAL / 2) as i32 + 1;
-        if field == T::FIELD_SPECIAL || end + 1 > 1022 {
-            return None;
-        }
-        let first = (end + 1).max(-1022);
-        let squares = 2 * end + 1;
-        Some(Self { scales: [first, (first - 52).max(-1022), squares.max(-1022), (squares - 52).max(-1022)] })
-    }
-}
-
-/// Counts of quanta per lane: of two levels of the elements and two of the squares.
-struct Extract<const DEEP: bool, const SQUARES: bool> {
-    sigmas: [f64; 4],
-    counts: [[u64; LANES]; 4],
-    remainders: [u64; LANES],
-    rows: u64,
-}
-
-/// `1.5 * 2^exponent`.
-#[inline(always)]
-fn sigma(exponent: i32) -> f64 {
-    f64::from_bits(((exponent + 1023) as u64) << 52 | 1 << 51)
-}
-
-impl<const DEEP: bool, const SQUARES: bool> Extract<DEEP, SQUARES> {
-    #[inline(always)]
-    fn new(levels: Levels) -> Self {
-        let mut sigmas = [0.0; 4];
-        for level in 0..4 {
-            // Scales of unused levels may lie anywhere; the clamp keeps them numbers.
-            sigmas[level] = sigma(levels.scales[level].min(1022));
-        }
-        Self { sigmas, counts: [[0; LANES]; 4], remainders: [0; LANES], rows: 0 }
-    }
-
-    #[inline(always)]
-    fn level(&mut self, level: usize, lane: usize, value: f64) -> f64 {
-        let sigma = self.sigmas[level];
-        let high = sigma + value;
-        self.counts[level][lane] = self.counts[level][lane].wrapping_add(high.to_bits());
-        value - (high - sigma)
-    }
-
-    #[inline(always)]
-    fn count(&self, level: usize, lane: usize) -> i64 {
-        self.counts[level][lane].wrapping_sub(self.rows.wrapping_mul(self.sigmas[level].to_bits())) as i64
-    }
-
-    #[inline(always)]
-    fn exact(&self, lane: usize) -> bool {
-        self.remainders[lane] << 1 == 0
-    }
-}
-
-impl<T: Float, const DEEP: bool, const SQUARES: bool> LaneFold<T> for Extract<DEEP, SQUARES> {
-    #[inline(always)]
-    fn block_rows(&self) -> usize {
-        usize::MAX
-    }
-    #[inline(always)]
-    fn step(&mut self, row: &[T; LANES]) {
-        for lane in 0..LANES {
-            let value = row[lane].widen();
-            let mut rest = self.level(0, lane, value);
-            if DEEP {
-                rest = self.level(1, lane, rest);
-            }
-            self.remainders[lane] |= rest.to_bits();
-            if SQUARES {
-                let rest = self.level(2, lane, value * value);
-                self.level(3, lane, rest);
-            }
-        }
-        self.rows += 1;
-    }
-    #[inline(always)]
-    fn flush(&mut self) {}
-}
-
-/// A state as the kernel of one element type sees it. `DEEP`: two levels for the elements; `SQUARES`: squares by
-/// extraction; `WIDE`: squares one by one.
-pub(super) struct Target<'a, T, const DEEP: bool, const SQUARES: bool, const WIDE: bool> {
+/// A state as the kernels of one element type see it.
+pub(super) struct Target<'a, T, const MOMENTS: bool> {
     pub state: &'a mut Superaccumulator,
     pub element: PhantomData<T>,
 }
 
-impl<T: Float, const DEEP: bool, const SQUARES: bool, const WIDE: bool> Target<'_, T, DEEP, SQUARES, WIDE> {
+/// A strip of a tile: rows of at most as many columns as a kernel has lanes.
+#[derive(Clone, Copy)]
+struct Strip<'c, B> {
+    cells: &'c [B],
+    rows: Rows,
+    columns: Columns,
+}
+
+#[inline(always)]
+fn read_row<T: Float, const L: usize>(cells: &[T::Bytes; L]) -> [T; L] {
+    let mut row = [T::PAD; L];
+    for lane in 0..L {
+        row[lane] = T::read(cells[lane]);
+    }
+    row
+}
+
+#[inline(always)]
+fn read_part<T: Float, const L: usize>(cells: &[T::Bytes]) -> [T; L] {
+    let mut row = [T::PAD; L];
+    for (lane, cell) in row.iter_mut().zip(cells) {
+        *lane = T::read(*cell);
+    }
+    row
+}
+
+/// Folds a run into what it adds to one window of scale `scale`.
+#[inline(always)]
+fn fold_run<T: Float, const L: usize, K: Kernel<T, L>>(cells: &[T::Bytes], scale: i32) -> Outcome<1> {
+    let mut kernel = K::new(&[scale; L]);
+    let (rows, rest) = cells.as_chunks::<L>();
+    for row in rows {
+        kernel.step(&read_row::<T, L>(row));
+    }
+    let mut count = rows.len() as u64;
+    if !rest.is_empty() {
+        kernel.step(&read_part::<T, L>(rest));
+        count += 1;
+    }
+    let lanes = kernel.outcome(count);
+    let mut total = Outcome { ends: [END_ZERO], bad: [0], counts: [[0]; COUNTS] };
+    for lane in 0..L {
+        total.ends[0] = total.ends[0].max(lanes.ends[lane]);
+        total.bad[0] |= lanes.bad[lane];
+    }
+    for at in 0..COUNTS {
+        for lane in 0..L {
+            // Counts that are not exact may be anything.
+            total.counts[at][0] = total.counts[at][0].wrapping_add(lanes.counts[at][lane]);
+        }
+    }
+    total
+}
+
+/// Folds a strip into what its columns add to windows of scales `scales`.
+#[inline(always)]
+fn fold_strip<T: Float, const L: usize, K: Kernel<T, L>>(strip: Strip<'_, T::Bytes>, scales: &[i32; L]) -> Outcome<L> {
+    let mut kernel = K::new(scales);
+    let Rows { count, stride } = strip.rows;
+    if strip.columns.count == L {
+        for row in 0..count {
+            if let Some(cells) = strip.cells[row * stride..].first_chunk::<L>() {
+                kernel.step(&read_row::<T, L>(cells));
+            }
+        }
+    } else {
+        for row in 0..count {
+            kernel.step(&read_part::<T, L>(&strip.cells[row * stride..][..strip.columns.count]));
+        }
+    }
+    kernel.outcome(count as u64)
+}
+
+impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
     /// Adds elements `stride` apart one by one.
-    #[inline(always)]
     fn add_each(&mut self, cells: &[T::Bytes], count: usize, stride: usize, output: usize) {
-        let width = self.state.width();
-        let digits = &mut self.state.digits[output * width..(output + 1) * width];
-        let (sum, squares) = digits.split_at_mut(self.state.widths[0]);
         let low = self.state.exponent_min;
+        let (sum, squares) = self.state.digits_of(output, 2 * count as u64);
         let mut flags = 0;
         for at in 0..count {
             let value = T::read(cells[at * stride]).widen();
@@ -171,7 +129,7 @@ impl<T: Float, const DEEP: bool, const SQUARES: bool, const WIDE: bool> Target<'
             if value.is_finite() {
                 let (mantissa, exponent) = decompose(value);
                 deposit(sum, mantissa, value.is_sign_negative(), exponent - low);
-                if SQUARES || WIDE {
+                if MOMENTS {
                     deposit_wide(squares, u128::from(mantissa) * u128::from(mantissa), 2 * (exponent - low));
                 }
             } else if value.is_nan() {
@@ -183,97 +141,235 @@ impl<T: Float, const DEEP: bool, const SQUARES: bool, const WIDE: bool> Target<'
         self.state.flags[output] |= flags;
     }
 
-    /// Adds the squares of elements `stride` apart one by one.
-    #[inline(always)]
-    fn add_squares(&mut self, cells: &[T::Bytes], count: usize, stride: usize, output: usize) {
-        let width = self.state.width();
-        let squares = &mut self.state.digits[output * width..(output + 1) * width][self.state.widths[0]..];
-        let low = self.state.exponent_min;
-        for at in 0..count {
-            let (mantissa, exponent) = decompose(T::read(cells[at * stride]).widen());
-            deposit_wide(squares, u128::from(mantissa) * u128::from(mantissa), 2 * (exponent - low));
+    /// The flag of zeros `stride` apart: whether one of them is positive.
+    fn flag_zeros(&mut self, cells: &[T::Bytes], count: usize, stride: usize, output: usize) {
+        if self.state.flags[output] & FLAG_NOT_NEGATIVE_ZERO == 0 {
+            let positive = (0..count).any(|at| T::read(cells[at * stride]).widen().to_bits() == 0);
+            self.state.flags[output] |= if positive { FLAG_NOT_NEGATIVE_ZERO } else { 0 };
         }
     }
 
-    /// Adds the counts of one lane, or of all.
+    /// The kernel to begin a piece with.
     #[inline(always)]
-    fn add_counts(&mut self, levels: Levels, counts: [i64; 4], output: usize) {
-        let width = self.state.width();
-        let digits = &mut self.state.digits[output * width..(output + 1) * width];
-        let (sum, squares) = digits.split_at_mut(self.state.widths[0]);
-        let low = self.state.exponent_min;
-        deposit(sum, counts[0].unsigned_abs(), counts[0] < 0, levels.scales[0] - 52 - low);
-        if DEEP {
-            deposit(sum, counts[1].unsigned_abs(), counts[1] < 0, levels.scales[1] - 52 - low);
+    fn first_tier(&mut self) -> u8 {
+        let mood = &mut self.state.windows.mood;
+        if mood.pieces == 0 {
+            return 0;
         }
-        if SQUARES {
-            deposit(squares, counts[2].unsigned_abs(), counts[2] < 0, levels.scales[2] - 52 - 2 * low);
-            deposit(squares, counts[3].unsigned_abs(), counts[3] < 0, levels.scales[3] - 52 - 2 * low);
+        mood.pieces -= 1;
+        mood.tier
+    }
+
+    /// Moves the window of `output` to where elements that end at `end` belong, if it is not there. Whether it moved.
+    fn refit(&mut self, output: usize, end: i32, scale: i32, bad: bool) -> bool {
+        let [lowest, highest] = self.state.windows.extent.scales;
+        if end == END_ZERO || end == END_SPECIAL || end > highest {
+            return false;
         }
-        self.state.flags[output] |= FLAG_NOT_NEGATIVE_ZERO;
+        let fitting = (end + 1).clamp(lowest, highest);
+        if !(end > scale || bad && fitting < scale) {
+            return false;
+        }
+        self.state.empty_window(output);
+        self.state.windows.scales[output] = fitting as i16;
+        self.state.windows.hint = fitting as i16;
+        true
+    }
+
+    /// One output's share of a piece into its window, if it is exact there; whether it was.
+    #[inline(always)]
+    fn settle_one(&mut self, output: usize, scale: i32, end: i32, bad: u64, counts: [i64; COUNTS]) -> bool {
+        if bad != 0 || end > scale {
+            return false;
+        }
+        if end != END_ZERO {
+            self.state.flags[output] |= FLAG_NOT_NEGATIVE_ZERO;
+            self.state.windows.scales[output] = scale as i16;
+            self.state.windows.add(output, counts);
+        }
+        true
     }
 
     #[inline(always)]
-    fn piece_of_run(&mut self, cells: &[T::Bytes], output: usize) {
-        let mut scan = Scan { largest: [0; LANES] };
-        fold_run::<T, _>(&mut scan, cells);
-        let largest = scan.over_all();
-        let levels = if largest == 0 { None } else { Levels::new::<T>(largest) };
-        let Some(levels) = levels else { return self.add_each(cells, cells.len(), 1, output) };
-        let mut extract = Extract::<DEEP, SQUARES>::new(levels);
-        fold_run::<T, _>(&mut extract, cells);
-        let (mut counts, mut remainders) = ([0_i64; 4], 0);
-        for lane in 0..LANES {
-            for level in 0..4 {
-                counts[level] = counts[level].wrapping_add(extract.count(level, lane));
+    fn piece_of_run<const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(&mut self, cells: &[T::Bytes], output: usize) {
+        let first = self.first_tier();
+        let (mut tier, mut moved) = (first, false);
+        while tier < TIERS {
+            let scale = self.state.windows.scale(output);
+            let found = if tier == 0 { fold_run::<T, L, A>(cells, scale) } else { fold_run::<T, L, B>(cells, scale) };
+            let Outcome { ends: [end], bad: [bad], counts } = found;
+            if self.settle_one(output, scale, end, bad, counts.map(|[count]| count)) {
+                if end == END_ZERO {
+                    self.flag_zeros(cells, cells.len(), 1, output);
+                }
+                break;
             }
-            remainders |= extract.remainders[lane];
-        }
-        if remainders << 1 != 0 {
-            return self.add_each(cells, cells.len(), 1, output);
-        }
-        self.add_counts(levels, counts, output);
-        if WIDE {
-            self.add_squares(cells, cells.len(), 1, output);
-        }
-    }
-
-    #[inline(always)]
-    fn piece_of_strip(&mut self, cells: &[T::Bytes], rows: Rows, strip: Columns) {
-        let mut scan = Scan { largest: [0; LANES] };
-        fold_strip::<T, _>(&mut scan, cells, rows, strip.count);
-        let Some(levels) = Levels::new::<T>(scan.over_all()) else {
-            for lane in 0..strip.count {
-                self.add_each(&cells[lane..], rows.count, rows.stride, strip.output(lane));
-            }
-            return;
-        };
-        let mut extract = Extract::<DEEP, SQUARES>::new(levels);
-        fold_strip::<T, _>(&mut extract, cells, rows, strip.count);
-        for lane in 0..strip.count {
-            let output = strip.output(lane);
-            if scan.largest[lane] == 0 || !extract.exact(lane) {
-                self.add_each(&cells[lane..], rows.count, rows.stride, output);
+            if !moved && self.refit(output, end, scale, bad != 0) {
+                moved = true;
                 continue;
             }
-            let counts = [extract.count(0, lane), extract.count(1, lane), extract.count(2, lane), extract.count(3, lane)];
-            self.add_counts(levels, counts, output);
-            if WIDE {
-                self.add_squares(&cells[lane..], rows.count, rows.stride, output);
+            tier += 1;
+        }
+        if tier == TIERS {
+            self.add_each(cells, cells.len(), 1, output);
+        }
+        if tier != first {
+            self.state.windows.mood = Mood { tier, pieces: MOOD_PIECES };
+        }
+    }
+
+    /// The scales of a strip's windows.
+    #[inline(always)]
+    fn scales<const L: usize>(&self, columns: Columns) -> [i32; L] {
+        let windows = &self.state.windows;
+        let mut scales = [i32::from(windows.hint); L];
+        if let Some(of) = windows.scales.get(columns.first..).and_then(|rest| rest.first_chunk::<L>())
+            && columns.step == 1
+            && columns.count == L
+        {
+            for lane in 0..L {
+                scales[lane] = i32::from(if of[lane] == UNSET { windows.hint } else { of[lane] });
             }
+        } else {
+            for lane in 0..columns.count {
+                scales[lane] = windows.scale(columns.output(lane));
+            }
+        }
+        scales
+    }
+
+    #[inline(always)]
+    fn piece_of_strip<const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(&mut self, strip: Strip<'_, T::Bytes>) {
+        let first = self.first_tier();
+        let (mut tier, mut moved) = (first, false);
+        let mut open = u32::MAX >> (32 - strip.columns.count);
+        while tier < TIERS {
+            let scales = self.scales::<L>(strip.columns);
+            let found = if tier == 0 { fold_strip::<T, L, A>(strip, &scales) } else { fold_strip::<T, L, B>(strip, &scales) };
+            if strip.columns.count == L && strip.columns.step == 1 && open.count_ones() == L as u32 && all_exact(&found, &scales) {
+                self.settle_lanes(strip, &scales, &found);
+                break;
+            }
+            open = self.settle_open(strip, &scales, &found, open);
+            if open == 0 {
+                break;
+            }
+            if !moved {
+                moved = true;
+                if self.refit_open(strip, &scales, &found, open) {
+                    continue;
+                }
+            }
+            tier += 1;
+            if open.count_ones() as usize > L / 2 && tier != first {
+                self.state.windows.mood = Mood { tier, pieces: MOOD_PIECES };
+            }
+        }
+        if tier == TIERS {
+            self.add_open(strip, open);
+        }
+    }
+
+    /// Adds every lane of a strip of neighbouring outputs to its window.
+    #[inline(always)]
+    fn settle_lanes<const L: usize>(&mut self, strip: Strip<'_, T::Bytes>, scales: &[i32; L], found: &Outcome<L>) {
+        let first = strip.columns.first;
+        let windows = &mut self.state.windows;
+        windows.add_lanes(first, &found.counts);
+        let (Some(of), Some(flags)) = (windows.scales[first..].first_chunk_mut::<L>(), self.state.flags[first..].first_chunk_mut::<L>())
+        else {
+            return;
+        };
+        let mut zeros = false;
+        for lane in 0..L {
+            of[lane] = scales[lane] as i16;
+            flags[lane] |= if found.ends[lane] == END_ZERO { 0 } else { FLAG_NOT_NEGATIVE_ZERO };
+            zeros |= flags[lane] & FLAG_NOT_NEGATIVE_ZERO == 0;
+        }
+        if zeros {
+            for lane in 0..L {
+                self.flag_zeros(&strip.cells[lane..], strip.rows.count, strip.rows.stride, first + lane);
+            }
+        }
+    }
+
+    /// Adds the open lanes that are exact to their windows; gives those that stay open.
+    fn settle_open<const L: usize>(&mut self, strip: Strip<'_, T::Bytes>, scales: &[i32; L], found: &Outcome<L>, open: u32) -> u32 {
+        let mut left = open;
+        for lane in (0..L).filter(|lane| open >> lane & 1 == 1) {
+            let output = strip.columns.output(lane);
+            if self.settle_one(output, scales[lane], found.ends[lane], found.bad[lane], found.counts.map(|counts| counts[lane])) {
+                left &= !(1 << lane);
+                if found.ends[lane] == END_ZERO {
+                    self.flag_zeros(&strip.cells[lane..], strip.rows.count, strip.rows.stride, output);
+                }
+            }
+        }
+        left
+    }
+
+    /// Moves the windows of the open lanes where they should be elsewhere; whether any moved.
+    fn refit_open<const L: usize>(&mut self, strip: Strip<'_, T::Bytes>, scales: &[i32; L], found: &Outcome<L>, open: u32) -> bool {
+        let mut any = false;
+        for lane in (0..L).filter(|lane| open >> lane & 1 == 1) {
+            any |= self.refit(strip.columns.output(lane), found.ends[lane], scales[lane], found.bad[lane] != 0);
+        }
+        any
+    }
+
+    /// Adds the elements of the open lanes one by one.
+    fn add_open(&mut self, strip: Strip<'_, T::Bytes>, open: u32) {
+        for lane in (0..strip.columns.count).filter(|lane| open >> lane & 1 == 1) {
+            self.add_each(&strip.cells[lane..], strip.rows.count, strip.rows.stride, strip.columns.output(lane));
+        }
+    }
+
+    #[inline(always)]
+    fn strips<const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
+        let mut row = 0;
+        while row < rows.count {
+            let piece = Rows { count: ROWS_MAX.min(rows.count - row), ..rows };
+            let mut first = 0;
+            while first < columns.count {
+                let part = columns.part(first, L.min(columns.count - first));
+                self.piece_of_strip::<L, A, B>(Strip { cells: &cells[row * rows.stride + first..], rows: piece, columns: part });
+                first += L;
+            }
+            row += ROWS_MAX;
         }
     }
 }
 
-impl<T: Float, const DEEP: bool, const SQUARES: bool, const WIDE: bool> Absorb<T::Bytes> for Target<'_, T, DEEP, SQUARES, WIDE> {
+/// Whether every lane is exact in a window of its scale.
+#[inline(always)]
+fn all_exact<const L: usize>(found: &Outcome<L>, scales: &[i32; L]) -> bool {
+    let mut fail = 0;
+    for lane in 0..L {
+        fail |= found.bad[lane] | u64::from(found.ends[lane] > scales[lane]);
+    }
+    fail == 0
+}
+
+impl<T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, MOMENTS> {
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
         self.state.counts[output] += cells.len() as u64;
-        if cells.len() < EXTRACT_MIN {
+        if cells.len() < RUN_MIN {
             return self.add_each(cells, cells.len(), 1, output);
         }
         for piece in cells.chunks(PIECE) {
-            self.piece_of_run(piece, output);
+            match (T::SQUARE_IS_F64, MOMENTS) {
+                (true, false) => {
+                    self.piece_of_run::<NARROW, Plain<NARROW, false>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(piece, output);
+                }
+                (true, true) => {
+                    self.piece_of_run::<NARROW, Plain<NARROW, true>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(piece, output);
+                }
+                (false, false) => {
+                    self.piece_of_run::<WIDE, Levels<WIDE, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 3, 0, WIDE_HEADROOM>>(piece, output);
+                }
+                (false, true) => self.piece_of_run::<WIDE, Chunks<WIDE, 3>, Chunks<WIDE, 4>>(piece, output),
+            }
         }
     }
 
@@ -282,22 +378,15 @@ impl<T: Float, const DEEP: bool, const SQUARES: bool, const WIDE: bool> Absorb<T
         for column in 0..columns.count {
             self.state.counts[columns.output(column)] += rows.count as u64;
         }
-        if rows.count < EXTRACT_MIN {
-            for column in 0..columns.count {
-                self.add_each(&cells[column..], rows.count, rows.stride, columns.output(column));
+        match (T::SQUARE_IS_F64, MOMENTS) {
+            (true, false) => {
+                self.strips::<NARROW, Plain<NARROW, false>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(cells, rows, columns);
             }
-            return;
-        }
-        let mut row = 0;
-        while row < rows.count {
-            let piece = Rows { count: PIECE.min(rows.count - row), ..rows };
-            let mut first = 0;
-            while first < columns.count {
-                let strip = columns.part(first, LANES.min(columns.count - first));
-                self.piece_of_strip(&cells[row * rows.stride + first..], piece, strip);
-                first += LANES;
+            (true, true) => self.strips::<NARROW, Plain<NARROW, true>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(cells, rows, columns),
+            (false, false) => {
+                self.strips::<WIDE, Levels<WIDE, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 3, 0, WIDE_HEADROOM>>(cells, rows, columns);
             }
-            row += PIECE;
+            (false, true) => self.strips::<WIDE, Chunks<WIDE, 3>, Chunks<WIDE, 4>>(cells, rows, columns),
         }
     }
 }

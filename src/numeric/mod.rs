@@ -21,6 +21,7 @@ mod big;
 mod compensated;
 mod element;
 mod exact;
+mod extract;
 mod finish;
 mod lanes;
 mod memory;
@@ -30,6 +31,7 @@ mod serialise;
 mod superaccumulator;
 mod truth;
 mod whole;
+mod window;
 
 #[cfg(test)]
 mod tests;

@@ -205,6 +205,7 @@ fn read_accumulator(reader: &mut Reader<'_>) -> Option<Accumulator> {
 
 fn read_exact(reader: &mut Reader<'_>, state: &mut Superaccumulator) -> Option<()> {
     let width = state.width();
+    state.pending = 1; // the digits are not empty
     for at in 0..state.counts.len() {
         state.counts[at] = u64::from_le_bytes(reader.take()?);
         [state.flags[at]] = reader.take()?;
