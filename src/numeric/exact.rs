@@ -7,12 +7,14 @@
 
 use super::axes::{Absorb, Columns, Rows};
 use super::element::Float;
-use super::extract::{Chunks, END_SPECIAL, END_ZERO, Kernel, Levels, NARROW_HEADROOM, Outcome, Plain, ROWS_MAX};
+use super::extract::{
+    BLOCK, Chunks, END_SPECIAL, END_ZERO, Kernel, Levels, NARROW_HEADROOM, Outcome, PaddedRow, Plain, ROWS_MAX, TileBlock,
+};
 use super::round::decompose;
 use super::superaccumulator::{
     FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator, deposit, deposit_wide,
 };
-use super::window::{COUNTS, Extent, Mood, UNSET};
+use super::window::{COUNTS, Extent, Mood, SUM_COUNTS, UNSET};
 use std::marker::PhantomData;
 
 /// Elements of a run per piece.
@@ -23,9 +25,13 @@ const RUN_MIN: usize = 4;
 const MOOD_PIECES: u8 = 15;
 /// Kernels before elements are added one by one.
 const TIERS: u8 = 2;
-/// Lanes of the kernels for narrow elements and for f64.
+/// Lanes of the kernels for narrow elements and for f64: a line of memory.
 const NARROW: usize = 16;
 const WIDE: usize = 8;
+/// Columns that are folded side by side where there are as many: memory is read in its own order then.
+const PANEL: usize = 64;
+/// As [`PANEL`]: what the kernel keeps for each has to fit the first cache.
+const PANEL_CHUNKS: usize = 32;
 /// [`Extent::headroom`] for f64.
 const WIDE_HEADROOM: i32 = 2;
 
@@ -52,69 +58,94 @@ struct Strip<'c, B> {
     columns: Columns,
 }
 
+/// A row of fewer elements than lanes.
 #[inline(always)]
-fn read_row<T: Float, const L: usize>(cells: &[T::Bytes; L]) -> [T; L] {
+fn padded<T: Float, const L: usize>(cells: &[T::Bytes]) -> PaddedRow<T, L> {
     let mut row = [T::PAD; L];
-    for lane in 0..L {
-        row[lane] = T::read(cells[lane]);
+    for (element, cell) in row.iter_mut().zip(cells) {
+        *element = T::read(*cell);
     }
-    row
+    PaddedRow(row)
 }
 
-#[inline(always)]
-fn read_part<T: Float, const L: usize>(cells: &[T::Bytes]) -> [T; L] {
-    let mut row = [T::PAD; L];
-    for (lane, cell) in row.iter_mut().zip(cells) {
-        *lane = T::read(*cell);
-    }
-    row
+/// What a run adds to one window.
+struct Total {
+    end: i32,
+    bad: u64,
+    counts: [i64; COUNTS],
 }
 
 /// Folds a run into what it adds to one window of scale `scale`.
 #[inline(always)]
-fn fold_run<T: Float, const L: usize, K: Kernel<T, L>>(cells: &[T::Bytes], scale: i32) -> Outcome<1> {
-    let mut kernel = K::new(&[scale; L]);
-    let (rows, rest) = cells.as_chunks::<L>();
-    for row in rows {
-        kernel.step(&read_row::<T, L>(row));
+fn fold_run<T: Float, const L: usize, K: Kernel<T, L>>(cells: &[T::Bytes], scale: i32) -> Total {
+    let mut kernel = K::EMPTY;
+    kernel.begin(&[scale; L]);
+    let (rows, tail) = cells.as_chunks::<L>();
+    let (blocks, rest) = rows.as_chunks::<BLOCK>();
+    for block in blocks {
+        kernel.step(&TileBlock::<T, L, BLOCK>(block.each_ref()));
     }
-    let mut count = rows.len() as u64;
-    if !rest.is_empty() {
-        kernel.step(&read_part::<T, L>(rest));
-        count += 1;
+    for row in rest {
+        kernel.step(&TileBlock::<T, L, 1>([row]));
     }
-    let lanes = kernel.outcome(count);
-    let mut total = Outcome { ends: [END_ZERO], bad: [0], counts: [[0]; COUNTS] };
+    if !tail.is_empty() {
+        kernel.step(&padded::<T, L>(tail));
+    }
+    let mut lanes = Outcome::<L>::EMPTY;
+    kernel.end((rows.len() + usize::from(!tail.is_empty())) as u64, &mut lanes);
+    let mut total = Total { end: END_ZERO, bad: 0, counts: [0; COUNTS] };
     for lane in 0..L {
-        total.ends[0] = total.ends[0].max(lanes.ends[lane]);
-        total.bad[0] |= lanes.bad[lane];
+        total.end = total.end.max(lanes.ends[lane]);
+    }
+    for lane in 0..L {
+        total.bad |= lanes.bad[lane];
     }
     for at in 0..COUNTS {
-        for lane in 0..L {
-            // Counts that are not exact may be anything.
-            total.counts[at][0] = total.counts[at][0].wrapping_add(lanes.counts[at][lane]);
+        let counted = if at < SUM_COUNTS { at < K::COUNTED[0] } else { at - SUM_COUNTS < K::COUNTED[1] };
+        if counted {
+            for lane in 0..L {
+                // Counts that are not exact may be anything.
+                total.counts[at] = total.counts[at].wrapping_add(lanes.counts[at][lane]);
+            }
         }
     }
     total
 }
 
+/// The `L` cells from `at` on, which are there.
+#[inline(always)]
+fn row_at<B, const L: usize>(cells: &[B], at: usize) -> &[B; L] {
+    cells[at..].first_chunk::<L>().expect("a strip lies within its tile")
+}
+
+/// Folds rows of `L` columns.
+#[inline(always)]
+fn fold_rows<T: Float, const L: usize, K: Kernel<T, L>>(kernel: &mut K, cells: &[T::Bytes], rows: Rows) {
+    let Rows { count, stride } = rows;
+    let mut row = 0;
+    while row + BLOCK <= count {
+        kernel.step(&TileBlock::<T, L, BLOCK>(std::array::from_fn(|at| row_at(cells, (row + at) * stride))));
+        row += BLOCK;
+    }
+    while row < count {
+        kernel.step(&TileBlock::<T, L, 1>([row_at(cells, row * stride)]));
+        row += 1;
+    }
+}
+
 /// Folds a strip into what its columns add to windows of scales `scales`.
 #[inline(always)]
-fn fold_strip<T: Float, const L: usize, K: Kernel<T, L>>(strip: Strip<'_, T::Bytes>, scales: &[i32; L]) -> Outcome<L> {
-    let mut kernel = K::new(scales);
-    let Rows { count, stride } = strip.rows;
+fn fold_strip<T: Float, const L: usize, K: Kernel<T, L>>(strip: Strip<'_, T::Bytes>, scales: &[i32; L], found: &mut Outcome<L>) {
+    let mut kernel = K::EMPTY;
+    kernel.begin(scales);
     if strip.columns.count == L {
-        for row in 0..count {
-            if let Some(cells) = strip.cells[row * stride..].first_chunk::<L>() {
-                kernel.step(&read_row::<T, L>(cells));
-            }
-        }
+        fold_rows::<T, L, K>(&mut kernel, strip.cells, strip.rows);
     } else {
-        for row in 0..count {
-            kernel.step(&read_part::<T, L>(&strip.cells[row * stride..][..strip.columns.count]));
+        for row in 0..strip.rows.count {
+            kernel.step(&padded::<T, L>(&strip.cells[row * strip.rows.stride..][..strip.columns.count]));
         }
     }
-    kernel.outcome(count as u64)
+    kernel.end(strip.rows.count as u64, found);
 }
 
 impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
@@ -197,8 +228,8 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         while tier < TIERS {
             let scale = self.state.windows.scale(output);
             let found = if tier == 0 { fold_run::<T, L, A>(cells, scale) } else { fold_run::<T, L, B>(cells, scale) };
-            let Outcome { ends: [end], bad: [bad], counts } = found;
-            if self.settle_one(output, scale, end, bad, counts.map(|[count]| count)) {
+            let Total { end, bad, counts } = found;
+            if self.settle_one(output, scale, end, bad, counts) {
                 if end == END_ZERO {
                     self.flag_zeros(cells, cells.len(), 1, output);
                 }
@@ -223,12 +254,9 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
     fn scales<const L: usize>(&self, columns: Columns) -> [i32; L] {
         let windows = &self.state.windows;
         let mut scales = [i32::from(windows.hint); L];
-        if let Some(of) = windows.scales.get(columns.first..).and_then(|rest| rest.first_chunk::<L>())
-            && columns.step == 1
-            && columns.count == L
-        {
-            for lane in 0..L {
-                scales[lane] = i32::from(if of[lane] == UNSET { windows.hint } else { of[lane] });
+        if columns.step == 1 {
+            for (scale, of) in scales.iter_mut().zip(&windows.scales[columns.first..columns.first + columns.count]) {
+                *scale = i32::from(if *of == UNSET { windows.hint } else { *of });
             }
         } else {
             for lane in 0..columns.count {
@@ -238,6 +266,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         scales
     }
 
+    /// A strip by itself.
     #[inline(always)]
     fn piece_of_strip<const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(&mut self, strip: Strip<'_, T::Bytes>) {
         let first = self.first_tier();
@@ -245,9 +274,14 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         let mut open = u32::MAX >> (32 - strip.columns.count);
         while tier < TIERS {
             let scales = self.scales::<L>(strip.columns);
-            let found = if tier == 0 { fold_strip::<T, L, A>(strip, &scales) } else { fold_strip::<T, L, B>(strip, &scales) };
-            if strip.columns.count == L && strip.columns.step == 1 && open.count_ones() == L as u32 && all_exact(&found, &scales) {
-                self.settle_lanes(strip, &scales, &found);
+            let mut found = Outcome::EMPTY;
+            if tier == 0 {
+                fold_strip::<T, L, A>(strip, &scales, &mut found);
+            } else {
+                fold_strip::<T, L, B>(strip, &scales, &mut found);
+            }
+            let counted = if tier == 0 { A::COUNTED } else { B::COUNTED };
+            if open == u32::MAX >> (32 - L) && self.settle_lanes(strip, &scales, &found, counted) {
                 break;
             }
             open = self.settle_open(strip, &scales, &found, open);
@@ -261,7 +295,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
                 }
             }
             tier += 1;
-            if open.count_ones() as usize > L / 2 && tier != first {
+            if open.count_ones() as usize > strip.columns.count / 2 && tier != first {
                 self.state.windows.mood = Mood { tier, pieces: MOOD_PIECES };
             }
         }
@@ -270,25 +304,55 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         }
     }
 
-    /// Adds every lane of a strip of neighbouring outputs to its window.
+    /// Many columns side by side, with the first kernel; whether all of them were exact.
     #[inline(always)]
-    fn settle_lanes<const L: usize>(&mut self, strip: Strip<'_, T::Bytes>, scales: &[i32; L], found: &Outcome<L>) {
-        let first = strip.columns.first;
-        let windows = &mut self.state.windows;
-        windows.add_lanes(first, &found.counts);
-        let (Some(of), Some(flags)) = (windows.scales[first..].first_chunk_mut::<L>(), self.state.flags[first..].first_chunk_mut::<L>())
-        else {
-            return;
-        };
-        let mut zeros = false;
-        for lane in 0..L {
-            of[lane] = scales[lane] as i16;
-            flags[lane] |= if found.ends[lane] == END_ZERO { 0 } else { FLAG_NOT_NEGATIVE_ZERO };
-            zeros |= flags[lane] & FLAG_NOT_NEGATIVE_ZERO == 0;
+    fn piece_of_panel<const P: usize, W: Kernel<T, P>>(&mut self, panel: Strip<'_, T::Bytes>) -> bool {
+        if self.state.windows.mood.pieces > 0 {
+            return false;
         }
-        if zeros {
+        let scales = self.scales::<P>(panel.columns);
+        let mut kernel = W::EMPTY;
+        kernel.begin(&scales);
+        fold_rows::<T, P, W>(&mut kernel, panel.cells, panel.rows);
+        let mut found = Outcome::EMPTY;
+        kernel.end(panel.rows.count as u64, &mut found);
+        self.settle_lanes(panel, &scales, &found, W::COUNTED)
+    }
+
+    /// Adds every lane of a strip of neighbouring outputs to its window, if all are exact there; whether they were.
+    #[inline(always)]
+    fn settle_lanes<const L: usize>(
+        &mut self,
+        strip: Strip<'_, T::Bytes>,
+        scales: &[i32; L],
+        found: &Outcome<L>,
+        counted: [usize; 2],
+    ) -> bool {
+        let (first, windows) = (strip.columns.first, &mut self.state.windows);
+        if strip.columns.step != 1 || !all_exact(found, scales) {
+            return false;
+        }
+        windows.add_lanes(first, &found.counts, counted);
+        let of = &mut windows.scales[first..first + L];
+        if of.iter().fold(0, |unset, scale| unset | u16::from(*scale == UNSET)) != 0 {
             for lane in 0..L {
-                self.flag_zeros(&strip.cells[lane..], strip.rows.count, strip.rows.stride, first + lane);
+                of[lane] = scales[lane] as i16;
+            }
+        }
+        let flags = &mut self.state.flags[first..first + L];
+        if flags.iter().fold(0, |unset, flags| unset | !flags & FLAG_NOT_NEGATIVE_ZERO) != 0 {
+            self.flag_lanes(strip, found.ends);
+        }
+        true
+    }
+
+    /// Flags the lanes that are not all negative zeros.
+    fn flag_lanes<const L: usize>(&mut self, strip: Strip<'_, T::Bytes>, ends: [i32; L]) {
+        for (lane, end) in ends.into_iter().enumerate() {
+            if end == END_ZERO {
+                self.flag_zeros(&strip.cells[lane..], strip.rows.count, strip.rows.stride, strip.columns.output(lane));
+            } else {
+                self.state.flags[strip.columns.output(lane)] |= FLAG_NOT_NEGATIVE_ZERO;
             }
         }
     }
@@ -325,15 +389,28 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
     }
 
     #[inline(always)]
-    fn strips<const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
+    fn strips<const P: usize, const L: usize, W: Kernel<T, P>, A: Kernel<T, L>, B: Kernel<T, L>>(
+        &mut self,
+        cells: &[T::Bytes], rows: Rows, columns: Columns) {
         let mut row = 0;
         while row < rows.count {
             let piece = Rows { count: ROWS_MAX.min(rows.count - row), ..rows };
             let mut first = 0;
             while first < columns.count {
-                let part = columns.part(first, L.min(columns.count - first));
-                self.piece_of_strip::<L, A, B>(Strip { cells: &cells[row * rows.stride + first..], rows: piece, columns: part });
-                first += L;
+                let left = columns.count - first;
+                let cells = &cells[row * rows.stride + first..];
+                let strip = |from: usize, count| Strip { cells: &cells[from..], rows: piece, columns: columns.part(first + from, count) };
+                if left >= P {
+                    if !self.piece_of_panel::<P, W>(strip(0, P)) {
+                        for from in (0..P).step_by(L) {
+                            self.piece_of_strip::<L, A, B>(strip(from, L));
+                        }
+                    }
+                    first += P;
+                } else {
+                    self.piece_of_strip::<L, A, B>(strip(0, left.min(L)));
+                    first += L;
+                }
             }
             row += ROWS_MAX;
         }
@@ -375,18 +452,24 @@ impl<T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, MOMENTS> 
 
     #[inline(always)]
     fn columns(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
-        for column in 0..columns.count {
-            self.state.counts[columns.output(column)] += rows.count as u64;
+        if columns.step == 1 {
+            for count in &mut self.state.counts[columns.first..columns.first + columns.count] {
+                *count += rows.count as u64;
+            }
+        } else {
+            for column in 0..columns.count {
+                self.state.counts[columns.output(column)] += rows.count as u64;
+            }
         }
         match (T::SQUARE_IS_F64, MOMENTS) {
             (true, false) => {
-                self.strips::<NARROW, Plain<NARROW, false>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(cells, rows, columns);
+                self.strips::<PANEL, NARROW, Plain<PANEL, false>, Plain<NARROW, false>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(cells, rows, columns);
             }
-            (true, true) => self.strips::<NARROW, Plain<NARROW, true>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(cells, rows, columns),
+            (true, true) => self.strips::<PANEL, NARROW, Plain<PANEL, true>, Plain<NARROW, true>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(cells, rows, columns),
             (false, false) => {
-                self.strips::<WIDE, Levels<WIDE, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 3, 0, WIDE_HEADROOM>>(cells, rows, columns);
+                self.strips::<PANEL, WIDE, Levels<PANEL, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 3, 0, WIDE_HEADROOM>>(cells, rows, columns);
             }
-            (false, true) => self.strips::<WIDE, Chunks<WIDE, 3>, Chunks<WIDE, 4>>(cells, rows, columns),
+            (false, true) => self.strips::<PANEL_CHUNKS, WIDE, Chunks<PANEL_CHUNKS, 3>, Chunks<WIDE, 3>, Chunks<WIDE, 4>>(cells, rows, columns),
         }
     }
 }

@@ -14,6 +14,7 @@
 //! All require the elements to be below two to the scale of the window, which `ends` tells.
 
 use super::element::Float;
+use super::lanes::Cell;
 use super::window::{COUNTS, SUM_COUNTS};
 
 /// Most rows of one fold: with them no count leaves an i64 and no sum of counts does.
@@ -29,18 +30,63 @@ pub(super) struct Outcome<const L: usize> {
     pub ends: [i32; L],
     /// Not zero where the counts are not the exact sum.
     pub bad: [u64; L],
-    /// What to add to the second and later digits of the window: three of the sum, four of the squares.
+    /// What to add to the second and later digits of the window: three of the sum, four of the squares. Those that the
+    /// kernel does not give are 0.
     pub counts: [[i64; L]; COUNTS],
 }
 
-/// A fold over rows of elements.
-pub(super) trait Kernel<T, const L: usize> {
-    /// For windows of these scales.
-    fn new(scales: &[i32; L]) -> Self;
-    /// Takes one row.
-    fn step(&mut self, row: &[T; L]);
-    /// What `rows` rows came to.
-    fn outcome(&self, rows: u64) -> Outcome<L>;
+impl<const L: usize> Outcome<L> {
+    pub(super) const EMPTY: Self = Self { ends: [0; L], bad: [0; L], counts: [[0; L]; COUNTS] };
+}
+
+/// Rows that a kernel takes at once where there are as many. The loop over the lanes is the one that becomes vectors: with
+/// several rows in its body the compiler does not unroll it, and sums stay in registers for those.
+pub(super) const BLOCK: usize = 8;
+
+/// Rows of elements.
+pub(super) trait Block<T> {
+    /// Number of rows.
+    const ROWS: usize;
+    /// The element of a row and a lane.
+    fn at(&self, row: usize, lane: usize) -> T;
+}
+
+/// Rows of a tile.
+pub(super) struct TileBlock<'c, T: Cell, const L: usize, const R: usize>(pub [&'c [T::Bytes; L]; R]);
+
+impl<T: Cell, const L: usize, const R: usize> Block<T> for TileBlock<'_, T, L, R> {
+    const ROWS: usize = R;
+
+    #[inline(always)]
+    fn at(&self, row: usize, lane: usize) -> T {
+        T::read(self.0[row][lane])
+    }
+}
+
+/// A row that the tile has not all of, padded.
+pub(super) struct PaddedRow<T, const L: usize>(pub [T; L]);
+
+impl<T: Cell, const L: usize> Block<T> for PaddedRow<T, L> {
+    const ROWS: usize = 1;
+
+    #[inline(always)]
+    fn at(&self, _row: usize, lane: usize) -> T {
+        self.0[lane]
+    }
+}
+
+/// A fold over blocks of rows.
+pub(super) trait Kernel<T, const L: usize>: Sized {
+    /// One that has not begun.
+    const EMPTY: Self;
+    /// How many counts of a sum it gives, and of the squares.
+    const COUNTED: [usize; 2];
+    /// Begins, for windows of these scales.
+    fn begin(&mut self, scales: &[i32; L]);
+    /// Takes one block.
+    fn step<B: Block<T>>(&mut self, block: &B);
+    /// What `rows` rows came to. Sets the counts that it gives.
+    fn end(&self, rows: u64, found: &mut Outcome<L>);
 }
 
 /// `1.5 * 2^exponent`, or a NaN, which spoils what it touches, if that is not a normal number.
@@ -51,18 +97,23 @@ fn sigma(exponent: i32) -> f64 {
 }
 
 #[inline(always)]
-fn sigmas<const L: usize>(scales: &[i32; L], exponent: impl Fn(i32) -> i32) -> [f64; L] {
-    let mut made = [0.0; L];
+fn set_sigmas<const L: usize>(sigmas: &mut [f64; L], scales: &[i32; L], exponent: impl Fn(i32) -> i32) {
     for lane in 0..L {
-        made[lane] = sigma(exponent(scales[lane]));
+        sigmas[lane] = sigma(exponent(scales[lane]));
     }
-    made
 }
 
 /// The counts that `sum`, the bits of `rows` numbers around `sigma`, comes to.
 #[inline(always)]
 fn count(sum: u64, rows: u64, sigma: f64) -> i64 {
     sum.wrapping_sub(rows.wrapping_mul(sigma.to_bits())) as i64
+}
+
+/// The larger magnitude, or the first of a NaN.
+#[inline(always)]
+fn larger(largest: f64, value: f64) -> f64 {
+    let magnitude = value.abs();
+    if magnitude > largest { magnitude } else { largest }
 }
 
 /// Where magnitudes end, from the bits of the largest.
@@ -105,43 +156,59 @@ pub(super) struct Plain<const L: usize, const SQUARES: bool> {
 pub(super) const NARROW_HEADROOM: i32 = 14;
 
 impl<T: Float, const L: usize, const SQUARES: bool> Kernel<T, L> for Plain<L, SQUARES> {
+    const COUNTED: [usize; 2] = [2, if SQUARES { 2 } else { 0 }];
+
+    const EMPTY: Self = Self {
+        scales: [0; L],
+        sigmas: [0.0; L],
+        largest: [0; L],
+        smallest: [0; L],
+        sums: [0.0; L],
+        squares: [0; L],
+        rests: [0.0; L],
+    };
+
     #[inline(always)]
-    fn new(scales: &[i32; L]) -> Self {
-        Self {
-            scales: *scales,
-            sigmas: sigmas(scales, |scale| 2 * scale + 4),
-            largest: [0; L],
-            smallest: [u32::MAX; L],
-            sums: [0.0; L],
-            squares: [0; L],
-            rests: [0.0; L],
+    fn begin(&mut self, scales: &[i32; L]) {
+        self.scales = *scales;
+        (self.largest, self.smallest, self.sums) = ([0; L], [u32::MAX; L], [0.0; L]);
+        if SQUARES {
+            set_sigmas(&mut self.sigmas, scales, |scale| 2 * scale + 4);
+            (self.squares, self.rests) = ([0; L], [0.0; L]);
         }
     }
 
     #[inline(always)]
-    fn step(&mut self, row: &[T; L]) {
+    fn step<B: Block<T>>(&mut self, block: &B) {
         for lane in 0..L {
-            let magnitude = row[lane].magnitude_bits();
-            self.largest[lane] = self.largest[lane].max(magnitude);
-            // Zeros become the largest.
-            self.smallest[lane] = self.smallest[lane].min(magnitude.wrapping_sub(1));
-        }
-        for lane in 0..L {
-            let value = row[lane].widen();
-            self.sums[lane] += value;
+            let (mut largest, mut smallest, mut sum) = (self.largest[lane], self.smallest[lane], self.sums[lane]);
+            let (mut squares, mut rest, sigma) = if SQUARES { (self.squares[lane], self.rests[lane], self.sigmas[lane]) } else { (0, 0.0, 0.0) };
+            for row in 0..B::ROWS {
+                let element = block.at(row, lane);
+                let magnitude = element.magnitude_bits();
+                largest = largest.max(magnitude);
+                // Zeros become the largest.
+                smallest = smallest.min(magnitude.wrapping_sub(1));
+                let value = element.widen();
+                sum += value;
+                if SQUARES {
+                    let high = value.mul_add(value, sigma);
+                    squares = squares.wrapping_add(high.to_bits());
+                    rest += value.mul_add(value, sigma - high);
+                }
+            }
+            (self.largest[lane], self.smallest[lane], self.sums[lane]) = (largest, smallest, sum);
             if SQUARES {
-                let high = value.mul_add(value, self.sigmas[lane]);
-                self.squares[lane] = self.squares[lane].wrapping_add(high.to_bits());
-                self.rests[lane] += value.mul_add(value, self.sigmas[lane] - high);
+                (self.squares[lane], self.rests[lane]) = (squares, rest);
             }
         }
     }
 
     #[inline(always)]
-    fn outcome(&self, rows: u64) -> Outcome<L> {
-        let mut made = Outcome { ends: [0; L], bad: [0; L], counts: [[0; L]; COUNTS] };
+    fn end(&self, rows: u64, made: &mut Outcome<L>) {
         let rows_log2 = (u64::BITS - (rows - 1).leading_zeros()) as i32;
         for lane in 0..L {
+            let scale = self.scales[lane];
             let field = (self.largest[lane] >> T::MAGNITUDE_SHIFT) as i32;
             let lowest = ((self.smallest[lane].wrapping_add(1)) >> T::MAGNITUDE_SHIFT).max(1) as i32;
             let end = field.max(1) + T::EXPONENT_MIN + T::MAGNITUDE_SHIFT as i32;
@@ -150,25 +217,20 @@ impl<T: Float, const L: usize, const SQUARES: bool> Kernel<T, L> for Plain<L, SQ
             let low = lowest + T::EXPONENT_MIN - 1;
             let mut wide = end + rows_log2 > low + 53;
             if SQUARES {
-                wide |= 2 * self.scales[lane] + 4 - 106 + rows_log2 > 2 * low;
+                wide |= 2 * scale + 4 - 106 + rows_log2 > 2 * low;
             }
-            made.bad[lane] = u64::from(wide && self.largest[lane] != 0);
-        }
-        let first = sigmas(&self.scales, |scale| scale + NARROW_HEADROOM);
-        let second = sigmas(&self.scales, |scale| scale + NARROW_HEADROOM - 52);
-        let third = sigmas(&self.scales, |scale| 2 * scale + 4 - 52);
-        for lane in 0..L {
-            let (counts, rest) = two_levels(self.sums[lane], [first[lane], second[lane]]);
-            made.bad[lane] |= rest.to_bits() << 1;
+            let mut bad = u64::from(wide && self.largest[lane] != 0);
+            let (counts, rest) = two_levels(self.sums[lane], [sigma(scale + NARROW_HEADROOM), sigma(scale + NARROW_HEADROOM - 52)]);
+            bad |= rest.to_bits() << 1;
             [made.counts[0][lane], made.counts[1][lane]] = counts;
             if SQUARES {
-                let (counts, rest) = two_levels(self.rests[lane], [self.sigmas[lane], third[lane]]);
-                made.bad[lane] |= rest.to_bits() << 1;
+                let (counts, rest) = two_levels(self.rests[lane], [self.sigmas[lane], sigma(2 * scale + 4 - 52)]);
+                bad |= rest.to_bits() << 1;
                 made.counts[SUM_COUNTS][lane] = counts[0].wrapping_add(count(self.squares[lane], rows, self.sigmas[lane]));
                 made.counts[SUM_COUNTS + 1][lane] = counts[1];
             }
+            made.bad[lane] = bad;
         }
-        made
     }
 }
 
@@ -181,56 +243,72 @@ pub(super) struct Levels<const L: usize, const X: usize, const Q: usize, const H
 }
 
 impl<T: Float, const L: usize, const X: usize, const Q: usize, const HEADROOM: i32> Kernel<T, L> for Levels<L, X, Q, HEADROOM> {
+    const COUNTED: [usize; 2] = [X, Q];
+
+    const EMPTY: Self = Self { sigmas: [[0.0; L]; COUNTS], sums: [[0; L]; COUNTS], largest: [0.0; L], bad: [0; L] };
+
     #[inline(always)]
-    fn new(scales: &[i32; L]) -> Self {
-        let mut made = Self { sigmas: [[0.0; L]; COUNTS], sums: [[0; L]; COUNTS], largest: [0.0; L], bad: [0; L] };
+    fn begin(&mut self, scales: &[i32; L]) {
+        (self.largest, self.bad) = ([0.0; L], [0; L]);
         for level in 0..X {
-            made.sigmas[level] = sigmas(scales, |scale| scale + HEADROOM - 52 * level as i32);
+            set_sigmas(&mut self.sigmas[level], scales, |scale| scale + HEADROOM - 52 * level as i32);
+            self.sums[level] = [0; L];
         }
         for level in 0..Q {
-            made.sigmas[SUM_COUNTS + level] = sigmas(scales, |scale| 2 * scale + 4 - 52 * level as i32);
+            set_sigmas(&mut self.sigmas[SUM_COUNTS + level], scales, |scale| 2 * scale + 4 - 52 * level as i32);
+            self.sums[SUM_COUNTS + level] = [0; L];
         }
-        made
     }
 
     #[inline(always)]
-    fn step(&mut self, row: &[T; L]) {
+    fn step<B: Block<T>>(&mut self, block: &B) {
         for lane in 0..L {
-            let value = row[lane].widen();
-            let magnitude = value.abs();
-            self.largest[lane] = if magnitude > self.largest[lane] { magnitude } else { self.largest[lane] };
-            let mut rest = value;
-            for level in 0..X {
-                let high = self.sigmas[level][lane] + rest;
-                self.sums[level][lane] = self.sums[level][lane].wrapping_add(high.to_bits());
-                rest -= high - self.sigmas[level][lane];
-            }
-            self.bad[lane] |= rest.to_bits();
-            if Q > 0 {
-                let mut rest = value * value;
-                for level in SUM_COUNTS..SUM_COUNTS + Q {
-                    let high = self.sigmas[level][lane] + rest;
-                    self.sums[level][lane] = self.sums[level][lane].wrapping_add(high.to_bits());
-                    rest -= high - self.sigmas[level][lane];
+            let (mut largest, mut bad) = (self.largest[lane], self.bad[lane]);
+            let mut sums = [0; COUNTS];
+            for row in 0..B::ROWS {
+                let value = block.at(row, lane).widen();
+                largest = larger(largest, value);
+                let mut rest = value;
+                for level in 0..X {
+                    let sigma = self.sigmas[level][lane];
+                    let high = sigma + rest;
+                    sums[level] = high.to_bits().wrapping_add(sums[level]);
+                    rest -= high - sigma;
                 }
-                self.bad[lane] |= rest.to_bits();
+                bad |= rest.to_bits();
+                if Q > 0 {
+                    let mut rest = value * value;
+                    for level in SUM_COUNTS..SUM_COUNTS + Q {
+                        let sigma = self.sigmas[level][lane];
+                        let high = sigma + rest;
+                        sums[level] = high.to_bits().wrapping_add(sums[level]);
+                        rest -= high - sigma;
+                    }
+                    bad |= rest.to_bits();
+                }
+            }
+            (self.largest[lane], self.bad[lane]) = (largest, bad);
+            for level in 0..X {
+                self.sums[level][lane] = self.sums[level][lane].wrapping_add(sums[level]);
+            }
+            for level in SUM_COUNTS..SUM_COUNTS + Q {
+                self.sums[level][lane] = self.sums[level][lane].wrapping_add(sums[level]);
             }
         }
     }
 
     #[inline(always)]
-    fn outcome(&self, rows: u64) -> Outcome<L> {
-        let mut made = Outcome { ends: [0; L], bad: [0; L], counts: [[0; L]; COUNTS] };
+    fn end(&self, rows: u64, made: &mut Outcome<L>) {
         for lane in 0..L {
             made.ends[lane] = end_of(self.largest[lane]);
             made.bad[lane] = self.bad[lane] << 1;
-        }
-        for level in (0..X).chain(SUM_COUNTS..SUM_COUNTS + Q) {
-            for lane in 0..L {
+            for level in 0..X {
+                made.counts[level][lane] = count(self.sums[level][lane], rows, self.sigmas[level][lane]);
+            }
+            for level in SUM_COUNTS..SUM_COUNTS + Q {
                 made.counts[level][lane] = count(self.sums[level][lane], rows, self.sigmas[level][lane]);
             }
         }
-        made
     }
 }
 
@@ -249,74 +327,106 @@ pub(super) struct Chunks<const L: usize, const C: usize> {
     bad: [u64; L],
 }
 
+/// Sums of products for three chunks and for four.
+const PRODUCTS: [usize; 2] = [5, 8];
+/// Rows that are cut at once.
+const PART: usize = 4;
 /// Scales below this are lifted.
 const LIFT_BELOW: i32 = -400;
 const LIFT: i32 = 700;
 
-impl<T: Float, const L: usize, const C: usize> Kernel<T, L> for Chunks<L, C> {
+impl<const L: usize, const C: usize> Chunks<L, C> {
+    /// Takes part of a block: more rows at once would need more registers than there are.
     #[inline(always)]
-    fn new(scales: &[i32; L]) -> Self {
+    fn part<T: Float, B: Block<T>>(&mut self, block: &B, first: usize) {
+        for lane in 0..L {
+            let (mut largest, mut bad) = (self.largest[lane], self.bad[lane]);
+            let (mut chunks, mut products) = ([0; 4], [0; 8]);
+            for row in first..B::ROWS.min(first + PART) {
+                let value = block.at(row, lane).widen();
+                largest = larger(largest, value);
+                let mut rest = value * self.lifts[lane];
+                let mut cut = [0.0; 4];
+                for chunk in 0..C {
+                    let sigma = self.cuts[chunk][lane];
+                    let high = sigma + rest;
+                    chunks[chunk] = high.to_bits().wrapping_add(chunks[chunk]);
+                    cut[chunk] = high - sigma;
+                    rest -= cut[chunk];
+                }
+                bad |= rest.to_bits();
+                let [a, b, c, d] = cut;
+                let level = |level: usize| self.levels[level][lane];
+                let of = [
+                    a.mul_add(a, level(0)),
+                    a.mul_add(b, level(1)),
+                    (c + c).mul_add(a, b.mul_add(b, level(2))),
+                    if C > 3 { a.mul_add(d, b.mul_add(c, level(3))) } else { b.mul_add(c, level(3)) },
+                    c.mul_add(c, level(4)),
+                    if C > 3 { b.mul_add(d, level(4)) } else { 0.0 },
+                    if C > 3 { c.mul_add(d, level(5)) } else { 0.0 },
+                    if C > 3 { d.mul_add(d, level(6)) } else { 0.0 },
+                ];
+                for at in 0..PRODUCTS[C - 3] {
+                    products[at] = of[at].to_bits().wrapping_add(products[at]);
+                }
+            }
+            (self.largest[lane], self.bad[lane]) = (largest, bad);
+            for chunk in 0..C {
+                self.chunks[chunk][lane] = self.chunks[chunk][lane].wrapping_add(chunks[chunk]);
+            }
+            for at in 0..PRODUCTS[C - 3] {
+                self.products[at][lane] = self.products[at][lane].wrapping_add(products[at]);
+            }
+        }
+    }
+}
+
+impl<T: Float, const L: usize, const C: usize> Kernel<T, L> for Chunks<L, C> {
+    const COUNTED: [usize; 2] = [2, C];
+
+    const EMPTY: Self = Self {
+        lifts: [0.0; L],
+        cuts: [[0.0; L]; 4],
+        chunks: [[0; L]; 4],
+        levels: [[0.0; L]; 7],
+        products: [[0; L]; 8],
+        largest: [0.0; L],
+        bad: [0; L],
+    };
+
+    #[inline(always)]
+    fn begin(&mut self, scales: &[i32; L]) {
         let mut lifted = *scales;
-        let mut lifts = [1.0; L];
         for lane in 0..L {
             let low = scales[lane] < LIFT_BELOW;
             lifted[lane] += if low { LIFT } else { 0 };
-            lifts[lane] = if low { f64::from_bits(((LIFT + 1023) as u64) << 52) } else { 1.0 };
+            self.lifts[lane] = if low { f64::from_bits(((LIFT + 1023) as u64) << 52) } else { 1.0 };
         }
-        let mut made = Self {
-            lifts,
-            cuts: [[0.0; L]; 4],
-            chunks: [[0; L]; 4],
-            levels: [[0.0; L]; 7],
-            products: [[0; L]; 8],
-            largest: [0.0; L],
-            bad: [0; L],
-        };
+        (self.largest, self.bad) = ([0.0; L], [0; L]);
         for chunk in 0..C {
-            made.cuts[chunk] = sigmas(&lifted, |scale| scale + 28 - 26 * chunk as i32);
+            set_sigmas(&mut self.cuts[chunk], &lifted, |scale| scale + 28 - 26 * chunk as i32);
+            self.chunks[chunk] = [0; L];
         }
         for level in 0..2 * C - 1 {
-            made.levels[level] = sigmas(&lifted, |scale| 2 * scale + 4 - 26 * level as i32);
+            set_sigmas(&mut self.levels[level], &lifted, |scale| 2 * scale + 4 - 26 * level as i32);
         }
-        made
-    }
-
-    #[inline(always)]
-    fn step(&mut self, row: &[T; L]) {
-        for lane in 0..L {
-            let value = row[lane].widen();
-            let magnitude = value.abs();
-            self.largest[lane] = if magnitude > self.largest[lane] { magnitude } else { self.largest[lane] };
-            let mut rest = value * self.lifts[lane];
-            let mut cut = [0.0; 4];
-            for chunk in 0..C {
-                let high = self.cuts[chunk][lane] + rest;
-                self.chunks[chunk][lane] = self.chunks[chunk][lane].wrapping_add(high.to_bits());
-                cut[chunk] = high - self.cuts[chunk][lane];
-                rest -= cut[chunk];
-            }
-            self.bad[lane] |= rest.to_bits();
-            let [a, b, c, d] = cut;
-            let level = |level: usize| self.levels[level][lane];
-            let products = [
-                a.mul_add(a, level(0)),
-                a.mul_add(b, level(1)),
-                (c + c).mul_add(a, b.mul_add(b, level(2))),
-                if C > 3 { a.mul_add(d, b.mul_add(c, level(3))) } else { b.mul_add(c, level(3)) },
-                c.mul_add(c, level(4)),
-                if C > 3 { b.mul_add(d, level(4)) } else { 0.0 },
-                if C > 3 { c.mul_add(d, level(5)) } else { 0.0 },
-                if C > 3 { d.mul_add(d, level(6)) } else { 0.0 },
-            ];
-            for at in 0..if C > 3 { 8 } else { 5 } {
-                self.products[at][lane] = self.products[at][lane].wrapping_add(products[at].to_bits());
-            }
+        for product in 0..PRODUCTS[C - 3] {
+            self.products[product] = [0; L];
         }
     }
 
     #[inline(always)]
-    fn outcome(&self, rows: u64) -> Outcome<L> {
-        let mut made = Outcome { ends: [0; L], bad: [0; L], counts: [[0; L]; COUNTS] };
+    fn step<B: Block<T>>(&mut self, block: &B) {
+        let mut first = 0;
+        while first < B::ROWS {
+            self.part(block, first);
+            first += PART;
+        }
+    }
+
+    #[inline(always)]
+    fn end(&self, rows: u64, made: &mut Outcome<L>) {
         for lane in 0..L {
             made.ends[lane] = end_of(self.largest[lane]);
             made.bad[lane] = self.bad[lane] << 1;
@@ -332,8 +442,9 @@ impl<T: Float, const L: usize, const C: usize> Kernel<T, L> for Chunks<L, C> {
             made.counts[SUM_COUNTS][lane] = product(0, 0).wrapping_add(high(ab));
             made.counts[SUM_COUNTS + 1][lane] = product(2, 2).wrapping_add(low(ab)).wrapping_add(high(bc));
             made.counts[SUM_COUNTS + 2][lane] = product(4, 4).wrapping_add(bd << 1).wrapping_add(low(bc)).wrapping_add(high(cd));
-            made.counts[SUM_COUNTS + 3][lane] = dd.wrapping_add(low(cd));
+            if C > 3 {
+                made.counts[SUM_COUNTS + 3][lane] = dd.wrapping_add(low(cd));
+            }
         }
-        made
     }
 }

@@ -112,27 +112,34 @@ impl Windows {
         }
     }
 
-    /// [`Windows::add`] for neighbouring outputs.
+    /// [`Windows::add`] for neighbouring outputs; `counted` counts of a sum and of the squares may not be zero.
     #[inline(always)]
-    pub(super) fn add_lanes<const L: usize>(&mut self, first: usize, counts: &[[i64; L]; COUNTS]) {
-        for (squares, counts) in [(false, &counts[..SUM_COUNTS]), (true, &counts[SUM_COUNTS..])] {
+    pub(super) fn add_lanes<const L: usize>(&mut self, first: usize, counts: &[[i64; L]; COUNTS], counted: [usize; 2]) {
+        for (squares, from) in [(false, 0), (true, SUM_COUNTS)] {
+            let counted = counted[usize::from(squares)];
+            if counted == 0 {
+                continue;
+            }
             let mut carry = [0; L];
-            let digits = self.extent.digits[usize::from(squares)];
-            for digit in (1..digits).rev() {
+            for digit in (1..=counted).rev() {
                 let at = self.plane(squares, digit) + first;
-                let Some(plane) = self.planes[at..].first_chunk_mut::<L>() else { return };
+                let plane = &mut self.planes[at..at + L];
+                let counts = &counts[from + digit - 1];
+                let mut totals = [0; L];
                 for lane in 0..L {
-                    let total = plane[lane] + counts[digit - 1][lane] + carry[lane];
-                    plane[lane] = total & DIGIT_MASK;
-                    carry[lane] = total >> DIGIT_BITS;
+                    totals[lane] = plane[lane] + counts[lane] + carry[lane];
+                }
+                for lane in 0..L {
+                    plane[lane] = totals[lane] & DIGIT_MASK;
+                }
+                for lane in 0..L {
+                    carry[lane] = totals[lane] >> DIGIT_BITS;
                 }
             }
-            if digits > 0 {
-                let at = self.plane(squares, 0) + first;
-                let Some(plane) = self.planes[at..].first_chunk_mut::<L>() else { return };
-                for lane in 0..L {
-                    plane[lane] += carry[lane];
-                }
+            let at = self.plane(squares, 0) + first;
+            let plane = &mut self.planes[at..at + L];
+            for lane in 0..L {
+                plane[lane] += carry[lane];
             }
         }
     }
