@@ -8,13 +8,13 @@
 use super::axes::{Absorb, Columns, Rows};
 use super::element::Float;
 use super::extract::{
-    BLOCK, Chunks, END_SPECIAL, END_ZERO, Kernel, Levels, NARROW_HEADROOM, Outcome, PaddedRow, Plain, ROWS_MAX, TileBlock,
+    BLOCK, Chunks3, Chunks4, END_SPECIAL, END_ZERO, Found, Kernel, Levels, NARROW_HEADROOM, PaddedRow, Plain, ROWS_MAX, TileBlock,
 };
 use super::round::decompose;
 use super::superaccumulator::{
     FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator, deposit, deposit_wide,
 };
-use super::window::{COUNTS, Extent, Mood, SUM_COUNTS, UNSET};
+use super::window::{Extent, Mood, SQUARE_COUNTS, SUM_COUNTS, UNSET};
 use std::marker::PhantomData;
 
 /// Elements of a run per piece.
@@ -30,6 +30,8 @@ const NARROW: usize = 16;
 const WIDE: usize = 8;
 /// Columns that are folded side by side where there are as many: memory is read in its own order then.
 const PANEL: usize = 64;
+/// Rows of a panel that are folded at once: few, so that memory is read in its own order.
+const PANEL_BLOCK: usize = 4;
 /// As [`PANEL`]: what the kernel keeps for each has to fit the first cache.
 const PANEL_CHUNKS: usize = 32;
 /// [`Extent::headroom`] for f64.
@@ -68,18 +70,10 @@ fn padded<T: Float, const L: usize>(cells: &[T::Bytes]) -> PaddedRow<T, L> {
     PaddedRow(row)
 }
 
-/// What a run adds to one window.
-struct Total {
-    end: i32,
-    bad: u64,
-    counts: [i64; COUNTS],
-}
-
 /// Folds a run into what it adds to one window of scale `scale`.
 #[inline(always)]
-fn fold_run<T: Float, const L: usize, K: Kernel<T, L>>(cells: &[T::Bytes], scale: i32) -> Total {
-    let mut kernel = K::EMPTY;
-    kernel.begin(&[scale; L]);
+fn fold_run<T: Float, const L: usize, K: Kernel<T, L>>(cells: &[T::Bytes], scale: i32) -> Found {
+    let mut kernel = K::new(&[scale; L]);
     let (rows, tail) = cells.as_chunks::<L>();
     let (blocks, rest) = rows.as_chunks::<BLOCK>();
     for block in blocks {
@@ -91,22 +85,18 @@ fn fold_run<T: Float, const L: usize, K: Kernel<T, L>>(cells: &[T::Bytes], scale
     if !tail.is_empty() {
         kernel.step(&padded::<T, L>(tail));
     }
-    let mut lanes = Outcome::<L>::EMPTY;
-    kernel.end((rows.len() + usize::from(!tail.is_empty())) as u64, &mut lanes);
-    let mut total = Total { end: END_ZERO, bad: 0, counts: [0; COUNTS] };
+    let count = (rows.len() + usize::from(!tail.is_empty())) as u64;
+    let mut total = Found { end: END_ZERO, bad: 0, sums: [0; SUM_COUNTS], squares: [0; SQUARE_COUNTS] };
     for lane in 0..L {
-        total.end = total.end.max(lanes.ends[lane]);
-    }
-    for lane in 0..L {
-        total.bad |= lanes.bad[lane];
-    }
-    for at in 0..COUNTS {
-        let counted = if at < SUM_COUNTS { at < K::COUNTED[0] } else { at - SUM_COUNTS < K::COUNTED[1] };
-        if counted {
-            for lane in 0..L {
-                // Counts that are not exact may be anything.
-                total.counts[at] = total.counts[at].wrapping_add(lanes.counts[at][lane]);
-            }
+        let found = kernel.found(count, lane);
+        total.end = total.end.max(found.end);
+        total.bad |= found.bad;
+        // Counts that are not exact may be anything.
+        for at in 0..K::COUNTED[0] {
+            total.sums[at] = total.sums[at].wrapping_add(found.sums[at]);
+        }
+        for at in 0..K::COUNTED[1] {
+            total.squares[at] = total.squares[at].wrapping_add(found.squares[at]);
         }
     }
     total
@@ -120,12 +110,12 @@ fn row_at<B, const L: usize>(cells: &[B], at: usize) -> &[B; L] {
 
 /// Folds rows of `L` columns.
 #[inline(always)]
-fn fold_rows<T: Float, const L: usize, K: Kernel<T, L>>(kernel: &mut K, cells: &[T::Bytes], rows: Rows) {
+fn fold_rows<T: Float, const L: usize, const R: usize, K: Kernel<T, L>>(kernel: &mut K, cells: &[T::Bytes], rows: Rows) {
     let Rows { count, stride } = rows;
     let mut row = 0;
-    while row + BLOCK <= count {
-        kernel.step(&TileBlock::<T, L, BLOCK>(std::array::from_fn(|at| row_at(cells, (row + at) * stride))));
-        row += BLOCK;
+    while row + R <= count {
+        kernel.step(&TileBlock::<T, L, R>(std::array::from_fn(|at| row_at(cells, (row + at) * stride))));
+        row += R;
     }
     while row < count {
         kernel.step(&TileBlock::<T, L, 1>([row_at(cells, row * stride)]));
@@ -135,17 +125,16 @@ fn fold_rows<T: Float, const L: usize, K: Kernel<T, L>>(kernel: &mut K, cells: &
 
 /// Folds a strip into what its columns add to windows of scales `scales`.
 #[inline(always)]
-fn fold_strip<T: Float, const L: usize, K: Kernel<T, L>>(strip: Strip<'_, T::Bytes>, scales: &[i32; L], found: &mut Outcome<L>) {
-    let mut kernel = K::EMPTY;
-    kernel.begin(scales);
+fn fold_strip<T: Float, const L: usize, K: Kernel<T, L>>(strip: Strip<'_, T::Bytes>, scales: &[i32; L]) -> K {
+    let mut kernel = K::new(scales);
     if strip.columns.count == L {
-        fold_rows::<T, L, K>(&mut kernel, strip.cells, strip.rows);
+        fold_rows::<T, L, BLOCK, K>(&mut kernel, strip.cells, strip.rows);
     } else {
         for row in 0..strip.rows.count {
             kernel.step(&padded::<T, L>(&strip.cells[row * strip.rows.stride..][..strip.columns.count]));
         }
     }
-    kernel.end(strip.rows.count as u64, found);
+    kernel
 }
 
 impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
@@ -209,14 +198,14 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
 
     /// One output's share of a piece into its window, if it is exact there; whether it was.
     #[inline(always)]
-    fn settle_one(&mut self, output: usize, scale: i32, end: i32, bad: u64, counts: [i64; COUNTS]) -> bool {
-        if bad != 0 || end > scale {
+    fn settle_one(&mut self, output: usize, scale: i32, found: &Found) -> bool {
+        if found.bad != 0 || found.end > scale {
             return false;
         }
-        if end != END_ZERO {
+        if found.end != END_ZERO {
             self.state.flags[output] |= FLAG_NOT_NEGATIVE_ZERO;
             self.state.windows.scales[output] = scale as i16;
-            self.state.windows.add(output, counts);
+            self.state.windows.add(output, found.sums, found.squares);
         }
         true
     }
@@ -228,14 +217,13 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         while tier < TIERS {
             let scale = self.state.windows.scale(output);
             let found = if tier == 0 { fold_run::<T, L, A>(cells, scale) } else { fold_run::<T, L, B>(cells, scale) };
-            let Total { end, bad, counts } = found;
-            if self.settle_one(output, scale, end, bad, counts) {
-                if end == END_ZERO {
+            if self.settle_one(output, scale, &found) {
+                if found.end == END_ZERO {
                     self.flag_zeros(cells, cells.len(), 1, output);
                 }
                 break;
             }
-            if !moved && self.refit(output, end, scale, bad != 0) {
+            if !moved && self.refit(output, found.end, scale, found.bad != 0) {
                 moved = true;
                 continue;
             }
@@ -273,26 +261,17 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         let (mut tier, mut moved) = (first, false);
         let mut open = u32::MAX >> (32 - strip.columns.count);
         while tier < TIERS {
-            let scales = self.scales::<L>(strip.columns);
-            let mut found = Outcome::EMPTY;
-            if tier == 0 {
-                fold_strip::<T, L, A>(strip, &scales, &mut found);
+            let moved_now = if tier == 0 {
+                self.try_strip::<L, A>(strip, &mut open, !moved)
             } else {
-                fold_strip::<T, L, B>(strip, &scales, &mut found);
-            }
-            let counted = if tier == 0 { A::COUNTED } else { B::COUNTED };
-            if open == u32::MAX >> (32 - L) && self.settle_lanes(strip, &scales, &found, counted) {
-                break;
-            }
-            open = self.settle_open(strip, &scales, &found, open);
+                self.try_strip::<L, B>(strip, &mut open, !moved)
+            };
             if open == 0 {
                 break;
             }
-            if !moved {
-                moved = true;
-                if self.refit_open(strip, &scales, &found, open) {
-                    continue;
-                }
+            moved = true;
+            if moved_now {
+                continue;
             }
             tier += 1;
             if open.count_ones() as usize > strip.columns.count / 2 && tier != first {
@@ -304,6 +283,41 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         }
     }
 
+    /// Adds the open lanes of a strip that are exact with one kernel, and may move the windows of the others; whether it
+    /// moved any.
+    #[inline(always)]
+    fn try_strip<const L: usize, K: Kernel<T, L>>(&mut self, strip: Strip<'_, T::Bytes>, open: &mut u32, movable: bool) -> bool {
+        let scales = self.scales::<L>(strip.columns);
+        let kernel = fold_strip::<T, L, K>(strip, &scales);
+        if *open == u32::MAX >> (32 - L) && self.settle_lanes(strip, &scales, &kernel) {
+            *open = 0;
+            return false;
+        }
+        let rows = strip.rows.count as u64;
+        let found: [Found; L] = std::array::from_fn(|lane| kernel.found(rows, lane));
+        self.settle_open(strip, &scales, &found, open, movable)
+    }
+
+    /// The part of [`Target::try_strip`] that goes lane by lane.
+    fn settle_open(&mut self, strip: Strip<'_, T::Bytes>, scales: &[i32], found: &[Found], open: &mut u32, movable: bool) -> bool {
+        let mut any = false;
+        for lane in 0..strip.columns.count {
+            if *open >> lane & 1 == 0 {
+                continue;
+            }
+            let (output, scale, found) = (strip.columns.output(lane), scales[lane], &found[lane]);
+            if self.settle_one(output, scale, found) {
+                *open &= !(1 << lane);
+                if found.end == END_ZERO {
+                    self.flag_zeros(&strip.cells[lane..], strip.rows.count, strip.rows.stride, output);
+                }
+            } else if movable {
+                any |= self.refit(output, found.end, scale, found.bad != 0);
+            }
+        }
+        any
+    }
+
     /// Many columns side by side, with the first kernel; whether all of them were exact.
     #[inline(always)]
     fn piece_of_panel<const P: usize, W: Kernel<T, P>>(&mut self, panel: Strip<'_, T::Bytes>) -> bool {
@@ -311,29 +325,26 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
             return false;
         }
         let scales = self.scales::<P>(panel.columns);
-        let mut kernel = W::EMPTY;
-        kernel.begin(&scales);
-        fold_rows::<T, P, W>(&mut kernel, panel.cells, panel.rows);
-        let mut found = Outcome::EMPTY;
-        kernel.end(panel.rows.count as u64, &mut found);
-        self.settle_lanes(panel, &scales, &found, W::COUNTED)
+        let mut kernel = W::new(&scales);
+        fold_rows::<T, P, PANEL_BLOCK, W>(&mut kernel, panel.cells, panel.rows);
+        self.settle_lanes(panel, &scales, &kernel)
     }
 
     /// Adds every lane of a strip of neighbouring outputs to its window, if all are exact there; whether they were.
     #[inline(always)]
-    fn settle_lanes<const L: usize>(
-        &mut self,
-        strip: Strip<'_, T::Bytes>,
-        scales: &[i32; L],
-        found: &Outcome<L>,
-        counted: [usize; 2],
-    ) -> bool {
-        let (first, windows) = (strip.columns.first, &mut self.state.windows);
-        if strip.columns.step != 1 || !all_exact(found, scales) {
+    fn settle_lanes<const L: usize, K: Kernel<T, L>>(&mut self, strip: Strip<'_, T::Bytes>, scales: &[i32; L], kernel: &K) -> bool {
+        let (first, rows) = (strip.columns.first, strip.rows.count as u64);
+        let (mut fail, mut ends) = (0, [0; L]);
+        for lane in 0..L {
+            let found = kernel.found(rows, lane);
+            ends[lane] = found.end;
+            fail |= found.bad | u64::from(found.end > scales[lane]);
+        }
+        if strip.columns.step != 1 || fail != 0 {
             return false;
         }
-        windows.add_lanes(first, &found.counts, counted);
-        let of = &mut windows.scales[first..first + L];
+        self.add_lanes(first, rows, kernel);
+        let of = &mut self.state.windows.scales[first..first + L];
         if of.iter().fold(0, |unset, scale| unset | u16::from(*scale == UNSET)) != 0 {
             for lane in 0..L {
                 of[lane] = scales[lane] as i16;
@@ -341,44 +352,35 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         }
         let flags = &mut self.state.flags[first..first + L];
         if flags.iter().fold(0, |unset, flags| unset | !flags & FLAG_NOT_NEGATIVE_ZERO) != 0 {
-            self.flag_lanes(strip, found.ends);
+            self.flag_lanes(strip, &ends);
         }
         true
     }
 
+    /// Adds the counts of neighbouring outputs to their windows.
+    #[inline(always)]
+    fn add_lanes<const L: usize, K: Kernel<T, L>>(&mut self, first: usize, rows: u64, kernel: &K) {
+        let [mut x0, mut x1, mut x2] = [[0; L]; SUM_COUNTS];
+        let [mut q0, mut q1, mut q2, mut q3] = [[0; L]; SQUARE_COUNTS];
+        for lane in 0..L {
+            let found = kernel.found(rows, lane);
+            [x0[lane], x1[lane], x2[lane]] = found.sums;
+            [q0[lane], q1[lane], q2[lane], q3[lane]] = found.squares;
+        }
+        let [sums, squares] = K::COUNTED;
+        self.state.windows.add_lanes(first, false, &[&x0, &x1, &x2][..sums]);
+        self.state.windows.add_lanes(first, true, &[&q0, &q1, &q2, &q3][..squares]);
+    }
+
     /// Flags the lanes that are not all negative zeros.
-    fn flag_lanes<const L: usize>(&mut self, strip: Strip<'_, T::Bytes>, ends: [i32; L]) {
-        for (lane, end) in ends.into_iter().enumerate() {
-            if end == END_ZERO {
+    fn flag_lanes(&mut self, strip: Strip<'_, T::Bytes>, ends: &[i32]) {
+        for (lane, end) in ends.iter().enumerate() {
+            if *end == END_ZERO {
                 self.flag_zeros(&strip.cells[lane..], strip.rows.count, strip.rows.stride, strip.columns.output(lane));
             } else {
                 self.state.flags[strip.columns.output(lane)] |= FLAG_NOT_NEGATIVE_ZERO;
             }
         }
-    }
-
-    /// Adds the open lanes that are exact to their windows; gives those that stay open.
-    fn settle_open<const L: usize>(&mut self, strip: Strip<'_, T::Bytes>, scales: &[i32; L], found: &Outcome<L>, open: u32) -> u32 {
-        let mut left = open;
-        for lane in (0..L).filter(|lane| open >> lane & 1 == 1) {
-            let output = strip.columns.output(lane);
-            if self.settle_one(output, scales[lane], found.ends[lane], found.bad[lane], found.counts.map(|counts| counts[lane])) {
-                left &= !(1 << lane);
-                if found.ends[lane] == END_ZERO {
-                    self.flag_zeros(&strip.cells[lane..], strip.rows.count, strip.rows.stride, output);
-                }
-            }
-        }
-        left
-    }
-
-    /// Moves the windows of the open lanes where they should be elsewhere; whether any moved.
-    fn refit_open<const L: usize>(&mut self, strip: Strip<'_, T::Bytes>, scales: &[i32; L], found: &Outcome<L>, open: u32) -> bool {
-        let mut any = false;
-        for lane in (0..L).filter(|lane| open >> lane & 1 == 1) {
-            any |= self.refit(strip.columns.output(lane), found.ends[lane], scales[lane], found.bad[lane] != 0);
-        }
-        any
     }
 
     /// Adds the elements of the open lanes one by one.
@@ -417,16 +419,6 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
     }
 }
 
-/// Whether every lane is exact in a window of its scale.
-#[inline(always)]
-fn all_exact<const L: usize>(found: &Outcome<L>, scales: &[i32; L]) -> bool {
-    let mut fail = 0;
-    for lane in 0..L {
-        fail |= found.bad[lane] | u64::from(found.ends[lane] > scales[lane]);
-    }
-    fail == 0
-}
-
 impl<T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, MOMENTS> {
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
@@ -437,15 +429,15 @@ impl<T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, MOMENTS> 
         for piece in cells.chunks(PIECE) {
             match (T::SQUARE_IS_F64, MOMENTS) {
                 (true, false) => {
-                    self.piece_of_run::<NARROW, Plain<NARROW, false>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(piece, output);
+                    self.piece_of_run::<NARROW, Plain<NARROW, 0>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(piece, output);
                 }
                 (true, true) => {
-                    self.piece_of_run::<NARROW, Plain<NARROW, true>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(piece, output);
+                    self.piece_of_run::<NARROW, Plain<NARROW, 1>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(piece, output);
                 }
                 (false, false) => {
                     self.piece_of_run::<WIDE, Levels<WIDE, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 3, 0, WIDE_HEADROOM>>(piece, output);
                 }
-                (false, true) => self.piece_of_run::<WIDE, Chunks<WIDE, 3>, Chunks<WIDE, 4>>(piece, output),
+                (false, true) => self.piece_of_run::<WIDE, Chunks3<WIDE>, Chunks4<WIDE>>(piece, output),
             }
         }
     }
@@ -463,13 +455,13 @@ impl<T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, MOMENTS> 
         }
         match (T::SQUARE_IS_F64, MOMENTS) {
             (true, false) => {
-                self.strips::<PANEL, NARROW, Plain<PANEL, false>, Plain<NARROW, false>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(cells, rows, columns);
+                self.strips::<PANEL, NARROW, Plain<PANEL, 0>, Plain<NARROW, 0>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(cells, rows, columns);
             }
-            (true, true) => self.strips::<PANEL, NARROW, Plain<PANEL, true>, Plain<NARROW, true>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(cells, rows, columns),
+            (true, true) => self.strips::<PANEL, NARROW, Plain<PANEL, 1>, Plain<NARROW, 1>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(cells, rows, columns),
             (false, false) => {
                 self.strips::<PANEL, WIDE, Levels<PANEL, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 3, 0, WIDE_HEADROOM>>(cells, rows, columns);
             }
-            (false, true) => self.strips::<PANEL_CHUNKS, WIDE, Chunks<PANEL_CHUNKS, 3>, Chunks<WIDE, 3>, Chunks<WIDE, 4>>(cells, rows, columns),
+            (false, true) => self.strips::<PANEL_CHUNKS, WIDE, Chunks3<PANEL_CHUNKS>, Chunks3<WIDE>, Chunks4<WIDE>>(cells, rows, columns),
         }
     }
 }

@@ -15,7 +15,7 @@
 
 use super::element::Float;
 use super::lanes::Cell;
-use super::window::{COUNTS, SUM_COUNTS};
+use super::window::{SQUARE_COUNTS, SUM_COUNTS};
 
 /// Most rows of one fold: with them no count leaves an i64 and no sum of counts does.
 pub(super) const ROWS_MAX: usize = 1024;
@@ -24,19 +24,17 @@ pub(super) const END_ZERO: i32 = i32::MIN;
 /// `end` of a lane that holds an infinity or, unless `bad` tells, a NaN.
 pub(super) const END_SPECIAL: i32 = i32::MAX;
 
-/// What a fold found in every lane.
-pub(super) struct Outcome<const L: usize> {
+/// What a fold found in one lane.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
     /// All magnitudes are below two to this.
-    pub ends: [i32; L],
+    pub end: i32,
     /// Not zero where the counts are not the exact sum.
-    pub bad: [u64; L],
-    /// What to add to the second and later digits of the window: three of the sum, four of the squares. Those that the
-    /// kernel does not give are 0.
-    pub counts: [[i64; L]; COUNTS],
-}
-
-impl<const L: usize> Outcome<L> {
-    pub(super) const EMPTY: Self = Self { ends: [0; L], bad: [0; L], counts: [[0; L]; COUNTS] };
+    pub bad: u64,
+    /// What to add to the second and later digits of the window of the sum, and of the squares. Those that the kernel
+    /// does not give are 0.
+    pub sums: [i64; SUM_COUNTS],
+    pub squares: [i64; SQUARE_COUNTS],
 }
 
 /// Rows that a kernel takes at once where there are as many. The loop over the lanes is the one that becomes vectors: with
@@ -76,17 +74,15 @@ impl<T: Cell, const L: usize> Block<T> for PaddedRow<T, L> {
 }
 
 /// A fold over blocks of rows.
-pub(super) trait Kernel<T, const L: usize>: Sized {
-    /// One that has not begun.
-    const EMPTY: Self;
+pub(super) trait Kernel<T, const L: usize> {
     /// How many counts of a sum it gives, and of the squares.
     const COUNTED: [usize; 2];
-    /// Begins, for windows of these scales.
-    fn begin(&mut self, scales: &[i32; L]);
+    /// For windows of these scales.
+    fn new(scales: &[i32; L]) -> Self;
     /// Takes one block.
     fn step<B: Block<T>>(&mut self, block: &B);
-    /// What `rows` rows came to. Sets the counts that it gives.
-    fn end(&self, rows: u64, found: &mut Outcome<L>);
+    /// What `rows` rows came to in a lane.
+    fn found(&self, rows: u64, lane: usize) -> Found;
 }
 
 /// `1.5 * 2^exponent`, or a NaN, which spoils what it touches, if that is not a normal number.
@@ -138,43 +134,40 @@ fn two_levels(value: f64, sigmas: [f64; 2]) -> ([i64; 2], f64) {
     ([count(high.to_bits(), 1, sigmas[0]), count(low.to_bits(), 1, sigmas[1])], rest - (low - sigmas[1]))
 }
 
-/// Elements narrower than f64, added plainly.
+/// Elements narrower than f64, added plainly. `Q` is 1 for sums of squares, 0 for none.
 ///
 /// If the lowest bit of every element is at least `2^l` and `rows * max|x| <= 2^(l+53)`, no addition rounds. The
 /// remainders of the squares are multiples of `2^(2l)` and at most half a quantum, which bounds them alike.
-pub(super) struct Plain<const L: usize, const SQUARES: bool> {
+pub(super) struct Plain<const L: usize, const Q: usize> {
     scales: [i32; L],
-    sigmas: [f64; L],
     largest: [u32; L],
     smallest: [u32; L],
     sums: [f64; L],
-    squares: [u64; L],
-    rests: [f64; L],
+    sigmas: [[f64; L]; Q],
+    squares: [[u64; L]; Q],
+    rests: [[f64; L]; Q],
 }
 
 /// Exponent of the first digit of a narrow sum relative to the scale: tiles may add up to more than an element.
 pub(super) const NARROW_HEADROOM: i32 = 14;
 
-impl<T: Float, const L: usize, const SQUARES: bool> Kernel<T, L> for Plain<L, SQUARES> {
-    const COUNTED: [usize; 2] = [2, if SQUARES { 2 } else { 0 }];
-
-    const EMPTY: Self = Self {
-        scales: [0; L],
-        sigmas: [0.0; L],
-        largest: [0; L],
-        smallest: [0; L],
-        sums: [0.0; L],
-        squares: [0; L],
-        rests: [0.0; L],
-    };
+impl<T: Float, const L: usize, const Q: usize> Kernel<T, L> for Plain<L, Q> {
+    const COUNTED: [usize; 2] = [2, 2 * Q];
 
     #[inline(always)]
-    fn begin(&mut self, scales: &[i32; L]) {
-        self.scales = *scales;
-        (self.largest, self.smallest, self.sums) = ([0; L], [u32::MAX; L], [0.0; L]);
-        if SQUARES {
-            set_sigmas(&mut self.sigmas, scales, |scale| 2 * scale + 4);
-            (self.squares, self.rests) = ([0; L], [0.0; L]);
+    fn new(scales: &[i32; L]) -> Self {
+        let mut sigmas = [[0.0; L]; Q];
+        for sigmas in &mut sigmas {
+            set_sigmas(sigmas, scales, |scale| 2 * scale + 4);
+        }
+        Self {
+            scales: *scales,
+            largest: [0; L],
+            smallest: [u32::MAX; L],
+            sums: [0.0; L],
+            sigmas,
+            squares: [[0; L]; Q],
+            rests: [[0.0; L]; Q],
         }
     }
 
@@ -182,7 +175,8 @@ impl<T: Float, const L: usize, const SQUARES: bool> Kernel<T, L> for Plain<L, SQ
     fn step<B: Block<T>>(&mut self, block: &B) {
         for lane in 0..L {
             let (mut largest, mut smallest, mut sum) = (self.largest[lane], self.smallest[lane], self.sums[lane]);
-            let (mut squares, mut rest, sigma) = if SQUARES { (self.squares[lane], self.rests[lane], self.sigmas[lane]) } else { (0, 0.0, 0.0) };
+            let (mut squares, mut rest, sigma) =
+                if Q > 0 { (self.squares[0][lane], self.rests[0][lane], self.sigmas[0][lane]) } else { (0, 0.0, 0.0) };
             for row in 0..B::ROWS {
                 let element = block.at(row, lane);
                 let magnitude = element.magnitude_bits();
@@ -191,53 +185,53 @@ impl<T: Float, const L: usize, const SQUARES: bool> Kernel<T, L> for Plain<L, SQ
                 smallest = smallest.min(magnitude.wrapping_sub(1));
                 let value = element.widen();
                 sum += value;
-                if SQUARES {
+                if Q > 0 {
                     let high = value.mul_add(value, sigma);
                     squares = squares.wrapping_add(high.to_bits());
                     rest += value.mul_add(value, sigma - high);
                 }
             }
             (self.largest[lane], self.smallest[lane], self.sums[lane]) = (largest, smallest, sum);
-            if SQUARES {
-                (self.squares[lane], self.rests[lane]) = (squares, rest);
+            if Q > 0 {
+                (self.squares[0][lane], self.rests[0][lane]) = (squares, rest);
             }
         }
     }
 
     #[inline(always)]
-    fn end(&self, rows: u64, made: &mut Outcome<L>) {
+    fn found(&self, rows: u64, lane: usize) -> Found {
         let rows_log2 = (u64::BITS - (rows - 1).leading_zeros()) as i32;
-        for lane in 0..L {
-            let scale = self.scales[lane];
-            let field = (self.largest[lane] >> T::MAGNITUDE_SHIFT) as i32;
-            let lowest = ((self.smallest[lane].wrapping_add(1)) >> T::MAGNITUDE_SHIFT).max(1) as i32;
-            let end = field.max(1) + T::EXPONENT_MIN + T::MAGNITUDE_SHIFT as i32;
-            let special = field == T::FIELD_SPECIAL as i32;
-            made.ends[lane] = if self.largest[lane] == 0 { END_ZERO } else if special { END_SPECIAL } else { end };
-            let low = lowest + T::EXPONENT_MIN - 1;
-            let mut wide = end + rows_log2 > low + 53;
-            if SQUARES {
-                wide |= 2 * scale + 4 - 106 + rows_log2 > 2 * low;
-            }
-            let mut bad = u64::from(wide && self.largest[lane] != 0);
-            let (counts, rest) = two_levels(self.sums[lane], [sigma(scale + NARROW_HEADROOM), sigma(scale + NARROW_HEADROOM - 52)]);
-            bad |= rest.to_bits() << 1;
-            [made.counts[0][lane], made.counts[1][lane]] = counts;
-            if SQUARES {
-                let (counts, rest) = two_levels(self.rests[lane], [self.sigmas[lane], sigma(2 * scale + 4 - 52)]);
-                bad |= rest.to_bits() << 1;
-                made.counts[SUM_COUNTS][lane] = counts[0].wrapping_add(count(self.squares[lane], rows, self.sigmas[lane]));
-                made.counts[SUM_COUNTS + 1][lane] = counts[1];
-            }
-            made.bad[lane] = bad;
+        let scale = self.scales[lane];
+        let field = (self.largest[lane] >> T::MAGNITUDE_SHIFT) as i32;
+        let lowest = ((self.smallest[lane].wrapping_add(1)) >> T::MAGNITUDE_SHIFT).max(1) as i32;
+        let end = field.max(1) + T::EXPONENT_MIN + T::MAGNITUDE_SHIFT as i32;
+        let special = field == T::FIELD_SPECIAL as i32;
+        let low = lowest + T::EXPONENT_MIN - 1;
+        let mut wide = end + rows_log2 > low + 53;
+        if Q > 0 {
+            wide |= 2 * scale + 4 - 106 + rows_log2 > 2 * low;
         }
+        let mut bad = u64::from(wide && self.largest[lane] != 0);
+        let (counts, rest) = two_levels(self.sums[lane], [sigma(scale + NARROW_HEADROOM), sigma(scale + NARROW_HEADROOM - 52)]);
+        bad |= rest.to_bits() << 1;
+        let mut squares = [0; SQUARE_COUNTS];
+        if Q > 0 {
+            let (counts, rest) = two_levels(self.rests[0][lane], [self.sigmas[0][lane], sigma(2 * scale + 4 - 52)]);
+            bad |= rest.to_bits() << 1;
+            squares[0] = counts[0].wrapping_add(count(self.squares[0][lane], rows, self.sigmas[0][lane]));
+            squares[1] = counts[1];
+        }
+        let end = if self.largest[lane] == 0 { END_ZERO } else if special { END_SPECIAL } else { end };
+        Found { end, bad, sums: [counts[0], counts[1], 0], squares }
     }
 }
 
 /// Elements, and squares that are f64s, by extraction at `X` and `Q` levels. `HEADROOM` is that of the windows.
 pub(super) struct Levels<const L: usize, const X: usize, const Q: usize, const HEADROOM: i32> {
-    sigmas: [[f64; L]; COUNTS],
-    sums: [[u64; L]; COUNTS],
+    sigmas: [[f64; L]; X],
+    sums: [[u64; L]; X],
+    square_sigmas: [[f64; L]; Q],
+    squares: [[u64; L]; Q],
     largest: [f64; L],
     bad: [u64; L],
 }
@@ -245,26 +239,23 @@ pub(super) struct Levels<const L: usize, const X: usize, const Q: usize, const H
 impl<T: Float, const L: usize, const X: usize, const Q: usize, const HEADROOM: i32> Kernel<T, L> for Levels<L, X, Q, HEADROOM> {
     const COUNTED: [usize; 2] = [X, Q];
 
-    const EMPTY: Self = Self { sigmas: [[0.0; L]; COUNTS], sums: [[0; L]; COUNTS], largest: [0.0; L], bad: [0; L] };
-
     #[inline(always)]
-    fn begin(&mut self, scales: &[i32; L]) {
-        (self.largest, self.bad) = ([0.0; L], [0; L]);
+    fn new(scales: &[i32; L]) -> Self {
+        let (mut sigmas, mut square_sigmas) = ([[0.0; L]; X], [[0.0; L]; Q]);
         for level in 0..X {
-            set_sigmas(&mut self.sigmas[level], scales, |scale| scale + HEADROOM - 52 * level as i32);
-            self.sums[level] = [0; L];
+            set_sigmas(&mut sigmas[level], scales, |scale| scale + HEADROOM - 52 * level as i32);
         }
         for level in 0..Q {
-            set_sigmas(&mut self.sigmas[SUM_COUNTS + level], scales, |scale| 2 * scale + 4 - 52 * level as i32);
-            self.sums[SUM_COUNTS + level] = [0; L];
+            set_sigmas(&mut square_sigmas[level], scales, |scale| 2 * scale + 4 - 52 * level as i32);
         }
+        Self { sigmas, sums: [[0; L]; X], square_sigmas, squares: [[0; L]; Q], largest: [0.0; L], bad: [0; L] }
     }
 
     #[inline(always)]
     fn step<B: Block<T>>(&mut self, block: &B) {
         for lane in 0..L {
             let (mut largest, mut bad) = (self.largest[lane], self.bad[lane]);
-            let mut sums = [0; COUNTS];
+            let (mut sums, mut squares) = ([0_u64; X], [0_u64; Q]);
             for row in 0..B::ROWS {
                 let value = block.at(row, lane).widen();
                 largest = larger(largest, value);
@@ -278,10 +269,10 @@ impl<T: Float, const L: usize, const X: usize, const Q: usize, const HEADROOM: i
                 bad |= rest.to_bits();
                 if Q > 0 {
                     let mut rest = value * value;
-                    for level in SUM_COUNTS..SUM_COUNTS + Q {
-                        let sigma = self.sigmas[level][lane];
+                    for level in 0..Q {
+                        let sigma = self.square_sigmas[level][lane];
                         let high = sigma + rest;
-                        sums[level] = high.to_bits().wrapping_add(sums[level]);
+                        squares[level] = high.to_bits().wrapping_add(squares[level]);
                         rest -= high - sigma;
                     }
                     bad |= rest.to_bits();
@@ -291,129 +282,126 @@ impl<T: Float, const L: usize, const X: usize, const Q: usize, const HEADROOM: i
             for level in 0..X {
                 self.sums[level][lane] = self.sums[level][lane].wrapping_add(sums[level]);
             }
-            for level in SUM_COUNTS..SUM_COUNTS + Q {
-                self.sums[level][lane] = self.sums[level][lane].wrapping_add(sums[level]);
+            for level in 0..Q {
+                self.squares[level][lane] = self.squares[level][lane].wrapping_add(squares[level]);
             }
         }
     }
 
     #[inline(always)]
-    fn end(&self, rows: u64, made: &mut Outcome<L>) {
-        for lane in 0..L {
-            made.ends[lane] = end_of(self.largest[lane]);
-            made.bad[lane] = self.bad[lane] << 1;
-            for level in 0..X {
-                made.counts[level][lane] = count(self.sums[level][lane], rows, self.sigmas[level][lane]);
-            }
-            for level in SUM_COUNTS..SUM_COUNTS + Q {
-                made.counts[level][lane] = count(self.sums[level][lane], rows, self.sigmas[level][lane]);
-            }
+    fn found(&self, rows: u64, lane: usize) -> Found {
+        let (mut sums, mut squares) = ([0; SUM_COUNTS], [0; SQUARE_COUNTS]);
+        for level in 0..X {
+            sums[level] = count(self.sums[level][lane], rows, self.sigmas[level][lane]);
         }
+        for level in 0..Q {
+            squares[level] = count(self.squares[level][lane], rows, self.square_sigmas[level][lane]);
+        }
+        Found { end: end_of(self.largest[lane]), bad: self.bad[lane] << 1, sums, squares }
     }
 }
 
 /// Sum and sum of squares of f64s: elements below `2^e` are cut into `C` chunks, multiples of `2^(e-24)`, `2^(e-50)` and so
-/// on of at most 25 bits and a sign, so that every product of two is a whole number of quanta of its own level.
-pub(super) struct Chunks<const L: usize, const C: usize> {
+/// on of at most 25 bits and a sign, so that every product of two is a whole number of quanta of its own level. `V` is the
+/// number of those levels, `P` that of the sums of products.
+pub(super) struct Chunks<const L: usize, const C: usize, const V: usize, const P: usize> {
     /// Small elements are multiplied by `2^LIFT`, so that no product underflows.
     lifts: [f64; L],
     /// Of the chunks.
-    cuts: [[f64; L]; 4],
-    chunks: [[u64; L]; 4],
-    /// Of the products: those of chunks `i` and `j` weigh by `i + j`; the last is that of the second and the fourth chunk.
-    levels: [[f64; L]; 7],
-    products: [[u64; L]; 8],
+    cuts: [[f64; L]; C],
+    chunks: [[u64; L]; C],
+    /// Of the products: those of chunks `i` and `j` weigh by `i + j`.
+    levels: [[f64; L]; V],
+    products: [[u64; L]; P],
     largest: [f64; L],
     bad: [u64; L],
 }
 
-/// Sums of products for three chunks and for four.
-const PRODUCTS: [usize; 2] = [5, 8];
-/// Rows that are cut at once.
+/// [`Chunks`] by three and by four.
+pub(super) type Chunks3<const L: usize> = Chunks<L, 3, 5, 5>;
+pub(super) type Chunks4<const L: usize> = Chunks<L, 4, 7, 8>;
+
+/// Rows that are cut at once: more would need more registers than there are.
 const PART: usize = 4;
 /// Scales below this are lifted.
 const LIFT_BELOW: i32 = -400;
 const LIFT: i32 = 700;
 
-impl<const L: usize, const C: usize> Chunks<L, C> {
-    /// Takes part of a block: more rows at once would need more registers than there are.
+impl<const L: usize, const C: usize, const V: usize, const P: usize> Chunks<L, C, V, P> {
+    /// The products of the chunks of one element, each on top of its level.
+    #[inline(always)]
+    fn products_of(&self, chunks: [f64; C], lane: usize) -> [f64; P] {
+        let level = |level: usize| self.levels[level][lane];
+        let (a, b, c) = (chunks[0], chunks[1], chunks[2]);
+        let d = if C > 3 { chunks[3] } else { 0.0 };
+        let mut products = [0.0; P];
+        products[0] = a.mul_add(a, level(0));
+        products[1] = a.mul_add(b, level(1));
+        products[2] = (c + c).mul_add(a, b.mul_add(b, level(2)));
+        products[3] = b.mul_add(c, level(3));
+        products[4] = c.mul_add(c, level(4));
+        if C > 3 {
+            products[3] = a.mul_add(d, products[3]);
+            products[5] = b.mul_add(d, level(4));
+            products[6] = c.mul_add(d, level(5));
+            products[7] = d.mul_add(d, level(6));
+        }
+        products
+    }
+
+    /// Takes the rows from `first` on of a block.
     #[inline(always)]
     fn part<T: Float, B: Block<T>>(&mut self, block: &B, first: usize) {
         for lane in 0..L {
             let (mut largest, mut bad) = (self.largest[lane], self.bad[lane]);
-            let (mut chunks, mut products) = ([0; 4], [0; 8]);
+            let (mut sums, mut products) = ([0_u64; C], [0_u64; P]);
             for row in first..B::ROWS.min(first + PART) {
                 let value = block.at(row, lane).widen();
                 largest = larger(largest, value);
                 let mut rest = value * self.lifts[lane];
-                let mut cut = [0.0; 4];
+                let mut chunks = [0.0; C];
                 for chunk in 0..C {
-                    let sigma = self.cuts[chunk][lane];
-                    let high = sigma + rest;
-                    chunks[chunk] = high.to_bits().wrapping_add(chunks[chunk]);
-                    cut[chunk] = high - sigma;
-                    rest -= cut[chunk];
+                    let high = self.cuts[chunk][lane] + rest;
+                    sums[chunk] = sums[chunk].wrapping_add(high.to_bits());
+                    chunks[chunk] = high - self.cuts[chunk][lane];
+                    rest -= chunks[chunk];
                 }
                 bad |= rest.to_bits();
-                let [a, b, c, d] = cut;
-                let level = |level: usize| self.levels[level][lane];
-                let of = [
-                    a.mul_add(a, level(0)),
-                    a.mul_add(b, level(1)),
-                    (c + c).mul_add(a, b.mul_add(b, level(2))),
-                    if C > 3 { a.mul_add(d, b.mul_add(c, level(3))) } else { b.mul_add(c, level(3)) },
-                    c.mul_add(c, level(4)),
-                    if C > 3 { b.mul_add(d, level(4)) } else { 0.0 },
-                    if C > 3 { c.mul_add(d, level(5)) } else { 0.0 },
-                    if C > 3 { d.mul_add(d, level(6)) } else { 0.0 },
-                ];
-                for at in 0..PRODUCTS[C - 3] {
-                    products[at] = of[at].to_bits().wrapping_add(products[at]);
+                let of = self.products_of(chunks, lane);
+                for at in 0..P {
+                    products[at] = products[at].wrapping_add(of[at].to_bits());
                 }
             }
             (self.largest[lane], self.bad[lane]) = (largest, bad);
             for chunk in 0..C {
-                self.chunks[chunk][lane] = self.chunks[chunk][lane].wrapping_add(chunks[chunk]);
+                self.chunks[chunk][lane] = self.chunks[chunk][lane].wrapping_add(sums[chunk]);
             }
-            for at in 0..PRODUCTS[C - 3] {
+            for at in 0..P {
                 self.products[at][lane] = self.products[at][lane].wrapping_add(products[at]);
             }
         }
     }
 }
 
-impl<T: Float, const L: usize, const C: usize> Kernel<T, L> for Chunks<L, C> {
+impl<T: Float, const L: usize, const C: usize, const V: usize, const P: usize> Kernel<T, L> for Chunks<L, C, V, P> {
     const COUNTED: [usize; 2] = [2, C];
 
-    const EMPTY: Self = Self {
-        lifts: [0.0; L],
-        cuts: [[0.0; L]; 4],
-        chunks: [[0; L]; 4],
-        levels: [[0.0; L]; 7],
-        products: [[0; L]; 8],
-        largest: [0.0; L],
-        bad: [0; L],
-    };
-
     #[inline(always)]
-    fn begin(&mut self, scales: &[i32; L]) {
-        let mut lifted = *scales;
+    fn new(scales: &[i32; L]) -> Self {
+        let (mut lifted, mut lifts) = (*scales, [1.0; L]);
         for lane in 0..L {
             let low = scales[lane] < LIFT_BELOW;
             lifted[lane] += if low { LIFT } else { 0 };
-            self.lifts[lane] = if low { f64::from_bits(((LIFT + 1023) as u64) << 52) } else { 1.0 };
+            lifts[lane] = if low { f64::from_bits(((LIFT + 1023) as u64) << 52) } else { 1.0 };
         }
-        (self.largest, self.bad) = ([0.0; L], [0; L]);
+        let (mut cuts, mut levels) = ([[0.0; L]; C], [[0.0; L]; V]);
         for chunk in 0..C {
-            set_sigmas(&mut self.cuts[chunk], &lifted, |scale| scale + 28 - 26 * chunk as i32);
-            self.chunks[chunk] = [0; L];
+            set_sigmas(&mut cuts[chunk], &lifted, |scale| scale + 28 - 26 * chunk as i32);
         }
-        for level in 0..2 * C - 1 {
-            set_sigmas(&mut self.levels[level], &lifted, |scale| 2 * scale + 4 - 26 * level as i32);
+        for level in 0..V {
+            set_sigmas(&mut levels[level], &lifted, |scale| 2 * scale + 4 - 26 * level as i32);
         }
-        for product in 0..PRODUCTS[C - 3] {
-            self.products[product] = [0; L];
-        }
+        Self { lifts, cuts, chunks: [[0; L]; C], levels, products: [[0; L]; P], largest: [0.0; L], bad: [0; L] }
     }
 
     #[inline(always)]
@@ -426,25 +414,21 @@ impl<T: Float, const L: usize, const C: usize> Kernel<T, L> for Chunks<L, C> {
     }
 
     #[inline(always)]
-    fn end(&self, rows: u64, made: &mut Outcome<L>) {
-        for lane in 0..L {
-            made.ends[lane] = end_of(self.largest[lane]);
-            made.bad[lane] = self.bad[lane] << 1;
-            let chunk = |at: usize| count(self.chunks[at][lane], rows, self.cuts[at][lane]);
-            made.counts[0][lane] = (chunk(0) << 26).wrapping_add(chunk(1));
-            made.counts[1][lane] = (chunk(2) << 26).wrapping_add(if C > 3 { chunk(3) } else { 0 });
-            let product = |at: usize, level: usize| count(self.products[at][lane], rows, self.levels[level][lane]);
-            // Odd levels lie half a digit below an even one, and count twice.
-            let high = |odd: i64| odd >> 25;
-            let low = |odd: i64| (odd & ((1 << 25) - 1)) << 27;
-            let (ab, bc) = (product(1, 1), product(3, 3));
-            let (bd, cd, dd) = if C > 3 { (product(5, 4), product(6, 5), product(7, 6)) } else { (0, 0, 0) };
-            made.counts[SUM_COUNTS][lane] = product(0, 0).wrapping_add(high(ab));
-            made.counts[SUM_COUNTS + 1][lane] = product(2, 2).wrapping_add(low(ab)).wrapping_add(high(bc));
-            made.counts[SUM_COUNTS + 2][lane] = product(4, 4).wrapping_add(bd << 1).wrapping_add(low(bc)).wrapping_add(high(cd));
-            if C > 3 {
-                made.counts[SUM_COUNTS + 3][lane] = dd.wrapping_add(low(cd));
-            }
-        }
+    fn found(&self, rows: u64, lane: usize) -> Found {
+        let chunk = |at: usize| count(self.chunks[at][lane], rows, self.cuts[at][lane]);
+        let product = |at: usize, level: usize| count(self.products[at][lane], rows, self.levels[level][lane]);
+        // Odd levels lie half a digit below an even one, and count twice.
+        let high = |odd: i64| odd >> 25;
+        let low = |odd: i64| (odd & ((1 << 25) - 1)) << 27;
+        let (ab, bc) = (product(1, 1), product(3, 3));
+        let (bd, cd, dd, d) = if C > 3 { (product(5, 4), product(6, 5), product(7, 6), chunk(3)) } else { (0, 0, 0, 0) };
+        let sums = [(chunk(0) << 26).wrapping_add(chunk(1)), (chunk(2) << 26).wrapping_add(d), 0];
+        let squares = [
+            product(0, 0).wrapping_add(high(ab)),
+            product(2, 2).wrapping_add(low(ab)).wrapping_add(high(bc)),
+            product(4, 4).wrapping_add(bd << 1).wrapping_add(low(bc)).wrapping_add(high(cd)),
+            dd.wrapping_add(low(cd)),
+        ];
+        Found { end: end_of(self.largest[lane]), bad: self.bad[lane] << 1, sums, squares }
     }
 }

@@ -14,8 +14,8 @@ const DIGIT_MASK: i64 = (1 << DIGIT_BITS) - 1;
 pub(super) const UNSET: i16 = i16::MIN;
 /// Digits a kernel may add to: the second to the fourth of a sum.
 pub(super) const SUM_COUNTS: usize = 3;
-/// As well as the second to the fifth of a sum of squares.
-pub(super) const COUNTS: usize = 7;
+/// The second to the fifth of a sum of squares.
+pub(super) const SQUARE_COUNTS: usize = 4;
 
 /// How large the windows of an element type are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,53 +94,44 @@ impl Windows {
         (digit + if squares { self.extent.digits[0] } else { 0 }) * self.outputs
     }
 
-    /// Adds `counts` of one output, whose scale they have.
+    /// Adds counts of one output, whose scale they have.
     #[inline(always)]
-    pub(super) fn add(&mut self, output: usize, counts: [i64; COUNTS]) {
-        for (squares, counts) in [(false, &counts[..SUM_COUNTS]), (true, &counts[SUM_COUNTS..])] {
+    pub(super) fn add(&mut self, output: usize, sums: [i64; SUM_COUNTS], squares: [i64; SQUARE_COUNTS]) {
+        for (of_squares, counts) in [(false, &sums[..]), (true, &squares[..])] {
             let mut carry = 0;
-            for digit in (1..self.extent.digits[usize::from(squares)]).rev() {
-                let at = self.plane(squares, digit) + output;
+            for digit in (1..self.extent.digits[usize::from(of_squares)]).rev() {
+                let at = self.plane(of_squares, digit) + output;
                 let total = self.planes[at] + counts[digit - 1] + carry;
                 self.planes[at] = total & DIGIT_MASK;
                 carry = total >> DIGIT_BITS;
             }
-            if self.extent.digits[usize::from(squares)] > 0 {
-                let at = self.plane(squares, 0) + output;
+            if self.extent.digits[usize::from(of_squares)] > 0 {
+                let at = self.plane(of_squares, 0) + output;
                 self.planes[at] += carry;
             }
         }
     }
 
-    /// [`Windows::add`] for neighbouring outputs; `counted` counts of a sum and of the squares may not be zero.
+    /// [`Windows::add`] for the sums, or the squares, of neighbouring outputs: `counts` of the second digit and those after.
     #[inline(always)]
-    pub(super) fn add_lanes<const L: usize>(&mut self, first: usize, counts: &[[i64; L]; COUNTS], counted: [usize; 2]) {
-        for (squares, from) in [(false, 0), (true, SUM_COUNTS)] {
-            let counted = counted[usize::from(squares)];
-            if counted == 0 {
-                continue;
-            }
-            let mut carry = [0; L];
-            for digit in (1..=counted).rev() {
-                let at = self.plane(squares, digit) + first;
-                let plane = &mut self.planes[at..at + L];
-                let counts = &counts[from + digit - 1];
-                let mut totals = [0; L];
-                for lane in 0..L {
-                    totals[lane] = plane[lane] + counts[lane] + carry[lane];
-                }
-                for lane in 0..L {
-                    plane[lane] = totals[lane] & DIGIT_MASK;
-                }
-                for lane in 0..L {
-                    carry[lane] = totals[lane] >> DIGIT_BITS;
-                }
-            }
-            let at = self.plane(squares, 0) + first;
+    pub(super) fn add_lanes<const L: usize>(&mut self, first: usize, squares: bool, counts: &[&[i64; L]]) {
+        if counts.is_empty() {
+            return;
+        }
+        let mut carry = [0; L];
+        for (digit, counts) in counts.iter().enumerate().rev() {
+            let at = self.plane(squares, digit + 1) + first;
             let plane = &mut self.planes[at..at + L];
             for lane in 0..L {
-                plane[lane] += carry[lane];
+                let total = plane[lane] + counts[lane] + carry[lane];
+                plane[lane] = total & DIGIT_MASK;
+                carry[lane] = total >> DIGIT_BITS;
             }
+        }
+        let at = self.plane(squares, 0) + first;
+        let plane = &mut self.planes[at..at + L];
+        for lane in 0..L {
+            plane[lane] += carry[lane];
         }
     }
 
@@ -162,18 +153,18 @@ impl Windows {
             return false;
         }
         self.scales[at] = scale;
-        let mut counts = [0; COUNTS];
-        for (squares, first) in [(false, 0), (true, SUM_COUNTS)] {
+        let (mut sums, mut square_sums) = ([0; SUM_COUNTS], [0; SQUARE_COUNTS]);
+        for (squares, counts) in [(false, &mut sums[..]), (true, &mut square_sums[..])] {
             let digits = self.extent.digits[usize::from(squares)];
             for digit in 1..digits {
-                counts[first + digit - 1] = other.digit(from, squares, digit);
+                counts[digit - 1] = other.digit(from, squares, digit);
             }
             if digits > 0 {
                 let plane = self.plane(squares, 0);
                 self.planes[plane + at] += other.digit(from, squares, 0);
             }
         }
-        self.add(at, counts);
+        self.add(at, sums, square_sums);
         true
     }
 
