@@ -32,6 +32,8 @@ const WIDE: usize = 8;
 const PANEL: usize = 64;
 /// Rows of a panel that are folded at once: few, so that memory is read in its own order.
 const PANEL_BLOCK: usize = 4;
+/// Bytes that memory moves at a time.
+const LINE_BYTES: usize = 64;
 /// As [`PANEL`]: what the kernel keeps for each has to fit the first cache.
 const PANEL_CHUNKS: usize = 32;
 /// [`Extent::headroom`] for f64.
@@ -106,6 +108,19 @@ fn fold_run<T: Float, const L: usize, K: Kernel<T, L>>(cells: &[T::Bytes], scale
 #[inline(always)]
 fn row_at<B, const L: usize>(cells: &[B], at: usize) -> &[B; L] {
     cells[at..].first_chunk::<L>().expect("a strip lies within its tile")
+}
+
+/// Reads one element of every line of memory, in order: the strips come to the lines of a row one by one, in an order that
+/// no processor foresees.
+#[inline(always)]
+fn touch<T: Float>(cells: &[T::Bytes], rows: Rows, width: usize) {
+    let mut seen = 0;
+    for row in 0..rows.count {
+        for cell in cells[row * rows.stride..][..width].iter().step_by(LINE_BYTES / size_of::<T::Bytes>()) {
+            seen ^= T::read(*cell).magnitude_bits();
+        }
+    }
+    std::hint::black_box(seen);
 }
 
 /// Folds rows of `L` columns.
@@ -403,6 +418,9 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
                 let cells = &cells[row * rows.stride + first..];
                 let strip = |from: usize, count| Strip { cells: &cells[from..], rows: piece, columns: columns.part(first + from, count) };
                 if left >= P {
+                    if first == 0 {
+                        touch::<T>(cells, piece, columns.count);
+                    }
                     if !self.piece_of_panel::<P, W>(strip(0, P)) {
                         for from in (0..P).step_by(L) {
                             self.piece_of_strip::<L, A, B>(strip(from, L));

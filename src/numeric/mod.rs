@@ -26,6 +26,7 @@ mod finish;
 mod lanes;
 mod memory;
 mod order;
+mod quick;
 mod round;
 mod serialise;
 mod superaccumulator;

@@ -19,6 +19,8 @@ pub(super) const FLAG_NEGATIVE_INFINITY: u8 = 4;
 /// Something other than `-0.0` was absorbed.
 pub(super) const FLAG_NOT_NEGATIVE_ZERO: u8 = 8;
 pub(super) const FLAGS_ALL: u8 = 15;
+/// The digits behind the window were added to. A hint: it may be set where they are 0, and is no part of the state.
+pub(super) const FLAG_BEHIND: u8 = 16;
 
 /// Values that may be added to settled digits: `2^30 * 2^32` leaves a bit of an `i64` free for merging.
 pub(super) const PENDING_MAX: u64 = 1 << 30;
@@ -96,6 +98,7 @@ impl Superaccumulator {
     #[inline(always)]
     pub(super) fn digits_of(&mut self, output: usize, values: u64) -> (&mut [i64], &mut [i64]) {
         self.expect_values(values);
+        self.flags[output] |= FLAG_BEHIND;
         let width = self.width();
         self.digits[output * width..(output + 1) * width].split_at_mut(self.widths[0])
     }
@@ -105,8 +108,11 @@ impl Superaccumulator {
         let width = self.width();
         self.expect_values(WINDOW_VALUES);
         let digits = &mut self.digits[output * width..(output + 1) * width];
-        let (widths, low) = (self.widths, self.exponent_min);
-        self.windows.each_digit(output, |squares, value, exponent| deposit_part(digits, widths, low, squares, value, exponent));
+        let (widths, low, flags) = (self.widths, self.exponent_min, &mut self.flags[output]);
+        self.windows.each_digit(output, |squares, value, exponent| {
+            *flags |= FLAG_BEHIND;
+            deposit_part(digits, widths, low, squares, value, exponent);
+        });
         self.windows.clear(output);
     }
 
@@ -140,6 +146,7 @@ impl Superaccumulator {
 
     /// Adds `sign` times a window of `other` to the digits, for which room was made.
     fn add_window(&mut self, at: usize, other: &Self, from: usize, sign: i128) {
+        self.flags[at] |= FLAG_BEHIND;
         let width = self.width();
         let digits = &mut self.digits[at * width..(at + 1) * width];
         let (widths, low) = (self.widths, self.exponent_min);
@@ -169,7 +176,7 @@ impl Superaccumulator {
             self.add_window(at + step, other, from + step, -1);
         }
         for (flags, count) in self.flags[at..at + count].iter_mut().zip(&self.counts[at..at + count]) {
-            *flags = if *count == 0 { 0 } else { *flags };
+            *flags = if *count == 0 { *flags & FLAG_BEHIND } else { *flags | FLAG_BEHIND };
         }
         Ok(())
     }

@@ -17,6 +17,9 @@ pub(super) const SUM_COUNTS: usize = 3;
 /// The second to the fifth of a sum of squares.
 pub(super) const SQUARE_COUNTS: usize = 4;
 
+/// Limbs that hold the number in any window.
+pub(super) const WINDOW_LIMBS: usize = 5;
+
 /// How large the windows of an element type are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extent {
@@ -133,6 +136,31 @@ impl Windows {
         for lane in 0..L {
             plane[lane] += carry[lane];
         }
+    }
+
+    /// The number in a window: its magnitude, lowest limb first, whether it is negative, and the exponent of its lowest bit.
+    pub(super) fn limbs(&self, output: usize, squares: bool) -> Option<([u64; WINDOW_LIMBS], bool, i64)> {
+        let scale = self.scales[output];
+        if scale == UNSET {
+            return None;
+        }
+        let digits = self.extent.digits[usize::from(squares)];
+        let first = self.digit(output, squares, 0);
+        let mut limbs = [(first >> 63) as u64; WINDOW_LIMBS];
+        limbs[0] = first as u64;
+        for digit in 1..digits {
+            for at in (1..WINDOW_LIMBS).rev() {
+                limbs[at] = limbs[at] << DIGIT_BITS | limbs[at - 1] >> (64 - DIGIT_BITS);
+            }
+            limbs[0] = limbs[0] << DIGIT_BITS | self.digit(output, squares, digit) as u64;
+        }
+        if first < 0 {
+            let mut carry = true;
+            for limb in &mut limbs {
+                (*limb, carry) = (!*limb).overflowing_add(u64::from(carry));
+            }
+        }
+        Some((limbs, first < 0, i64::from(self.extent.exponent(i32::from(scale), squares, digits - 1))))
     }
 
     /// Empties one window.
