@@ -11,6 +11,7 @@ use super::extract::{
     BLOCK, Chunks3, Chunks4, END_SPECIAL, END_ZERO, Found, Kernel, Levels, NARROW_HEADROOM, PaddedRow, Plain, ROWS_MAX, TileBlock,
 };
 use super::round::decompose;
+use super::scatter::{SCATTER_MAX, SCATTER_MIN, scatter};
 use super::superaccumulator::{
     FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator, deposit, deposit_wide,
 };
@@ -155,6 +156,14 @@ fn fold_strip<T: Float, const L: usize, K: Kernel<T, L>>(strip: Strip<'_, T::Byt
 impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
     /// Adds elements `stride` apart one by one.
     fn add_each(&mut self, cells: &[T::Bytes], count: usize, stride: usize, output: usize) {
+        if stride == 1 && count >= SCATTER_MIN {
+            for run in cells[..count].chunks(SCATTER_MAX) {
+                let (sum, squares) = self.state.digits_of(output, 16);
+                let flags = scatter::<T, MOMENTS>(run, sum, squares);
+                self.state.flags[output] |= flags;
+            }
+            return;
+        }
         let low = self.state.exponent_min;
         let (sum, squares) = self.state.digits_of(output, 2 * count as u64);
         let mut flags = 0;
@@ -289,7 +298,8 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
                 continue;
             }
             tier += 1;
-            if open.count_ones() as usize > strip.columns.count / 2 && tier != first {
+            // One lane is enough for a panel to come again, many have to be worth adding one by one.
+            if tier == 1 || open.count_ones() as usize > strip.columns.count / 2 && tier != first {
                 self.state.windows.mood = Mood { tier, pieces: MOOD_PIECES };
             }
         }

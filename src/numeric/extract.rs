@@ -322,7 +322,7 @@ pub(super) type Chunks3<const L: usize> = Chunks<L, 3, 5, 5>;
 pub(super) type Chunks4<const L: usize> = Chunks<L, 4, 7, 8>;
 
 /// Rows that are cut at once: more would need more registers than there are.
-const PART: usize = 4;
+const PART: usize = 2;
 /// Scales below this are lifted.
 const LIFT_BELOW: i32 = -400;
 const LIFT: i32 = 700;

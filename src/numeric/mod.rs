@@ -28,6 +28,7 @@ mod memory;
 mod order;
 mod quick;
 mod round;
+mod scatter;
 mod serialise;
 mod superaccumulator;
 mod truth;

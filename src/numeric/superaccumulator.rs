@@ -293,7 +293,7 @@ fn deposit_part(digits: &mut [i64], widths: [usize; 2], low: i32, squares: bool,
 }
 
 /// Adds `value * 2^position`, as [`deposit`] does.
-fn deposit_signed(digits: &mut [i64], value: i128, position: i32) {
+pub(super) fn deposit_signed(digits: &mut [i64], value: i128, position: i32) {
     let (magnitude, position) = (value.unsigned_abs(), position);
     let (magnitude, position) =
         if position < 0 { (magnitude.checked_shr(position.unsigned_abs()).unwrap_or(0), 0) } else { (magnitude, position) };
