@@ -139,18 +139,16 @@ fn fold_rows<T: Float, const L: usize, const R: usize, K: Kernel<T, L>>(kernel: 
     }
 }
 
-/// Folds a strip into what its columns add to windows of scales `scales`.
+/// Folds a strip of at most `L` columns.
 #[inline(always)]
-fn fold_strip<T: Float, const L: usize, K: Kernel<T, L>>(strip: Strip<'_, T::Bytes>, scales: &[i32; L]) -> K {
-    let mut kernel = K::new(scales);
+fn fold_strip<T: Float, const L: usize, K: Kernel<T, L>>(kernel: &mut K, strip: Strip<'_, T::Bytes>) {
     if strip.columns.count == L {
-        fold_rows::<T, L, BLOCK, K>(&mut kernel, strip.cells, strip.rows);
+        fold_rows::<T, L, BLOCK, K>(kernel, strip.cells, strip.rows);
     } else {
         for row in 0..strip.rows.count {
             kernel.step(&padded::<T, L>(&strip.cells[row * strip.rows.stride..][..strip.columns.count]));
         }
     }
-    kernel
 }
 
 impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
@@ -285,11 +283,8 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         let (mut tier, mut moved) = (first, false);
         let mut open = u32::MAX >> (32 - strip.columns.count);
         while tier < TIERS {
-            let moved_now = if tier == 0 {
-                self.try_strip::<L, A>(strip, &mut open, !moved)
-            } else {
-                self.try_strip::<L, B>(strip, &mut open, !moved)
-            };
+            let moved_now =
+                if tier == 0 { self.try_strip::<L, A>(strip, &mut open, !moved) } else { self.try_strip::<L, B>(strip, &mut open, !moved) };
             if open == 0 {
                 break;
             }
@@ -313,7 +308,8 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
     #[inline(always)]
     fn try_strip<const L: usize, K: Kernel<T, L>>(&mut self, strip: Strip<'_, T::Bytes>, open: &mut u32, movable: bool) -> bool {
         let scales = self.scales::<L>(strip.columns);
-        let kernel = fold_strip::<T, L, K>(strip, &scales);
+        let mut kernel = K::new(&scales);
+        fold_strip::<T, L, K>(&mut kernel, strip);
         if *open == u32::MAX >> (32 - L) && self.settle_lanes(strip, &scales, &kernel) {
             *open = 0;
             return false;
@@ -418,7 +414,10 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
     #[inline(always)]
     fn strips<const P: usize, const L: usize, W: Kernel<T, P>, A: Kernel<T, L>, B: Kernel<T, L>>(
         &mut self,
-        cells: &[T::Bytes], rows: Rows, columns: Columns) {
+        cells: &[T::Bytes],
+        rows: Rows,
+        columns: Columns,
+    ) {
         let mut row = 0;
         while row < rows.count {
             let piece = Rows { count: ROWS_MAX.min(rows.count - row), ..rows };
@@ -483,9 +482,13 @@ impl<T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, MOMENTS> 
         }
         match (T::SQUARE_IS_F64, MOMENTS) {
             (true, false) => {
-                self.strips::<PANEL, NARROW, Plain<PANEL, 0>, Plain<NARROW, 0>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(cells, rows, columns);
+                self.strips::<PANEL, NARROW, Plain<PANEL, 0>, Plain<NARROW, 0>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(
+                    cells, rows, columns,
+                );
             }
-            (true, true) => self.strips::<PANEL, NARROW, Plain<PANEL, 1>, Plain<NARROW, 1>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(cells, rows, columns),
+            (true, true) => {
+                self.strips::<PANEL, NARROW, Plain<PANEL, 1>, Plain<NARROW, 1>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(cells, rows, columns)
+            }
             (false, false) => {
                 self.strips::<PANEL, WIDE, Levels<PANEL, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 3, 0, WIDE_HEADROOM>>(cells, rows, columns);
             }

@@ -221,7 +221,13 @@ impl<T: Float, const L: usize, const Q: usize> Kernel<T, L> for Plain<L, Q> {
             squares[0] = counts[0].wrapping_add(count(self.squares[0][lane], rows, self.sigmas[0][lane]));
             squares[1] = counts[1];
         }
-        let end = if self.largest[lane] == 0 { END_ZERO } else if special { END_SPECIAL } else { end };
+        let end = if self.largest[lane] == 0 {
+            END_ZERO
+        } else if special {
+            END_SPECIAL
+        } else {
+            end
+        };
         Found { end, bad, sums: [counts[0], counts[1], 0], squares }
     }
 }
@@ -321,13 +327,15 @@ pub(super) struct Chunks<const L: usize, const C: usize, const V: usize, const P
 pub(super) type Chunks3<const L: usize> = Chunks<L, 3, 5, 5>;
 pub(super) type Chunks4<const L: usize> = Chunks<L, 4, 7, 8>;
 
-/// Rows that are cut at once: more would need more registers than there are.
-const PART: usize = 2;
 /// Scales below this are lifted.
 const LIFT_BELOW: i32 = -400;
 const LIFT: i32 = 700;
 
 impl<const L: usize, const C: usize, const V: usize, const P: usize> Chunks<L, C, V, P> {
+    /// Rows that are cut at once. More would need more registers than there are; with fewer a short loop over the lanes
+    /// would be unrolled.
+    const PART: usize = if L > 16 { 2 } else { 4 };
+
     /// The products of the chunks of one element, each on top of its level.
     #[inline(always)]
     fn products_of(&self, chunks: [f64; C], lane: usize) -> [f64; P] {
@@ -355,7 +363,7 @@ impl<const L: usize, const C: usize, const V: usize, const P: usize> Chunks<L, C
         for lane in 0..L {
             let (mut largest, mut bad) = (self.largest[lane], self.bad[lane]);
             let (mut sums, mut products) = ([0_u64; C], [0_u64; P]);
-            for row in first..B::ROWS.min(first + PART) {
+            for row in first..B::ROWS.min(first + Self::PART) {
                 let value = block.at(row, lane).widen();
                 largest = larger(largest, value);
                 let mut rest = value * self.lifts[lane];
@@ -409,7 +417,7 @@ impl<T: Float, const L: usize, const C: usize, const V: usize, const P: usize> K
         let mut first = 0;
         while first < B::ROWS {
             self.part(block, first);
-            first += PART;
+            first += Self::PART;
         }
     }
 

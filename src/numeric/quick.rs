@@ -4,9 +4,7 @@
 use super::Finish;
 use super::big::{Quotient, quotient_of};
 use super::round::FloatFormat;
-use super::superaccumulator::{
-    FLAG_BEHIND, FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator,
-};
+use super::superaccumulator::{FLAG_BEHIND, FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
 use super::window::WINDOW_LIMBS;
 
 /// Limbs of a sum that is squared: a sign, 63 bits of room and two digits.

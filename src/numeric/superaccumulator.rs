@@ -150,9 +150,7 @@ impl Superaccumulator {
         let width = self.width();
         let digits = &mut self.digits[at * width..(at + 1) * width];
         let (widths, low) = (self.widths, self.exponent_min);
-        other
-            .windows
-            .each_digit(from, |squares, value, exponent| deposit_part(digits, widths, low, squares, sign * value, exponent));
+        other.windows.each_digit(from, |squares, value, exponent| deposit_part(digits, widths, low, squares, sign * value, exponent));
     }
 
     /// Takes the elements of `other` out again. A zero that is left is `+0.0`, unless nothing is left.
