@@ -22,8 +22,9 @@ use std::marker::PhantomData;
 const PIECE: usize = 2048;
 /// Runs with fewer elements are added one by one.
 const RUN_MIN: usize = 4;
-/// Pieces that begin with the kernel that the piece before needed.
-const MOOD_PIECES: u8 = 15;
+/// Runs, and strips, that begin with the kernel that the one before needed.
+const MOOD_RUNS: u8 = 31;
+const MOOD_STRIPS: u8 = u8::MAX;
 /// Kernels before elements are added one by one.
 const TIERS: u8 = 2;
 /// Lanes of the kernels for narrow elements and for f64: a line of memory.
@@ -255,7 +256,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
             self.add_each(cells, cells.len(), 1, output);
         }
         if tier != first {
-            self.state.windows.mood = Mood { tier, pieces: MOOD_PIECES };
+            self.state.windows.mood = Mood { tier, pieces: MOOD_RUNS };
         }
     }
 
@@ -295,7 +296,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
             tier += 1;
             // One lane is enough for a panel to come again, many have to be worth adding one by one.
             if tier == 1 || open.count_ones() as usize > strip.columns.count / 2 && tier != first {
-                self.state.windows.mood = Mood { tier, pieces: MOOD_PIECES };
+                self.state.windows.mood = Mood { tier, pieces: MOOD_STRIPS };
             }
         }
         if tier == TIERS {

@@ -89,7 +89,7 @@ pub(super) trait Kernel<T, const L: usize> {
 #[inline(always)]
 fn sigma(exponent: i32) -> f64 {
     let bits = ((exponent as i64 + 1023) as u64) << 52 | 1 << 51;
-    f64::from_bits(if exponent < -1022 || exponent > 1022 { f64::NAN.to_bits() } else { bits })
+    f64::from_bits(if (-1022..=1022).contains(&exponent) { bits } else { f64::NAN.to_bits() })
 }
 
 #[inline(always)]

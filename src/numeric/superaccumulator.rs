@@ -5,11 +5,14 @@
 //! must move up ([`Superaccumulator::settle`]); `pending` counts them. Settled digits are `0..2^32` with the sign in
 //! the highest, a unique form: what serialises is equal for equal data.
 //!
+//! In front of the digits lies a window (`window`) that takes what the kernels find. Most data never reach the digits,
+//! whose memory the system then does not hand out.
+//!
 //! Whatever is not a finite number is kept in flags: NaN, infinities of either sign, and whether anything but
 //! `-0.0` was seen.
 
 use super::memory::reserved;
-use super::window::{Extent, Windows};
+use super::window::{Extent, UNSET, Windows};
 use super::{big::Big, round::Exact};
 use crate::error::{Error, Result};
 
@@ -105,6 +108,9 @@ impl Superaccumulator {
 
     /// Moves the window of `output` into its digits.
     pub(super) fn empty_window(&mut self, output: usize) {
+        if self.windows.scales[output] == UNSET {
+            return; // the digits, and with them their memory, stay untouched
+        }
         let width = self.width();
         self.expect_values(WINDOW_VALUES);
         let digits = &mut self.digits[output * width..(output + 1) * width];
