@@ -8,6 +8,7 @@ use super::run::{RUN_MIN, Run};
 use super::superaccumulator::{Superaccumulator, digits_for};
 use super::truth::{self, Bits, FirstZero, Truths};
 use super::whole::{self, WholeSums};
+use super::window::Extent;
 use super::{AccumulatorKind, SumMode, exact};
 use crate::error::{Error, Result};
 use crate::nd::DType;
@@ -34,8 +35,9 @@ pub(super) enum State {
     FirstZero(FirstZero),
 }
 
-/// Digits per output of the exact sum of `dtype`, and of its sum of squares.
-fn exact_widths(dtype: DType, moments: bool) -> (i32, [usize; 2]) {
+/// Exponent of the lowest bit of an exact sum of `dtype`, digits per output of it and of the sum of squares, and the
+/// windows before them.
+fn exact_form(dtype: DType, moments: bool) -> (i32, [usize; 2], Extent) {
     const fn of<T: Float>() -> (i32, [usize; 2]) {
         let (low, end) = (T::EXPONENT_MIN, T::EXPONENT_END);
         (low, [digits_for(low, end), digits_for(2 * low, 2 * end)])
@@ -46,7 +48,7 @@ fn exact_widths(dtype: DType, moments: bool) -> (i32, [usize; 2]) {
         DType::F32 => of::<f32>(),
         _ => of::<f64>(),
     };
-    (low, [sum, if moments { squares } else { 0 }])
+    (low, [sum, if moments { squares } else { 0 }], exact::extent(dtype != DType::F64, moments))
 }
 
 impl Accumulator {
@@ -62,8 +64,8 @@ impl Accumulator {
             if !dtype.is_float() {
                 State::Whole(WholeSums::new(moments, outputs))
             } else if mode == SumMode::Exact {
-                let (low, widths) = exact_widths(dtype, moments);
-                State::Exact(Superaccumulator::new(widths, low, outputs))
+                let (low, widths, extent) = exact_form(dtype, moments);
+                State::Exact(Superaccumulator::new(widths, low, extent, outputs))
             } else {
                 State::Compensated(Compensated::new(mode, moments, outputs))
             }
@@ -85,7 +87,8 @@ impl Accumulator {
             if !dtype.is_float() {
                 WholeSums::output_bytes(moments)
             } else if mode == SumMode::Exact {
-                Superaccumulator::output_bytes(exact_widths(dtype, moments).1)
+                let (_, widths, extent) = exact_form(dtype, moments);
+                Superaccumulator::output_bytes(widths, extent)
             } else {
                 Compensated::output_bytes(moments)
             }
@@ -267,24 +270,23 @@ macro_rules! cut {
 }
 
 fn absorb_exact<I: InstructionSet>(state: &mut Superaccumulator, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    state.expect_values((tile.len() / dtype.size()) as u64);
     macro_rules! of {
-        ($t:ty, $deep:expr, $squares:expr, $wide:expr) => {
+        ($t:ty, $moments:expr) => {
             cut!(tile, { size_of::<$t>() }, cells => {
-                let mut target = exact::Target::<$t, $deep, $squares, $wide> { state, element: PhantomData };
+                let mut target = exact::Target::<$t, $moments> { state, element: PhantomData };
                 I::enter(Walk { state: &mut target, cells, axes, base });
             })
         };
     }
     match (dtype, state.widths[1] > 0) {
-        (DType::F16, false) => of!(f16, false, false, false),
-        (DType::F16, true) => of!(f16, false, true, false),
-        (DType::BF16, false) => of!(bf16, false, false, false),
-        (DType::BF16, true) => of!(bf16, false, true, false),
-        (DType::F32, false) => of!(f32, false, false, false),
-        (DType::F32, true) => of!(f32, false, true, false),
-        (_, false) => of!(f64, true, false, false),
-        (_, true) => of!(f64, true, false, true),
+        (DType::F16, false) => of!(f16, false),
+        (DType::F16, true) => of!(f16, true),
+        (DType::BF16, false) => of!(bf16, false),
+        (DType::BF16, true) => of!(bf16, true),
+        (DType::F32, false) => of!(f32, false),
+        (DType::F32, true) => of!(f32, true),
+        (_, false) => of!(f64, false),
+        (_, true) => of!(f64, true),
     }
 }
 

@@ -34,11 +34,6 @@ impl Big {
         self.limbs.is_empty()
     }
 
-    /// Number of bits up to the highest one.
-    pub(super) fn bits(&self) -> u64 {
-        self.limbs.last().map_or(0, |top| self.limbs.len() as u64 * 64 - u64::from(top.leading_zeros()))
-    }
-
     pub(super) fn add(&self, other: &Self) -> Self {
         let (long, short) = if self.limbs.len() >= other.limbs.len() { (self, other) } else { (other, self) };
         let mut limbs = Vec::with_capacity(long.limbs.len() + 1);
@@ -97,39 +92,45 @@ impl Big {
         Self::from_limbs(limbs)
     }
 
-    /// The number divided by `2^bits`, rounded down, and whether anything was cut off.
-    fn shift_right(&self, bits: u64) -> (Self, bool) {
-        let (whole, within) = ((bits / 64) as usize, (bits % 64) as u32);
-        if whole >= self.limbs.len() {
-            return (Self::default(), !self.is_zero());
-        }
-        let cut = self.limbs[..whole].iter().any(|limb| *limb != 0) || self.limbs[whole] & ((1_u64 << within) - 1) != 0;
-        let kept = &self.limbs[whole..];
-        let limbs = (0..kept.len())
-            .map(|at| kept[at] >> within | kept.get(at + 1).map_or(0, |next| next.checked_shl(64 - within).unwrap_or(0)))
-            .collect();
-        (Self::from_limbs(limbs), cut)
-    }
-
-    /// The leading bits of `self * 2^exponent / divisor`, at least 126 of them; with an even exponent on request.
-    /// `divisor` is not zero.
+    /// The leading bits of `self * 2^exponent / divisor`, as [`quotient_of`].
     pub(super) fn quotient(&self, exponent: i64, divisor: u128, even: bool) -> Quotient {
-        if self.is_zero() {
-            return Quotient { leading: 0, exponent: 0, inexact: false };
-        }
-        // A dividend of (bits of the divisor) + 127 or 126 bits gives a quotient of 126 to 128 bits.
-        let mut width = i64::from(128 - divisor.leading_zeros()) + 127;
-        let mut shift = width - self.bits() as i64;
-        if even && (exponent - shift) % 2 != 0 {
-            width -= 1;
-            shift -= 1;
-        }
-        debug_assert!(width < 256);
-        let (dividend, cut) = if shift >= 0 { (self.shift_left(shift as u64), false) } else { self.shift_right(shift.unsigned_abs()) };
-        let limb = |at: usize| u128::from(dividend.limbs.get(at).copied().unwrap_or(0));
-        let (leading, rest) = divide(limb(3) << 64 | limb(2), limb(1) << 64 | limb(0), divisor);
-        Quotient { leading, exponent: exponent - shift, inexact: cut || rest != 0 }
+        quotient_of(&self.limbs, exponent, divisor, even)
     }
+}
+
+/// The leading bits of `limbs * 2^exponent / divisor`, at least 126 of them; with an even exponent on request. `divisor` is
+/// not zero.
+pub(super) fn quotient_of(limbs: &[u64], exponent: i64, divisor: u128, even: bool) -> Quotient {
+    let Some(highest) = limbs.iter().rposition(|limb| *limb != 0) else {
+        return Quotient { leading: 0, exponent: 0, inexact: false };
+    };
+    let bits = (highest as i64 + 1) * 64 - i64::from(limbs[highest].leading_zeros());
+    // A dividend of (bits of the divisor) + 127 or 126 bits gives a quotient of 126 to 128 bits.
+    let mut width = i64::from(128 - divisor.leading_zeros()) + 127;
+    let mut shift = width - bits;
+    if even && (exponent - shift) % 2 != 0 {
+        width -= 1;
+        shift -= 1;
+    }
+    debug_assert!(width < 256);
+    let dividend: [u64; 4] = std::array::from_fn(|at| bits_at(limbs, at as i64 * 64 - shift));
+    let wide = |at: usize| u128::from(dividend[at + 1]) << 64 | u128::from(dividend[at]);
+    let cut = shift < 0 && any_below(limbs, shift.unsigned_abs());
+    let (leading, rest) = if divisor == 1 { (wide(0), 0) } else { divide(wide(2), wide(0), divisor) };
+    Quotient { leading, exponent: exponent - shift, inexact: cut || rest != 0 }
+}
+
+/// The 64 bits of `limbs` from bit `first` on, which may lie outside.
+fn bits_at(limbs: &[u64], first: i64) -> u64 {
+    let (at, within) = (first.div_euclid(64), first.rem_euclid(64) as u32);
+    let limb = |at: i64| usize::try_from(at).ok().and_then(|at| limbs.get(at)).copied().unwrap_or(0);
+    if within == 0 { limb(at) } else { limb(at) >> within | limb(at + 1) << (64 - within) }
+}
+
+/// Whether any of the lowest `bits` bits is set; there are more than those.
+fn any_below(limbs: &[u64], bits: u64) -> bool {
+    let (whole, within) = ((bits / 64) as usize, (bits % 64) as u32);
+    limbs[..whole].iter().any(|limb| *limb != 0) || limbs[whole] & ((1_u64 << within) - 1) != 0
 }
 
 impl PartialOrd for Big {
@@ -149,8 +150,10 @@ fn divide(high: u128, low: u128, divisor: u128) -> (u128, u128) {
     debug_assert!(high < divisor);
     if let (Ok(_), Ok(high)) = (u64::try_from(divisor), u64::try_from(high)) {
         let upper = u128::from(high) << 64 | low >> 64;
-        let lower = (upper % divisor) << 64 | u128::from(low as u64);
-        return (((upper / divisor) << 64) | (lower / divisor), lower % divisor);
+        let first = upper / divisor;
+        let lower = (upper - first * divisor) << 64 | u128::from(low as u64);
+        let second = lower / divisor;
+        return (first << 64 | second, lower - second * divisor);
     }
     let (mut rest, mut quotient) = (high, 0_u128);
     for bit in (0..128).rev() {

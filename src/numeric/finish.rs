@@ -10,7 +10,7 @@ use super::order::{Extremes, Keyed};
 use super::round::{Exact, FloatFormat, write_bits};
 use super::superaccumulator::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
 use super::whole::WholeSums;
-use super::{AccumulatorKind, Finish, element::Truth};
+use super::{AccumulatorKind, Finish, element::Truth, quick};
 use crate::error::{Error, Result};
 use crate::nd::DType;
 use half::{bf16, f16};
@@ -120,10 +120,14 @@ impl Accumulator {
         Some(if root { deviation.round_sqrt(divisor, format) } else { deviation.round(divisor, format) })
     }
 
-    /// Sum of a compensated state, rounded once, or its f32 mean, divided in f64: a few float operations instead of big
+    /// Any statistic of an exact state that lies in its window; the sum of a compensated state, rounded once, or its f32 mean, divided in f64: a few float operations instead of big
     /// integers. `None` where the long way has to decide.
     fn quick_statistic(&self, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
-        let State::Compensated(state) = &self.state else { return None };
+        let state = match &self.state {
+            State::Exact(state) => return quick::statistic(state, what, format, at),
+            State::Compensated(state) => state,
+            _ => return None,
+        };
         let (sum, rest) = (state.parts[0][at], state.parts[1][at]);
         let total = sum + rest;
         if !(total.is_normal() && rest.abs() <= sum.abs()) {

@@ -12,7 +12,11 @@
 //! | whole | sums and moments of integers and bools | exact |
 //! | extremes, truths, first zero | min, max; any, all, counts; assertions | exact |
 //!
-//! A kernel is one loop over rows of 16 lanes (`lanes`) for each of the two inner shapes that a tile's axes
+//! Exact sums go tile by tile through a kernel with a certificate (`extract`), into a window of few digits (`window`), and
+//! only where that does not fit into the digits behind (`superaccumulator`), runs of any exponents by way of tables
+//! (`scatter`); `exact` decides which, and no result tells.
+//!
+//! Any other kernel is one loop over rows of 16 lanes (`lanes`) for each of the two inner shapes that a tile's axes
 //! (`axes`) come down to. `finish` rounds once; `serialise` is canonical.
 
 mod accumulator;
@@ -21,16 +25,20 @@ mod big;
 mod compensated;
 mod element;
 mod exact;
+mod extract;
 mod finish;
 mod lanes;
 mod memory;
 mod order;
+mod quick;
 mod round;
 mod run;
+mod scatter;
 mod serialise;
 mod superaccumulator;
 mod truth;
 mod whole;
+mod window;
 
 #[cfg(test)]
 mod tests;

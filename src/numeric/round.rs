@@ -57,11 +57,7 @@ impl Exact {
 
     /// The square root of `self / divisor`, which is not negative, rounded once to `format`, as bits.
     pub(super) fn round_sqrt(&self, divisor: u128, format: FloatFormat) -> u64 {
-        let square = self.magnitude.quotient(self.exponent, divisor, true);
-        // The root of the whole part rounded down is the root rounded down: 63 bits of it and a sticky bit decide.
-        let leading = square.leading.isqrt();
-        let inexact = square.inexact || leading * leading != square.leading;
-        format.pack(false, Quotient { leading, exponent: square.exponent / 2, inexact })
+        format.pack_root(self.magnitude.quotient(self.exponent, divisor, true))
     }
 }
 
@@ -143,7 +139,7 @@ impl FloatFormat {
     }
 
     /// Rounds to nearest, ties to even. An inexact value comes with more leading bits than `precision`.
-    fn pack(self, negative: bool, value: Quotient) -> u64 {
+    pub(super) fn pack(self, negative: bool, value: Quotient) -> u64 {
         let bits = i64::from(128 - value.leading.leading_zeros());
         if bits == 0 {
             return self.zero(false);

@@ -14,7 +14,7 @@
 //! written settled, everything else is unique as it is.
 
 use super::accumulator::{Accumulator, State};
-use super::superaccumulator::{FLAGS_ALL, Superaccumulator, negate_if_negative, settle_digits};
+use super::superaccumulator::{FLAG_BEHIND, FLAGS_ALL, Superaccumulator, negate_if_negative, settle_digits};
 use super::{AccumulatorKind, SumMode};
 use crate::error::{Error, Result};
 use crate::nd::DType;
@@ -114,7 +114,7 @@ fn put<T: Copy, const N: usize>(out: &mut Vec<u8>, values: &[T], bytes: impl Fn(
 fn put_exact(out: &mut Vec<u8>, state: &Superaccumulator) {
     for at in 0..state.counts.len() {
         put(out, &[state.counts[at]], u64::to_le_bytes);
-        out.push(state.flags[at]);
+        out.push(state.flags[at] & FLAGS_ALL);
         for squares in [false, true] {
             if state.widths[usize::from(squares)] == 0 {
                 continue;
@@ -205,12 +205,14 @@ fn read_accumulator(reader: &mut Reader<'_>) -> Option<Accumulator> {
 
 fn read_exact(reader: &mut Reader<'_>, state: &mut Superaccumulator) -> Option<()> {
     let width = state.width();
+    state.pending = 1; // the digits are not empty
     for at in 0..state.counts.len() {
         state.counts[at] = u64::from_le_bytes(reader.take()?);
         [state.flags[at]] = reader.take()?;
         if state.flags[at] & !FLAGS_ALL != 0 {
             return None;
         }
+        state.flags[at] |= FLAG_BEHIND;
         let (sum, squares) = state.digits[at * width..(at + 1) * width].split_at_mut(state.widths[0]);
         read_digits(reader, sum)?;
         if !squares.is_empty() {

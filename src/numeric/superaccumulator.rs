@@ -5,10 +5,14 @@
 //! must move up ([`Superaccumulator::settle`]); `pending` counts them. Settled digits are `0..2^32` with the sign in
 //! the highest, a unique form: what serialises is equal for equal data.
 //!
+//! In front of the digits lies a window (`window`) that takes what the kernels find. Most data never reach the digits,
+//! whose memory the system then does not hand out.
+//!
 //! Whatever is not a finite number is kept in flags: NaN, infinities of either sign, and whether anything but
 //! `-0.0` was seen.
 
 use super::memory::reserved;
+use super::window::{Extent, UNSET, Windows};
 use super::{big::Big, round::Exact};
 use crate::error::{Error, Result};
 
@@ -18,14 +22,16 @@ pub(super) const FLAG_NEGATIVE_INFINITY: u8 = 4;
 /// Something other than `-0.0` was absorbed.
 pub(super) const FLAG_NOT_NEGATIVE_ZERO: u8 = 8;
 pub(super) const FLAGS_ALL: u8 = 15;
+/// The digits behind the window were added to. A hint: it may be set where they are 0, and is no part of the state.
+pub(super) const FLAG_BEHIND: u8 = 16;
 
 /// Values that may be added to settled digits: `2^30 * 2^32` leaves a bit of an `i64` free for merging.
 pub(super) const PENDING_MAX: u64 = 1 << 30;
 
 /// The number of digits for values that are multiples of `2^low` and below `2^end`, of which `2^64` may be added.
 pub(super) const fn digits_for(low: i32, end: i32) -> usize {
-    // The highest digit keeps 63 bits; one more digit so that two deposits 64 bits apart stay inside.
-    (end - low + 65 - 63) as usize / 32 + 3
+    // The highest digit keeps 63 bits; two more digits so that two deposits 64 bits apart stay inside.
+    (end - low + 65 - 63) as usize / 32 + 4
 }
 
 /// Exact sums, and for moments exact sums of squares.
@@ -41,24 +47,40 @@ pub(super) struct Superaccumulator {
     pub digits: Vec<i64>,
     /// Upper bound of the values added to any digit since all were settled.
     pub pending: u64,
+    /// What the kernels add to. The number of an output is its digits and its window together.
+    pub windows: Windows,
 }
 
+/// Values that emptying a window adds to a digit at most.
+const WINDOW_VALUES: u64 = 8;
+
 impl Superaccumulator {
-    pub(super) fn new(widths: [usize; 2], exponent_min: i32, outputs: usize) -> Self {
+    pub(super) fn new(widths: [usize; 2], exponent_min: i32, extent: Extent, outputs: usize) -> Self {
         let width = widths[0] + widths[1];
-        Self { widths, exponent_min, counts: reserved(outputs), flags: reserved(outputs), digits: reserved(outputs * width), pending: 0 }
+        Self {
+            widths,
+            exponent_min,
+            counts: reserved(outputs),
+            flags: reserved(outputs),
+            digits: reserved(outputs * width),
+            pending: 0,
+            windows: Windows::new(extent, outputs),
+        }
     }
 
     /// Bytes per output.
-    pub(super) const fn output_bytes(widths: [usize; 2]) -> u64 {
-        9 + 8 * (widths[0] + widths[1]) as u64
+    pub(super) const fn output_bytes(widths: [usize; 2], extent: Extent) -> u64 {
+        9 + 8 * (widths[0] + widths[1]) as u64 + extent.output_bytes()
     }
 
     pub(super) fn reset(&mut self) {
         self.counts.fill(0);
         self.flags.fill(0);
-        self.digits.fill(0);
+        if self.pending > 0 {
+            self.digits.fill(0);
+        }
         self.pending = 0;
+        self.windows.reset();
     }
 
     #[inline(always)]
@@ -75,6 +97,31 @@ impl Superaccumulator {
         self.pending += values;
     }
 
+    /// Makes room for `values` more that are added to the digits of `output`, and gives them: of the sum, of the squares.
+    #[inline(always)]
+    pub(super) fn digits_of(&mut self, output: usize, values: u64) -> (&mut [i64], &mut [i64]) {
+        self.expect_values(values);
+        self.flags[output] |= FLAG_BEHIND;
+        let width = self.width();
+        self.digits[output * width..(output + 1) * width].split_at_mut(self.widths[0])
+    }
+
+    /// Moves the window of `output` into its digits.
+    pub(super) fn empty_window(&mut self, output: usize) {
+        if self.windows.scales[output] == UNSET {
+            return; // the digits, and with them their memory, stay untouched
+        }
+        let width = self.width();
+        self.expect_values(WINDOW_VALUES);
+        let digits = &mut self.digits[output * width..(output + 1) * width];
+        let (widths, low, flags) = (self.widths, self.exponent_min, &mut self.flags[output]);
+        self.windows.each_digit(output, |squares, value, exponent| {
+            *flags |= FLAG_BEHIND;
+            deposit_part(digits, widths, low, squares, value, exponent);
+        });
+        self.windows.clear(output);
+    }
+
     /// Moves carries up in every output.
     #[inline(never)]
     fn settle(&mut self) {
@@ -88,12 +135,28 @@ impl Superaccumulator {
     }
 
     pub(super) fn merge_run(&mut self, at: usize, other: &Self, from: usize, count: usize) {
-        self.expect_values(other.pending + 1);
+        self.expect_values(other.pending + WINDOW_VALUES);
         let width = self.width();
         add_each(&mut self.counts[at..at + count], &other.counts[from..from + count], u64::wrapping_add);
         add_each(&mut self.flags[at..at + count], &other.flags[from..from + count], |a, b| a | b);
-        let (to, of) = (at * width..(at + count) * width, from * width..(from + count) * width);
-        add_each(&mut self.digits[to], &other.digits[of], i64::wrapping_add);
+        if other.pending > 0 {
+            let (to, of) = (at * width..(at + count) * width, from * width..(from + count) * width);
+            add_each(&mut self.digits[to], &other.digits[of], i64::wrapping_add);
+        }
+        for step in 0..count {
+            if !self.windows.merge(at + step, &other.windows, from + step) {
+                self.add_window(at + step, other, from + step, 1);
+            }
+        }
+    }
+
+    /// Adds `sign` times a window of `other` to the digits, for which room was made.
+    fn add_window(&mut self, at: usize, other: &Self, from: usize, sign: i128) {
+        self.flags[at] |= FLAG_BEHIND;
+        let width = self.width();
+        let digits = &mut self.digits[at * width..(at + 1) * width];
+        let (widths, low) = (self.widths, self.exponent_min);
+        other.windows.each_digit(from, |squares, value, exponent| deposit_part(digits, widths, low, squares, sign * value, exponent));
     }
 
     /// Takes the elements of `other` out again. A zero that is left is `+0.0`, unless nothing is left.
@@ -108,13 +171,16 @@ impl Superaccumulator {
                 return Err(Error::data(format!("output {}: {more} elements cannot be taken out of a sum of {less}", at + step)));
             }
         }
-        self.expect_values(other.pending + 1);
+        self.expect_values(other.pending + WINDOW_VALUES);
         let width = self.width();
         let (to, of) = (at * width..(at + count) * width, from * width..(from + count) * width);
         add_each(&mut self.counts[at..at + count], &other.counts[from..from + count], u64::wrapping_sub);
         add_each(&mut self.digits[to], &other.digits[of], i64::wrapping_sub);
+        for step in 0..count {
+            self.add_window(at + step, other, from + step, -1);
+        }
         for (flags, count) in self.flags[at..at + count].iter_mut().zip(&self.counts[at..at + count]) {
-            *flags = if *count == 0 { 0 } else { *flags };
+            *flags = if *count == 0 { *flags & FLAG_BEHIND } else { *flags | FLAG_BEHIND };
         }
         Ok(())
     }
@@ -124,6 +190,12 @@ impl Superaccumulator {
         let (first, width) = if squares { (self.widths[0], self.widths[1]) } else { (0, self.widths[0]) };
         let start = at * self.width() + first;
         let mut digits = self.digits[start..start + width].to_vec();
+        let low = self.exponent_min * if squares { 2 } else { 1 };
+        self.windows.each_digit(at, |of_squares, value, exponent| {
+            if of_squares == squares {
+                deposit_signed(&mut digits, value, exponent - low);
+            }
+        });
         settle_digits(&mut digits);
         digits
     }
@@ -212,4 +284,23 @@ pub(super) fn deposit_wide(digits: &mut [i64], magnitude: u128, position: i32) {
         if position < 0 { (magnitude.checked_shr(position.unsigned_abs()).unwrap_or(0), 0) } else { (magnitude, position) };
     deposit(digits, magnitude as u64, false, position);
     deposit(digits, (magnitude >> 64) as u64, false, position + 64);
+}
+
+/// Adds part of a window to the digits of one output, those of the sum first.
+fn deposit_part(digits: &mut [i64], widths: [usize; 2], low: i32, squares: bool, value: i128, exponent: i32) {
+    let (sum, square) = digits.split_at_mut(widths[0]);
+    if squares {
+        deposit_signed(square, value, exponent - 2 * low);
+    } else {
+        deposit_signed(sum, value, exponent - low);
+    }
+}
+
+/// Adds `value * 2^position`, as [`deposit`] does.
+pub(super) fn deposit_signed(digits: &mut [i64], value: i128, position: i32) {
+    let (magnitude, position) = (value.unsigned_abs(), position);
+    let (magnitude, position) =
+        if position < 0 { (magnitude.checked_shr(position.unsigned_abs()).unwrap_or(0), 0) } else { (magnitude, position) };
+    deposit(digits, magnitude as u64, value < 0, position);
+    deposit(digits, (magnitude >> 64) as u64, value < 0, position + 64);
 }

@@ -3,6 +3,7 @@
 mod axes;
 mod compensated;
 mod exact;
+mod fallback;
 mod oracle;
 mod plain;
 mod states;

@@ -7,7 +7,10 @@ use crate::ErrorKind;
 
 fn held(accumulator: &Accumulator) -> u64 {
     let heap = match &accumulator.state {
-        State::Exact(state) => held_bytes(&state.counts) + held_bytes(&state.flags) + held_bytes(&state.digits),
+        State::Exact(state) => {
+            let windows = held_bytes(&state.windows.scales) + held_bytes(&state.windows.planes);
+            held_bytes(&state.counts) + held_bytes(&state.flags) + held_bytes(&state.digits) + windows
+        }
         State::Compensated(state) => held_bytes(&state.counts) + state.parts.iter().map(held_bytes).sum::<u64>(),
         State::Whole(state) => held_bytes(&state.counts) + held_bytes(&state.sums) + held_bytes(&state.squares),
         State::Extremes(state) => held_bytes(&state.keys) + held_bytes(&state.seen),
