@@ -80,7 +80,7 @@ impl Builder<'_> {
                 let dtype = array.dtype()?;
                 let error = self.source.error(span, format!("indexing with an array of {dtype} is not available yet"));
                 Err(if dtype.is_float() {
-                    error.hint("an index is an integer, a slice or a bool mask")
+                    error.hint("an index is an integer, a slice, a list of integers or a bool mask")
                 } else {
                     error.hint("slices (`x[a:b:c]`) and bool masks (`x[x > 0]`) are")
                 })
