@@ -87,17 +87,17 @@ def near_zero(f, limit):
     return lambda z: f(z) if abs(z) > mp.mpf(10) ** -60 else mp.mpf(limit)
 
 
-def two_over_pi():
+def two_over_pi(name, doc, start, buckets, parts):
     mp.mp.prec = 1500
     value = 2 / mp.pi
-    print("/// `2^(16 b - 24) * 2/pi` modulo 4 in four doubles, for b from 0 to 63: what reduces huge arguments.")
-    print("pub(super) const TWO_OVER_PI: [[f64; 64]; 4] = [")
-    rows = [[], [], [], []]
-    for bucket in range(64):
-        rest = mp.fmod(mp.ldexp(value, 16 * bucket - 24), 4)
-        for part in range(4):
-            rows[part].append(double(rest))
-            rest -= mp.mpf(rows[part][-1])
+    print(f"/// {doc}")
+    print(f"pub(super) const {name}: [[f64; {buckets}]; {parts}] = [")
+    rows = [[] for _ in range(parts)]
+    for bucket in range(buckets):
+        rest = mp.fmod(mp.ldexp(value, 16 * bucket + start), 4)
+        for row in rows:
+            row.append(double(rest))
+            rest -= mp.mpf(row[-1])
     for row in rows:
         print("    [")
         for x in row:
@@ -186,7 +186,8 @@ def main():
     constant_single("LN2_F32", "ln 2.", mp.log(2))
     constant_single("HALF_PI_F32", "pi / 2.", mp.pi / 2, 3)
     constant_single("TWO_BY_ROOT_PI_F32", "2 / sqrt(pi).", two_by_root)
-    two_over_pi()
+    two_over_pi("TWO_OVER_PI_F32", "`2^(16 b - 8) * 2/pi` modulo 4 in two doubles, for b from 0 to 7: for huge arguments in f32.", -8, 8, 2)
+    two_over_pi("TWO_OVER_PI", "`2^(16 b - 24) * 2/pi` modulo 4 in four doubles, for b from 0 to 63: what reduces huge arguments.", -24, 64, 4)
 
 
 main()

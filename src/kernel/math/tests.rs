@@ -309,12 +309,12 @@ fn check<const IN: usize>(case: &Case<IN>, count: usize) {
 
 #[test]
 fn functions_of_one_argument_are_accurate() {
-    unary().iter().for_each(|case| check(case, 50_000));
+    unary().iter().for_each(|case| check(case, 40_000));
 }
 
 #[test]
 fn functions_of_two_arguments_are_accurate() {
-    binary().iter().for_each(|case| check(case, 50_000));
+    binary().iter().for_each(|case| check(case, 40_000));
 }
 
 fn check_sets<const IN: usize>(case: &Case<IN>, count: usize) {
