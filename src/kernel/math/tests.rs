@@ -1,10 +1,11 @@
 //! Special values, accuracy on a few inputs, the same bits on every instruction set; the long campaigns are ignored.
+//! The oracle is the GNU C library.
+#![cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 
 use super::*;
 use crate::kernel::oracle::Bits;
 use quad::{Quad, error_ulps};
 
-#[path = "quad.rs"]
 mod quad;
 
 /// The loops over one function: AVX-512, AVX2, baseline.
