@@ -132,7 +132,7 @@ def main():
     polynomial("COSH", "`(cosh r - 1 - r^2/2) / r^4` in `z = r^2`", near_zero(lambda z: (mp.cosh(mp.sqrt(z)) - 1 - z / 2) / z**2, mp.mpf(1) / 24), 0, half_ln2**2, 4)
     polynomial("LOG", "`(2 atanh s - 2 s) / s^3` in `z = s^2`, `z <= 0.0405`", near_zero(lambda z: 2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(2) / 3), 0, mp.mpf("0.0405"), 8)
     polynomial("LOG_SMALL", "`(2 atanh s - 2 s) / s^3` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: 2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(2) / 3), 0, mp.mpf("0.02945"), 6)
-    polynomial("POWER", "`((2 atanh s - 2 s) / s^3 - 2/3) / s^2` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: (2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z - mp.mpf(2) / 3) / z, mp.mpf(2) / 5), 0, mp.mpf("0.02945"), 9)
+    polynomial("POWER", "`((2 atanh s - 2 s) / s^3 - 2/3) / s^2` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: (2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z - mp.mpf(2) / 3) / z, mp.mpf(2) / 5), 0, mp.mpf("0.02945"), 9, pairs=1)
     polynomial("LOG_NARROW", "`2 atanh s / s` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: 2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z), 2), 0, mp.mpf("0.02945"), 7)
     polynomial("EXP_NARROW", "`e^r` for `|r| <= ln 2 / 2`", mp.exp, -half_ln2, half_ln2, 10)
     polynomial("ERFC_NARROW", "`(x + 2) e^(x^2) erfc x` in `t = (x - 2) / (x + 2)`", scaled_tail(mp.mpf(1), 2), -1, 1, 14)

@@ -69,6 +69,9 @@ pub(super) const POWER: [f64; 10] = [
     0.09971798821577725,
 ];
 
+/// What the first coefficients of [`POWER`] miss.
+pub(super) const POWER_LOW: [f64; 1] = [-2.2204546438815913e-17];
+
 /// `2 atanh s / s` in `z = s^2`, `z <= 0.02944`; error 5.2e-18.
 pub(super) const LOG_NARROW: [f64; 8] = [
     2.0,
