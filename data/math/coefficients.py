@@ -87,17 +87,17 @@ def near_zero(f, limit):
     return lambda z: f(z) if abs(z) > mp.mpf(10) ** -60 else mp.mpf(limit)
 
 
-def two_over_pi():
+def two_over_pi(name, doc, start, buckets, parts):
     mp.mp.prec = 1500
     value = 2 / mp.pi
-    print("/// `2^(16 b - 24) * 2/pi` modulo 4 in four doubles, for b from 0 to 63: what reduces huge arguments.")
-    print("pub(super) const TWO_OVER_PI: [[f64; 64]; 4] = [")
-    rows = [[], [], [], []]
-    for bucket in range(64):
-        rest = mp.fmod(mp.ldexp(value, 16 * bucket - 24), 4)
-        for part in range(4):
-            rows[part].append(double(rest))
-            rest -= mp.mpf(rows[part][-1])
+    print(f"/// {doc}")
+    print(f"pub(super) const {name}: [[f64; {buckets}]; {parts}] = [")
+    rows = [[] for _ in range(parts)]
+    for bucket in range(buckets):
+        rest = mp.fmod(mp.ldexp(value, 16 * bucket + start), 4)
+        for row in rows:
+            row.append(double(rest))
+            rest -= mp.mpf(row[-1])
     for row in rows:
         print("    [")
         for x in row:
@@ -132,7 +132,7 @@ def main():
     polynomial("COSH", "`(cosh r - 1 - r^2/2) / r^4` in `z = r^2`", near_zero(lambda z: (mp.cosh(mp.sqrt(z)) - 1 - z / 2) / z**2, mp.mpf(1) / 24), 0, half_ln2**2, 4)
     polynomial("LOG", "`(2 atanh s - 2 s) / s^3` in `z = s^2`, `z <= 0.0405`", near_zero(lambda z: 2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(2) / 3), 0, mp.mpf("0.0405"), 8)
     polynomial("LOG_SMALL", "`(2 atanh s - 2 s) / s^3` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: 2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(2) / 3), 0, mp.mpf("0.02945"), 6)
-    polynomial("POWER", "`((2 atanh s - 2 s) / s^3 - 2/3) / s^2` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: (2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z - mp.mpf(2) / 3) / z, mp.mpf(2) / 5), 0, mp.mpf("0.02945"), 9)
+    polynomial("POWER", "`((2 atanh s - 2 s) / s^3 - 2/3) / s^2` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: (2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z - mp.mpf(2) / 3) / z, mp.mpf(2) / 5), 0, mp.mpf("0.02945"), 9, pairs=1)
     polynomial("LOG_NARROW", "`2 atanh s / s` in `z = s^2`, `z <= 0.02944`", near_zero(lambda z: 2 * mp.atanh(mp.sqrt(z)) / mp.sqrt(z), 2), 0, mp.mpf("0.02945"), 7)
     polynomial("EXP_NARROW", "`e^r` for `|r| <= ln 2 / 2`", mp.exp, -half_ln2, half_ln2, 10)
     polynomial("ERFC_NARROW", "`(x + 2) e^(x^2) erfc x` in `t = (x - 2) / (x + 2)`", scaled_tail(mp.mpf(1), 2), -1, 1, 14)
@@ -186,7 +186,8 @@ def main():
     constant_single("LN2_F32", "ln 2.", mp.log(2))
     constant_single("HALF_PI_F32", "pi / 2.", mp.pi / 2, 3)
     constant_single("TWO_BY_ROOT_PI_F32", "2 / sqrt(pi).", two_by_root)
-    two_over_pi()
+    two_over_pi("TWO_OVER_PI_F32", "`2^(16 b - 8) * 2/pi` modulo 4 in two doubles, for b from 0 to 7: for huge arguments in f32.", -8, 8, 2)
+    two_over_pi("TWO_OVER_PI", "`2^(16 b - 24) * 2/pi` modulo 4 in four doubles, for b from 0 to 63: what reduces huge arguments.", -24, 64, 4)
 
 
 main()

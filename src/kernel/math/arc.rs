@@ -82,11 +82,12 @@ pub fn atan2_f64(y: f64, x: f64) -> f64 {
     let (a, b) = (y.abs(), x.abs());
     let steep = a > b;
     let (n, d) = if steep { (b, a) } else { (a, b) };
-    // Away from the ends of the range; what is lost below is lost in the quotient as well.
-    let (down, up) = (f64::from_bits((1023 - 200) << 52), f64::from_bits((1023 + 400) << 52));
+    // Away from the ends of the range, so that the rest of the division is exact; what is lost below is lost in the
+    // quotient as well.
+    let (down, up) = (f64::from_bits((1023 - 200) << 52), f64::from_bits((1023 + 500) << 52));
     let factor = if d > 1e300 {
         down
-    } else if d < 1e-220 {
+    } else if d < 1e150 {
         up
     } else {
         1.0

@@ -69,6 +69,9 @@ pub(super) const POWER: [f64; 10] = [
     0.09971798821577725,
 ];
 
+/// What the first coefficients of [`POWER`] miss.
+pub(super) const POWER_LOW: [f64; 1] = [-2.2204546438815913e-17];
+
 /// `2 atanh s / s` in `z = s^2`, `z <= 0.02944`; error 5.2e-18.
 pub(super) const LOG_NARROW: [f64; 8] = [
     2.0,
@@ -406,6 +409,30 @@ pub(super) const HALF_PI_F32: [f32; 3] = [1.5707964, -4.371139e-8, -1.7151245e-1
 
 /// 2 / sqrt(pi).
 pub(super) const TWO_BY_ROOT_PI_F32: [f32; 2] = [1.1283792, -5.8635383e-8];
+
+/// `2^(16 b - 8) * 2/pi` modulo 4 in two doubles, for b from 0 to 7: for huge arguments in f32.
+pub(super) const TWO_OVER_PI_F32: [[f64; 8]; 2] = [
+    [
+        0.0024867959858108648,
+        2.9746617261008237,
+        3.4308817435903483,
+        2.265947937069853,
+        1.1640038098721177,
+        0.1536837791107848,
+        3.8201478043928154,
+        1.2065086875541824,
+    ],
+    [
+        -1.5373966152486317e-19,
+        1.3856936885800686e-16,
+        1.0190525440657723e-16,
+        -1.9487414564588526e-16,
+        6.753242428978828e-17,
+        1.1892889840965575e-17,
+        3.586533066002462e-17,
+        -9.387760100813369e-17,
+    ],
+];
 
 /// `2^(16 b - 24) * 2/pi` modulo 4 in four doubles, for b from 0 to 63: what reduces huge arguments.
 pub(super) const TWO_OVER_PI: [[f64; 64]; 4] = [

@@ -73,7 +73,9 @@ fn exp_quick(high: f64, low: f64) -> (f64, f64) {
 /// `e^(high + low)`, for `|low|` far below an ULP of `high`; nonsense in `low` where the result is zero or infinite.
 #[inline(always)]
 pub(super) fn exp_sum(high: f64, low: f64) -> f64 {
-    let (value, shifted) = exp_quick(high, low);
+    let shifted = high.mul_add(std::f64::consts::LOG2_E, ROUND);
+    let value = exp_parts(high, low).0;
+    let value = value.0 + value.1;
     // The low part may decide whether the result is a number: a factor of 2^64 does.
     let (huge, tiny) = (high > 700.0, high < -700.0);
     let offset = if tiny {

@@ -131,6 +131,6 @@ pub fn erf_f32(x: f32) -> f32 {
     let power = power_of_two(shifted);
     let far = 1.0 - power.mul_add(e, power);
     let result = if magnitude < 0.95 { near } else { far };
-    let result = if magnitude < 1e-18 { 1.128_379_2 * magnitude } else { result };
+    let result = if magnitude < 1e-18 { TWO_BY_ROOT_PI_F32[0] * magnitude } else { result };
     if x.is_nan() { x } else { with_sign(result, x) }
 }

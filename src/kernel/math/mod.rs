@@ -19,7 +19,7 @@ mod power;
 mod reduce;
 mod root;
 mod single;
-#[cfg(all(test, target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
+#[cfg(test)]
 mod tests;
 mod trig;
 mod trig_single;

@@ -2,7 +2,7 @@
 
 use super::{
     LN2_HIGH, LN2_LOW,
-    coefficients::{POWER, POWER_NARROW_EXP2, POWER_NARROW_LOG2},
+    coefficients::{POWER, POWER_LOW, POWER_NARROW_EXP2, POWER_NARROW_LOG2},
     exp::{ROUND, clamp, exp_sum},
     log::{split, split_normal},
     pair::{Pair, fast_two_sum, polynomial, wide_polynomial},
@@ -23,9 +23,12 @@ fn log_pair(x: f64) -> Pair {
     let z = s * s;
     let z_low = (s + s).mul_add(s_low, s.mul_add(s, -z));
     // log m = 2 s + s z (2/3 + z series): each product with its error.
-    let series = z * wide_polynomial(&POWER, z);
+    let rest = z * wide_polynomial(POWER.last_chunk::<9>().unwrap_or(&[0.0; 9]), z);
+    let fifths = fast_two_sum(POWER[0], rest);
+    let series = z * fifths.0;
+    let series_low = z.mul_add(fifths.0, -series) + z.mul_add(fifths.1 + POWER_LOW[0], z_low * fifths.0);
     let inner = fast_two_sum(2.0 / 3.0, series);
-    let inner_low = inner.1 + TWO_THIRDS_LOW;
+    let inner_low = inner.1 + (TWO_THIRDS_LOW + series_low);
     let outer = z * inner.0;
     let outer_low = z.mul_add(inner.0, -outer) + z.mul_add(inner_low, z_low * inner.0);
     let tail = s * outer;
