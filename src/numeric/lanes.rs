@@ -10,6 +10,10 @@ use super::axes::Rows;
 /// Elements of a row.
 pub(super) const LANES: usize = 16;
 
+/// Elements of a wide row: enough for loops over them to become vector code on every instruction set, with several vectors
+/// under way at once.
+pub(super) const WIDE: usize = 64;
+
 /// A type of tile elements: how to read one from native bytes, and what pads a short row.
 pub(crate) trait Cell: Copy {
     /// Native-order bytes of one element. Reading by bytes frees tiles from alignment at no cost.

@@ -2,7 +2,7 @@
 //! extreme of all, so that it stays. A minimum is the maximum of the complemented keys.
 
 use super::axes::{Absorb, Columns, Rows};
-use super::lanes::{Cell, LANES, LaneFold, fold_run, fold_strip};
+use super::lanes::{Cell, LANES, LaneFold, WIDE, fold_run, fold_strip};
 use super::memory::reserved;
 use super::{element::Truth, superaccumulator::add_each};
 use half::{bf16, f16};
@@ -149,6 +149,20 @@ pub(super) struct Target<'a, T, const SMALLEST: bool> {
     pub element: PhantomData<T>,
 }
 
+/// The largest key of each of [`WIDE`] columns.
+#[inline(always)]
+fn largest_of_rows<T: Keyed, const SMALLEST: bool>(cells: &[T::Bytes], rows: Rows) -> [T::Key; WIDE] {
+    let mut largest = [T::LOWEST; WIDE];
+    for row in 0..rows.count {
+        if let Some(row) = cells[row * rows.stride..].first_chunk::<WIDE>() {
+            for lane in 0..WIDE {
+                largest[lane] = largest[lane].max(T::read(row[lane]).key(SMALLEST));
+            }
+        }
+    }
+    largest
+}
+
 impl<T: Keyed, const SMALLEST: bool> Target<'_, T, SMALLEST> {
     #[inline(always)]
     fn add(&mut self, output: usize, key: T::Key) {
@@ -161,8 +175,14 @@ impl<T: Keyed, const SMALLEST: bool> Absorb<T::Bytes> for Target<'_, T, SMALLEST
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
         let mut fold = Fold::<T> { largest: [T::LOWEST; LANES] };
-        fold_run::<Key<T, SMALLEST>, _>(&mut fold, cells);
+        let wide = Rows { count: cells.len() / WIDE, stride: WIDE };
+        fold_run::<Key<T, SMALLEST>, _>(&mut fold, &cells[wide.count * WIDE..]);
         let mut largest = T::LOWEST;
+        if wide.count > 0 {
+            for key in largest_of_rows::<T, SMALLEST>(cells, wide) {
+                largest = largest.max(key);
+            }
+        }
         for lane in 0..LANES {
             largest = largest.max(fold.largest[lane]);
         }
@@ -172,6 +192,13 @@ impl<T: Keyed, const SMALLEST: bool> Absorb<T::Bytes> for Target<'_, T, SMALLEST
     #[inline(always)]
     fn columns(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
         let mut first = 0;
+        while first + WIDE <= columns.count {
+            let panel = columns.part(first, WIDE);
+            for (lane, key) in largest_of_rows::<T, SMALLEST>(&cells[first..], rows).into_iter().enumerate() {
+                self.add(panel.output(lane), key);
+            }
+            first += WIDE;
+        }
         while first < columns.count {
             let strip = columns.part(first, LANES.min(columns.count - first));
             let mut fold = Fold::<T> { largest: [T::LOWEST; LANES] };

@@ -10,7 +10,7 @@ pub(crate) const ROW: usize = 64;
 /// Rows of a piece, which is summed plainly: with the rest and the tree of the lanes an element meets at most 127 additions.
 const PIECE_ROWS: usize = 120;
 /// Runs that are shorter are not worth a tree of [`ROW`] lanes.
-pub(crate) const RUN_MIN: usize = 4 * ROW;
+pub(crate) const RUN_MIN: usize = ROW;
 
 /// Elements to be summed.
 pub(crate) trait Run: Copy {
@@ -89,17 +89,24 @@ pub(super) fn each_piece<R: Run, const SQUARES: bool>(run: R, mut piece: impl Fn
                 }
             }
         }
-        // The last piece takes the row that is not whole.
+        // The last piece takes the row that is not whole. Its lanes are their own: what a variable indexes is not kept in registers.
         let rest = if end == rows { run.len() - rows * ROW } else { 0 };
+        let (mut rest_sums, mut rest_squares) = ([-0.0_f64; ROW], [0.0_f64; ROW]);
         for lane in 0..rest {
             let value = run.at(end * ROW + lane).widen();
-            sums[lane] += value;
+            rest_sums[lane] = value;
             if SQUARES {
-                squares[lane] += value * value;
+                rest_squares[lane] = value * value;
+            }
+        }
+        if rest > 0 {
+            for lane in 0..ROW {
+                sums[lane] += rest_sums[lane];
+                squares[lane] += rest_squares[lane];
             }
         }
         let elements = ((end - first) * ROW + rest) as u64;
-        piece(fold(&mut sums), if SQUARES { fold(&mut squares) } else { 0.0 }, elements);
+        piece(fold(&sums), if SQUARES { fold(&squares) } else { 0.0 }, elements);
         if rest > 0 {
             return;
         }
@@ -107,15 +114,23 @@ pub(super) fn each_piece<R: Run, const SQUARES: bool>(run: R, mut piece: impl Fn
     }
 }
 
-/// Adds the lanes up as a binary tree.
+/// Adds the lanes up as a binary tree, without an index that is not a constant.
 #[inline(always)]
-fn fold(lanes: &mut [f64; ROW]) -> f64 {
-    let mut width = ROW / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] += lanes[lane + width];
-        }
-        width /= 2;
+fn fold(lanes: &[f64; ROW]) -> f64 {
+    let lanes: [f64; 32] = halve(lanes);
+    let lanes: [f64; 16] = halve(&lanes);
+    let lanes: [f64; 8] = halve(&lanes);
+    let lanes: [f64; 4] = halve(&lanes);
+    let [even, odd]: [f64; 2] = halve(&lanes);
+    even + odd
+}
+
+#[inline(always)]
+fn halve<const ALL: usize, const HALF: usize>(lanes: &[f64; ALL]) -> [f64; HALF] {
+    const { assert!(ALL == 2 * HALF) };
+    let mut sums = [0.0; HALF];
+    for lane in 0..HALF {
+        sums[lane] = lanes[lane] + lanes[lane + HALF];
     }
-    lanes[0]
+    sums
 }

@@ -2,7 +2,7 @@
 //! NaN is true, `-0.0` is false.
 
 use super::axes::{Absorb, Columns, Rows, TileAxis, each_element};
-use super::lanes::{Cell, LANES, LaneFold, fold_run, fold_strip};
+use super::lanes::{Cell, LANES, LaneFold, WIDE, fold_run, fold_strip};
 use super::memory::reserved;
 use super::superaccumulator::add_each;
 use super::whole::check_counts;
@@ -61,6 +61,9 @@ macro_rules! bits {
         impl<const FLOAT: bool> Tested for Bits<$u, FLOAT> {
             #[inline(always)]
             fn truth(self) -> u8 { u8::from(self.0 != 0) }
+            type Counter = $u;
+            #[inline(always)]
+            fn count(self, before: $u) -> $u { before + <$u>::from(self.0 != 0) }
         }
     )*};
 }
@@ -70,6 +73,10 @@ bits!(u8, u16, u32, u64);
 pub(super) trait Tested: Cell {
     /// 1 if the element is not zero.
     fn truth(self) -> u8;
+    /// A number as wide as the element, so that counting needs no conversions.
+    type Counter: Copy + Default + Into<u64>;
+    /// One more if the element is not zero.
+    fn count(self, before: Self::Counter) -> Self::Counter;
 }
 
 /// Counts per lane; the byte counters are emptied before they can overflow.
@@ -105,11 +112,38 @@ impl Fold {
     }
 }
 
+/// Rows that the narrowest counter can count.
+const ROWS_MAX: usize = 255;
+
+/// How many elements of each of [`WIDE`] columns are not zero.
+#[inline(always)]
+fn counts_of_rows<T: Tested>(cells: &[T::Bytes], rows: Rows) -> [u64; WIDE] {
+    let mut counts = [0u64; WIDE];
+    let mut first = 0;
+    while first < rows.count {
+        let end = rows.count.min(first + ROWS_MAX);
+        let mut few = [T::Counter::default(); WIDE];
+        for row in first..end {
+            if let Some(row) = cells[row * rows.stride..].first_chunk::<WIDE>() {
+                for lane in 0..WIDE {
+                    few[lane] = T::read(row[lane]).count(few[lane]);
+                }
+            }
+        }
+        for lane in 0..WIDE {
+            counts[lane] += few[lane].into();
+        }
+        first = end;
+    }
+    counts
+}
+
 #[inline(always)]
 fn count_run<T: Tested>(cells: &[T::Bytes]) -> u64 {
     let mut fold = Fold::new();
-    fold_run::<T, _>(&mut fold, cells);
-    let mut total = 0;
+    let wide = Rows { count: cells.len() / WIDE, stride: WIDE };
+    fold_run::<T, _>(&mut fold, &cells[wide.count * WIDE..]);
+    let mut total: u64 = if wide.count > 0 { counts_of_rows::<T>(cells, wide).iter().sum() } else { 0 };
     for lane in 0..LANES {
         total += fold.many[lane];
     }
@@ -132,6 +166,14 @@ impl<T: Tested> Absorb<T::Bytes> for Target<'_, T> {
     #[inline(always)]
     fn columns(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
         let mut first = 0;
+        while first + WIDE <= columns.count {
+            let panel = columns.part(first, WIDE);
+            for (lane, nonzero) in counts_of_rows::<T>(&cells[first..], rows).into_iter().enumerate() {
+                self.state.counts[panel.output(lane)] += rows.count as u64;
+                self.state.nonzero[panel.output(lane)] += nonzero;
+            }
+            first += WIDE;
+        }
         while first < columns.count {
             let strip = columns.part(first, LANES.min(columns.count - first));
             let mut fold = Fold::new();

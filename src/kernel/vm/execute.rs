@@ -419,14 +419,22 @@ impl Execution<'_, '_, '_, '_> {
         }
     }
 
-    /// Adds a formula of `a` and `b` to an output. False where the tile goes to several outputs, or nothing of it is a vector.
+    /// Adds a formula of `a` and `b` to the outputs, a run of elements to each. False where the tile's outputs do not lie along its
+    /// first axis, or nothing of the formula is a vector.
     fn sum_of(&mut self, acc: usize, track: usize, [a, b]: [&Source; 2], size: usize, kernels: &SumKernels) -> bool {
         let machine = &mut *self.machine;
         let nest = &machine.nest;
-        if nest.box_shape().iter().zip(nest.steps(track)).any(|(&length, &step)| length > 1 && step != 0) {
-            return false;
+        let (mut outputs, mut output_step) = (1, 0);
+        for (at, (&length, &step)) in nest.box_shape().iter().zip(nest.steps(track)).enumerate() {
+            if length > 1 && step != 0 {
+                if at > 0 {
+                    return false;
+                }
+                (outputs, output_step) = (length, step);
+            }
         }
-        let output = nest.offsets[track] as usize;
+        let run = nest.elements / outputs * size;
+        let first = nest.offsets[track];
         let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
         let [(a, a_uniform), (b, b_uniform)] = [a, b].map(|source| view.read(source, nest.elements, size));
         let kernel = match (a_uniform, b_uniform) {
@@ -440,7 +448,11 @@ impl Execution<'_, '_, '_, '_> {
             (None, Some(local)) => &mut local.accumulator,
             (None, None) => return false,
         };
-        kernel(accumulator, a, b, output)
+        let part = |bytes: &[u8], uniform: bool, at: usize| if uniform { 0..bytes.len() } else { at * run..(at + 1) * run };
+        (0..outputs).all(|at| {
+            let output = (first + at as i64 * output_step) as usize;
+            kernel(accumulator, &a[part(a, a_uniform, at)], &b[part(b, b_uniform, at)], output)
+        })
     }
 
     fn compress(&mut self, slot: usize, ordinal: usize, src: &Source, mask: &Source, size: usize) -> Result<()> {

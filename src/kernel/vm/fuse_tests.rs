@@ -84,7 +84,7 @@ fn fused_sums_equal_unfused_ones() {
     let inner = [None, Some(BinaryOp::Add), Some(BinaryOp::Subtract), Some(BinaryOp::Multiply)];
     let outer = [None, Some(UnaryOp::Absolute), Some(UnaryOp::Square), Some(UnaryOp::Sqrt)];
     let modes = [SumMode::Exact, SumMode::Neumaier, SumMode::Kahan, SumMode::Pairwise, SumMode::Naive];
-    for elements in [1, 255, 256, 2048, 5000, 20_000] {
+    for elements in [1, 63, 64, 255, 2048, 5000, 20_000] {
         // Positive and negative numbers of many magnitudes, so that the order of additions shows and few roots are NaN.
         let [a, b] = [1.0, -1.0].map(|sign| {
             let value = |_| sign * (bits.next() >> 40) as f32 * 2f32.powi(bits.below(40) as i32 - 40);
