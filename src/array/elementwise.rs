@@ -218,7 +218,7 @@ fn compare_wide(op: BinaryOp, left: &Array, right: &Array) -> Result<Option<Arra
         return Ok(None);
     }
     let negative = Array::make(Op::Binary(Less), vec![left.clone(), constant(Scalar::Int(0), a)?])?;
-    let plain = Array::make(Op::Binary(op), vec![promoted(left, DType::U64)?, right.clone()])?;
+    let plain = Array::make(Op::Binary(op), vec![convert(left, DType::U64, CastMode::Wrap)?, right.clone()])?;
     // What is below zero is less than everything unsigned.
     let made = match op {
         Equal | Greater | GreaterEqual => {

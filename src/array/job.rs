@@ -151,12 +151,13 @@ impl Job {
         let targets = files.create(&plan.outputs)?;
         phases.push(self.execute(&plan, &work, &targets, &mut arrays)?);
         targets.publish()?;
+        let stats = merge(phases);
         let report = RunReport {
-            stats: merge(phases),
+            warnings: stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).collect(),
+            stats,
             seconds: started.elapsed().as_secs_f64(),
             job_id: plan.job_id,
             plan_id: plan.plan_id,
-            warnings: Vec::new(),
         };
         Ok(JobResult { arrays, report })
     }

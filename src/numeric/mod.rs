@@ -28,6 +28,7 @@ mod order;
 mod round;
 mod run;
 mod serialise;
+mod special;
 mod superaccumulator;
 mod truth;
 mod whole;
