@@ -101,6 +101,11 @@ impl Machine {
 }
 
 impl Examiner {
+    /// Bytes of buffers held now.
+    pub fn held_bytes(&self) -> u64 {
+        self.machine.held_bytes()
+    }
+
     /// Kind, number and smallest index of what comes out of a sweep.
     fn count(
         &mut self,

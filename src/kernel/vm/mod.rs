@@ -169,7 +169,8 @@ impl Machine {
     /// Bytes of buffers held now (states of accumulators excepted).
     #[must_use]
     pub fn held_bytes(&self) -> u64 {
-        self.buffers.iter().chain(&self.locals).map(Buffer::capacity_bytes).sum()
+        let own: u64 = self.buffers.iter().chain(&self.locals).map(Buffer::capacity_bytes).sum();
+        own + self.examiner.as_ref().map_or(0, |examiner| examiner.held_bytes())
     }
 
     /// Sizes the buffers. Another program's are dropped first: what is held never exceeds what one program needs.

@@ -18,6 +18,8 @@ use crate::{
 
 /// Bytes that the registers of a counting program take at most, on every worker.
 pub(crate) const REGISTER_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that a register takes besides its tile, at most.
+const REGISTER_SLACK_BYTES: usize = 72;
 /// Shortest tile of a counting program.
 const TILE_ELEMENTS_MIN: usize = 16;
 /// Longest tile of a counting program.
@@ -116,7 +118,7 @@ impl Watch {
         let mut sweep = allocate(axes.to_vec(), emitter.finish(), TILE_ELEMENTS_MIN);
         // Some loads have a register of their own, and one is spare.
         let registers = sweep.registers as usize + 8;
-        sweep.tile_elements = (REGISTER_BYTES_MAX / 8 / registers).min(TILE_ELEMENTS_MAX);
+        sweep.tile_elements = ((REGISTER_BYTES_MAX / registers).saturating_sub(REGISTER_SLACK_BYTES) / 8).min(TILE_ELEMENTS_MAX);
         if sweep.tile_elements < TILE_ELEMENTS_MIN {
             return Ok(None);
         }

@@ -14,6 +14,8 @@ mod blame;
 mod checks;
 mod derive;
 mod emit;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub(crate) use blame::Place;
