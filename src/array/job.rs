@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    plan::{Limits, Plan},
+    plan::{Decision, Limits, Plan},
 };
 use serde::Serialize;
 use std::{
@@ -126,6 +126,7 @@ impl Job {
         // A preview needs no room for results.
         let mut plan = self.asked().plan(&work, self.session.limits())?;
         plan.why.extend(said);
+        plan.why.extend(work.widenings.into_iter().map(|text| Decision { about: "widening".to_string(), text }));
         Ok(plan)
     }
 

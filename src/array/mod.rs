@@ -26,6 +26,7 @@ mod operators;
 mod outputs;
 pub mod parse;
 mod phases;
+mod promotion;
 mod reduce;
 mod running;
 mod session;
@@ -59,3 +60,5 @@ mod gather_tests;
 mod run_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod warning_tests;

@@ -63,10 +63,8 @@ fn words(found: &Finding, space: &[usize]) -> String {
     let what = match found.kind {
         FindingKind::Nan => many("NaN", "NaN") + " created from finite elements",
         FindingKind::Infinity => many("infinity", "infinities") + " created from finite elements",
-        FindingKind::Wrap => many("result of integers that wrapped", "results of integers that wrapped"),
-        FindingKind::ZeroDivision => {
-            many("result of an integer division by zero", "results of integer divisions by zero") + ", which give 0"
-        }
+        FindingKind::Wrap => many("integer wrapped", "integers wrapped"),
+        FindingKind::ZeroDivision => many("integer division by zero gave 0", "integer divisions by zero gave 0"),
     };
     let by = found.blame.map_or_else(String::new, |blame| match blame.operation {
         "cast" => format!("cast from {} to {}", blame.from, blame.to),

@@ -8,6 +8,14 @@
 //! the branch that was taken counts. The first element of a kind is then computed once more by itself, one operation after the
 //! other, to name the operation (`blame`).
 //!
+//! What counts is what leaves the program: elements that are stored, selected or given to a user function, and elements that a
+//! reduction takes, whatever the reduction makes of them (the largest of `1 / x` counts its infinities of either sign). Sums are
+//! asked once a block, by the flags of their state, not tile by tile; a block that flags is walked again while it is near. The
+//! result of a reduction is a beginning again: a sum, mean or deviation that overflows or has no elements is not counted, and
+//! what is computed from a result that is not finite is no news. A created infinity that a later operation makes finite (`1 / inf`),
+//! and one that only decides a comparison, do not count; a `bool` or an integer carries no NaN further. Integer events count
+//! wherever they reach a result, through masks too; casts that are told to wrap do not count, nor do `gcd` and `lcm`.
+//!
 //! What is counted is a function of the elements alone: it depends neither on blocks nor on threads.
 
 mod blame;

@@ -219,11 +219,7 @@ fn local_reductions_are_places_where_things_arrive() {
         Instr::Binary { op: BinaryOp::Add, dtype, dst: Reg(2), a: Arg::Reg(Reg(0)), b: Arg::Reg(Reg(1)) },
         Instr::Store { slot: SlotId(2), src: Arg::Reg(Reg(2)) },
     ];
-    let slots = vec![
-        slot(dtype, SlotKind::Input),
-        slot(dtype, SlotKind::Local { axes: vec![true, false] }),
-        slot(dtype, SlotKind::Output),
-    ];
+    let slots = vec![slot(dtype, SlotKind::Input), slot(dtype, SlotKind::Local { axes: vec![true, false] }), slot(dtype, SlotKind::Output)];
     let program = Program { slots, accumulators: vec![local], steps: vec![sweep(2, first), sweep(2, second)] };
     let mut values = vec![1.0; 40];
     values[13] = 0.0;
@@ -433,9 +429,8 @@ fn random_programs_count_what_the_model_counts() {
         let mut before: Option<Findings> = None;
         for block in [space, [1, space[1]], [space[0], 7.min(space[1])]] {
             let found = findings(&program, &inputs, &space, &block, Isa::detect());
-            let counts = FindingKind::ALL.map(|kind| {
-                found.iter().find(|found| found.kind == kind).map_or((0, 0), |Finding { count, first, .. }| (*count, *first))
-            });
+            let counts = FindingKind::ALL
+                .map(|kind| found.iter().find(|found| found.kind == kind).map_or((0, 0), |Finding { count, first, .. }| (*count, *first)));
             assert_eq!(counts, wanted, "round {round}: {dtype} {code:?} in blocks of {block:?}");
             assert!(found.iter().all(|found| found.blame.is_some()), "round {round}: {code:?}");
             assert!(before.is_none_or(|before| before == found), "round {round}: {code:?}");
