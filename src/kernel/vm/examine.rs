@@ -31,9 +31,16 @@ impl Machine {
         let is_first = |sweep: &&WatchedSweep| sweep.axes.iter().zip(block.start).all(|(walked, start)| *walked || *start == 0);
         for sweep in watch.sweeps.iter().filter(is_first) {
             std::mem::swap(&mut examiner.machine.locals, &mut self.locals);
-            let counted = examiner.count(sweep, block, operands);
+            // Behind the first element of a kind only numbers are wanted.
+            let lowest: usize = c_strides(block.space).iter().zip(block.start).map(|(stride, at)| *stride as usize * at).sum();
+            let is_behind = |kind| self.findings.first(kind).is_some_and(|first| first <= lowest as u64);
+            let mut counted = examiner.count(&sweep.recount, &sweep.kinds, block, operands);
+            if counted.as_ref().is_ok_and(|counted| counted.iter().any(|(kind, ..)| !is_behind(*kind))) {
+                counted = examiner.count(&sweep.program, &sweep.kinds, block, operands);
+            }
             std::mem::swap(&mut examiner.machine.locals, &mut self.locals);
             for (kind, count, first) in counted? {
+                let first = first.or(self.findings.first(kind)).unwrap_or_default();
                 let known = self.findings.first(kind).is_some_and(|known| known <= first);
                 let blame = if known { None } else { self.blame(prepared, watch, sweep, (kind, first), block, operands) };
                 self.findings.add(Finding { kind, count, first, blame });
@@ -106,14 +113,14 @@ impl Examiner {
         self.machine.held_bytes()
     }
 
-    /// Kind, number and smallest index of what comes out of a sweep.
+    /// Kind, number and smallest index (where the program asks for it) of what comes out of a sweep.
     fn count(
         &mut self,
-        sweep: &WatchedSweep,
+        program: &Prepared,
+        kinds: &[FindingKind],
         block: &BlockContext<'_>,
         operands: &mut [Operand<'_>],
-    ) -> Result<Vec<(FindingKind, u64, u64)>> {
-        let program = &sweep.program;
+    ) -> Result<Vec<(FindingKind, u64, Option<u64>)>> {
         if self.machine.program != program.id {
             self.machine.fit_registers(program);
         }
@@ -135,14 +142,14 @@ impl Examiner {
             }
         }
         let mut found = Vec::new();
-        for (kind, pair) in sweep.kinds.iter().zip(self.accumulators.chunks_exact(2)) {
+        for (kind, pair) in kinds.iter().zip(self.accumulators.chunks_exact(2)) {
             let finish = |at: usize, what: Finish| {
                 let mut out = [0u8; 8];
                 pair[at].finish(what, DType::I64, 0, 1, &mut out).map(|()| i64::from_ne_bytes(out))
             };
             let (count, first) = (finish(0, Finish::CountNonzero)?, finish(1, Finish::FirstFalse)?);
-            if let (1.., Ok(first)) = (count, u64::try_from(first)) {
-                found.push((*kind, count.unsigned_abs(), first));
+            if count > 0 {
+                found.push((*kind, count.unsigned_abs(), u64::try_from(first).ok()));
             }
         }
         Ok(found)

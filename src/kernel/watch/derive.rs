@@ -8,7 +8,7 @@ use super::{
 use crate::{
     error::Result,
     kernel::{
-        program::{Accumulation, Program, Step, UnaryOp, allocate},
+        program::{Accumulation, Instr, Program, Step, UnaryOp, allocate},
         simd::Isa,
         vm::Prepared,
     },
@@ -41,6 +41,8 @@ pub(crate) struct WatchedSweep {
     pub axes: Vec<bool>,
     /// One sweep; per kind it has an accumulator for the number and one for the first index.
     pub program: Prepared,
+    /// The same without the first indices, which cost the most: for blocks behind the first element of a kind.
+    pub recount: Prepared,
     pub kinds: Vec<FindingKind>,
     pub(super) sinks: Vec<Sink>,
 }
@@ -124,9 +126,12 @@ impl Watch {
         }
         let counter = |kind| Accumulation { kind, dtype: DType::Bool, reduced: vec![true; axes.len()], finishes: Vec::new() };
         let accumulators = kinds.iter().flat_map(|_| [counter(AccumulatorKind::CountNonzero), counter(AccumulatorKind::FirstFalse)]);
+        let mut numbers = sweep.clone();
+        numbers.code.retain(|instr| !matches!(instr, Instr::Reduce { acc, .. } if acc.0 % 2 == 1));
         let counting = Program { slots: program.slots.clone(), accumulators: accumulators.collect(), steps: vec![Step::Sweep(sweep)] };
         let program = Prepared::new(&counting, isa)?;
-        Ok(Some(WatchedSweep { axes: axes.to_vec(), program, kinds, sinks }))
+        let recount = Prepared::new(&Program { steps: vec![Step::Sweep(numbers)], ..counting }, isa)?;
+        Ok(Some(WatchedSweep { axes: axes.to_vec(), program, recount, kinds, sinks }))
     }
 
     /// The elements of a sink that count for `kind`.
