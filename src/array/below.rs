@@ -4,12 +4,12 @@ pub(super) use crate::{
     kernel::vm::BlockFunction,
     plan::{Request, plan},
     report::explain,
-    run::{Bindings, Cancel, Control, Engine, EngineOptions, PreparedPlan, Sink, execute, execute_prepared, prepare},
+    run::{Bindings, Cancel, Control, Engine, EngineOptions, Policy, PreparedPlan, Sink, execute, execute_prepared, prepare},
     store::{MemorySource, OutputMode, create, open, same_file},
 };
 
 pub use crate::{
     kernel::simd::Isa,
-    run::Progress,
+    run::{OnInvalid, Progress},
     trace::{RunStats, StageStats},
 };

@@ -210,6 +210,10 @@ fn bad_exponent(what: &str) -> Error {
 /// The dtype in which several values meet: first the arrays, then the literals that give way to them.
 fn common_dtype<'a>(values: impl Iterator<Item = &'a Array> + Clone) -> Result<DType> {
     let mut met: Option<DType> = None;
+    let mut arrays = values.clone().filter(|value| value.literal().is_none());
+    if let Some(first) = arrays.next() {
+        arrays.try_for_each(|array| super::promotion::meet("select", first, array).map(drop))?;
+    }
     for value in values.clone().filter(|value| value.literal().is_none()) {
         let dtype = value.known()?.dtype;
         met = Some(met.map_or(dtype, |met| met.promote(dtype)));

@@ -153,8 +153,9 @@ impl Session {
     /// `array` as one that this session computes.
     #[must_use]
     pub fn adopt(&self, array: Array) -> Array {
-        let Node { kind, args, meta, .. } = &*array.0;
-        Array(Arc::new(Node { kind: kind.clone(), args: args.clone(), meta: meta.clone(), session: Some(self.clone()) }))
+        let Node { kind, args, meta, widening, .. } = &*array.0;
+        let widening = widening.clone();
+        Array(Arc::new(Node { kind: kind.clone(), args: args.clone(), meta: meta.clone(), session: Some(self.clone()), widening }))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     node::{Array, Kind},
     operand::{Operand, ScalarSide},
+    promotion,
     words::{BinaryOp, CastMode, DType, Domain, Element, Scalar, UnaryOp},
 };
 use crate::{
@@ -180,6 +181,7 @@ fn try_binary(op: BinaryOp, left: &Array, right: &Array) -> Result<Array> {
         (Some(literal), None) => return try_binary_scalar(op, right, literal, ScalarSide::Left),
         _ => {}
     }
+    let widening = promotion::meet(op.name(), left, right)?;
     if op.is_comparison()
         && let Some(compared) = compare_wide(op, left, right)?
     {
@@ -187,7 +189,8 @@ fn try_binary(op: BinaryOp, left: &Array, right: &Array) -> Result<Array> {
     }
     let rule = binary_rule(op, a.dtype, b.dtype)?;
     let right = if op == BinaryOp::Power { &checked_exponent(right, rule.operand)? } else { right };
-    Array::make(Op::Binary(without_nan(op, rule.operand)), vec![promoted(left, rule.operand)?, promoted(right, rule.operand)?])
+    let made = Array::make(Op::Binary(without_nan(op, rule.operand)), vec![promoted(left, rule.operand)?, promoted(right, rule.operand)?])?;
+    Ok(promotion::noted(made, widening))
 }
 
 /// Where there is no NaN, `fmin` is `minimum`.
@@ -218,7 +221,7 @@ fn compare_wide(op: BinaryOp, left: &Array, right: &Array) -> Result<Option<Arra
         return Ok(None);
     }
     let negative = Array::make(Op::Binary(Less), vec![left.clone(), constant(Scalar::Int(0), a)?])?;
-    let plain = Array::make(Op::Binary(op), vec![promoted(left, DType::U64)?, right.clone()])?;
+    let plain = Array::make(Op::Binary(op), vec![convert(left, DType::U64, CastMode::Wrap)?, right.clone()])?;
     // What is below zero is less than everything unsigned.
     let made = match op {
         Equal | Greater | GreaterEqual => {
@@ -337,5 +340,6 @@ fn try_select(condition: &Array, left: &Array, right: &Array) -> Result<Array> {
         None => promoted(array, dtype),
     };
     let mask = if mask.dtype == DType::Bool { condition.clone() } else { promoted(condition, DType::Bool)? };
-    Array::make(Op::Select, vec![mask, side(left)?, side(right)?])
+    let widening = promotion::meet("where", left, right)?;
+    Ok(promotion::noted(Array::make(Op::Select, vec![mask, side(left)?, side(right)?])?, widening))
 }

@@ -356,6 +356,7 @@ fn try_concatenate(arrays: &[&Array], axis: &AxisRef) -> Result<Array> {
             let text = format!("array {index} has shape {have}, the first one {start}: all axes but axis {axis} must agree");
             return Err(Error::mismatch(text));
         }
+        super::promotion::meet("concatenate", first, array)?;
         dtype = dtype.promote(meta.dtype);
         let length = array.length_of(axis)?;
         if length > 0 {

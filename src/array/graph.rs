@@ -28,6 +28,8 @@ pub(super) struct Work {
     pub paths: Vec<PathBuf>,
     /// Place among the sources, for every input met.
     pub inputs: Vec<(Arc<Input>, SourceId)>,
+    /// Where arrays of different dtypes meet, in words.
+    pub widenings: Vec<String>,
 }
 
 /// Gives the array that stands for an input.
@@ -104,6 +106,9 @@ impl Walk<'_> {
 
     fn push(&mut self, array: &Array) -> Result<NodeId> {
         let args: Vec<NodeId> = array.0.args.iter().filter_map(|arg| self.seen.get(&address(arg)).copied()).collect();
+        if let Some(text) = array.0.widening.as_ref().filter(|text| !self.work.widenings.contains(text)) {
+            self.work.widenings.push(text.clone());
+        }
         let op = match &array.0.kind {
             Kind::Op(op) => op.clone(),
             Kind::Literal(value) => Op::Constant(*value, value.default_dtype()),
@@ -189,8 +194,8 @@ pub(super) fn inputs_of(roots: &[Array]) -> Result<Vec<Arc<Input>>> {
 
 impl Work {
     fn empty() -> Work {
-        let (roots, sources, functions, paths, inputs) = Default::default();
-        Work { graph: Graph::default(), roots, sources, functions, paths, inputs }
+        let (roots, sources, functions, paths, inputs, widenings) = Default::default();
+        Work { graph: Graph::default(), roots, sources, functions, paths, inputs, widenings }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    plan::{Limits, Plan},
+    plan::{Decision, Limits, Plan},
 };
 use serde::Serialize;
 use std::{
@@ -126,6 +126,7 @@ impl Job {
         // A preview needs no room for results.
         let mut plan = self.asked().plan(&work, self.session.limits())?;
         plan.why.extend(said);
+        plan.why.extend(work.widenings.into_iter().map(|text| Decision { about: "widening".to_string(), text }));
         Ok(plan)
     }
 
@@ -151,12 +152,13 @@ impl Job {
         let targets = files.create(&plan.outputs)?;
         phases.push(self.execute(&plan, &work, &targets, &mut arrays)?);
         targets.publish()?;
+        let stats = merge(phases);
         let report = RunReport {
-            stats: merge(phases),
+            warnings: stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).collect(),
+            stats,
             seconds: started.elapsed().as_secs_f64(),
             job_id: plan.job_id,
             plan_id: plan.plan_id,
-            warnings: Vec::new(),
         };
         Ok(JobResult { arrays, report })
     }

@@ -26,6 +26,7 @@ mod operators;
 mod outputs;
 pub mod parse;
 mod phases;
+mod promotion;
 mod reduce;
 mod running;
 mod session;
@@ -36,7 +37,7 @@ mod writer;
 
 pub use any::AnyArray;
 pub use axes::{Axes, AxisList, AxisRef, axis};
-pub use below::{Isa, Progress, RunStats, StageStats};
+pub use below::{Isa, OnInvalid, Progress, RunStats, StageStats};
 pub use blocks::{Block, Blocks, Rows};
 pub use compiled::{Bound, Compiled};
 pub use create::{Endpoint, open};
@@ -49,7 +50,7 @@ pub use normalise::Norm;
 pub use operand::{Operand, ScalarSide};
 pub use outputs::Save;
 pub use running::Running;
-pub use session::{MemoryAmount, Session, SessionBuilder};
+pub use session::{MemoryAmount, Promote, Session, SessionBuilder};
 pub use size::Size;
 pub use writer::Writer;
 
@@ -59,3 +60,5 @@ mod gather_tests;
 mod run_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod warning_tests;

@@ -60,6 +60,8 @@ pub(super) struct Node {
     pub args: Vec<Array>,
     pub meta: Result<Meta>,
     pub session: Option<Session>,
+    /// What `explain` says where arrays of different dtypes meet here.
+    pub widening: Option<String>,
 }
 
 impl Drop for Node {
@@ -85,7 +87,7 @@ impl Array {
     }
 
     pub(super) fn leaf(kind: Kind, meta: Meta, session: Option<Session>) -> Array {
-        Array(Arc::new(Node { kind, args: Vec::new(), meta: Ok(meta), session }))
+        Array(Arc::new(Node { kind, args: Vec::new(), meta: Ok(meta), session, widening: None }))
     }
 
     /// What was made, or an array that carries the error and the caller's place (unless the error has one already).
@@ -96,7 +98,7 @@ impl Array {
             Ok(array) => array,
             Err(error) => {
                 let error = error.at(std::panic::Location::caller());
-                Array(Arc::new(Node { kind: Kind::Failed, args: Vec::new(), meta: Err(error), session: session.cloned() }))
+                Array(Arc::new(Node { kind: Kind::Failed, args: Vec::new(), meta: Err(error), session: session.cloned(), widening: None }))
             }
         }
     }
@@ -112,13 +114,13 @@ impl Array {
         let metas = args.iter().map(Array::known).collect::<Result<Vec<&Meta>>>()?;
         let meta = infer(&op, &metas, &[], &[])?;
         let session = args.iter().find_map(|array| array.0.session.clone());
-        Ok(Array(Arc::new(Node { kind: Kind::Op(op), args, meta: Ok(meta), session })))
+        Ok(Array(Arc::new(Node { kind: Kind::Op(op), args, meta: Ok(meta), session, widening: None })))
     }
 
     pub(super) fn make_mapped(&self, code: Arc<BlockCode>) -> Result<Array> {
         let meta = infer(&Op::MapBlocks(FunctionId(0)), &[self.known()?], &[], std::slice::from_ref(&code.facts))?;
         let session = self.0.session.clone();
-        Ok(Array(Arc::new(Node { kind: Kind::MapBlocks(code), args: vec![self.clone()], meta: Ok(meta), session })))
+        Ok(Array(Arc::new(Node { kind: Kind::MapBlocks(code), args: vec![self.clone()], meta: Ok(meta), session, widening: None })))
     }
 
     /// What is known of it, or the error it carries.

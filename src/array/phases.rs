@@ -174,6 +174,7 @@ pub(super) fn merge(phases: Vec<RunStats>) -> RunStats {
         }
         all.io = if all.io.is_empty() || all.io == phase.io { phase.io } else { "mixed".to_string() };
         all.output_counts = phase.output_counts;
+        phase.warnings.into_iter().for_each(|(about, text)| all.warn(&about, text));
     }
     all
 }

@@ -1,7 +1,7 @@
 //! [`Session`]: the budget, the threads, and what is told along the way.
 
 use super::{
-    below::{Cancel, Engine, EngineOptions, Isa, Progress},
+    below::{Cancel, Engine, EngineOptions, Isa, OnInvalid, Policy, Progress},
     machine,
     size::{Size, show_memory},
     words::{IoMode, SumMode},
@@ -32,6 +32,7 @@ pub struct Session(Arc<Inner>);
 struct Inner {
     limits: Limits,
     sum: SumMode,
+    promote: Promote,
     options: EngineOptions,
     engine: Arc<OnceLock<Result<Engine>>>,
     on_event: Option<OnEvent>,
@@ -48,7 +49,19 @@ pub struct SessionBuilder {
     io: IoMode,
     sum: SumMode,
     isa: Option<Isa>,
+    policy: Policy,
+    promote: Promote,
     on_event: Option<OnEvent>,
+}
+
+/// What becomes of arrays of different dtypes that meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Promote {
+    /// They are converted to the dtype that holds both, as in NumPy; `explain` names the conversions.
+    #[default]
+    NumPy,
+    /// They are refused: the program casts. Literals and `bool` arrays still follow the array that they meet.
+    Strict,
 }
 
 /// An amount of memory: bytes, or text such as `"2GiB"` and `"50%"`.
@@ -127,6 +140,28 @@ impl SessionBuilder {
         self
     }
 
+    /// What happens when a statement creates NaN or infinities out of finite elements (default: [`crate::RunReport::warnings`] says so).
+    /// With [`OnInvalid::Ignore`] nothing is looked for, integers that wrap included.
+    #[must_use]
+    pub fn on_invalid(mut self, what: OnInvalid) -> Self {
+        self.policy.on_invalid = what;
+        self
+    }
+
+    /// Makes integers that wrap, and integer division by zero, an error.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.policy.strict = strict;
+        self
+    }
+
+    /// What becomes of arrays of different dtypes that meet (default: they are converted, as in NumPy).
+    #[must_use]
+    pub fn promote(mut self, promote: Promote) -> Self {
+        self.promote = promote;
+        self
+    }
+
     /// Calls `report` about ten times a second while a job runs.
     #[must_use]
     pub fn on_event(mut self, report: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
@@ -147,9 +182,9 @@ impl SessionBuilder {
             return Err(Error::usage("a memory budget of 0 holds nothing").hint(format!("this machine has {}", show_memory(total))));
         }
         let limits = Limits { memory_bytes, threads, block_bytes: self.block_bytes, rows_per_run: None, io: self.io };
-        let options = EngineOptions { threads, pool: self.pool, isa: self.isa };
+        let options = EngineOptions { threads, pool: self.pool, isa: self.isa, policy: self.policy };
         let (engine, cancel) = (Arc::default(), Cancel::default());
-        Ok(Session(Arc::new(Inner { limits, sum: self.sum, options, engine, on_event: self.on_event, cancel })))
+        Ok(Session(Arc::new(Inner { limits, sum: self.sum, promote: self.promote, options, engine, on_event: self.on_event, cancel })))
     }
 }
 
@@ -179,6 +214,12 @@ impl Session {
         self.0.sum
     }
 
+    /// What becomes of arrays of different dtypes that meet.
+    #[must_use]
+    pub fn promote(&self) -> Promote {
+        self.0.promote
+    }
+
     /// Ends every running job of this session with [`crate::ErrorKind::Cancelled`], and every later one until [`Session::resume`].
     ///
     /// Nothing that was not published stays behind. May be called from any thread, and from a signal handler's thread.
@@ -203,9 +244,9 @@ impl Session {
 
     /// The same budget and threads, watched and stopped apart.
     pub(super) fn watched(&self, cancel: Cancel, on_event: OnEvent) -> Session {
-        let Inner { limits, sum, options, engine, .. } = &*self.0;
+        let Inner { limits, sum, promote, options, engine, .. } = &*self.0;
         let (limits, options, engine) = (limits.clone(), options.clone(), Arc::clone(engine));
-        Session(Arc::new(Inner { limits, sum: *sum, options, engine, on_event: Some(on_event), cancel }))
+        Session(Arc::new(Inner { limits, sum: *sum, promote: *promote, options, engine, on_event: Some(on_event), cancel }))
     }
 
     pub(super) fn cancel_flag(&self) -> Cancel {

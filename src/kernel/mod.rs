@@ -19,6 +19,7 @@ pub mod program;
 pub mod simd;
 mod verify;
 pub mod vm;
+pub mod watch;
 
 pub use simd::Isa;
 pub use vm::{BlockContext, BlockFunction, GlobalAccumulator, Machine, Operand, Prepared, scratch_bytes_max};

@@ -11,8 +11,11 @@
 //! moves a rounding.
 
 mod operators;
+mod registers;
 
 pub use operators::{BinaryOp, Domain, Outcome, UnaryOp};
+pub use registers::allocate;
+pub(crate) use registers::visit as visit_registers;
 
 use crate::{
     nd::{DType, Scalar},

@@ -35,6 +35,7 @@ mod round;
 mod run;
 mod scatter;
 mod serialise;
+mod special;
 mod superaccumulator;
 mod truth;
 mod whole;

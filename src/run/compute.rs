@@ -20,6 +20,7 @@ pub(super) fn compute(job: &StageJob, machine: &mut Machine, task: &mut RunTask)
     let held = hold_windows(job, task)?;
     place_slots(job, task, &held)?;
     let walked = walk(job, machine, task, &held);
+    task.findings = machine.take_findings();
     // A file that changed under its window explains whatever else went wrong.
     drop_windows(job, held)?;
     task.seconds = started.elapsed().as_secs_f64();

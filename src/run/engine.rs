@@ -1,6 +1,6 @@
 //! The engine: compute threads, I/O threads and machines that executions share.
 
-use super::io::IoThreads;
+use super::{io::IoThreads, warnings::Policy};
 use crate::{
     error::{Error, Result},
     kernel::{simd::Isa, vm::Machine},
@@ -21,6 +21,8 @@ pub struct EngineOptions {
     pub pool: Option<Arc<ThreadPool>>,
     /// Instruction set; `None`: the best this machine has.
     pub isa: Option<Isa>,
+    /// What is looked for in results, and what is an error.
+    pub policy: Policy,
 }
 
 impl fmt::Debug for EngineOptions {
@@ -35,6 +37,7 @@ impl fmt::Debug for EngineOptions {
 pub struct Engine {
     threads: usize,
     isa: Isa,
+    policy: Policy,
     given_pool: Option<Arc<ThreadPool>>,
     started: Mutex<Started>,
     machines: Arc<Machines>,
@@ -64,6 +67,7 @@ impl Engine {
         Ok(Engine {
             threads,
             isa: options.isa.unwrap_or_else(Isa::detect),
+            policy: options.policy,
             given_pool: options.pool,
             started: Mutex::default(),
             machines: Arc::default(),
@@ -80,6 +84,12 @@ impl Engine {
     #[must_use]
     pub fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// What is looked for in results.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.policy
     }
 
     pub(super) fn machines(&self) -> &Arc<Machines> {

@@ -11,10 +11,11 @@ use super::{
     prepare::{PreparedPlan, PreparedStage},
     results::{StageResults, call_guarded, for_each_row},
     scheduler::{Event, Scheduler, events_max},
+    warnings::judge,
 };
 use crate::{
     error::{Error, Result},
-    kernel::vm::BlockFunction,
+    kernel::{vm::BlockFunction, watch::Findings},
     nd::{DType, Region, shape::show},
     numeric::{Accumulator, Finish},
     plan::{Check, OutputFrom, Stage, TempId, Write, WriteTo},
@@ -61,6 +62,8 @@ pub(super) struct Execution<'a> {
     /// Temps that the current stage makes.
     making: Vec<Option<Buffer>>,
     stage_stats: StageStats,
+    /// What the current stage created.
+    findings: Findings,
     channel: Option<(Sender<Event>, Receiver<Event>)>,
     settles: Vec<SettleState>,
     /// What a closure of the caller panicked with.
@@ -139,6 +142,7 @@ impl<'a> Execution<'a> {
                 ..RunStats::default()
             },
             stage_stats: StageStats::default(),
+            findings: Findings::default(),
             channel: None,
             panic: None,
             started: now,
@@ -189,6 +193,8 @@ impl<'a> Execution<'a> {
         done.seconds = started.elapsed().as_secs_f64();
         done.bytes_read += resident_bytes(plan);
         self.stats.push_stage(done);
+        let texts = judge(&std::mem::take(&mut self.findings), plan, self.engine.policy())?;
+        texts.into_iter().for_each(|text| self.stats.warn(&plan.name, text));
         self.check(stage.index)
     }
 
@@ -237,7 +243,7 @@ impl<'a> Execution<'a> {
                 fetch_guarded(job, &mut task)?;
             }
             worker.compute(job, &mut task)?;
-            self.count_run(&task);
+            self.count_run(&mut task);
             results.merge(job, &task);
             for write in 0..job.stage.stage().writes.len() {
                 if let Some(pending) = results.deliver(self, job, &task, write)? {
@@ -340,7 +346,8 @@ impl<'a> Execution<'a> {
     }
 
     /// Counts a computed run.
-    pub fn count_run(&mut self, task: &RunTask) {
+    pub fn count_run(&mut self, task: &mut RunTask) {
+        self.findings.merge(std::mem::take(&mut task.findings));
         self.stage_stats.runs += 1;
         self.stage_stats.blocks += task.blocks;
         self.stage_stats.bytes_read += task.bytes_read;

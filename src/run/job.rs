@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kernel::vm::BlockFunction,
+    kernel::{vm::BlockFunction, watch::Findings},
     nd::Region,
     numeric::Accumulator,
     plan::{Access, ReadFrom},
@@ -87,6 +87,8 @@ pub(super) struct RunTask {
     pub strides: Vec<i64>,
     /// Strides of each reduction's outputs along the stage's axes: reduction by reduction.
     pub part_strides: Vec<i64>,
+    /// What its blocks created.
+    pub findings: Findings,
     pub blocks: u64,
     pub bytes_read: u64,
     /// Bytes reached through windows, and the time it took to compute them: what tells a cold file from a warm one.
@@ -102,6 +104,7 @@ impl RunTask {
         self.region.start.resize(rank, 0);
         self.region.shape.resize(rank, 0);
         job.stage.runs.region_into(run, &mut self.region);
+        self.findings = Findings::default();
         (self.blocks, self.bytes_read, self.bytes_mapped, self.seconds) = (0, 0, 0, 0.0);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`execute`] runs a [`Plan`] on an [`Engine`] with [`Bindings`]: one scheduler loop on the calling thread owns all
 //! state, rayon workers compute, plain I/O threads block. The protocol is in `README.md` beside this file. Nothing
-//! here knows what an expression means, chooses a grid, or formats a sentence for a user beyond its errors.
+//! here knows what an expression means, chooses a grid, or formats a sentence for a user beyond its errors and warnings.
 
 mod budget;
 mod cancel;
@@ -19,11 +19,13 @@ mod results;
 mod scheduler;
 #[cfg(test)]
 mod tests;
+mod warnings;
 
 pub use cancel::Cancel;
 pub use engine::{Engine, EngineOptions};
 pub use execute::execute_prepared;
 pub use prepare::{PreparedPlan, prepare};
+pub use warnings::{OnInvalid, Policy};
 
 use crate::{
     error::Result,

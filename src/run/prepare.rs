@@ -150,8 +150,9 @@ fn prepare_stage(engine: &Engine, plan: &Arc<Plan>, index: usize) -> Result<Prep
     let (reductions, part_outputs) = order_reductions(stage, runs.block())?;
     let block = Grid::new(stage.run.clone(), stage.block.clone());
     let outputs_before = |slot: usize| stage.program.slots.iter().take(slot).filter(|slot| slot.kind == SlotKind::Output).count();
+    let resolve = if engine.policy().is_watching() { Prepared::watched } else { Prepared::new };
     Ok(PreparedStage {
-        program: Prepared::new(&stage.program, engine.isa())?,
+        program: resolve(&stage.program, engine.isa())?,
         run_count: runs.count(),
         bindings: bind_slots(stage)?,
         ordinals: stage.writes.iter().map(|write| outputs_before(write.slot.0 as usize)).collect(),

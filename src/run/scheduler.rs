@@ -223,18 +223,17 @@ impl<'s, 'e> Scheduler<'s, 'e> {
         self.make_ready(task);
     }
 
-    fn computed(&mut self, task: Box<RunTask>, result: Result<()>) {
+    fn computed(&mut self, mut task: Box<RunTask>, result: Result<()>) {
         if let Err(error) = result {
             self.fail(task.run, error);
         }
         if self.failed.is_some() {
             return self.give_up(task);
         }
-        self.execution.count_run(&task);
+        self.execution.count_run(&mut task);
         if task.bytes_mapped > 0 && task.seconds > 0.0 {
             self.cold = task.bytes_mapped as f64 / task.seconds < WARM_BYTES_PER_SECOND;
         }
-        let mut task = task;
         if let Err(error) = self.deliver(&mut task, false) {
             self.fail(task.run, error);
             return self.give_up(task);

@@ -46,6 +46,9 @@ pub struct RunStats {
     pub io: String,
     /// For each output: the length along the compressed axis if it was compressed.
     pub output_counts: Vec<Option<usize>>,
+    /// What should be known of the results: what it is about, and the text. Each text once.
+    #[serde(skip)]
+    pub warnings: Vec<(String, String)>,
 }
 
 impl RunStats {
@@ -56,5 +59,13 @@ impl RunStats {
         self.blocks += stage.blocks;
         self.runs += stage.runs;
         self.stages.push(stage);
+    }
+
+    /// Adds a warning. What an earlier stage, or phase, has said already is about the later one then.
+    pub fn warn(&mut self, about: &str, text: String) {
+        match self.warnings.iter_mut().find(|(_, there)| *there == text) {
+            Some((there, _)) => about.clone_into(there),
+            None => self.warnings.push((about.to_owned(), text)),
+        }
     }
 }

@@ -11,3 +11,4 @@ mod naive;
 mod numpy;
 mod random;
 mod tidy;
+mod warnings;

@@ -330,6 +330,7 @@ pub(super) fn select(builder: &mut Builder<'_>, mut arguments: Arguments, span: 
         operands.push((array, lineage, id));
     }
     let views: Vec<(&Array, &Lineage, ExprId)> = operands.iter().map(|(array, lineage, id)| (array, lineage, *id)).collect();
+    builder.refuse_widening("where", (views[1].0, views[1].2), (views[2].0, views[2].2), span)?;
     let lineage = builder.meet(&views, span)?;
     builder.done(Array::select(views[0].0, views[1].0, views[2].0), lineage, span)
 }

@@ -11,6 +11,7 @@ use crate::{
             source::Span,
             value::Value,
         },
+        promotion,
     },
     error::{Error, Result},
     expr::Meta,
@@ -114,6 +115,7 @@ impl Builder<'_> {
             (a, b) => {
                 let a = self.array(Item { value: a, lineage: left.0.lineage }, self.span(left_id))?;
                 let b = self.array(Item { value: b, lineage: right.0.lineage }, self.span(right_id))?;
+                self.refuse_widening(op.name(), (&a.0, left_id), (&b.0, right_id), span)?;
                 let lineage = self.meet(&[(&a.0, &a.1, left_id), (&b.0, &b.1, right_id)], span)?;
                 self.done(Array::binary(op, &a.0, &b.0), lineage, span)
             }
@@ -166,6 +168,18 @@ impl Builder<'_> {
                 );
                 self.notes.push(text, span);
             }
+        }
+    }
+
+    /// Where the session wants casts to be written: refuses arrays of different dtypes, by their names in the text.
+    pub(super) fn refuse_widening(&self, what: &str, left: (&Array, ExprId), right: (&Array, ExprId), span: Span) -> Result<()> {
+        match promotion::widened(left.0, right.0)? {
+            Some(met) if promotion::is_strict(left.0, right.0) => {
+                let names = [self.operand_name(left.1, 0), self.operand_name(right.1, 1)];
+                let error = promotion::refusal(what, [&names[0], &names[1]], [left.0.dtype()?, right.0.dtype()?], met);
+                Err(self.source.locate(span, &error))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -39,9 +39,15 @@ pub struct Common {
     /// How floats are added up [default: exact]
     #[arg(long, global = true, value_name = "MODE", env = "OUTCORE_SUM", hide_env_values = true)]
     pub sum: Option<Sum>,
-    /// Make axis notes errors
+    /// Make axis notes, integers that wrap and integer division by zero errors
     #[arg(long, global = true, env = "OUTCORE_STRICT", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub strict: bool,
+    /// What happens when a statement creates NaN or infinities out of finite elements, or integers wrap
+    #[arg(long, global = true, value_name = "WHAT", env = "OUTCORE_ON_INVALID", hide_env_values = true, default_value = "warn")]
+    pub on_invalid: Invalid,
+    /// What becomes of arrays of different dtypes that meet
+    #[arg(long, global = true, value_name = "HOW", env = "OUTCORE_PROMOTE", hide_env_values = true, default_value = "numpy")]
+    pub promote: PromoteHow,
     /// Results and errors as JSON
     #[arg(long, global = true, env = "OUTCORE_JSON", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub json: bool,
@@ -75,6 +81,27 @@ pub enum Sum {
     Pairwise,
     /// One after the other, in f64
     Naive,
+}
+
+/// What happens when a statement creates NaN or infinities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Invalid {
+    /// Nothing, and nothing is looked for
+    Ignore,
+    /// A line on stderr, and in the report
+    Warn,
+    /// NaN and infinities are an error
+    Error,
+}
+
+/// What becomes of arrays of different dtypes that meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PromoteHow {
+    /// Converted to the dtype that holds both
+    #[value(name = "numpy")]
+    NumPy,
+    /// Refused
+    Strict,
 }
 
 /// When progress is shown.

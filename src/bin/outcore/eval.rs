@@ -48,6 +48,7 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
             *store = inputs::name_of_store(store, &arrays);
         }
         let report = &report;
+        report.warnings.iter().for_each(|text| note("warning", text));
         write_report(report, &built, settings)?;
         if settings.reporter.is_watched() && !outputs.is_empty() {
             note("wrote", &said(report, &outputs, settings));

@@ -1,11 +1,11 @@
 //! What the flags mean on this machine.
 
 use crate::{
-    args::{Common, Io, Sum, spelling},
+    args::{Common, Invalid, Io, PromoteHow, Sum, spelling},
     output::Style,
     progress::Reporter,
 };
-use outcore::{Error, IoMode, Result, Session, SessionBuilder, Size, SumMode, array::Isa};
+use outcore::{Error, IoMode, OnInvalid, Promote, Result, Session, SessionBuilder, Size, SumMode, array::Isa};
 use std::{
     env,
     ffi::OsStr,
@@ -67,12 +67,18 @@ pub struct Recipe {
     pub sum: Option<SumMode>,
     /// Instruction set; `None`: the best one.
     pub isa: Option<Isa>,
+    /// What happens when a statement creates NaN or infinities.
+    pub on_invalid: OnInvalid,
+    /// Whether integers that wrap are an error.
+    pub strict: bool,
+    /// What becomes of arrays of different dtypes that meet.
+    pub promote: Promote,
 }
 
 impl Recipe {
     /// A builder with these settings.
     pub fn builder(&self) -> SessionBuilder {
-        let mut builder = Session::builder().io(self.io);
+        let mut builder = Session::builder().io(self.io).on_invalid(self.on_invalid).strict(self.strict).promote(self.promote);
         if let Some(mode) = self.sum {
             builder = builder.sum(mode);
         }
@@ -111,6 +117,16 @@ pub fn resolve(common: &Common) -> Result<Settings> {
             Sum::Naive => SumMode::Naive,
         }),
         isa: isa()?,
+        on_invalid: match common.on_invalid {
+            Invalid::Ignore => OnInvalid::Ignore,
+            Invalid::Warn => OnInvalid::Warn,
+            Invalid::Error => OnInvalid::Error,
+        },
+        strict: common.strict,
+        promote: match common.promote {
+            PromoteHow::NumPy => Promote::NumPy,
+            PromoteHow::Strict => Promote::Strict,
+        },
     };
     let reporter = Arc::new(Reporter::new(common.progress));
     let told = reporter.clone();

@@ -9,6 +9,7 @@ use crate::{
         loops,
         operation::{self as op, Binary, Unary},
         program::{BinaryOp, CastMode, UnaryOp},
+        watch::{self, TileCheck},
     },
     nd::DType,
     numeric::{Accumulator, Baseline, InstructionSet, Piece, TileAxis},
@@ -53,6 +54,8 @@ pub(crate) struct Kernels {
     pub cast: fn(DType, DType, CastMode) -> CastKernel,
     pub select: fn(usize) -> SelectKernels,
     pub swap_bytes: fn(usize) -> fn(&mut [u8]),
+    /// Whether any element of a float dtype is not finite; None for other dtypes.
+    pub special: fn(DType) -> Option<TileCheck>,
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
     /// Sums of formulas.
     pub sums_of: SumsOf,
@@ -125,6 +128,26 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             fn swap_loop<const N: usize>(tile: &mut [u8]) {
                 loops::swap_bytes::<N>(tile);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn special_f16(tile: &[u8]) -> bool {
+                watch::special_f16(tile)
+            }
+            $(#[target_feature(enable = $features)])?
+            fn special_bf16(tile: &[u8]) -> bool {
+                watch::special_bf16(tile)
+            }
+            $(#[target_feature(enable = $features)])?
+            fn special_f32(tile: &[u8]) -> bool {
+                watch::special_f32(tile)
+            }
+            $(#[target_feature(enable = $features)])?
+            fn special_f64(tile: &[u8]) -> bool {
+                watch::special_f64(tile)
+            }
+            $(#[target_feature(enable = $features)])?
+            fn special(dtype: DType) -> Option<TileCheck> {
+                watch::special_check(dtype, [special_f16, special_bf16, special_f32, special_f64])
             }
             fn absorb(accumulator: &mut Accumulator, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
                 accumulator.absorb::<$set>(tile, axes, base, index);
@@ -330,7 +353,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, absorb, sums_of: formula::kernels::<$set> }
+                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, sums_of: formula::kernels::<$set> }
             }
         }
     };

@@ -14,6 +14,7 @@ use crate::{
         movement::{CopyAxis, copy_box},
         program::{Generator, SlotKind},
         simd::{BinaryKernels, PREFETCH_BYTES, SelectKernels, prefetch},
+        watch::TileCheck,
     },
     nd::{DType, shape::show},
     numeric::{Accumulator, TileAxis},
@@ -85,10 +86,30 @@ impl Execution<'_, '_, '_, '_> {
                 break;
             }
         }
+        self.ask_sums(sweep);
         for &acc in &sweep.finishing {
             self.finish_local(acc)?;
         }
         Ok(())
+    }
+
+    /// Whether a watched sum took something that is not finite. What an earlier block gave it counts as well: one look too many.
+    fn ask_sums(&mut self, sweep: &PreparedSweep) {
+        for &acc in &sweep.sums {
+            self.machine.alarm |= match (self.prepared.globals[acc], &self.machine.accumulators[acc]) {
+                (Some(global), _) => {
+                    let global = &self.accumulators[global];
+                    let (mut low, mut high) = (global.base, global.base);
+                    for (&stride, &length) in global.strides.iter().zip(self.block.shape) {
+                        let distance = stride * (length as i64 - 1);
+                        (low, high) = (low + distance.min(0), high + distance.max(0));
+                    }
+                    global.accumulator.took_special(low.max(0) as usize, high.max(0) as usize + 1)
+                }
+                (None, Some(local)) => local.accumulator.took_special(0, local.outputs),
+                (None, None) => false,
+            };
+        }
     }
 
     /// Fills the nest: steps per track and axis, from the innermost axis outwards, and the offsets of the first element.
@@ -210,25 +231,40 @@ impl Execution<'_, '_, '_, '_> {
                     self.load(*dst, *slot, *track, *size, *swap, *borrows, *keeps);
                 }
                 Action::Generate { dst, dtype, generator, track } => self.generate(*dst, *dtype, generator, *track),
-                Action::Unary { dst, a, kernel, size, out_size, .. } => {
-                    self.compute(*dst, *out_size, direct, [(a, *size)], |out, [(a, _)]| kernel(out, a));
+                Action::Unary { dst, a, kernel, size, out_size, event, .. } => {
+                    let happened = self.compute(*dst, *out_size, direct, [(a, *size)], |out, [(a, _)]| {
+                        kernel(out, a);
+                        event.is_some_and(|event| event(out, a, a))
+                    });
+                    self.machine.alarm |= happened;
                 }
-                Action::Binary { dst, a, b, kernels, size, out_size, .. } => {
-                    self.compute(*dst, *out_size, direct, [(a, *size), (b, *size)], |out, [a, b]| binary(kernels, out, a, b));
+                Action::Binary { dst, a, b, kernels, size, out_size, event, .. } => {
+                    let happened = self.compute(*dst, *out_size, direct, [(a, *size), (b, *size)], |out, [a, b]| {
+                        binary(kernels, out, a, b);
+                        event.is_some_and(|event| event(out, a.0, b.0))
+                    });
+                    self.machine.alarm |= happened;
                 }
                 Action::Select { dst, mask, a, b, kernels, size } => {
                     let sources = [(mask, 1), (a, *size), (b, *size)];
                     self.compute(*dst, *size, direct, sources, |out, [mask, a, b]| select(kernels, out, mask, a, b));
                 }
-                Action::Cast { dst, a, kernel, from, to } => {
-                    let fault = self.compute(*dst, to.size(), direct, [(a, from.size())], |out, [(a, _)]| kernel(out, a));
+                Action::Cast { dst, a, kernel, from, to, event } => {
+                    let (fault, happened) = self.compute(*dst, to.size(), direct, [(a, from.size())], |out, [(a, _)]| {
+                        let fault = kernel(out, a);
+                        (fault, event.is_some_and(|event| event(out, a, a)))
+                    });
+                    self.machine.alarm |= happened;
                     if fault != usize::MAX {
                         return Err(self.cast_fault(sweep, fault, a, *from, *to));
                     }
                 }
-                Action::Store { slot, track, src, size } => self.store(*slot, *track, src, *size),
-                Action::Reduce { acc, track, index, src, size } => self.reduce(*acc, *track, *index, src, *size),
-                Action::Compress { slot, ordinal, src, mask, size } => self.compress(*slot, *ordinal, src, mask, *size)?,
+                Action::Store { slot, track, src, size, check } => self.store(*slot, *track, src, *size, *check),
+                Action::Reduce { acc, track, index, src, size, check } => self.reduce(*acc, *track, *index, src, *size, *check),
+                Action::Compress { slot, ordinal, src, mask, size, check } => {
+                    self.ask(src, *size, *check);
+                    self.compress(*slot, *ordinal, src, mask, *size)?;
+                }
                 Action::SumOf { acc, track, a, b, size, kernels, skip } => {
                     next += if self.sum_of(*acc, *track, [a, b], *size, kernels) { *skip } else { 0 };
                 }
@@ -284,10 +320,12 @@ impl Execution<'_, '_, '_, '_> {
         } else if let Some((place, mut bytes, range)) = direct.and_then(|place| take_direct(&machine.nest, self.operands, place)) {
             let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
             let operands = sources.map(|(source, size)| view.read(source, machine.nest.elements, size));
-            let result = kernel(&mut bytes[range], operands);
+            let result = kernel(&mut bytes[range.clone()], operands);
+            let special = place.check.is_some_and(|check| check(&bytes[range]));
             if let Operand::Output { bytes: home, .. } = &mut self.operands[place.slot] {
                 *home = std::mem::take(&mut bytes);
             }
+            self.machine.alarm |= special;
             return result;
         } else {
             let aliases = sources.iter().any(|(source, _)| source.is(dst));
@@ -304,8 +342,8 @@ impl Execution<'_, '_, '_, '_> {
             }
             result
         };
-        if let Some(Direct { slot, track, size }) = direct {
-            self.store(slot, track, &Source::Register(dst), size);
+        if let Some(Direct { slot, track, size, check }) = direct {
+            self.store(slot, track, &Source::Register(dst), size, check);
         }
         result
     }
@@ -357,7 +395,17 @@ impl Execution<'_, '_, '_, '_> {
         }
     }
 
-    fn store(&mut self, slot: usize, track: usize, src: &Source, size: usize) {
+    /// Asks a tile that is handed out, where that is wanted.
+    #[inline]
+    fn ask(&mut self, src: &Source, size: usize, check: Option<TileCheck>) {
+        let Some(check) = check else { return };
+        let machine = &mut *self.machine;
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
+        machine.alarm |= check(view.read(src, machine.nest.elements, size).0);
+    }
+
+    fn store(&mut self, slot: usize, track: usize, src: &Source, size: usize, check: Option<TileCheck>) {
+        self.ask(src, size, check);
         let machine = &mut *self.machine;
         let byte = machine.nest.offsets[track] as usize * size;
         let elements = machine.nest.elements;
@@ -385,7 +433,8 @@ impl Execution<'_, '_, '_, '_> {
         machine.locals[slot] = local;
     }
 
-    fn reduce(&mut self, acc: usize, track: usize, index: Option<usize>, src: &Source, size: usize) {
+    fn reduce(&mut self, acc: usize, track: usize, index: Option<usize>, src: &Source, size: usize, check: Option<TileCheck>) {
+        self.ask(src, size, check);
         let machine = &mut *self.machine;
         let base = machine.nest.offsets[track] as usize;
         let first_index = index.map_or(0, |index| machine.nest.offsets[index]);

@@ -28,9 +28,9 @@ pub(super) fn fuse(code: Vec<Operation>, registers: usize, program: &Program, su
     let mut fused: Vec<Counted> = Vec::with_capacity(code.len());
     for counted in count_reads(code, registers) {
         match counted.operation.action {
-            Action::Store { slot, track, src: Source::Register(register), size } if program.slots[slot].kind == SlotKind::Output => {
+            Action::Store { slot, track, src: Source::Register(register), size, check } if program.slots[slot].kind == SlotKind::Output => {
                 if let Some(before) = fused.last_mut().filter(|before| before.feeds(register)) {
-                    before.operation.direct = Some(Direct { slot, track, size });
+                    before.operation.direct = Some(Direct { slot, track, size, check });
                     continue;
                 }
             }

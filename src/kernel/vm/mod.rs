@@ -3,6 +3,7 @@
 //! Per block: lay out the loop nest of each sweep (`nest`), then run its actions on every tile (`execute`). Nothing is
 //! allocated per block once the machine has seen a program; nothing recurses over a program.
 
+mod examine;
 mod execute;
 mod fuse;
 mod nest;
@@ -18,9 +19,11 @@ use crate::{
     kernel::{
         movement::CopyAxis,
         program::{Program, SlotKind},
+        watch::{Findings, REGISTER_BYTES_MAX},
     },
     numeric::{Accumulator, TileAxis},
 };
+use examine::Examiner;
 use nest::Nest;
 use prepare::PreparedStep;
 use register::{Buffer, Register};
@@ -102,6 +105,11 @@ pub struct Machine {
     streams: Vec<bool>,
     /// The slot that was borrowed from last, and what of its next tile has not been asked for.
     ahead: Option<(usize, Range<usize>)>,
+    /// Whether something may have been created in the block.
+    alarm: bool,
+    /// What was created in all blocks since it was last taken.
+    findings: Findings,
+    examiner: Option<Box<Examiner>>,
 }
 
 struct LocalAccumulator {
@@ -134,6 +142,7 @@ impl Machine {
         if block.shape.contains(&0) {
             return Ok(());
         }
+        self.alarm = false;
         self.fit(prepared, block)?;
         for step in &prepared.steps {
             match step {
@@ -149,33 +158,27 @@ impl Machine {
                 }
             }
         }
-        Ok(())
+        if self.alarm { self.examine(prepared, block, operands) } else { Ok(()) }
+    }
+
+    /// What the blocks since the last call created; empty for programs that are not watched.
+    pub fn take_findings(&mut self) -> Findings {
+        std::mem::take(&mut self.findings)
     }
 
     /// Bytes of buffers held now (states of accumulators excepted).
     #[must_use]
     pub fn held_bytes(&self) -> u64 {
-        self.buffers.iter().chain(&self.locals).map(Buffer::capacity_bytes).sum()
+        let own: u64 = self.buffers.iter().chain(&self.locals).map(Buffer::capacity_bytes).sum();
+        own + self.examiner.as_ref().map_or(0, |examiner| examiner.held_bytes())
     }
 
     /// Sizes the buffers. Another program's are dropped first: what is held never exceeds what one program needs.
     fn fit(&mut self, prepared: &Prepared, block: &BlockContext<'_>) -> Result<()> {
         if self.program != prepared.id {
-            self.program = prepared.id;
             self.locals.clear();
             self.locals.resize_with(prepared.slots.len(), Buffer::default);
-            self.accumulators.clear();
-            self.accumulators.resize_with(prepared.accumulations.len(), || None);
-            let needed = Buffer::allocated_bytes(prepared.register_bytes);
-            self.buffers.truncate(prepared.registers);
-            self.buffers.retain(|buffer| buffer.capacity_bytes() <= needed);
-            self.buffers.resize_with(prepared.registers, Buffer::default);
-            for buffer in &mut self.buffers {
-                buffer.resize(prepared.register_bytes);
-            }
-            self.spare = prepared.registers.saturating_sub(1);
-            self.registers.clear();
-            self.registers.extend((0..self.spare).map(|home| Register { home, ..Register::default() }));
+            self.fit_registers(prepared);
         }
         for (buffer, slot) in self.locals.iter_mut().zip(&prepared.slots) {
             if let SlotKind::Local { axes } = &slot.kind {
@@ -183,6 +186,22 @@ impl Machine {
             }
         }
         Ok(())
+    }
+
+    fn fit_registers(&mut self, prepared: &Prepared) {
+        self.program = prepared.id;
+        self.accumulators.clear();
+        self.accumulators.resize_with(prepared.accumulations.len(), || None);
+        let needed = Buffer::allocated_bytes(prepared.register_bytes);
+        self.buffers.truncate(prepared.registers);
+        self.buffers.retain(|buffer| buffer.capacity_bytes() <= needed);
+        self.buffers.resize_with(prepared.registers, Buffer::default);
+        for buffer in &mut self.buffers {
+            buffer.resize(prepared.register_bytes);
+        }
+        self.spare = prepared.registers.saturating_sub(1);
+        self.registers.clear();
+        self.registers.extend((0..self.spare).map(|home| Register { home, ..Register::default() }));
     }
 }
 
@@ -229,5 +248,6 @@ pub fn scratch_bytes_max(program: &Program, block_shape: &[usize]) -> u64 {
         let outputs = kept.fold(1usize, |product, (_, &length)| product.saturating_mul(length));
         Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, outputs)
     });
-    locals.chain(states).fold(registers, u64::saturating_add)
+    // Room to look into what a block created.
+    locals.chain(states).fold(registers.saturating_add(REGISTER_BYTES_MAX as u64), u64::saturating_add)
 }

@@ -7,6 +7,7 @@ use crate::{
         formula::SumKernels,
         program::{Accumulation, Arg, BinaryOp, CastMode, Generator, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
         simd::{BinaryKernels, CastKernel, Isa, Kernels, SelectKernels, UnaryKernel, kernels},
+        watch::{EventCheck, TileCheck, Watch, binary_check, cast_check, unary_check},
     },
     nd::{DType, Scalar},
     numeric::AccumulatorKind,
@@ -26,6 +27,8 @@ pub struct Prepared {
     pub(super) registers: usize,
     pub(super) register_bytes: usize,
     pub(super) outputs: usize,
+    /// What counts NaN and infinities that are created, and events of integers.
+    pub(super) watch: Option<Box<Watch>>,
 }
 
 pub(super) enum PreparedStep {
@@ -42,6 +45,8 @@ pub(super) struct PreparedSweep {
     pub code: Vec<Operation>,
     /// Local accumulators that are absorbed into here and finish at the end.
     pub finishing: Vec<usize>,
+    /// Sums that are asked at the end whether they took anything that is not finite.
+    pub sums: Vec<usize>,
 }
 
 /// Something whose position moves with the coordinates.
@@ -85,6 +90,8 @@ pub(super) struct Direct {
     pub slot: usize,
     pub track: usize,
     pub size: usize,
+    /// Whether any element of the tile is not finite, where that is asked.
+    pub check: Option<TileCheck>,
 }
 
 /// Loads of this many operands have a register of their own, which keeps a tile for as long as the operand does not move.
@@ -114,6 +121,7 @@ pub(super) enum Action {
         kernel: UnaryKernel,
         size: usize,
         out_size: usize,
+        event: Option<EventCheck>,
     },
     Binary {
         op: BinaryOp,
@@ -124,6 +132,7 @@ pub(super) enum Action {
         kernels: BinaryKernels,
         size: usize,
         out_size: usize,
+        event: Option<EventCheck>,
     },
     Select {
         dst: usize,
@@ -139,12 +148,14 @@ pub(super) enum Action {
         kernel: CastKernel,
         from: DType,
         to: DType,
+        event: Option<EventCheck>,
     },
     Store {
         slot: usize,
         track: usize,
         src: Source,
         size: usize,
+        check: Option<TileCheck>,
     },
     Reduce {
         acc: usize,
@@ -152,6 +163,7 @@ pub(super) enum Action {
         index: Option<usize>,
         src: Source,
         size: usize,
+        check: Option<TileCheck>,
     },
     Compress {
         slot: usize,
@@ -159,6 +171,7 @@ pub(super) enum Action {
         src: Source,
         mask: Source,
         size: usize,
+        check: Option<TileCheck>,
     },
     /// Adds a formula to one output and skips the operations that follow, which do the same one by one; where that cannot be,
     /// it does nothing and they run.
@@ -205,6 +218,13 @@ impl Action {
         }
     }
 
+    /// Has the tile that is handed out asked.
+    fn ask(&mut self, special: Option<TileCheck>) {
+        if let Action::Store { check, .. } | Action::Reduce { check, .. } | Action::Compress { check, .. } = self {
+            *check = special;
+        }
+    }
+
     /// Whether this is a kernel that writes `register`.
     pub(super) fn computes(&self, register: usize) -> bool {
         !matches!(self, Action::Load { .. } | Action::Generate { .. }) && self.destination() == Some(register)
@@ -214,8 +234,18 @@ impl Action {
 impl Prepared {
     /// Resolves `program` for `isa` (for the baseline where this CPU lacks it). Fails on a program that [`Program::verify`] rejects.
     pub fn new(program: &Program, isa: Isa) -> Result<Prepared> {
+        Self::with(program, isa, None)
+    }
+
+    /// As [`Prepared::new`]; machines also count what the program creates ([`crate::kernel::watch`]).
+    pub fn watched(program: &Program, isa: Isa) -> Result<Prepared> {
+        verify(program)?;
+        Self::with(program, isa, Watch::new(program, isa)?)
+    }
+
+    fn with(program: &Program, isa: Isa, watch: Option<Watch>) -> Result<Prepared> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        program.verify().map_err(|what| Error::internal(format!("malformed program: {what}")))?;
+        verify(program)?;
         let mut next_global = 0;
         let globals = program
             .accumulators
@@ -227,8 +257,8 @@ impl Prepared {
             })
             .collect();
         let kernels = kernels(isa);
-        let builder = Builder { program, kernels };
-        let steps = program.steps.iter().map(|step| builder.step(step)).collect::<Result<_>>()?;
+        let builder = Builder { program, kernels, watch: watch.as_ref() };
+        let steps = program.steps.iter().enumerate().map(|(index, step)| builder.step(index, step)).collect::<Result<_>>()?;
         let (registers, register_bytes) = register_needs(program);
         Ok(Prepared {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -240,8 +270,13 @@ impl Prepared {
             registers,
             register_bytes,
             outputs: program.slots.iter().filter(|slot| slot.kind == SlotKind::Output).count(),
+            watch: watch.map(Box::new),
         })
     }
+}
+
+fn verify(program: &Program) -> Result<()> {
+    program.verify().map_err(|what| Error::internal(format!("malformed program: {what}")))
 }
 
 /// Registers of the largest sweep with the spare, and bytes of each.
@@ -296,19 +331,20 @@ pub(super) fn constant(value: Scalar, dtype: DType) -> [u64; 1] {
 struct Builder<'p> {
     program: &'p Program,
     kernels: Kernels,
+    watch: Option<&'p Watch>,
 }
 
 impl Builder<'_> {
-    fn step(&self, step: &Step) -> Result<PreparedStep> {
+    fn step(&self, index: usize, step: &Step) -> Result<PreparedStep> {
         match step {
-            Step::Sweep(sweep) => self.sweep(sweep).map(PreparedStep::Sweep),
+            Step::Sweep(sweep) => self.sweep(index, sweep).map(PreparedStep::Sweep),
             Step::Call { closure, input, output } => {
                 Ok(PreparedStep::Call { closure: *closure, input: input.0 as usize, output: output.0 as usize })
             }
         }
     }
 
-    fn sweep(&self, sweep: &Sweep) -> Result<PreparedSweep> {
+    fn sweep(&self, step: usize, sweep: &Sweep) -> Result<PreparedSweep> {
         let mut made = PreparedSweep {
             axes: sweep.axes.clone(),
             tile_elements: sweep.tile_elements,
@@ -316,6 +352,7 @@ impl Builder<'_> {
             tracks: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
             finishing: Vec::new(),
+            sums: self.watch.map_or_else(Vec::new, |watch| watch.sums(step)),
         };
         let mut stored = vec![false; self.program.slots.len()];
         for instr in &sweep.code {
@@ -327,9 +364,12 @@ impl Builder<'_> {
         // Where each register of the program lives now: kept loads follow the program's own registers.
         let mut homes: Vec<usize> = (0..sweep.registers as usize).collect();
         let mut kept = 0;
-        for instr in &sweep.code {
+        for (place, instr) in sweep.code.iter().enumerate() {
             let keeps = kept < KEPT_LOADS_MAX && is_input_load(instr, self.program);
             let mut action = self.action(instr, &mut made, &mut tracks, &stored)?;
+            if self.watch.is_some_and(|watch| watch.asks(step, place)) {
+                action.ask(self.special_of(instr));
+            }
             action.rename_sources(&homes);
             if let Some((dst, _)) = written(instr, self.program) {
                 homes[dst.0 as usize] = if keeps { sweep.registers as usize + kept } else { dst.0 as usize };
@@ -376,6 +416,7 @@ impl Builder<'_> {
                     kernel,
                     size: dtype.size(),
                     out_size: op.result(*dtype).size(),
+                    event: self.watch.and_then(|_| unary_check(*op, *dtype)),
                 }
             }
             Instr::Binary { op, dtype, dst, a, b } => self.binary(*op, *dtype, reg(*dst), source(*a, *dtype), source(*b, *dtype))?,
@@ -393,10 +434,17 @@ impl Builder<'_> {
                 kernel: (self.kernels.cast)(*from, *to, *mode),
                 from: *from,
                 to: *to,
+                event: self.watch.and_then(|_| cast_check(*from, *to, *mode)),
             },
             Instr::Store { slot, src } => {
                 let dtype = self.slot(*slot).dtype;
-                Action::Store { slot: slot.0 as usize, track: tracks.slot(sweep, *slot), src: source(*src, dtype), size: dtype.size() }
+                Action::Store {
+                    slot: slot.0 as usize,
+                    track: tracks.slot(sweep, *slot),
+                    src: source(*src, dtype),
+                    size: dtype.size(),
+                    check: None,
+                }
             }
             Instr::Reduce { acc, src } => self.reduce(acc.0 as usize, *src, sweep),
             Instr::Compress { slot, src, mask } => {
@@ -408,6 +456,7 @@ impl Builder<'_> {
                     src: source(*src, dtype),
                     mask: source(*mask, DType::Bool),
                     size: dtype.size(),
+                    check: None,
                 }
             }
         })
@@ -420,7 +469,17 @@ impl Builder<'_> {
             _ => (op, a, b),
         };
         let kernels = (self.kernels.binary)(op, dtype).ok_or_else(|| undefined(&op, dtype))?;
-        Ok(Action::Binary { op, dtype, dst, a, b, kernels, size: dtype.size(), out_size: op.result(dtype).size() })
+        Ok(Action::Binary {
+            op,
+            dtype,
+            dst,
+            a,
+            b,
+            kernels,
+            size: dtype.size(),
+            out_size: op.result(dtype).size(),
+            event: self.watch.and_then(|_| self.binary_event(op, dtype, b)),
+        })
     }
 
     fn reduce(&self, acc: usize, src: Arg, sweep: &mut PreparedSweep) -> Action {
@@ -430,7 +489,27 @@ impl Builder<'_> {
         }
         let index = (accumulation.kind == AccumulatorKind::FirstFalse).then(|| push_track(sweep, Track::Index));
         let track = push_track(sweep, Track::Accumulator(acc));
-        Action::Reduce { acc, track, index, src: source(src, accumulation.dtype), size: accumulation.dtype.size() }
+        Action::Reduce { acc, track, index, src: source(src, accumulation.dtype), size: accumulation.dtype.size(), check: None }
+    }
+
+    /// What asks a tile that an instruction hands out.
+    fn special_of(&self, instr: &Instr) -> Option<TileCheck> {
+        let dtype = match instr {
+            Instr::Store { slot, .. } | Instr::Compress { slot, .. } => self.slot(*slot).dtype,
+            Instr::Reduce { acc, .. } => self.program.accumulators[acc.0 as usize].dtype,
+            _ => return None,
+        };
+        (self.kernels.special)(dtype)
+    }
+
+    /// The check of an operation of integers, unless its constant divisor speaks for it.
+    fn binary_event(&self, op: BinaryOp, dtype: DType, b: Source) -> Option<EventCheck> {
+        let check = binary_check(op, dtype)?;
+        let divides = matches!(op, BinaryOp::FloorDivide | BinaryOp::Remainder | BinaryOp::Fmod);
+        match b {
+            Source::Constant(word) if divides && is_plain_divisor(word, dtype) => None,
+            _ => Some(check),
+        }
     }
 
     fn slot(&self, slot: SlotId) -> &Slot {
@@ -451,6 +530,13 @@ impl Tracks {
             sweep.tracks.len() - 1
         })
     }
+}
+
+/// Whether nothing happens where an integer is divided by this one: it is neither 0 nor -1.
+fn is_plain_divisor(word: [u64; 1], dtype: DType) -> bool {
+    let unused = 64 - 8 * dtype.size() as u32;
+    let bits = word[0] << unused >> unused;
+    bits != 0 && bits != u64::MAX >> unused
 }
 
 fn push_track(sweep: &mut PreparedSweep, track: Track) -> usize {

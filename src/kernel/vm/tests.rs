@@ -181,7 +181,7 @@ fn finish(program: &Program, accumulators: &[Accumulator], shape: &[usize]) -> V
 }
 
 fn run_machine(machine: &mut Machine, case: &Case, isa: Isa) -> Outcome {
-    let prepared = Prepared::new(&case.program, isa).unwrap();
+    let prepared = Prepared::watched(&case.program, isa).unwrap();
     let mut memories = case.memories.clone();
     let globals = || case.program.accumulators.iter().filter(|accumulation| accumulation.finishes.is_empty());
     let layouts: Vec<_> = globals().map(|acc| kept_strides(&case.shape, |axis| !acc.reduced[axis])).collect();

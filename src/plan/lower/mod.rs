@@ -9,7 +9,7 @@ mod sweeps;
 
 use crate::{
     expr::{FunctionId, Graph, NodeId, Op},
-    kernel::program::{AccId, Accumulation, Program, Slot, SlotId, SlotKind, Step},
+    kernel::program::{AccId, Accumulation, Program, Slot, SlotId, SlotKind, Step, allocate},
     nd::{DType, IndexMap},
     numeric::{AccumulatorKind, Finish},
     plan::{
@@ -312,7 +312,7 @@ impl Lowering<'_> {
             let actions = self.actions.get(key).cloned().unwrap_or_default();
             let sweep =
                 sweeps::Emitter { values: &self.values, locals: &self.locals, loads: &self.loads, key }.emit(members.get(key), &actions);
-            steps.push(Step::Sweep(registers::allocate(key.axes.clone(), sweep, tile_elements)));
+            steps.push(Step::Sweep(allocate(key.axes.clone(), sweep, tile_elements)));
             for action in &actions {
                 if let Action::CallInput { slot, result, .. } = action {
                     calls.push((key.level, self.call(*slot, *result)));

@@ -1,0 +1,90 @@
+//! What is made of NaN and infinities that a stage created, and of integers that wrapped: words, or an error.
+
+use crate::{
+    error::Error,
+    kernel::watch::{Finding, FindingKind, Findings},
+    nd::shape::show,
+    plan::Stage,
+};
+
+/// What happens when a statement creates NaN or infinities, or when integers wrap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnInvalid {
+    /// Nothing, and nothing is looked for.
+    Ignore,
+    /// The report says so.
+    #[default]
+    Warn,
+    /// NaN and infinities that are created are an error; integers that wrap are reported.
+    Error,
+}
+
+/// What is looked for, and what is an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Policy {
+    /// NaN and infinities that are created.
+    pub on_invalid: OnInvalid,
+    /// Whether integers that wrap, or are divided by zero, are an error.
+    pub strict: bool,
+}
+
+impl Policy {
+    /// Whether anything is looked for at all.
+    #[must_use]
+    pub fn is_watching(self) -> bool {
+        self.strict || self.on_invalid != OnInvalid::Ignore
+    }
+
+    fn is_error(self, kind: FindingKind) -> bool {
+        if kind.is_float() { self.on_invalid == OnInvalid::Error } else { self.strict }
+    }
+
+    fn is_reported(self, kind: FindingKind) -> bool {
+        self.on_invalid != OnInvalid::Ignore || self.is_error(kind)
+    }
+}
+
+/// What to say of a stage: the error, or one text for each kind.
+pub(super) fn judge(findings: &Findings, stage: &Stage, policy: Policy) -> Result<Vec<String>, Error> {
+    // Of several errors, the one of the first element.
+    if let Some(worst) = findings.iter().filter(|found| policy.is_error(found.kind)).min_by_key(|found| found.first) {
+        let advice = match worst.kind {
+            FindingKind::Nan | FindingKind::Infinity => "mask such elements with where, clip first, or go on with on-invalid warn",
+            FindingKind::Wrap => "cast to a wider dtype first, cast with wrap where it is meant, or go on without strict",
+            FindingKind::ZeroDivision => "mask the divisor with where, or go on without strict",
+        };
+        return Err(Error::data(format!("{}: {}", stage.name, words(worst, &stage.space))).hint(advice));
+    }
+    Ok(findings.iter().filter(|found| policy.is_reported(found.kind)).map(|found| words(found, &stage.space)).collect())
+}
+
+fn words(found: &Finding, space: &[usize]) -> String {
+    let many = |one: &str, more: &str| if found.count == 1 { format!("1 {one}") } else { format!("{} {more}", found.count) };
+    let what = match found.kind {
+        FindingKind::Nan => many("NaN", "NaN") + " created from finite elements",
+        FindingKind::Infinity => many("infinity", "infinities") + " created from finite elements",
+        FindingKind::Wrap => many("integer wrapped", "integers wrapped"),
+        FindingKind::ZeroDivision => many("integer division by zero gave 0", "integer divisions by zero gave 0"),
+    };
+    let by = found.blame.map_or_else(String::new, |blame| match blame.operation {
+        "cast" => format!("cast from {} to {}", blame.from, blame.to),
+        operation => format!("{operation} of {}", blame.from),
+    });
+    let place = place(found.first, space);
+    let parts: Vec<String> =
+        [(by, "in"), (place, "at")].into_iter().filter(|(text, _)| !text.is_empty()).map(|(text, word)| format!("{word} {text}")).collect();
+    if parts.is_empty() { what } else { format!("{what}, the first {}", parts.join(" ")) }
+}
+
+/// An index of the C order spelled out; nothing where there is one element only.
+fn place(first: u64, space: &[usize]) -> String {
+    if space.iter().all(|&length| length <= 1) {
+        return String::new();
+    }
+    let (mut rest, mut index) = (first, vec![0; space.len()]);
+    for (at, &length) in index.iter_mut().zip(space).rev() {
+        let length = length.max(1) as u64;
+        (*at, rest) = ((rest % length) as usize, rest / length);
+    }
+    show(&index)
+}
