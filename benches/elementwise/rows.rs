@@ -232,7 +232,7 @@ fn layout_rows(rows: &mut Vec<Row>) {
     for dtype in FLOATS {
         let array = |form| input(dtype, form);
         add("scalar operand", "a*1.5", "multiply(a,1.5,out=o)", vec![array(Flat)]);
-        add("copy", "a.copy()", "copy(a,out=o)", vec![array(Flat)]);
+        add("copy", "a", "copy(a,out=o)", vec![array(Flat)]);
         add("inner broadcast", "a+b[:,None]", "add(a,b[:,None],out=o)", vec![array(Square), array(SquareSide)]);
         add("outer broadcast", "a+b", "add(a,b,out=o)", vec![array(Square), array(SquareSide)]);
         add("outer product", "a[:,None]*b[None,:]", "multiply(a[:,None],b[None,:],out=o)", vec![array(SquareSide), array(SquareSide)]);

@@ -228,6 +228,11 @@ impl Execution<'_, '_, '_, '_> {
                 }
                 Action::Store { slot, track, src, size } => self.store(*slot, *track, src, *size),
                 Action::Reduce { acc, track, index, src, size } => self.reduce(*acc, *track, *index, src, *size),
+                Action::Chain(chain) => {
+                    let (size, links) = (chain.dtype.size(), &chain.links[..chain.length]);
+                    let sources = chain.operands.each_ref().map(|source| (source, size));
+                    self.compute(chain.dst, size, direct, sources, |out, tiles| (chain.kernel)(out, &tiles, links));
+                }
                 Action::Compress { slot, ordinal, src, mask, size } => self.compress(*slot, *ordinal, src, mask, *size)?,
                 Action::SumOf { acc, track, a, b, size, kernels, skip } => {
                     next += if self.sum_of(*acc, *track, [a, b], *size, kernels) { *skip } else { 0 };

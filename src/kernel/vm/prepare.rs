@@ -4,6 +4,7 @@ use super::{fuse::fuse, nest::Order};
 use crate::{
     error::{Error, Result},
     kernel::{
+        chain::{CHAIN_MAX, ChainKernel, Link},
         formula::SumKernels,
         program::{Accumulation, Arg, BinaryOp, CastMode, Generator, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
         simd::{BinaryKernels, CastKernel, Isa, Kernels, SelectKernels, UnaryKernel, kernels},
@@ -171,6 +172,20 @@ pub(super) enum Action {
         kernels: SumKernels,
         skip: usize,
     },
+    /// Operations that hand one value on: see [`crate::kernel::chain`].
+    Chain(Chain),
+}
+
+/// The operations of a chain, in order. Of the arrays, what lies behind them is of no account.
+#[derive(Clone, Copy)]
+pub(super) struct Chain {
+    pub dtype: DType,
+    pub dst: usize,
+    pub kernel: ChainKernel,
+    pub length: usize,
+    pub links: [Link; CHAIN_MAX],
+    /// The first running value, and the other operand of every operation.
+    pub operands: [Source; CHAIN_MAX + 1],
 }
 
 impl Action {
@@ -182,6 +197,7 @@ impl Action {
             Action::Binary { a, b, .. } | Action::SumOf { a, b, .. } => [a, b].into_iter().for_each(visit),
             Action::Select { mask, a, b, .. } => [mask, a, b].into_iter().for_each(visit),
             Action::Compress { src, mask, .. } => [src, mask].into_iter().for_each(&mut visit),
+            Action::Chain(chain) => chain.operands[..=chain.length].iter_mut().for_each(visit),
         }
     }
 
@@ -200,7 +216,8 @@ impl Action {
             | Action::Unary { dst, .. }
             | Action::Binary { dst, .. }
             | Action::Select { dst, .. }
-            | Action::Cast { dst, .. } => Some(*dst),
+            | Action::Cast { dst, .. }
+            | Action::Chain(Chain { dst, .. }) => Some(*dst),
             Action::Store { .. } | Action::Reduce { .. } | Action::Compress { .. } | Action::SumOf { .. } => None,
         }
     }
@@ -341,7 +358,7 @@ impl Builder<'_> {
             made.code.push(Operation { action, direct: None });
         }
         let code = std::mem::take(&mut made.code);
-        made.code = fuse(code, sweep.registers as usize + kept, self.program, self.kernels.sums_of);
+        made.code = fuse(code, sweep.registers as usize + kept, self.program, &self.kernels);
         Ok(made)
     }
 
