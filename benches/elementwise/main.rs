@@ -226,6 +226,7 @@ impl Bench {
             let slow = started.elapsed().as_secs_f64() > self.options.seconds;
             if let Some(process) = &mut numpy
                 && !(slow && round > 1)
+                && measured.numpy.is_none_or(|best| best * (repeats as f64) < self.options.seconds)
                 && let Some(seconds) = process.seconds(repeats)
             {
                 measured.numpy = Some(measured.numpy.map_or(seconds, |best| best.min(seconds)));

@@ -1,5 +1,7 @@
 //! Copies of boxes between strided memory and dense tiles, any element size, any alignment.
 
+use crate::kernel::simd::prefetch;
+
 /// One axis of a copy: its length and the distances of neighbours in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CopyAxis {
@@ -41,6 +43,7 @@ fn walk<const N: usize>(axes: &[CopyAxis], to: &mut [u8], to_at: i64, from: &[u8
     match axes {
         [outer, row] if is_short::<N>(*outer, *row) => short_rows::<N>(*outer, *row, to, to_at, from, from_at),
         [outer, row] if is_transposed::<N>(*outer, *row) => transpose::<N>(*outer, *row, to, to_at, from, from_at),
+        [outer, row] if is_transposed::<N>(*row, *outer) => transpose::<N>(*row, *outer, to, to_at, from, from_at),
         [] => copy_row::<N>(CopyAxis { length: 1, to: N as i64, from: N as i64 }, to, to_at, from, from_at),
         [row] => copy_row::<N>(*row, to, to_at, from, from_at),
         [outer, rest @ ..] => {
@@ -122,6 +125,11 @@ fn transpose<const N: usize>(outer: CopyAxis, row: CopyAxis, to: &mut [u8], to_a
     let (outer_whole, row_whole) = (outer.length / TURNED * TURNED, row.length / TURNED * TURNED);
     for first_outer in (0..outer_whole).step_by(TURNED) {
         for first_row in (0..row_whole).step_by(TURNED) {
+            // The same lines of the next rows: too far apart for the CPU to foresee.
+            for index in TURNED..(2 * TURNED).min(outer.length - first_outer) {
+                let at = (from_at + (first_outer + index) as i64 * outer.from) as usize + first_row * N;
+                prefetch(&from[at..at + TURNED * N]);
+            }
             let mut block = [[[0u8; N]; TURNED]; TURNED];
             for (index, line) in block.iter_mut().enumerate() {
                 let at = (from_at + (first_outer + index) as i64 * outer.from) as usize + first_row * N;

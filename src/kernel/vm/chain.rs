@@ -27,7 +27,9 @@ pub(super) fn chain(code: Vec<Counted>, kernels: &Kernels) -> Vec<Operation> {
         if let Action::SumOf { skip, .. } = counted.operation.action {
             skipped = skip;
         }
-        let Some(last) = joined[barrier..].iter().rposition(|before| !matches!(before.operation.action, Action::Load { .. })) else {
+        let is_load = |action: &Action| matches!(action, Action::Load { .. });
+        let before = if is_load(&counted.operation.action) { &[] } else { &joined[barrier..] };
+        let Some(last) = before.iter().rposition(|before| !is_load(&before.operation.action)) else {
             joined.push(Counted { operation: alone(counted.operation, kernels), ..counted });
             continue;
         };
@@ -124,3 +126,7 @@ fn link_of(action: &Action, running: Side) -> Option<(DType, usize, Link, Source
         _ => None,
     }
 }
+
+#[cfg(test)]
+#[path = "chain_tests.rs"]
+mod tests;

@@ -41,6 +41,8 @@ pub(super) struct PreparedSweep {
     pub order: Order,
     pub tracks: Vec<Track>,
     pub code: Vec<Operation>,
+    /// Whether the code is one operation on what is loaded, whose result goes to memory: then no tile has to stay in the cache.
+    pub passes_once: bool,
     /// Local accumulators that are absorbed into here and finish at the end.
     pub finishing: Vec<usize>,
 }
@@ -273,6 +275,13 @@ pub(super) fn register_needs(program: &Program) -> (usize, usize) {
     (registers, bytes)
 }
 
+/// See [`PreparedSweep::passes_once`].
+fn passes_once(code: &[Operation]) -> bool {
+    let Some((last, loads)) = code.split_last() else { return false };
+    let stores = last.direct.is_some() || matches!(last.action, Action::Store { .. });
+    stores && loads.iter().all(|load| matches!(load.action, Action::Load { borrows: true, swap: None, .. }))
+}
+
 /// Compressed elements are written in C order, and of all faults the first is reported.
 fn needs_order(instr: &Instr) -> bool {
     match instr {
@@ -332,6 +341,7 @@ impl Builder<'_> {
             order: if sweep.code.iter().any(needs_order) { Order::C } else { Order::Any },
             tracks: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
+            passes_once: false,
             finishing: Vec::new(),
         };
         let mut stored = vec![false; self.program.slots.len()];
@@ -359,6 +369,7 @@ impl Builder<'_> {
         }
         let code = std::mem::take(&mut made.code);
         made.code = fuse(code, sweep.registers as usize + kept, self.program, &self.kernels);
+        made.passes_once = passes_once(&made.code);
         Ok(made)
     }
 
