@@ -72,7 +72,9 @@ for line in sys.stdin:
             compiled = compile(request["text"], "row", "eval")
             result = eval(compiled, space)
             if not numpy.isscalar(result):
-                space["o"] = numpy.empty(result.shape, result.dtype)
+                # Written once, so that no page of it is new when the clock runs.
+                space["o"] = numpy.zeros(result.shape, result.dtype)
+                space["o"].fill(1)
             code, answer = compiled, 0.0
         elif code is not None:
             start = time.perf_counter()
