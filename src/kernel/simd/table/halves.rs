@@ -7,6 +7,8 @@ use super::Baseline;
 #[cfg(target_arch = "x86_64")]
 use super::{Avx2Set, Avx512Set};
 use crate::kernel::chain::{Halves, narrow_portable, widen_portable};
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64 as x86;
 
 impl Halves for Baseline {
     #[inline(always)]
@@ -30,10 +32,10 @@ fn plain_nans<const N: usize>(mut wide: [f32; N]) -> [f32; N] {
     wide
 }
 
+#[cfg(target_arch = "x86_64")]
 /// The conversions by instructions for groups of `$lanes`; what is left over goes the portable way.
 macro_rules! halves_by_instruction {
-    ($set:ident, $lanes:literal, $widen:expr, $narrow:expr) => {
-        #[cfg(target_arch = "x86_64")]
+    ($set:ident, $lanes:literal, $floats:ty, $halves:ty, $widen:expr, $narrow:expr) => {
         #[expect(unsafe_code, reason = "instructions of a set that the type stands for")]
         impl Halves for $set {
             #[inline(always)]
@@ -45,7 +47,9 @@ macro_rules! halves_by_instruction {
                 for (wide, bits) in wide.as_chunks_mut::<$lanes>().0.iter_mut().zip(bits.as_chunks::<$lanes>().0) {
                     // SAFETY: the set is named by its own table alone, which is handed out only where the CPU has the features;
                     // arrays and vectors are of one size and plain.
-                    *wide = unsafe { std::mem::transmute::<_, [f32; $lanes]>($widen(std::mem::transmute::<[u16; $lanes], _>(*bits))) };
+                    *wide = unsafe {
+                        std::mem::transmute::<$floats, [f32; $lanes]>($widen(std::mem::transmute::<[u16; $lanes], $halves>(*bits)))
+                    };
                 }
                 wide
             }
@@ -58,12 +62,16 @@ macro_rules! halves_by_instruction {
                 let mut bits = [0; N];
                 for (bits, wide) in bits.as_chunks_mut::<$lanes>().0.iter_mut().zip(wide.as_chunks::<$lanes>().0) {
                     // SAFETY: as above.
-                    *bits = unsafe { std::mem::transmute::<_, [u16; $lanes]>($narrow(std::mem::transmute::<[f32; $lanes], _>(*wide))) };
+                    *bits = unsafe {
+                        std::mem::transmute::<$halves, [u16; $lanes]>($narrow(std::mem::transmute::<[f32; $lanes], $floats>(*wide)))
+                    };
                 }
                 bits
             }
         }
     };
 }
-halves_by_instruction!(Avx2Set, 8, std::arch::x86_64::_mm256_cvtph_ps, std::arch::x86_64::_mm256_cvtps_ph::<0>);
-halves_by_instruction!(Avx512Set, 16, std::arch::x86_64::_mm512_cvtph_ps, std::arch::x86_64::_mm512_cvtps_ph::<0>);
+#[cfg(target_arch = "x86_64")]
+halves_by_instruction!(Avx2Set, 8, x86::__m256, x86::__m128i, x86::_mm256_cvtph_ps, x86::_mm256_cvtps_ph::<0>);
+#[cfg(target_arch = "x86_64")]
+halves_by_instruction!(Avx512Set, 16, x86::__m512, x86::__m256i, x86::_mm512_cvtph_ps, x86::_mm512_cvtps_ph::<0>);
