@@ -11,6 +11,11 @@ pub(crate) trait Convert<A: Lane, B: Lane> {
     /// Whether [`Convert::fits`] can be false.
     const CHECKED: bool = false;
     fn convert(value: A::Wide) -> B::Wide;
+    /// The same for values that fit; anything for others.
+    #[inline(always)]
+    fn convert_fitting(value: A::Wide) -> B::Wide {
+        Self::convert(value)
+    }
     #[inline(always)]
     fn fits(_value: A::Wide) -> bool {
         true
@@ -123,11 +128,24 @@ conversions! {
 }
 
 macro_rules! floats_to_integers {
-    ($($a:ty, $wide:ty => [$($b:ty)*];)*) => {$($(
+    // What an integer narrower than 32 bits holds goes through `i32`, which every instruction set converts to at once.
+    (@through i8) => { i32 };
+    (@through i16) => { i32 };
+    (@through u8) => { i32 };
+    (@through u16) => { i32 };
+    (@through $b:tt) => { $b };
+    ($($a:ty, $wide:ty => [$($b:tt)*];)*) => {$($(
         impl Convert<$a, $b> for Checked {
             const CHECKED: bool = true;
             #[inline(always)]
             fn convert(value: $wide) -> $b { value as $b }
+            #[expect(unsafe_code, reason = "`as` saturates, for which no instruction set has a vector instruction")]
+            #[inline(always)]
+            fn convert_fitting(value: $wide) -> $b {
+                let fitting = if <Checked as Convert<$a, $b>>::fits(value) { value } else { 0.0 };
+                // SAFETY: a value that fits is finite and, truncated, in the range of the integer and of the one it goes through.
+                unsafe { fitting.to_int_unchecked::<floats_to_integers!(@through $b)>() as $b }
+            }
             #[inline(always)]
             fn fits(value: $wide) -> bool {
                 let whole = value.trunc();

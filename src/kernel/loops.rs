@@ -163,17 +163,23 @@ pub(crate) fn convert<A: Lane, B: Lane, C: Convert<A, B>>(out: &mut [u8], a: &[u
     let out: &mut [B::Bits] = cast_slice_mut(out);
     let a: &[A::Bits] = cast_slice(a);
     for (out, &a) in out.iter_mut().zip(a) {
-        *out = B::narrow(C::convert(A::widen(a)));
+        *out = B::narrow(C::convert_fitting(A::widen(a)));
     }
     if !C::CHECKED {
         return usize::MAX;
     }
     // A second loop: a search with an exit would keep the first from vectorising.
-    let mut bad = false;
+    let mut bad = 0u32;
     for &a in a {
-        bad |= !C::fits(A::widen(a));
+        bad |= u32::from(!C::fits(A::widen(a)));
     }
-    if bad { a.iter().position(|&a| !C::fits(A::widen(a))).unwrap_or(usize::MAX) } else { usize::MAX }
+    if bad == 0 {
+        return usize::MAX;
+    }
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out = B::narrow(C::convert(A::widen(a)));
+    }
+    a.iter().position(|&a| !C::fits(A::widen(a))).unwrap_or(usize::MAX)
 }
 
 /// Picks by mask; `A` and `B` say whether that operand is one scalar.

@@ -5,6 +5,7 @@
 //! data, spawns, knows files or plans, or branches on a dtype inside a loop over elements.
 
 pub(crate) mod cast;
+mod chain;
 mod formula;
 mod generate;
 pub(crate) mod lane;

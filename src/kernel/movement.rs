@@ -1,5 +1,7 @@
 //! Copies of boxes between strided memory and dense tiles, any element size, any alignment.
 
+use crate::kernel::simd::prefetch;
+
 /// One axis of a copy: its length and the distances of neighbours in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CopyAxis {
@@ -39,7 +41,9 @@ fn arrange(axes: &mut [CopyAxis]) {
 
 fn walk<const N: usize>(axes: &[CopyAxis], to: &mut [u8], to_at: i64, from: &[u8], from_at: i64) {
     match axes {
+        [outer, row] if is_short::<N>(*outer, *row) => short_rows::<N>(*outer, *row, to, to_at, from, from_at),
         [outer, row] if is_transposed::<N>(*outer, *row) => transpose::<N>(*outer, *row, to, to_at, from, from_at),
+        [outer, row] if is_transposed::<N>(*row, *outer) => transpose::<N>(*row, *outer, to, to_at, from, from_at),
         [] => copy_row::<N>(CopyAxis { length: 1, to: N as i64, from: N as i64 }, to, to_at, from, from_at),
         [row] => copy_row::<N>(*row, to, to_at, from, from_at),
         [outer, rest @ ..] => {
@@ -49,6 +53,61 @@ fn walk<const N: usize>(axes: &[CopyAxis], to: &mut [u8], to_at: i64, from: &[u8
                 to_at += outer.to;
                 from_at += outer.from;
             }
+        }
+    }
+}
+
+/// Elements of rows that are copied without a loop of their own, at most.
+const SHORT: usize = 8;
+
+/// Whether rows are short and written one behind the other, each from a piece of its own that lies behind the one before.
+fn is_short<const N: usize>(outer: CopyAxis, row: CopyAxis) -> bool {
+    let size = N as i64;
+    let apart = outer.from >= row.length as i64 * size;
+    let pieces = row.from == 0 || row.from.abs() == size && apart;
+    (2..=SHORT).contains(&row.length) && row.to == size && outer.to == row.length as i64 * size && outer.from >= size && pieces
+}
+
+fn short_rows<const N: usize>(outer: CopyAxis, row: CopyAxis, to: &mut [u8], to_at: i64, from: &[u8], from_at: i64) {
+    match row.length {
+        2 => short_rows_of::<N, 2>(outer, row, to, to_at, from, from_at),
+        3 => short_rows_of::<N, 3>(outer, row, to, to_at, from, from_at),
+        4 => short_rows_of::<N, 4>(outer, row, to, to_at, from, from_at),
+        5 => short_rows_of::<N, 5>(outer, row, to, to_at, from, from_at),
+        6 => short_rows_of::<N, 6>(outer, row, to, to_at, from, from_at),
+        7 => short_rows_of::<N, 7>(outer, row, to, to_at, from, from_at),
+        _ => short_rows_of::<N, SHORT>(outer, row, to, to_at, from, from_at),
+    }
+}
+
+/// Rows of `K` elements: one element repeated, a reversed piece, or a piece.
+fn short_rows_of<const N: usize, const K: usize>(outer: CopyAxis, row: CopyAxis, to: &mut [u8], to_at: i64, from: &[u8], from_at: i64) {
+    let rows = to[to_at as usize..].as_chunks_mut::<N>().0.as_chunks_mut::<K>().0[..outer.length].iter_mut();
+    let back = if row.from < 0 { (K - 1) * N } else { 0 };
+    let pieces = &from[from_at as usize - back..];
+    let step = outer.from as usize;
+    if row.from == 0 {
+        if step == N {
+            rows.zip(pieces.as_chunks::<N>().0).for_each(|(row, piece)| *row = [*piece; K]);
+        } else {
+            rows.zip(pieces.chunks(step)).for_each(|(row, piece)| *row = [*piece.first_chunk().expect("an element"); K]);
+        }
+        return;
+    }
+    // Rows that lie together, which is what a reversed axis of a whole array gives.
+    if step == K * N {
+        let pieces = pieces.as_chunks::<N>().0.as_chunks::<K>().0;
+        for (row, piece) in rows.zip(pieces) {
+            for place in 0..K {
+                row[place] = if back > 0 { piece[K - 1 - place] } else { piece[place] };
+            }
+        }
+        return;
+    }
+    for (row, piece) in rows.zip(pieces.chunks(step)) {
+        let piece = piece.as_chunks::<N>().0;
+        for place in 0..K {
+            row[place] = if back > 0 { piece[K - 1 - place] } else { piece[place] };
         }
     }
 }
@@ -66,6 +125,11 @@ fn transpose<const N: usize>(outer: CopyAxis, row: CopyAxis, to: &mut [u8], to_a
     let (outer_whole, row_whole) = (outer.length / TURNED * TURNED, row.length / TURNED * TURNED);
     for first_outer in (0..outer_whole).step_by(TURNED) {
         for first_row in (0..row_whole).step_by(TURNED) {
+            // The same lines of the next rows: too far apart for the CPU to foresee.
+            for index in TURNED..(2 * TURNED).min(outer.length - first_outer) {
+                let at = (from_at + (first_outer + index) as i64 * outer.from) as usize + first_row * N;
+                prefetch(&from[at..at + TURNED * N]);
+            }
             let mut block = [[[0u8; N]; TURNED]; TURNED];
             for (index, line) in block.iter_mut().enumerate() {
                 let at = (from_at + (first_outer + index) as i64 * outer.from) as usize + first_row * N;
@@ -93,6 +157,18 @@ fn transpose<const N: usize>(outer: CopyAxis, row: CopyAxis, to: &mut [u8], to_a
     rest(below, row, to, to_at + skipped_outer * outer.to, from_at + skipped_outer * outer.from);
 }
 
+/// Every `K`th element.
+fn every<const N: usize, const K: usize>(out: &mut [[u8; N]], from: &[u8]) {
+    let groups = from.as_chunks::<N>().0.as_chunks::<K>().0;
+    for (out, group) in out.iter_mut().zip(groups) {
+        *out = group[0];
+    }
+    // The last one may have nothing behind it.
+    for index in groups.len()..out.len() {
+        out[index].copy_from_slice(&from[index * K * N..][..N]);
+    }
+}
+
 fn copy_row<const N: usize>(row: CopyAxis, to: &mut [u8], to_at: i64, from: &[u8], from_at: i64) {
     let (to_first, from_first, bytes) = (to_at as usize, from_at as usize, row.length * N);
     let size = N as i64;
@@ -107,6 +183,12 @@ fn copy_row<const N: usize>(row: CopyAxis, to: &mut [u8], to_at: i64, from: &[u8
             let mut element = [0; N];
             element.copy_from_slice(&from[from_first..from_first + N]);
             out.fill(element);
+        } else if row.from == 2 * size && N >= 4 {
+            every::<N, 2>(out, &from[from_first..]);
+        } else if row.from == 3 * size && N >= 4 {
+            every::<N, 3>(out, &from[from_first..]);
+        } else if row.from == 4 * size && N >= 4 {
+            every::<N, 4>(out, &from[from_first..]);
         } else if row.from >= size {
             for (out, source) in out.iter_mut().zip(from[from_first..].chunks(row.from as usize)) {
                 out.copy_from_slice(&source[..N]);

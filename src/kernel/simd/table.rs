@@ -4,6 +4,7 @@ use super::Isa;
 use crate::{
     kernel::{
         cast::{Checked, Convert, Plain, Wrapped},
+        chain::{self, CHAIN_MAX, ChainKernel, Group, Link},
         formula::{self, SumsOf},
         lane::Lane,
         loops,
@@ -16,6 +17,7 @@ use crate::{
 };
 use half::{bf16, f16};
 
+mod halves;
 #[macro_use]
 mod pick;
 
@@ -59,6 +61,8 @@ pub(crate) struct Kernels {
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
     /// Sums of formulas.
     pub sums_of: SumsOf,
+    /// Chains of operations on a float.
+    pub chain: fn(DType) -> Option<ChainKernel>,
 }
 
 /// The accumulators' loops compiled for AVX2. Only the table of that set names it.
@@ -148,6 +152,19 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             fn special(dtype: DType) -> Option<TileCheck> {
                 watch::special_check(dtype, [special_f16, special_bf16, special_f32, special_f64])
+            }
+            $(#[target_feature(enable = $features)])?
+            fn chain_loop<L: Group<$set>, const N: usize>(out: &mut [u8], operands: &[(&[u8], bool); CHAIN_MAX + 1], links: &[Link]) {
+                chain::run::<$set, L, N>(out, operands, links);
+            }
+            $(#[target_feature(enable = $features)])?
+            fn chain(dtype: DType) -> Option<ChainKernel> {
+                Some(match dtype {
+                    DType::F16 => chain_loop::<f16, 64>,
+                    DType::F32 => chain_loop::<f32, 64>,
+                    DType::F64 => chain_loop::<f64, 32>,
+                    _ => return None,
+                })
             }
             fn absorb(accumulator: &mut Accumulator, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
                 accumulator.absorb::<$set>(tile, axes, base, index);
@@ -353,7 +370,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, sums_of: formula::kernels::<$set> }
+                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, sums_of: formula::kernels::<$set>, chain }
             }
         }
     };

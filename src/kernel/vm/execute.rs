@@ -21,6 +21,9 @@ use crate::{
 };
 use std::ops::Range;
 
+/// How many tiles are one where an operation goes from memory to memory: every tile begins with a wait for its first lines.
+const WIDE_TILES: usize = 8;
+
 pub(super) struct Execution<'m, 'b, 'o, 'a> {
     pub machine: &'m mut Machine,
     pub prepared: &'b Prepared,
@@ -170,7 +173,26 @@ impl Execution<'_, '_, '_, '_> {
             };
         }
         nest.finish(sweep.tile_elements, sweep.order, |track| matches!(sweep.tracks[track], Track::Slot(_)));
+        if sweep.passes_once && self.lies_in_place(sweep) {
+            self.machine.nest.widen(sweep.tile_elements * WIDE_TILES);
+        }
         self.check_reach(sweep)
+    }
+
+    /// Whether nothing of a tile is ever copied: all of it is read and written where it lies.
+    fn lies_in_place(&self, sweep: &PreparedSweep) -> bool {
+        sweep.tracks.iter().zip(&self.machine.nest.layouts).all(|(track, layout)| {
+            let Track::Slot(slot) = track else { return false };
+            let size = self.prepared.slots[*slot].dtype.size();
+            match &self.operands[*slot] {
+                Operand::Input { bytes, byte_offset, .. } => {
+                    let aligned = (bytes.as_ptr() as usize + byte_offset).is_multiple_of(size);
+                    *layout == Layout::Uniform || *layout == Layout::Dense && aligned
+                }
+                Operand::Output { bytes, .. } => *layout == Layout::Dense && (bytes.as_ptr() as usize).is_multiple_of(size),
+                Operand::Local => false,
+            }
+        })
     }
 
     /// Every element that a track meets must lie in its slot; a plan that breaks this is a bug, not a panic.
@@ -222,6 +244,9 @@ impl Execution<'_, '_, '_, '_> {
     }
 
     fn tile(&mut self, sweep: &PreparedSweep) -> Result<()> {
+        if sweep.passes_once && self.copy_across(sweep) {
+            return Ok(());
+        }
         let mut next = 0;
         while let Some(Operation { action, direct }) = sweep.code.get(next) {
             next += 1;
@@ -265,6 +290,11 @@ impl Execution<'_, '_, '_, '_> {
                     self.ask(src, *size, *check);
                     self.compress(*slot, *ordinal, src, mask, *size)?;
                 }
+                Action::Chain(chain) => {
+                    let (size, links) = (chain.dtype.size(), &chain.links[..chain.length]);
+                    let sources = chain.operands.each_ref().map(|source| (source, size));
+                    self.compute(chain.dst, size, direct, sources, |out, tiles| (chain.kernel)(out, &tiles, links));
+                }
                 Action::SumOf { acc, track, a, b, size, kernels, skip } => {
                     next += if self.sum_of(*acc, *track, [a, b], *size, kernels) { *skip } else { 0 };
                 }
@@ -275,6 +305,36 @@ impl Execution<'_, '_, '_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Copies a strided tile from an input into an output at once, where that is all there is to do.
+    fn copy_across(&mut self, sweep: &PreparedSweep) -> bool {
+        let [Operation { action: Action::Load { slot: from, track, dst, swap: None, .. }, .. }, Operation { action: store, .. }] =
+            &sweep.code[..]
+        else {
+            return false;
+        };
+        // What is only moved was not created here: nothing to check.
+        let Action::Store { slot: to, track: to_track, src, size, check: _ } = store else { return false };
+        let machine = &mut *self.machine;
+        let nest = &machine.nest;
+        if !src.is(*dst) || nest.layouts[*track] != Layout::Strided || nest.box_shape().len() != 2 || from == to {
+            return false;
+        }
+        let Ok([Operand::Input { bytes, byte_offset, .. }, Operand::Output { bytes: out, .. }]) =
+            self.operands.get_disjoint_mut([*from, *to])
+        else {
+            return false;
+        };
+        machine.copy_axes.clear();
+        let steps = nest.steps(*track).iter().zip(nest.steps(*to_track));
+        machine.copy_axes.extend(nest.box_shape().iter().zip(steps).map(|(&length, (&from, &to))| {
+            let size = *size as i64;
+            CopyAxis { length, to: to * size, from: from * size }
+        }));
+        let (first, to_first) = (*byte_offset + nest.offsets[*track] as usize * size, nest.offsets[*to_track] as usize * size);
+        copy_box(*size, &mut machine.copy_axes, out, to_first, bytes, first);
+        true
     }
 
     /// Asks for the next lines of the tile that will be loaded after this one.
@@ -385,6 +445,9 @@ impl Execution<'_, '_, '_, '_> {
         let out = &mut machine.buffers[register.home].bytes_mut()[..machine.nest.elements * size];
         if layout == Layout::Dense {
             let length = out.len();
+            if machine.streams[track] {
+                machine.ahead = Some((slot, (byte + length).min(bytes.len())..(byte + 2 * length).min(bytes.len())));
+            }
             out.copy_from_slice(&bytes[byte..byte + length]);
         } else {
             box_axes(&mut machine.copy_axes, machine.nest.box_shape(), machine.nest.steps(track), size);

@@ -1,30 +1,34 @@
 //! Superinstructions: operations that run as one where nothing else reads what lies between them.
 
-use super::prepare::{Action, Direct, Operation, Source};
+use super::{
+    chain::chain,
+    prepare::{Action, Direct, Operation, Source},
+};
 use crate::{
     kernel::{
-        formula::{Shape, SumsOf},
+        formula::Shape,
         program::{BinaryOp, Program, SlotKind, UnaryOp},
+        simd::Kernels,
     },
     nd::DType,
 };
 
 /// An operation, and how often its result is read.
-struct Counted {
-    operation: Operation,
-    reads: usize,
+pub(super) struct Counted {
+    pub operation: Operation,
+    pub reads: usize,
 }
 
 impl Counted {
     /// Whether this makes `register`, for one reader.
-    fn feeds(&self, register: usize) -> bool {
+    pub fn feeds(&self, register: usize) -> bool {
         self.reads == 1 && self.operation.action.computes(register)
     }
 }
 
-/// Finds two patterns: `r = op …; store s, r` computes straight into the output, and the sum of a formula of `f32` reads the
-/// formula's operands.
-pub(super) fn fuse(code: Vec<Operation>, registers: usize, program: &Program, sums_of: SumsOf) -> Vec<Operation> {
+/// Finds three patterns: `r = op …; store s, r` computes straight into the output, the sum of a formula of `f32` reads the
+/// formula's operands, and operations that hand one value on are a chain.
+pub(super) fn fuse(code: Vec<Operation>, registers: usize, program: &Program, kernels: &Kernels) -> Vec<Operation> {
     let mut fused: Vec<Counted> = Vec::with_capacity(code.len());
     for counted in count_reads(code, registers) {
         match counted.operation.action {
@@ -38,7 +42,7 @@ pub(super) fn fuse(code: Vec<Operation>, registers: usize, program: &Program, su
                 if program.accumulators[acc].kind.is_sum() && program.accumulators[acc].dtype == DType::F32 =>
             {
                 if let Some(formula) = Formula::ending(&fused, register)
-                    && let Some(kernels) = sums_of(formula.shape)
+                    && let Some(kernels) = (kernels.sums_of)(formula.shape)
                 {
                     let action = Action::SumOf { acc, track, a: formula.a, b: formula.b, size, kernels, skip: formula.made + 1 };
                     fused.insert(fused.len() - formula.made, Counted { operation: Operation { action, direct: None }, reads: 0 });
@@ -48,7 +52,7 @@ pub(super) fn fuse(code: Vec<Operation>, registers: usize, program: &Program, su
         }
         fused.push(counted);
     }
-    fused.into_iter().map(|counted| counted.operation).collect()
+    chain(fused, kernels)
 }
 
 /// A formula at the end of some code.

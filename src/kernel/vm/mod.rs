@@ -3,6 +3,7 @@
 //! Per block: lay out the loop nest of each sweep (`nest`), then run its actions on every tile (`execute`). Nothing is
 //! allocated per block once the machine has seen a program; nothing recurses over a program.
 
+mod chain;
 mod examine;
 mod execute;
 mod fuse;

@@ -200,6 +200,19 @@ impl Nest {
         }
     }
 
+    /// Makes tiles that are pieces of one row longer. Layouts stay what they are.
+    pub fn widen(&mut self, tile_elements: usize) {
+        let last = self.lengths.len() - 1;
+        let (length, tile) = (self.lengths[last], self.tile[last]);
+        if tile == length || tile >= tile_elements || self.box_first != last {
+            return;
+        }
+        let pieces = length.div_ceil(tile_elements);
+        self.tile[last] = length.div_ceil(pieces).next_multiple_of(64).min(length);
+        self.shape[last] = self.tile[last];
+        self.elements = self.shape.iter().product();
+    }
+
     fn classify(&mut self) {
         let rank = self.lengths.len();
         self.layouts.clear();

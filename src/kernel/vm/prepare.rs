@@ -4,6 +4,7 @@ use super::{fuse::fuse, nest::Order};
 use crate::{
     error::{Error, Result},
     kernel::{
+        chain::{CHAIN_MAX, ChainKernel, Link},
         formula::SumKernels,
         program::{Accumulation, Arg, BinaryOp, CastMode, Generator, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
         simd::{BinaryKernels, CastKernel, Isa, Kernels, SelectKernels, UnaryKernel, kernels},
@@ -43,6 +44,8 @@ pub(super) struct PreparedSweep {
     pub order: Order,
     pub tracks: Vec<Track>,
     pub code: Vec<Operation>,
+    /// Whether the code is one operation on what is loaded, whose result goes to memory: then no tile has to stay in the cache.
+    pub passes_once: bool,
     /// Local accumulators that are absorbed into here and finish at the end.
     pub finishing: Vec<usize>,
     /// Sums that are asked at the end whether they took anything that is not finite.
@@ -184,6 +187,20 @@ pub(super) enum Action {
         kernels: SumKernels,
         skip: usize,
     },
+    /// Operations that hand one value on: see [`crate::kernel::chain`].
+    Chain(Chain),
+}
+
+/// The operations of a chain, in order. Of the arrays, what lies behind them is of no account.
+#[derive(Clone, Copy)]
+pub(super) struct Chain {
+    pub dtype: DType,
+    pub dst: usize,
+    pub kernel: ChainKernel,
+    pub length: usize,
+    pub links: [Link; CHAIN_MAX],
+    /// The first running value, and the other operand of every operation.
+    pub operands: [Source; CHAIN_MAX + 1],
 }
 
 impl Action {
@@ -195,6 +212,7 @@ impl Action {
             Action::Binary { a, b, .. } | Action::SumOf { a, b, .. } => [a, b].into_iter().for_each(visit),
             Action::Select { mask, a, b, .. } => [mask, a, b].into_iter().for_each(visit),
             Action::Compress { src, mask, .. } => [src, mask].into_iter().for_each(&mut visit),
+            Action::Chain(chain) => chain.operands[..=chain.length].iter_mut().for_each(visit),
         }
     }
 
@@ -213,7 +231,8 @@ impl Action {
             | Action::Unary { dst, .. }
             | Action::Binary { dst, .. }
             | Action::Select { dst, .. }
-            | Action::Cast { dst, .. } => Some(*dst),
+            | Action::Cast { dst, .. }
+            | Action::Chain(Chain { dst, .. }) => Some(*dst),
             Action::Store { .. } | Action::Reduce { .. } | Action::Compress { .. } | Action::SumOf { .. } => None,
         }
     }
@@ -291,6 +310,13 @@ pub(super) fn register_needs(program: &Program) -> (usize, usize) {
     (registers, bytes)
 }
 
+/// See [`PreparedSweep::passes_once`].
+fn passes_once(code: &[Operation]) -> bool {
+    let Some((last, loads)) = code.split_last() else { return false };
+    let stores = last.direct.is_some() || matches!(last.action, Action::Store { .. });
+    stores && loads.iter().all(|load| matches!(load.action, Action::Load { borrows: true, swap: None, .. }))
+}
+
 /// Compressed elements are written in C order, and of all faults the first is reported.
 fn needs_order(instr: &Instr) -> bool {
     match instr {
@@ -351,6 +377,7 @@ impl Builder<'_> {
             order: if sweep.code.iter().any(needs_order) { Order::C } else { Order::Any },
             tracks: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
+            passes_once: false,
             finishing: Vec::new(),
             sums: self.watch.map_or_else(Vec::new, |watch| watch.sums(step)),
         };
@@ -381,7 +408,8 @@ impl Builder<'_> {
             made.code.push(Operation { action, direct: None });
         }
         let code = std::mem::take(&mut made.code);
-        made.code = fuse(code, sweep.registers as usize + kept, self.program, self.kernels.sums_of);
+        made.code = fuse(code, sweep.registers as usize + kept, self.program, &self.kernels);
+        made.passes_once = passes_once(&made.code);
         Ok(made)
     }
 
