@@ -84,11 +84,14 @@ impl Run for Same {
     }
 }
 
+/// Which operations, without having any.
+type Operations<U, B, V> = PhantomData<fn() -> (U, B, V)>;
+
 /// `U(B(V(a), b))` of every pair of elements.
 struct Formula<U, B, V, X, Y> {
     a: X,
     b: Y,
-    operations: PhantomData<fn() -> (U, B, V)>,
+    operations: Operations<U, B, V>,
 }
 
 impl<U, B, V, X: Copy, Y: Copy> Clone for Formula<U, B, V, X, Y> {
