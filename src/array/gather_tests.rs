@@ -73,6 +73,11 @@ fn gathered_views_of_views_and_what_must_be_held() {
     let ses = &sessions()[1];
     let index = ses.arange(0, 7, 1);
     assert_eq!((&index + 1).roll(2, 0).eval::<i64, _>().unwrap(), array![6, 7, 1, 2, 3, 4, 5]);
+    // Of the sequence itself, through views, a reshape and a border.
+    assert_eq!(index.roll(2, 0).eval::<i64, _>().unwrap(), array![5, 6, 0, 1, 2, 3, 4]);
+    assert_eq!(index.slice(s![1..;2]).roll(1, 0).eval::<i64, _>().unwrap(), array![5, 1, 3]);
+    assert_eq!(index.roll(1, 0).slice(s![..6]).reshape([2, 3]).eval::<i64, _>().unwrap(), array![[6, 0, 1], [2, 3, 4]]);
+    assert_eq!(index.roll(1, 0).take(&[0, 0, 2], 0).sum(..).item::<i64>().unwrap(), 13);
     let x = ses.from_ndarray(data.clone());
     let centred: Array2<f32> = (x.mean(0).roll(1, 0) - x.min(1).take(&[3, 4], 0).insert_axis(1)).eval().unwrap();
     assert_eq!(centred.dim(), (2, 10));

@@ -27,7 +27,7 @@ impl Job {
     /// let total = session.arange(0, 1_000, 1).sum(..);
     /// let running = Job::new(&session).output("total", &total, Destination::Memory).spawn()?;
     /// let result = running.join()?;
-    /// assert_eq!(result.arrays[0].as_ref().and_then(|array| array.view::<i64>().ok()).map(|array| array[[]]), Some(499_500));
+    /// assert_eq!(result.arrays[0].as_ref().and_then(|array| array.scalar(0)), Some(499_500i64.into()));
     /// # Ok::<(), outcore::Error>(())
     /// ```
     ///

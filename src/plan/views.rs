@@ -54,6 +54,8 @@ impl Views {
     fn look_through(&self, graph: &Graph, op: &Op, arg: NodeId) -> Option<(Leaf, IndexMap)> {
         if let Some((leaf, map)) = &self.of[arg.index()]
             && let Some(seen) = view_of(op, map)
+            // A rule gives values along affine steps only: a gathered sequence is a view of its result.
+            && (seen.maps.is_empty() || !matches!(leaf, Leaf::Sequence(..)))
         {
             return Some((*leaf, seen));
         }
