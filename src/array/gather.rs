@@ -35,7 +35,8 @@ pub enum Pad {
 }
 
 impl Array {
-    fn axis_of(&self, axis: &AxisRef) -> Result<usize> {
+    /// The place of an axis that is there.
+    pub(super) fn axis_of(&self, axis: &AxisRef) -> Result<usize> {
         let meta = self.known()?;
         normalize_axis(place(axis, &meta.dims)?, meta.rank())
     }

@@ -1,7 +1,7 @@
 //! Views and selections: slices, axes, shapes, names, masks. None of them copies before the array is computed.
 
 use super::{
-    axes::{AxisRef, place},
+    axes::AxisRef,
     node::Array,
     words::{Dims, Element, Extent, SliceItem},
 };
@@ -76,7 +76,7 @@ impl Array {
 
     fn try_squeeze_axis(&self, axis: &AxisRef) -> Result<Array> {
         let meta = self.known()?;
-        let axis = normalize_axis(place(axis, &meta.dims)?, meta.rank())?;
+        let axis = self.axis_of(axis)?;
         if meta.shape[axis] != Extent::Known(1) {
             return Err(Error::mismatch(format!("axis {axis} of shape {} cannot be squeezed: its length is not 1", show(&meta.shape))));
         }
@@ -108,8 +108,7 @@ impl Array {
     }
 
     fn try_permute(&self, order: &[AxisRef]) -> Result<Array> {
-        let meta = self.known()?;
-        let order = order.iter().map(|axis| normalize_axis(place(axis, &meta.dims)?, meta.rank())).collect::<Result<Vec<usize>>>()?;
+        let order = order.iter().map(|axis| self.axis_of(axis)).collect::<Result<Vec<usize>>>()?;
         Array::make(Op::Permute(order), vec![self.clone()])
     }
 
@@ -119,9 +118,8 @@ impl Array {
     pub fn swap_axes(&self, first: impl Into<AxisRef>, second: impl Into<AxisRef>) -> Array {
         let (first, second) = (first.into(), second.into());
         let made = self.known().and_then(|meta| {
-            let find = |axis: &AxisRef| normalize_axis(place(axis, &meta.dims)?, meta.rank());
             let mut order: Vec<usize> = (0..meta.rank()).collect();
-            order.swap(find(&first)?, find(&second)?);
+            order.swap(self.axis_of(&first)?, self.axis_of(&second)?);
             Array::make(Op::Permute(order), vec![self.clone()])
         });
         self.then(made)

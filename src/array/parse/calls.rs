@@ -240,12 +240,18 @@ impl Builder<'_> {
         }
     }
 
+    /// A list or tuple of integers, or one of them.
+    pub(super) fn integers(&self, (item, id): &Operand, what: &str) -> Result<Vec<i64>> {
+        match &item.value {
+            Value::Tuple(items) | Value::List(items) => items.iter().map(|value| self.integer_of(value, *id, what)).collect(),
+            one => self.integer_of(one, *id, what).map(|one| vec![one]),
+        }
+    }
+
     /// Lengths given as one number, a tuple, a list, or several arguments.
     pub(super) fn lengths(&self, operands: &[Operand]) -> Result<Vec<i64>> {
         match operands {
-            [(Item { value: Value::Tuple(items) | Value::List(items), .. }, id)] => {
-                items.iter().map(|item| self.integer_of(item, *id, "a length")).collect()
-            }
+            [one] => self.integers(one, "a length"),
             _ => operands.iter().map(|(item, id)| self.integer_of(&item.value, *id, "a length")).collect(),
         }
     }

@@ -36,14 +36,6 @@ impl Builder<'_> {
         self.done(array, lineage.with_axes(axes), span)
     }
 
-    /// A list or tuple of integers, or one of them.
-    fn integers(&self, (item, id): &Operand, what: &str) -> Result<Vec<i64>> {
-        match &item.value {
-            Value::Tuple(items) | Value::List(items) => items.iter().map(|value| self.integer_of(value, *id, what)).collect(),
-            one => self.integer_of(one, *id, what).map(|one| vec![one]),
-        }
-    }
-
     fn counts(&self, operand: &Operand, what: &str) -> Result<Vec<usize>> {
         let id = operand.1;
         let counts = self.integers(operand, what)?;

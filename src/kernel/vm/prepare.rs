@@ -475,19 +475,22 @@ impl Builder<'_> {
                 }
             }
             Instr::Reduce { acc, src } => self.reduce(acc.0 as usize, *src, sweep),
-            Instr::Compress { slot, src, mask } => {
-                let dtype = self.slot(*slot).dtype;
-                let before = &self.program.slots[..slot.0 as usize];
-                Action::Compress {
-                    slot: slot.0 as usize,
-                    ordinal: before.iter().filter(|slot| slot.kind == SlotKind::Output).count(),
-                    src: source(*src, dtype),
-                    mask: source(*mask, DType::Bool),
-                    size: dtype.size(),
-                    check: None,
-                }
-            }
+            Instr::Compress { slot, src, mask } => self.compress(*slot, *src, *mask),
         })
+    }
+
+    fn compress(&self, slot: SlotId, src: Arg, mask: Arg) -> Action {
+        let dtype = self.slot(slot).dtype;
+        let slot = slot.0 as usize;
+        let before = &self.program.slots[..slot];
+        Action::Compress {
+            slot,
+            ordinal: before.iter().filter(|slot| slot.kind == SlotKind::Output).count(),
+            src: source(src, dtype),
+            mask: source(mask, DType::Bool),
+            size: dtype.size(),
+            check: None,
+        }
     }
 
     fn binary(&self, op: BinaryOp, dtype: DType, dst: usize, a: Source, b: Source) -> Result<Action> {
