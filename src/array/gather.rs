@@ -41,7 +41,7 @@ impl Array {
         normalize_axis(place(axis, &meta.dims)?, meta.rank())
     }
 
-    fn length_of(&self, axis: usize) -> Result<usize> {
+    pub(super) fn length_of(&self, axis: usize) -> Result<usize> {
         let meta = self.known()?;
         meta.shape[axis].known().ok_or_else(|| {
             Error::usage(format!("axis {axis} of {} has no known length yet", show(&meta.shape))).hint("save the selection first")

@@ -1,17 +1,21 @@
-//! Values made from coordinates: arange and linspace, in the dtype asked for.
+//! Values made from coordinates: arange and linspace, in the dtype asked for; random values by [`super::random`].
 
 use crate::kernel::{
     cast::{Convert, Plain},
     lane::Lane,
     movement::CopyAxis,
     program::Generator,
+    random::{Draw, DrawKernel},
 };
 use crate::nd::DType;
 use bytemuck::cast_slice_mut;
 use half::{bf16, f16};
 
 /// Fills a dense tile; `axes` (outermost first) say in `from` how far the indices of neighbours are apart.
-pub(super) fn fill(generator: &Generator, dtype: DType, axes: &[CopyAxis], index: i64, out: &mut [u8]) {
+pub(super) fn fill(generator: &Generator, dtype: DType, axes: &[CopyAxis], index: i64, out: &mut [u8], draw: DrawKernel) {
+    if let Generator::Random { law, seed, stream } = *generator {
+        return draw_rows(draw, &Draw { law, seed, stream }, dtype.size(), axes, index, out);
+    }
     match dtype {
         DType::Bool => fill_typed::<bool>(generator, axes, index, out, |value| value != 0),
         DType::I8 => fill_typed::<i8>(generator, axes, index, out, |value| value as i8),
@@ -39,7 +43,7 @@ where
             let (start, step) = (start.to_i128(), step.to_i128());
             walk::<L>(axes, index, cast_slice_mut(out), &|index| wrap(start.wrapping_add(i128::from(index).wrapping_mul(step))));
         }
-        Generator::Linspace { .. } => fill_float::<L>(generator, axes, index, out),
+        Generator::Linspace { .. } | Generator::Random { .. } => fill_float::<L>(generator, axes, index, out),
     }
 }
 
@@ -59,6 +63,21 @@ where
                 let value = if index as u64 == last { stop } else { index as f64 * step + start };
                 <Plain as Convert<f64, L>>::convert(value)
             });
+        }
+        Generator::Random { .. } => unreachable!("drawn row by row"),
+    }
+}
+
+fn draw_rows(kernel: DrawKernel, draw: &Draw, size: usize, axes: &[CopyAxis], index: i64, out: &mut [u8]) {
+    match axes {
+        [] => kernel(draw, index, 0, out, size),
+        [row] => kernel(draw, index, row.from, out, size),
+        [outer, rest @ ..] => {
+            let mut index = index;
+            for part in out.chunks_exact_mut(out.len() / outer.length) {
+                draw_rows(kernel, draw, size, rest, index, part);
+                index += outer.from;
+            }
         }
     }
 }

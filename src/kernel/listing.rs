@@ -60,6 +60,7 @@ impl fmt::Display for Instr {
                 match generator {
                     Generator::Arange { start, step } => write!(f, "{dst} = arange.{dtype} {start} step {step}")?,
                     Generator::Linspace { start, stop, step, .. } => write!(f, "{dst} = linspace.{dtype} {start} to {stop} step {step}")?,
+                    Generator::Random { law, seed, stream } => write!(f, "{dst} = random.{dtype} {law} seed {seed} stream {stream}")?,
                 }
                 write!(f, " index {offset} + {strides:?}")
             }

@@ -22,6 +22,7 @@ use crate::{
     numeric::{AccumulatorKind, Finish},
 };
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A register of one tile. Register `r` holds elements of the dtype of the instruction that wrote it last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,6 +78,57 @@ pub enum Generator {
         /// Index that is exactly `stop`, or `u64::MAX`.
         last: u64,
     },
+    /// Random values: a function of the seed, the stream and the index.
+    Random {
+        /// Their distribution.
+        law: Law,
+        /// Key of the generator.
+        seed: u64,
+        /// Upper half of its counter: other streams are independent.
+        stream: u64,
+    },
+}
+
+/// How random values are distributed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Law {
+    /// Evenly from `low` to below `high`; `f32` or `f64`.
+    Uniform {
+        /// Smallest value.
+        low: Scalar,
+        /// Bound above.
+        high: Scalar,
+    },
+    /// Normally; `f32` or `f64`.
+    Normal {
+        /// Expected value.
+        mean: Scalar,
+        /// Standard deviation.
+        std: Scalar,
+    },
+    /// Evenly among `count` integers from `low`; `i64`. The probabilities differ by less than `count` / 2^64.
+    Integers {
+        /// Smallest value.
+        low: i64,
+        /// How many.
+        count: u64,
+    },
+    /// True with a probability; `bool`.
+    Bernoulli {
+        /// Probability of true.
+        probability: Scalar,
+    },
+}
+
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Law::Uniform { low, high } => write!(f, "uniform {low} to {high}"),
+            Law::Normal { mean, std } => write!(f, "normal {mean} +- {std}"),
+            Law::Integers { low, count } => write!(f, "integers {low} + 0..{count}"),
+            Law::Bernoulli { probability } => write!(f, "bernoulli {probability}"),
+        }
+    }
 }
 
 /// One step of a sweep.

@@ -28,6 +28,13 @@ pub enum AxisStep {
     },
     /// The element of a list.
     List(Arc<[usize]>),
+    /// A permutation of the length, by a key.
+    Shuffle {
+        /// Length of the axis.
+        length: usize,
+        /// Which permutation.
+        key: u64,
+    },
 }
 
 impl AxisStep {
@@ -40,6 +47,7 @@ impl AxisStep {
             AxisStep::Mirror { length, edge } => mirror(index, *length as i64, *edge),
             // Out of the list there is nothing; whoever asks has checked.
             AxisStep::List(list) => list.get(index as usize).map_or(-1, |&place| place as i64),
+            AxisStep::Shuffle { length, key } => shuffle(index as u64, *length as u64, *key) as i64,
         }
     }
 }
@@ -52,13 +60,42 @@ impl AxisStep {
             AxisStep::Affine { .. } | AxisStep::Divide(_) | AxisStep::Clamp(_) => (first.min(last), first.max(last)),
             AxisStep::Modulo(length) if low.div_euclid(*length as i64) == high.div_euclid(*length as i64) => (first, last),
             AxisStep::Mirror { length, .. } if (0..*length as i64).contains(&low) && (0..*length as i64).contains(&high) => (low, high),
-            AxisStep::Modulo(length) | AxisStep::Mirror { length, .. } => (0, *length as i64 - 1),
+            AxisStep::Modulo(length) | AxisStep::Mirror { length, .. } | AxisStep::Shuffle { length, .. } => (0, *length as i64 - 1),
             AxisStep::List(list) => {
                 let places = list.get(low.max(0) as usize..=high.max(0) as usize).unwrap_or_default().iter().map(|&place| place as i64);
                 places.fold((i64::MAX, i64::MIN), |(low, high), place| (low.min(place), high.max(place)))
             }
         }
     }
+}
+
+/// Where `index` goes in a permutation of `0..length`: a Feistel network over the next even power of two, walked until it comes
+/// back into range (J. Black, P. Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). No memory, for any length.
+fn shuffle(index: u64, length: u64, key: u64) -> u64 {
+    if length < 2 {
+        return index;
+    }
+    let half_bits = (u64::BITS - (length - 1).leading_zeros()).div_ceil(2);
+    let mask = (1 << half_bits) - 1;
+    let mut place = index;
+    loop {
+        let (mut left, mut right) = (place >> half_bits, place & mask);
+        for round in 0..8 {
+            (left, right) = (right, left ^ (mix(right ^ mix(key.wrapping_add(round))) & mask));
+        }
+        place = left << half_bits | right;
+        if place < length {
+            return place;
+        }
+    }
+}
+
+/// The finalizer of SplitMix64.
+fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ value >> 31
 }
 
 /// `index` folded back into `0..length`.
@@ -147,6 +184,7 @@ impl fmt::Display for AxisStep {
             AxisStep::Clamp(length) => write!(f, "clamp {length}"),
             AxisStep::Mirror { length, edge } => write!(f, "{} {length}", if *edge { "symmetric" } else { "reflect" }),
             AxisStep::List(list) => write!(f, "list of {}", list.len()),
+            AxisStep::Shuffle { length, key } => write!(f, "shuffle {length} by {key}"),
         }
     }
 }
@@ -180,6 +218,20 @@ mod tests {
         assert_eq!(AxisMap::of([AxisStep::Modulo(5)]).bounds(3..9), (0, 4));
         assert_eq!(AxisMap::of([from(5), AxisStep::Modulo(5)]).bounds(1..4), (1, 3));
         assert_eq!(AxisMap::of([AxisStep::List([3, 9, 1, 4].into())]).bounds(1..4), (1, 9));
+    }
+
+    #[test]
+    fn shuffles_are_permutations() {
+        for length in [1, 2, 3, 5, 64, 100, 1000] {
+            let map = AxisMap::of([AxisStep::Shuffle { length, key: 7 }]);
+            let mut found = places(&map, length as i64);
+            let moved = found.iter().enumerate().filter(|(index, place)| *index as i64 != **place).count();
+            assert!(length < 64 || moved > length * 9 / 10, "{length}: {moved}");
+            found.sort_unstable();
+            assert!(found.into_iter().eq(0..length as i64), "{length}");
+        }
+        let by = |key| places(&AxisMap::of([AxisStep::Shuffle { length: 100, key }]), 100);
+        assert_ne!(by(1), by(2));
     }
 
     #[test]

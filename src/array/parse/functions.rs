@@ -125,7 +125,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Names that people know from NumPy and that this language is meant to have.
-pub(super) const LATER: [&str; 40] = [
+pub(super) const LATER: [&str; 38] = [
     "append",
     "argmax",
     "argmin",
@@ -156,12 +156,10 @@ pub(super) const LATER: [&str; 40] = [
     "nansum",
     "nanvar",
     "norm",
-    "normal",
     "outer",
     "percentile",
     "prod",
     "quantile",
-    "random",
     "searchsorted",
     "sort",
     "topk",

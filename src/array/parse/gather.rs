@@ -25,7 +25,7 @@ impl Builder<'_> {
     }
 
     /// The result of something that keeps the axes but for what lies along `axis`.
-    fn changed(&self, array: Array, lineage: &Lineage, axis: &AxisRef, span: Span) -> Result<Item> {
+    pub(super) fn changed(&self, array: Array, lineage: &Lineage, axis: &AxisRef, span: Span) -> Result<Item> {
         let mut axes = lineage.axes.clone();
         if let AxisRef::Index(index) = axis {
             let place = if *index < 0 { index + axes.len() as i64 } else { *index };

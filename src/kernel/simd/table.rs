@@ -10,6 +10,7 @@ use crate::{
         loops,
         operation::{self as op, Binary, Unary},
         program::{BinaryOp, CastMode, UnaryOp},
+        random::{self, DrawKernel},
         watch::{self, TileCheck},
     },
     nd::DType,
@@ -63,6 +64,8 @@ pub(crate) struct Kernels {
     pub sums_of: SumsOf,
     /// Chains of operations on a float.
     pub chain: fn(DType) -> Option<ChainKernel>,
+    /// Random values.
+    pub draw: DrawKernel,
 }
 
 /// The accumulators' loops compiled for AVX2. Only the table of that set names it.
@@ -370,7 +373,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, sums_of: formula::kernels::<$set>, chain }
+                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, sums_of: formula::kernels::<$set>, chain, draw: random::draw::<$set> }
             }
         }
     };

@@ -354,7 +354,7 @@ impl Execution<'_, '_, '_, '_> {
         let register = &mut machine.registers[dst];
         register.place = Place::Buffer;
         let out = &mut machine.buffers[register.home].bytes_mut()[..nest.elements * dtype.size()];
-        generate::fill(generator, dtype, &machine.copy_axes, nest.offsets[track], out);
+        generate::fill(generator, dtype, &machine.copy_axes, nest.offsets[track], out, self.prepared.kernels.draw);
     }
 
     /// Runs a kernel into register `dst`: on one element where all operands are uniform, else on the tile. A destination

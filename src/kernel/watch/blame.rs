@@ -78,7 +78,7 @@ fn compute(value: &Value, words: &[[u64; 1]], place: &Place<'_>) -> [u64; 1] {
         Make::Load(slot) => return (place.load)(slot),
         Make::Generate { ref generator, offset, ref strides } => {
             let index: i64 = strides.iter().zip(place.coordinate).map(|(stride, at)| stride * *at as i64).sum();
-            generate::fill(generator, value.dtype, &[], offset + index, to);
+            generate::fill(generator, value.dtype, &[], offset + index, to, place.kernels.draw);
         }
         Make::Unary(op, a) => {
             if let Some(kernel) = (place.kernels.unary)(op, from) {

@@ -4,7 +4,7 @@ use super::{Form, FunctionDoc, Reducer};
 use crate::{
     array::{
         Array,
-        parse::{calls, create, gather, networks, views},
+        parse::{calls, create, gather, networks, random, views},
     },
     kernel::program::{BinaryOp, UnaryOp},
 };
@@ -176,5 +176,11 @@ pub(super) static FUNCTIONS: &[FunctionDoc] = {
         doc("linspace", &[], "linspace(start, stop, num=50, endpoint=True, dtype=None)", "-> f64", "num evenly spaced numbers from start to stop.", "linspace(0, 1, 11)", Other(create::linspace)),
         doc("eye", &["identity"], "eye(n, m=None, *, dtype=f64)", "-> dtype", "Ones on the diagonal of n rows and m columns.", "eye(3)", Other(create::eye)),
         doc("meshgrid", &[], "meshgrid(*arrays, indexing='xy')", "any -> the same", "Vectors stretched over the grid of all of them: as many arrays.", "meshgrid(arange(3), arange(4))[0]", Other(create::meshgrid)),
+        doc("uniform", &[], "uniform(shape, low=0.0, high=1.0, *, seed, stream=0, dtype=f64)", "-> float dtype", "Random values evenly from low to below high.", "uniform((3, 4), seed=1)", Other(random::uniform)),
+        doc("normal", &[], "normal(shape, loc=0.0, scale=1.0, *, seed, stream=0, dtype=f64)", "-> float dtype", "Random values of a normal distribution.", "x + normal(x.shape, 0, 0.1, seed=1)", Other(random::normal)),
+        doc("integers", &["randint"], "integers(shape, low, high, *, seed, stream=0, dtype=i64)", "-> dtype", "Random integers from low to before high.", "integers((3, 4), 0, 10, seed=1)", Other(random::integers)),
+        doc("bernoulli", &[], "bernoulli(shape, p, *, seed, stream=0)", "-> bool", "True with probability p: a random mask.", "bernoulli(x.shape, 0.1, seed=1)", Other(random::bernoulli)),
+        doc("permutation", &[], "permutation(n, *, seed, stream=0)", "-> i64", "The numbers from 0 to before n in a random order.", "permutation(10, seed=1)", Other(random::permutation)),
+        doc("shuffle", &["permuted"], "shuffle(x, axis=0, *, seed, stream=0)", "any -> the same", "The elements along an axis in a random order: whole rows change places.", "shuffle(x, seed=1)", Other(random::shuffle)),
     ]
 };
