@@ -183,7 +183,9 @@ impl Compiled {
         let functions = ready.work.functions.clone();
         collect(&ready.results, |sinks| {
             let bindings = Bindings { sources, functions, sinks };
-            execute_prepared(self.session.engine()?, &ready.prepared, bindings, &control(&self.session)).map(drop)
+            let stats = execute_prepared(self.session.engine()?, &ready.prepared, bindings, &control(&self.session))?;
+            self.session.tell(stats);
+            Ok(())
         })
     }
 

@@ -48,7 +48,7 @@ pub(super) fn run(session: &Session, plan: &Plan, work: &Work, sinks: Vec<Sink<'
         return Err(Error::cancelled());
     }
     let bindings = Bindings { sources: work.sources.clone(), functions: work.functions.clone(), sinks };
-    execute(session.engine()?, plan, bindings, &control(session))
+    execute(session.engine()?, plan, bindings, &control(session)).map(|stats| session.tell(stats))
 }
 
 /// Counts masks, level by level, until every shape of `work` is known. Returns what that took.

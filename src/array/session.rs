@@ -9,6 +9,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     plan::Limits,
+    trace::RunStats,
 };
 use std::{
     fmt,
@@ -17,6 +18,8 @@ use std::{
 
 /// What is called with the progress of a job.
 pub(super) type OnEvent = Arc<dyn Fn(&Progress) + Send + Sync>;
+/// What is called with a warning.
+type OnWarning = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A memory budget and the threads that work within it. Cheap to clone; threads start with the first job and end with the last clone
 /// (arrays hold one).
@@ -36,6 +39,7 @@ struct Inner {
     options: EngineOptions,
     engine: Arc<OnceLock<Result<Engine>>>,
     on_event: Option<OnEvent>,
+    on_warning: Option<OnWarning>,
     cancel: Cancel,
 }
 
@@ -52,6 +56,7 @@ pub struct SessionBuilder {
     policy: Policy,
     promote: Promote,
     on_event: Option<OnEvent>,
+    on_warning: Option<OnWarning>,
 }
 
 /// What becomes of arrays of different dtypes that meet.
@@ -169,6 +174,14 @@ impl SessionBuilder {
         self
     }
 
+    /// Calls `hear` with what a finished job has to say: created NaN and infinities, integers that wrapped. The way to hear of it where
+    /// there is no [`crate::RunReport`]: after [`crate::Array::eval`], [`crate::Array::blocks`] and [`crate::Compiled::run`].
+    #[must_use]
+    pub fn on_warning(mut self, hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.on_warning = Some(Arc::new(hear));
+        self
+    }
+
     /// The session. An error if a setting makes no sense; no thread starts yet.
     pub fn build(self) -> Result<Session> {
         let total = machine::memory_bytes();
@@ -182,9 +195,10 @@ impl SessionBuilder {
             return Err(Error::usage("a memory budget of 0 holds nothing").hint(format!("this machine has {}", show_memory(total))));
         }
         let limits = Limits { memory_bytes, threads, block_bytes: self.block_bytes, rows_per_run: None, io: self.io };
-        let options = EngineOptions { threads, pool: self.pool, isa: self.isa, policy: self.policy };
+        let options = EngineOptions { threads, pool: self.pool.clone(), isa: self.isa, policy: self.policy };
         let (engine, cancel) = (Arc::default(), Cancel::default());
-        Ok(Session(Arc::new(Inner { limits, sum: self.sum, promote: self.promote, options, engine, on_event: self.on_event, cancel })))
+        let SessionBuilder { sum, promote, on_event, on_warning, .. } = self;
+        Ok(Session(Arc::new(Inner { limits, sum, promote, options, engine, on_event, on_warning, cancel })))
     }
 }
 
@@ -244,13 +258,21 @@ impl Session {
 
     /// The same budget and threads, watched and stopped apart.
     pub(super) fn watched(&self, cancel: Cancel, on_event: OnEvent) -> Session {
-        let Inner { limits, sum, promote, options, engine, .. } = &*self.0;
-        let (limits, options, engine) = (limits.clone(), options.clone(), Arc::clone(engine));
-        Session(Arc::new(Inner { limits, sum: *sum, promote: *promote, options, engine, on_event: Some(on_event), cancel }))
+        let Inner { limits, sum, promote, options, engine, on_warning, .. } = &*self.0;
+        let (limits, options, engine, on_warning) = (limits.clone(), options.clone(), Arc::clone(engine), on_warning.clone());
+        Session(Arc::new(Inner { limits, sum: *sum, promote: *promote, options, engine, on_event: Some(on_event), on_warning, cancel }))
     }
 
     pub(super) fn cancel_flag(&self) -> Cancel {
         self.0.cancel.clone()
+    }
+
+    /// Tells what a run has to say to whoever listens.
+    pub(super) fn tell(&self, stats: RunStats) -> RunStats {
+        if let Some(hear) = &self.0.on_warning {
+            stats.warnings.iter().for_each(|(about, text)| hear(&format!("{about}: {text}")));
+        }
+        stats
     }
 
     pub(super) fn on_event(&self) -> Option<OnEvent> {

@@ -86,3 +86,23 @@ fn masks_and_assertions_are_told_apart_from_results() {
     let kept = (1.0 / &x).compress(&x.less(2.0));
     assert_eq!(report(&session, &[&kept]), ["y0: 1 infinity created from finite elements, the first in divide of f32 at (1,)"]);
 }
+
+#[test]
+fn whoever_listens_hears_of_every_way_to_compute() {
+    let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::<String>::new()));
+    let listener = heard.clone();
+    let session = Session::builder().on_warning(move |text| listener.lock().unwrap().push(text.to_string())).build().unwrap();
+    let inverse = 1.0 / session.from_ndarray(numbers());
+    let said = "4 infinities created from finite elements, the first in divide of f32 at (3, 5)";
+    let times = || std::mem::take(&mut *heard.lock().unwrap()).iter().filter(|text| text.ends_with(said)).count();
+    inverse.eval_any().unwrap();
+    assert_eq!(times(), 1);
+    inverse.eval_into(Array2::<f32>::zeros((900, 70)).view_mut()).unwrap();
+    assert_eq!(times(), 1);
+    assert_eq!(inverse.blocks(Rows(100)).map(Result::unwrap).count(), 9);
+    assert_eq!(times(), 1);
+    let x = session.input::<f32, 2>("x", [Some(900), Some(70)]);
+    let compiled = session.compile([&(1.0 / x)]).unwrap();
+    let [_] = compiled.run([("x", numbers().into())]).unwrap();
+    assert_eq!(times(), 1);
+}

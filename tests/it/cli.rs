@@ -34,6 +34,21 @@ fn head_prints_as_numpy_does() {
 }
 
 #[test]
+fn digests_are_those_of_the_values() {
+    let place = Folder::new();
+    place.counting("x.npy", &[5, 2]);
+    let values: Vec<u8> = (0..10).flat_map(|value| (value as f32).to_be_bytes()).collect();
+    place.write("x.bin", &values);
+    let lines = place.ok(&["digest", "x.npy", "x.bin?dtype=>f4&shape=5,2", "x.bin?dtype=>f4&shape=2,5"]);
+    let digests: Vec<&str> = lines.lines().map(|line| line.split("  ").next().unwrap()).collect();
+    assert_eq!(digests[0].len(), 64, "{lines}");
+    assert_eq!(digests[0], digests[1], "{lines}");
+    assert_ne!(digests[0], digests[2], "{lines}");
+    let json: serde_json::Value = serde_json::from_str(&place.ok(&["digest", "--json", "x.npy"])).unwrap();
+    assert_eq!(json["digest"], digests[0]);
+}
+
+#[test]
 fn eval_prints_small_results() {
     let place = Folder::new();
     place.counting("x.npy", &[2, 3]);

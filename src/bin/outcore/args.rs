@@ -141,6 +141,8 @@ pub enum Mode {
     Eval(Eval),
     /// Show the plan: passes, bytes, blocks, predicted peak, and why
     Explain(Eval),
+    /// Print a hash of dtype, shape and values: equal for any file format, byte order, layout and chunks
+    Digest(Digest),
     /// Standardise real embeddings larger than the budget, measured and checked
     Demo(Demo),
     /// List functions, or show one
@@ -198,6 +200,14 @@ pub struct Eval {
     pub outputs: Vec<String>,
 }
 
+/// `outcore digest`.
+#[derive(Debug, Args)]
+pub struct Digest {
+    /// Arrays: x.npy, or x.bin?dtype=f32&shape=-1,128
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+}
+
 /// `outcore demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -224,22 +234,8 @@ impl Common {
 }
 
 /// Modes that later versions have.
-const LATER_MODES: [&str; 14] = [
-    "convert",
-    "topk",
-    "audit",
-    "pca",
-    "kmeans",
-    "quantize",
-    "shuffle",
-    "split",
-    "verify",
-    "diff",
-    "digest",
-    "tune",
-    "doctor",
-    "completions",
-];
+const LATER_MODES: [&str; 13] =
+    ["convert", "topk", "audit", "pca", "kmeans", "quantize", "shuffle", "split", "verify", "diff", "tune", "doctor", "completions"];
 /// Flags that later versions have.
 const LATER_FLAGS: [&str; 3] = ["--resume", "--trace", "--scratch"];
 

@@ -4,6 +4,7 @@
 
 mod args;
 mod demo;
+mod digest;
 mod errors;
 mod eval;
 mod explain;
@@ -66,6 +67,7 @@ fn run(low: args::Low) -> outcore::Result<()> {
         Mode::Stats(command) => stats::run(&command, &settings),
         Mode::Eval(command) => eval::run(&command, &settings),
         Mode::Explain(command) => explain::run(&command, &settings),
+        Mode::Digest(command) => digest::run(&command, &settings),
         Mode::Demo(command) => demo::run(&command, &settings),
         Mode::Functions(command) => functions::run(&command, &settings),
     }

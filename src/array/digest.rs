@@ -1,0 +1,134 @@
+//! [`Array::digest`]: one hash of what an array holds, whatever holds it.
+
+use super::{blocks::Rows, node::Array};
+use crate::error::{Error, Result};
+use std::fmt;
+
+/// Bytes of a segment: each is hashed on its own, so that segments of other stores can be hashed side by side.
+const SEGMENT_BYTES: usize = 1 << 20;
+/// Bytes of a block that is waited for.
+const BLOCK_BYTES: usize = 8 << 20;
+
+/// BLAKE3 of dtype, shape and values in C order.
+///
+/// Equal for equal values in `.npy` and raw files, in any byte order, any order of axes in the file and any chunks. Values are
+/// compared bit by bit: `-0.0` is not `0.0`, and a NaN has its bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The 32 bytes of the hash.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// 64 hexadecimal digits.
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl Array {
+    /// Hash of dtype, shape and values: computes the array once, block by block, within the session's budget.
+    ///
+    /// The hash is BLAKE3 of the text `outcore digest 1 <dtype> <shape>` and of the BLAKE3 hashes of every MiB of the
+    /// elements, little-endian, in C order.
+    ///
+    /// ```
+    /// let x = outcore::Session::default_session().arange(0, 10, 1);
+    /// assert_eq!(x.digest()?, (x.clone() + 0).digest()?);
+    /// assert_ne!(x.digest()?, x.reshape([2, 5]).digest()?);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of computing the array.
+    pub fn digest(&self) -> Result<Digest> {
+        let (shape, dtype) = (self.shape()?, self.dtype()?);
+        let mut hashed = Segments::default();
+        let shown: Vec<String> = shape.iter().map(ToString::to_string).collect();
+        hashed.outer.update(format!("outcore digest 1 {} {}\n", dtype.name(), shown.join(",")).as_bytes());
+        let count: usize = shape.iter().product();
+        let row_bytes = count / shape.first().copied().unwrap_or(1).max(1) * dtype.size();
+        // Long rows are cut, too, if that is a view; C order stays.
+        let (rows, per_block) = if row_bytes > BLOCK_BYTES || shape.is_empty() {
+            (self.ravel(), BLOCK_BYTES / dtype.size())
+        } else {
+            (self.clone(), BLOCK_BYTES / row_bytes.max(1))
+        };
+        if count > 0 {
+            for block in rows.blocks(Rows(per_block.clamp(1, count))) {
+                let block = block?.into_array();
+                if cfg!(target_endian = "big") {
+                    return Err(Error::usage("digests are not made on big-endian machines yet"));
+                }
+                hashed.add(block.bytes());
+            }
+        }
+        Ok(Digest(hashed.finish()))
+    }
+}
+
+/// A stream of bytes, hashed in segments.
+#[derive(Default)]
+struct Segments {
+    outer: blake3::Hasher,
+    inner: blake3::Hasher,
+    inside: usize,
+}
+
+impl Segments {
+    fn add(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (part, rest) = bytes.split_at(bytes.len().min(SEGMENT_BYTES - self.inside));
+            self.inner.update(part);
+            self.inside += part.len();
+            bytes = rest;
+            if self.inside == SEGMENT_BYTES {
+                self.end_segment();
+            }
+        }
+    }
+
+    fn end_segment(&mut self) {
+        self.outer.update(self.inner.finalize().as_bytes());
+        self.inner.reset();
+        self.inside = 0;
+    }
+
+    fn finish(mut self) -> [u8; 32] {
+        if self.inside > 0 {
+            self.end_segment();
+        }
+        *self.outer.finalize().as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Random, Session};
+
+    #[test]
+    fn cuts_and_views_do_not_show() {
+        let array = Random::new(3).normal::<f32>([1000, 301], 0.0, 1.0);
+        let with = |threads, block| Session::builder().threads(threads).block_bytes(block).build().expect("a session");
+        let whole = with(1, 1 << 20).adopt(array.clone()).digest().expect("a digest");
+        assert_eq!(with(2, 4096).adopt(array.clone()).digest().expect("a digest"), whole);
+        let turned = with(1, 1 << 20).from_ndarray(array.t().eval::<f32, ndarray::Ix2>().expect("values"));
+        assert_eq!(turned.t().digest().expect("a digest"), whole);
+        assert_ne!(turned.digest().expect("a digest"), whole);
+        assert_ne!((array.clone() * -1.0).digest().expect("a digest"), whole);
+        assert_eq!(whole.to_string().len(), 64);
+    }
+
+    #[test]
+    fn nothing_and_one_number_have_digests() {
+        let session = Session::default_session();
+        let empty = |shape: &[usize]| session.zeros::<f64>(shape).digest().expect("a digest");
+        assert_ne!(empty(&[0, 3]), empty(&[3, 0]));
+        assert_ne!(empty(&[]), empty(&[1]));
+    }
+}
