@@ -199,6 +199,9 @@ def literals():
                     lambda: np.select([array > 3, array < 1], [array, literal], 0))
         attempt(f"divmod({text}, 3)[0]", lambda: np.divmod(array, 3)[0])
         attempt(f"divmod({text}, 3)[1]", lambda: np.divmod(array, 3)[1])
+        for part in [0, 1]:
+            attempt(f"modf({text})[{part}]", lambda: np.modf(array)[part])
+            attempt(f"frexp({text})[{part}]", lambda: np.frexp(array)[part])
         attempt(f"-{text}", np.negative, array)
         attempt(f"~{text}", np.invert, array)
 

@@ -26,6 +26,7 @@ mod operand;
 mod operators;
 mod outputs;
 pub mod parse;
+mod parts;
 mod phases;
 mod promotion;
 mod random;

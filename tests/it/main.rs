@@ -8,6 +8,7 @@ mod cli_support;
 mod examples;
 mod memory;
 mod naive;
+mod numbers;
 mod numpy;
 mod random;
 mod tidy;

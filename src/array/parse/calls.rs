@@ -372,6 +372,21 @@ pub(super) fn divmod(builder: &mut Builder<'_>, mut arguments: Arguments, span: 
     Ok(Value::Tuple(parts.into_iter().collect::<Result<_>>()?).into())
 }
 
+fn taken_apart(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span, parts: fn(&Array) -> (Array, Array)) -> Result<Item> {
+    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
+    let (first, second) = parts(&array);
+    let parts = [first, second].map(|part| builder.done(part, lineage.clone(), span).map(|item| item.value));
+    Ok(Value::Tuple(parts.into_iter().collect::<Result<_>>()?).into())
+}
+
+pub(super) fn modf(builder: &mut Builder<'_>, arguments: Arguments, span: Span) -> Result<Item> {
+    taken_apart(builder, arguments, span, Array::modf)
+}
+
+pub(super) fn frexp(builder: &mut Builder<'_>, arguments: Arguments, span: Span) -> Result<Item> {
+    taken_apart(builder, arguments, span, Array::frexp)
+}
+
 pub(super) fn round(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
     let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
     let decimals = arguments.given("decimals").map_or(Ok(0), |operand| builder.integer(operand, "decimals"))?;

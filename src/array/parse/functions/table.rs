@@ -94,6 +94,8 @@ pub(super) static FUNCTIONS: &[FunctionDoc] = {
         doc("remainder", &["mod"], "remainder(x1, x2)", PROMOTED, "x1 % x2, with the sign of x2; integers by zero give 0.", "remainder(x, 2)", Binary(B::Remainder)),
         doc("fmod", &[], "fmod(x1, x2)", PROMOTED, "The remainder with the sign of x1, as in C; integers by zero give 0.", "fmod(x, 2)", Binary(B::Fmod)),
         doc("divmod", &[], "divmod(x1, x2)", "both promoted -> that dtype, twice", "x1 // x2 and x1 % x2: two arrays.", "divmod(x, 2)[1]", Other(calls::divmod)),
+        doc("modf", &[], "modf(x)", "floats -> the same, twice", "Fraction and whole part, with the sign of x: two arrays.", "modf(x)[0]", Other(calls::modf)),
+        doc("frexp", &[], "frexp(x)", "floats -> the same and i32", "Mantissa from 0.5 to below 1 and exponent of 2: two arrays.", "frexp(x)[1]", Other(calls::frexp)),
         doc("minimum", &[], "minimum(x1, x2)", PROMOTED, "The smaller of two elements; NaN if either is.", "minimum(x, 1)", Binary(B::Minimum)),
         doc("maximum", &[], "maximum(x1, x2)", PROMOTED, "The larger of two elements; NaN if either is.", "maximum(x, 1e-12)", Binary(B::Maximum)),
         doc("fmin", &[], "fmin(x1, x2)", PROMOTED, "The smaller of two elements; NaN only if both are.", "fmin(x, 1)", Binary(B::Fmin)),
