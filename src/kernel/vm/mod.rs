@@ -3,15 +3,20 @@
 //! Per block: lay out the loop nest of each sweep (`nest`), then run its actions on every tile (`execute`). Nothing is
 //! allocated per block once the machine has seen a program; nothing recurses over a program.
 
+mod absorb;
+mod action;
+mod builder;
 mod chain;
 mod examine;
 mod execute;
 mod fuse;
+mod layout;
 mod nest;
 pub(crate) mod prepare;
 mod register;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 pub use prepare::Prepared;
 
