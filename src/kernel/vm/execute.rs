@@ -1,16 +1,16 @@
 //! Runs one sweep over one block.
 
 use super::{
-    BlockContext, GlobalAccumulator, Machine, Operand,
+    BlockContext, GlobalAccumulator, Machine, Operand, Stores,
     action::{Action, Direct, Operation, Source},
     prepare::{Prepared, PreparedSweep},
     register::{Buffer, Buffers, Place, Register},
-    transfer::take_direct,
+    transfer::{Target, take_direct},
 };
 use crate::{
     error::{Error, Result},
     kernel::{
-        simd::{BinaryKernels, SelectKernels},
+        simd::{BinaryKernels, Fence, SelectKernels, prefetch},
         watch::TileCheck,
     },
     nd::{DType, shape::show},
@@ -60,6 +60,14 @@ impl<'s, 'o> View<'s, 'o> {
         }
     }
 
+    /// The memory of the slot in which the tile lies, from the tile on; nothing where it does not.
+    #[inline]
+    fn memory_from(self, source: &Source) -> &'s [u8] {
+        let Source::Register(register) = source else { return &[] };
+        let Place::Slot { slot, byte } = self.registers[*register].place else { return &[] };
+        &self.slot(slot as usize)[byte..]
+    }
+
     fn slot(self, slot: usize) -> &'s [u8] {
         match &self.operands[slot] {
             Operand::Input { bytes, .. } => bytes,
@@ -72,6 +80,8 @@ impl<'s, 'o> View<'s, 'o> {
 impl Execution<'_, '_, '_, '_> {
     pub fn sweep(&mut self, sweep: &PreparedSweep) -> Result<()> {
         self.lay_out(sweep)?;
+        let streams = |operand: &Operand<'_>| matches!(operand, Operand::Output { stores: Stores::Streamed, .. });
+        let _fence = self.operands.iter().any(streams).then_some(Fence);
         for &acc in &sweep.finishing {
             self.begin_local(acc, sweep)?;
         }
@@ -102,27 +112,30 @@ impl Execution<'_, '_, '_, '_> {
                 }
                 Action::Generate { dst, dtype, generator, track } => self.generate(*dst, *dtype, generator, *track),
                 Action::Unary { dst, a, kernel, size, out_size, event, .. } => {
-                    let happened = self.compute(*dst, *out_size, direct, [(a, *size)], |out, [(a, _)]| {
+                    let mut happened = false;
+                    self.compute(*dst, *out_size, direct, [(a, *size)], |_, out, [(a, _)]| {
                         kernel(out, a);
-                        event.is_some_and(|event| event(out, a, a))
+                        happened |= event.is_some_and(|event| event(out, a, a));
                     });
                     self.machine.alarm |= happened;
                 }
                 Action::Binary { dst, a, b, kernels, size, out_size, event, .. } => {
-                    let happened = self.compute(*dst, *out_size, direct, [(a, *size), (b, *size)], |out, [a, b]| {
+                    let mut happened = false;
+                    self.compute(*dst, *out_size, direct, [(a, *size), (b, *size)], |_, out, [a, b]| {
                         binary(kernels, out, a, b);
-                        event.is_some_and(|event| event(out, a.0, b.0))
+                        happened |= event.is_some_and(|event| event(out, a.0, b.0));
                     });
                     self.machine.alarm |= happened;
                 }
                 Action::Select { dst, mask, a, b, kernels, size } => {
                     let sources = [(mask, 1), (a, *size), (b, *size)];
-                    self.compute(*dst, *size, direct, sources, |out, [mask, a, b]| select(kernels, out, mask, a, b));
+                    self.compute(*dst, *size, direct, sources, |_, out, [mask, a, b]| select(kernels, out, mask, a, b));
                 }
                 Action::Cast { dst, a, kernel, from, to, event } => {
-                    let (fault, happened) = self.compute(*dst, to.size(), direct, [(a, from.size())], |out, [(a, _)]| {
-                        let fault = kernel(out, a);
-                        (fault, event.is_some_and(|event| event(out, a, a)))
+                    let (mut fault, mut happened) = (usize::MAX, false);
+                    self.compute(*dst, to.size(), direct, [(a, from.size())], |first, out, [(a, _)]| {
+                        fault = fault.min(kernel(out, a).saturating_add(first));
+                        happened |= event.is_some_and(|event| event(out, a, a));
                     });
                     self.machine.alarm |= happened;
                     if fault != usize::MAX {
@@ -138,7 +151,7 @@ impl Execution<'_, '_, '_, '_> {
                 Action::Chain(chain) => {
                     let (size, links) = (chain.dtype.size(), &chain.links[..chain.length]);
                     let sources = chain.operands.each_ref().map(|source| (source, size));
-                    self.compute(chain.dst, size, direct, sources, |out, tiles| (chain.kernel)(out, &tiles, links));
+                    self.compute(chain.dst, size, direct, sources, |_, out, tiles| (chain.kernel)(out, &tiles, links));
                 }
                 Action::SumOf { acc, track, a, b, size, kernels, skip } => {
                     next += if self.sum_of(*acc, *track, [a, b], *size, kernels) { *skip } else { 0 };
@@ -153,35 +166,28 @@ impl Execution<'_, '_, '_, '_> {
     }
 
     /// Runs a kernel into register `dst`: on one element where all operands are uniform, else on the tile. A destination
-    /// that is also an operand is written to the spare buffer, which then becomes its home.
+    /// that is also an operand is written to the spare buffer, which then becomes its home. The kernel is told which element
+    /// of the tile is the first of what it is given.
     #[inline(always)]
-    fn compute<const N: usize, R>(
+    fn compute<const N: usize>(
         &mut self,
         dst: usize,
         out_size: usize,
         direct: Option<Direct>,
         sources: [(&Source, usize); N],
-        kernel: impl FnOnce(&mut [u8], [(&[u8], bool); N]) -> R,
-    ) -> R {
+        mut kernel: impl FnMut(usize, &mut [u8], [(&[u8], bool); N]),
+    ) {
         let machine = &mut *self.machine;
         let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
-        let result = if sources.iter().all(|(source, _)| view.is_uniform(source)) {
+        if sources.iter().all(|(source, _)| view.is_uniform(source)) {
             let mut word = [0u64; 1];
             let operands = sources.map(|(source, size)| view.read(source, 1, size));
-            let result = kernel(&mut bytemuck::cast_slice_mut(&mut word)[..out_size], operands);
+            kernel(0, &mut bytemuck::cast_slice_mut(&mut word)[..out_size], operands);
             let register = &mut machine.registers[dst];
             (register.place, register.uniform) = (Place::Uniform, word);
-            result
-        } else if let Some((place, mut bytes, range)) = direct.and_then(|place| take_direct(&machine.nest, self.operands, place)) {
-            let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
-            let operands = sources.map(|(source, size)| view.read(source, machine.nest.elements, size));
-            let result = kernel(&mut bytes[range.clone()], operands);
-            let special = place.check.is_some_and(|check| check(&bytes[range]));
-            if let Operand::Output { bytes: home, .. } = &mut self.operands[place.slot] {
-                *home = std::mem::take(&mut bytes);
-            }
-            self.machine.alarm |= special;
-            return result;
+        } else if let Some(mut target) = direct.and_then(|place| take_direct(&machine.nest, self.operands, place)) {
+            self.machine.alarm |= self.compute_pieces(&mut target, sources, kernel);
+            return target.put_back(self.operands);
         } else {
             let aliases = sources.iter().any(|(source, _)| source.is(dst));
             let target = if aliases { machine.spare } else { machine.registers[dst].home };
@@ -189,18 +195,62 @@ impl Execution<'_, '_, '_, '_> {
             let view = View { registers: &machine.registers, buffers, locals: &machine.locals, operands: self.operands };
             let elements = machine.nest.elements;
             let operands = sources.map(|(source, size)| view.read(source, elements, size));
-            let result = kernel(&mut out.bytes_mut()[..elements * out_size], operands);
+            kernel(0, &mut out.bytes_mut()[..elements * out_size], operands);
             let register = &mut machine.registers[dst];
             register.place = Place::Buffer;
             if aliases {
                 machine.spare = std::mem::replace(&mut register.home, target);
             }
-            result
-        };
+        }
         if let Some(Direct { slot, track, size, check }) = direct {
             self.store(slot, track, &Source::Register(dst), size, check);
         }
-        result
+    }
+
+    /// Runs a kernel into the memory of an output, piece by piece: what is asked of a piece, and what passes the cache on its way
+    /// out, is still in the first-level cache. Whether any element is not finite, where that is asked.
+    #[inline(always)]
+    fn compute_pieces<const N: usize>(
+        &mut self,
+        target: &mut Target<'_>,
+        sources: [(&Source, usize); N],
+        mut kernel: impl FnMut(usize, &mut [u8], [(&[u8], bool); N]),
+    ) -> bool {
+        let machine = &mut *self.machine;
+        let (stage, buffers) = Buffers::split(&mut machine.buffers, machine.spare);
+        let view = View { registers: &machine.registers, buffers, locals: &machine.locals, operands: self.operands };
+        let (elements, Direct { size, check, .. }, stores) = (machine.nest.elements, target.place, target.stores);
+        let operands = sources.map(|(source, size)| view.read(source, elements, size));
+        let behind = sources.map(|(source, _)| view.memory_from(source));
+        let widest = sources.iter().fold(size, |widest, (_, size)| widest.max(*size));
+        let mut special = false;
+        let mut first = 0;
+        while first < elements {
+            let end = target.piece_end(first, widest, elements);
+            let mut part = [(&[][..], false); N];
+            for operand in 0..N {
+                let ((bytes, uniform), size) = (operands[operand], sources[operand].1);
+                part[operand] = if uniform { (bytes, true) } else { (&bytes[first * size..end * size], false) };
+            }
+            let out = target.piece(first, end);
+            match stores {
+                Stores::Cached => {
+                    kernel(first, out, part);
+                    special |= check.is_some_and(|check| check(out));
+                }
+                Stores::Streamed => {
+                    let stage = &mut stage.bytes_mut()[..out.len()];
+                    kernel(first, stage, part);
+                    special |= check.is_some_and(|check| check(stage));
+                    for (behind, (_, size)) in behind.iter().zip(&sources) {
+                        prefetch(behind.get(end * size..(2 * end - first) * size).unwrap_or_default());
+                    }
+                    (self.prepared.kernels.stream)(out, stage);
+                }
+            }
+            first = end;
+        }
+        special
     }
 
     /// Asks a tile that is handed out, where that is wanted.

@@ -3,7 +3,7 @@
 mod cases;
 mod naive;
 
-use super::{BlockContext, BlockFunction, Machine, Operand, Prepared};
+use super::{BlockContext, BlockFunction, Machine, Operand, Prepared, Stores};
 use crate::{
     error::Result,
     kernel::{
@@ -64,7 +64,7 @@ fn a_program_of_100_000_instructions_runs() {
     let mut output = vec![0i64; 10];
     let mut operands = [
         Operand::Input { bytes: bytemuck::cast_slice(&input), first: 0, strides: &[1], byte_offset: 0 },
-        Operand::Output { bytes: bytemuck::cast_slice_mut(&mut output), first: 0, strides: &[1] },
+        Operand::Output { bytes: bytemuck::cast_slice_mut(&mut output), first: 0, strides: &[1], stores: Stores::Cached },
     ];
     let block = BlockContext { space: &[10], start: &[0], shape: &[10] };
     Machine::new().run(&prepared, &block, &mut operands, &mut [], &[], &mut [0]).unwrap();
@@ -119,7 +119,7 @@ fn calls_see_whole_locals_and_empty_blocks_do_nothing() {
             Operand::Input { bytes: &[1, 2, 3, 4, 5, 6], first: 0, strides: &[3, 1], byte_offset: 0 },
             Operand::Local,
             Operand::Local,
-            Operand::Output { bytes: &mut output, first: 0, strides: &[3, 1] },
+            Operand::Output { bytes: &mut output, first: 0, strides: &[3, 1], stores: Stores::Cached },
         ];
         let block = BlockContext { space: &[9, 3], start: &[2, 0], shape: &shape };
         machine.run(&prepared, &block, &mut operands, &mut [], &[&Reverse], &mut [0]).unwrap();

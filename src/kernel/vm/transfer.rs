@@ -1,12 +1,12 @@
 //! Tiles between registers and the memory of slots.
 
 use super::{
-    Operand,
+    Operand, Stores,
     action::{Action, Direct, Operation, Source},
     execute::{Execution, View},
     nest::{Layout, Nest},
     prepare::PreparedSweep,
-    register::Place,
+    register::{LINE, Place},
 };
 use crate::{
     error::{Error, Result},
@@ -19,7 +19,6 @@ use crate::{
     },
     nd::DType,
 };
-use std::ops::Range;
 
 impl Execution<'_, '_, '_, '_> {
     /// Copies a strided tile from an input into an output at once, where that is all there is to do.
@@ -138,9 +137,9 @@ impl Execution<'_, '_, '_, '_> {
         let elements = machine.nest.elements;
         // Taken out while the rest is read; put back below.
         let mut local = std::mem::take(&mut machine.locals[slot]);
-        let mut output: &mut [u8] = match &mut self.operands[slot] {
-            Operand::Output { bytes, .. } => std::mem::take(bytes),
-            _ => &mut [],
+        let (mut output, stores): (&mut [u8], Stores) = match &mut self.operands[slot] {
+            Operand::Output { bytes, stores, .. } => (std::mem::take(bytes), *stores),
+            _ => (&mut [], Stores::Cached),
         };
         let is_output = matches!(self.operands[slot], Operand::Output { .. });
         let out = if is_output { &mut *output } else { local.bytes_mut() };
@@ -148,6 +147,9 @@ impl Execution<'_, '_, '_, '_> {
         let (tile, uniform) = view.read(src, elements, size);
         match machine.nest.layouts[track] {
             Layout::Uniform => out[byte..byte + size].copy_from_slice(&tile[tile.len() - size..]),
+            Layout::Dense if !uniform && stores == Stores::Streamed => {
+                (self.prepared.kernels.stream)(&mut out[byte..byte + elements * size], tile);
+            }
             Layout::Dense if !uniform => out[byte..byte + elements * size].copy_from_slice(tile),
             _ => {
                 store_axes(&mut machine.copy_axes, machine.nest.box_shape(), machine.nest.steps(track), uniform, size);
@@ -190,14 +192,54 @@ impl Execution<'_, '_, '_, '_> {
     }
 }
 
-/// Takes an output's bytes out of its operand, with the range of the tile, where the tile is dense and aligned there.
+/// An output's bytes, taken out of its operand while a tile is computed straight into them.
+pub(super) struct Target<'o> {
+    pub place: Direct,
+    pub stores: Stores,
+    bytes: &'o mut [u8],
+    /// Where the tile begins.
+    byte: usize,
+}
+
+/// Bytes of a piece that passes the cache: its operands are asked for while the piece before it is stored.
+const STREAMED_BYTES: usize = 1024;
+/// Bytes of any other piece.
+const PIECE_BYTES: usize = 16 * 1024;
+
+impl<'o> Target<'o> {
+    /// Where the piece that begins with element `first` ends, if elements have `widest` bytes at most. Pieces that are streamed end
+    /// on cache lines.
+    #[inline]
+    pub fn piece_end(&self, first: usize, widest: usize, elements: usize) -> usize {
+        let (length, size) = match self.stores {
+            Stores::Cached => (PIECE_BYTES / widest, 0),
+            Stores::Streamed => (STREAMED_BYTES / widest, self.place.size),
+        };
+        let end = first + length;
+        let beyond = if size > 0 { (self.bytes.as_ptr() as usize + self.byte + end * size) % LINE / size } else { 0 };
+        (end - beyond).min(elements)
+    }
+
+    #[inline]
+    pub fn piece(&mut self, first: usize, end: usize) -> &mut [u8] {
+        &mut self.bytes[self.byte + first * self.place.size..self.byte + end * self.place.size]
+    }
+
+    pub fn put_back(self, operands: &mut [Operand<'o>]) {
+        if let Operand::Output { bytes, .. } = &mut operands[self.place.slot] {
+            *bytes = self.bytes;
+        }
+    }
+}
+
+/// Takes an output's bytes out of its operand, where the tile is dense and aligned there.
 #[inline]
-pub(super) fn take_direct<'o>(nest: &Nest, operands: &mut [Operand<'o>], place: Direct) -> Option<(Direct, &'o mut [u8], Range<usize>)> {
-    let Operand::Output { bytes, .. } = &mut operands[place.slot] else { return None };
+pub(super) fn take_direct<'o>(nest: &Nest, operands: &mut [Operand<'o>], place: Direct) -> Option<Target<'o>> {
+    let Operand::Output { bytes, stores, .. } = &mut operands[place.slot] else { return None };
     let byte = nest.offsets[place.track] as usize * place.size;
     let aligned = (bytes.as_ptr() as usize + byte).is_multiple_of(place.size);
     let dense = nest.layouts[place.track] == Layout::Dense;
-    (dense && aligned).then(|| (place, std::mem::take(bytes), byte..byte + nest.elements * place.size))
+    (dense && aligned).then(|| Target { place, stores: *stores, bytes: std::mem::take(bytes), byte })
 }
 
 /// Box axes of a copy into a dense tile; `from` steps are in elements.

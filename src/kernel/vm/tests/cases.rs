@@ -7,7 +7,7 @@ use crate::{
         program::{
             AccId, Accumulation, Arg, BinaryOp, CastMode, Generator, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp,
         },
-        vm::{BlockContext, GlobalAccumulator, Machine, Operand, Prepared, scratch_bytes_max},
+        vm::{BlockContext, GlobalAccumulator, Machine, Operand, Prepared, Stores, scratch_bytes_max},
     },
     nd::{DType, Scalar},
     numeric::{Accumulator, AccumulatorKind, Finish},
@@ -58,6 +58,7 @@ pub(super) struct Case {
     pub start: Vec<usize>,
     pub space: Vec<usize>,
     pub memories: Vec<Option<Memory>>,
+    pub stores: Stores,
 }
 
 pub(super) const GLOBALS: usize = 2;
@@ -143,7 +144,8 @@ pub(super) fn random_case(bits: &mut Bits) -> Case {
             SlotKind::Local { .. } => None,
         })
         .collect();
-    Case { program, shape, start, space, memories }
+    let stores = [Stores::Cached, Stores::Streamed][bits.below(2)];
+    Case { program, shape, start, space, memories, stores }
 }
 
 /// Outputs of a global accumulator: dense over the axes it keeps.
@@ -198,7 +200,7 @@ pub(super) fn run_machine(machine: &mut Machine, case: &Case, isa: Isa) -> Outco
                     Operand::Input { bytes: &memory.bytes, first: memory.first, strides: &memory.strides, byte_offset: memory.byte_offset }
                 }
                 (SlotKind::Output, Some(memory)) => {
-                    Operand::Output { bytes: &mut memory.bytes, first: memory.first, strides: &memory.strides }
+                    Operand::Output { bytes: &mut memory.bytes, first: memory.first, strides: &memory.strides, stores: case.stores }
                 }
                 _ => Operand::Local,
             })
