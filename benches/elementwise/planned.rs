@@ -2,7 +2,7 @@
 
 use outcore::{
     Array, DType, Dims, Region, Session,
-    kernel::{BlockContext, GlobalAccumulator, Isa, Machine, Operand, Prepared},
+    kernel::{BlockContext, GlobalAccumulator, Isa, Machine, Operand, Prepared, Stores},
     nd::{Grid, SourceFacts, StoreLayout, shape::c_strides},
     numeric::Accumulator,
     plan::{ReadFrom, Stage},
@@ -108,7 +108,12 @@ impl Planned {
         }
         if let Some(write) = stage.writes.first() {
             let slot = write.slot.0 as usize;
-            operands[slot] = Operand::Output { bytes: &mut out[..self.out_bytes], first: 0, strides: &strides[slot] };
+            operands[slot] = Operand::Output {
+                bytes: &mut out[..self.out_bytes],
+                first: 0,
+                strides: &strides[slot],
+                stores: Stores::of_result(self.out_bytes as u64),
+            };
         }
         let mut globals: Vec<GlobalAccumulator<'_>> = accumulators
             .iter_mut()

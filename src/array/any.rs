@@ -8,6 +8,7 @@ use crate::{
         Region,
         shape::{element_count, show},
     },
+    store::{MemoryTarget, Target},
 };
 use ndarray::{ArrayView, ArrayViewD, Dimension, IxDyn};
 use std::{any::Any, fmt};
@@ -93,6 +94,12 @@ impl AnyArray {
         let count = element_count(shape, dtype.size())?;
         let elements = dispatch!(dtype, T => default_elements::<T>(count))?;
         Ok(AnyArray { dtype, shape: shape.to_vec(), elements })
+    }
+
+    /// What was collected in memory, without a copy.
+    pub(super) fn collected(target: &MemoryTarget) -> Result<AnyArray> {
+        target.publish()?;
+        dispatch!(target.dtype(), T => Ok(AnyArray::from(target.take_array::<T>()?)))
     }
 
     /// Dtype of the elements.

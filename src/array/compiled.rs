@@ -5,11 +5,11 @@ use super::{
     below::{Bindings, PreparedPlan, Sink, execute_prepared, prepare},
     create::source_in_c_order,
     graph::{Work, build, inputs_of},
-    job::{ResultShape, plan_beside_results},
+    job::{ResultShape, memory_for, plan_beside_results},
     node::{Array, Input},
     phases::{Asked, control, count_masks, run},
     session::Session,
-    words::{Element, Region},
+    words::Element,
 };
 use crate::{
     error::{Error, Result},
@@ -199,19 +199,9 @@ impl Compiled {
 
 /// Arrays of `results`, filled through the sinks that `run` is given.
 fn collect(results: &[ResultShape], run: impl FnOnce(Vec<Sink<'_>>) -> Result<()>) -> Result<Vec<AnyArray>> {
-    let mut arrays = results.iter().map(|(shape, dtype)| AnyArray::zeros(*dtype, shape)).collect::<Result<Vec<_>>>()?;
-    let mut closures: Vec<_> = arrays
-        .iter_mut()
-        .map(|array| {
-            move |region: &Region, bytes: &[u8]| {
-                array.place(region, bytes);
-                Ok(())
-            }
-        })
-        .collect();
-    run(closures.iter_mut().map(|closure| Sink::Caller(closure)).collect())?;
-    drop(closures);
-    Ok(arrays)
+    let memories = results.iter().map(memory_for).collect::<Result<Vec<_>>>()?;
+    run(memories.iter().map(|memory| Sink::Memory(Arc::clone(memory))).collect())?;
+    memories.iter().map(|memory| AnyArray::collected(memory)).collect()
 }
 
 impl fmt::Debug for Compiled {

@@ -9,15 +9,17 @@ use super::{
     phases::{Asked, assume_masks, count_masks, merge, prove_phases, run},
     session::Session,
     size::show_memory,
-    words::{DType, Region},
+    words::DType,
 };
 use crate::{
     error::{Error, Result},
     plan::{Decision, Limits, Plan},
+    store::MemoryTarget,
 };
 use serde::Serialize;
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
@@ -145,13 +147,11 @@ impl Job {
         let mut phases = count_masks(&self.session, &mut work, limits)?;
         let results = self.result_shapes(&work)?;
         let plan = plan_beside_results(&self.asked(), &work, limits, results.iter().flatten())?;
-        let mut arrays = Vec::new();
-        for result in &results {
-            arrays.push(result.as_ref().map(|(shape, dtype)| AnyArray::zeros(*dtype, shape)).transpose()?);
-        }
+        let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;
         let targets = files.create(&plan.outputs)?;
-        phases.push(self.execute(&plan, &work, &targets, &mut arrays)?);
+        phases.push(self.execute(&plan, &work, &targets, &memories)?);
         targets.publish()?;
+        let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
         let stats = merge(phases);
         let report = RunReport {
             warnings: stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).collect(),
@@ -163,27 +163,19 @@ impl Job {
         Ok(JobResult { arrays, report })
     }
 
-    fn execute(&self, plan: &Plan, work: &Work, targets: &super::outputs::Targets, arrays: &mut [Option<AnyArray>]) -> Result<RunStats> {
-        let mut closures: Vec<_> = arrays
-            .iter_mut()
-            .map(|slot| {
-                slot.as_mut().map(|array| {
-                    move |region: &Region, bytes: &[u8]| {
-                        array.place(region, bytes);
-                        Ok(())
-                    }
-                })
-            })
-            .collect();
-        let mut sinks = Vec::new();
-        for (index, closure) in closures.iter_mut().enumerate() {
-            sinks.push(match (closure, targets.get(index)) {
-                (Some(closure), _) => Sink::Caller(closure),
-                (None, Some(target)) => Sink::Target(target),
-                (None, None) => return Err(Error::internal("an output without a destination")),
-            });
-        }
-        run(&self.session, plan, work, sinks)
+    fn execute(
+        &self,
+        plan: &Plan,
+        work: &Work,
+        targets: &super::outputs::Targets,
+        memories: &[Option<Arc<MemoryTarget>>],
+    ) -> Result<RunStats> {
+        let sinks = memories.iter().enumerate().map(|(index, memory)| match (memory, targets.get(index)) {
+            (Some(memory), _) => Ok(Sink::Memory(Arc::clone(memory))),
+            (None, Some(target)) => Ok(Sink::Target(target)),
+            (None, None) => Err(Error::internal("an output without a destination")),
+        });
+        run(&self.session, plan, work, sinks.collect::<Result<_>>()?)
     }
 
     fn build(&self) -> Result<Work> {
@@ -227,6 +219,11 @@ impl Job {
         };
         self.outputs.iter().enumerate().map(shape_of).collect()
     }
+}
+
+/// An array in memory for a result.
+pub(super) fn memory_for((shape, dtype): &ResultShape) -> Result<Arc<MemoryTarget>> {
+    MemoryTarget::new(*dtype, shape).map(Arc::new)
 }
 
 /// The plan of what is asked, in the memory that results which stay in memory leave.

@@ -24,4 +24,4 @@ pub mod vm;
 pub mod watch;
 
 pub use simd::Isa;
-pub use vm::{BlockContext, BlockFunction, GlobalAccumulator, Machine, Operand, Prepared, scratch_bytes_max};
+pub use vm::{BlockContext, BlockFunction, GlobalAccumulator, Machine, Operand, Prepared, Stores, scratch_bytes_max};

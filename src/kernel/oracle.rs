@@ -1,11 +1,17 @@
 //! Naive versions, one element at a time: what the kernels are tested against.
 
+mod narrow;
+mod neighbour;
+
+pub(crate) use narrow::{bf16_of_f64, bf16_of_integer};
+
 use crate::kernel::{
     math,
     program::{BinaryOp, UnaryOp},
 };
 use crate::nd::{DType, Scalar};
 use half::{bf16, f16};
+use neighbour::neighbour;
 
 /// A small reproducible generator of bits (SplitMix64).
 pub(crate) struct Bits(pub u64);
@@ -215,65 +221,6 @@ pub(crate) fn binary(op: BinaryOp, dtype: DType, a: &[u8], b: &[u8]) -> Option<V
     Some(put(dtype, value))
 }
 
-/// `nextafter` and `ldexp`, by search and by halving.
-fn neighbour(op: BinaryOp, dtype: DType, a: Value, b: Value) -> Option<Vec<u8>> {
-    let wide = |value| match value {
-        Value::Int(value) => value as f64,
-        Value::F32(value) => f64::from(value),
-        Value::F64(value) => value,
-    };
-    let (from, goal) = (wide(a), wide(b));
-    match op {
-        BinaryOp::Ldexp if dtype != DType::BF16 => scaled(dtype, from, goal),
-        BinaryOp::Nextafter if from.is_nan() || goal.is_nan() => Some(Scalar::Float(f64::NAN).to_bytes(dtype)),
-        BinaryOp::Nextafter if from == goal => Some(put(dtype, b)),
-        BinaryOp::Nextafter => {
-            let bytes = put(dtype, a);
-            let mut word = [0u8; 8];
-            word[..bytes.len()].copy_from_slice(&bytes);
-            let word = u64::from_le_bytes(word);
-            let sign = 1u64 << (8 * dtype.size() - 1);
-            // From zero, the one bit on the side of the goal; else the one of the two neighbours that lies between.
-            let candidates = if from == 0.0 { [1, sign | 1] } else { [word.wrapping_add(1), word.wrapping_sub(1)] };
-            let toward = |bits: &u64| {
-                let value = wide(get(dtype, &bits.to_le_bytes()[..dtype.size()]));
-                if goal > from { value > from } else { value < from }
-            };
-            candidates.iter().find(|bits| toward(bits)).map(|bits| bits.to_le_bytes()[..dtype.size()].to_vec())
-        }
-        _ => None,
-    }
-}
-
-/// `a * 2^b` through a string of exact halvings: the value is exact until the last rounding, which is the dtype's own.
-fn scaled(dtype: DType, a: f64, b: f64) -> Option<Vec<u8>> {
-    let mut left = b.clamp(-3000.0, 3000.0).round_ties_even() as i32;
-    let mut value = a;
-    if dtype != DType::F64 {
-        let step = left.clamp(-700, 700);
-        return Some(Scalar::Float(value * 2f64.powi(step)).to_bytes(dtype));
-    }
-    while left > 0 {
-        (value, left) = (value * 2.0, left - 1);
-    }
-    // Whole doubles shifted as integers, to nearest even.
-    if left < 0 && value != 0.0 && value.is_finite() {
-        let bits = value.abs().to_bits();
-        let (exponent, fraction) = (((bits >> 52) as i32).max(1), bits & ((1 << 52) - 1) | if bits >> 52 > 0 { 1 << 52 } else { 0 });
-        let lost = (1 - (exponent + left)).max(0);
-        let magnitude = if lost == 0 {
-            f64::from_bits(bits.wrapping_sub((u64::from(left.unsigned_abs())) << 52))
-        } else if lost > 60 {
-            0.0
-        } else {
-            let (kept, rest, half) = (fraction >> lost, fraction & ((1 << lost) - 1), 1u64 << (lost - 1));
-            f64::from_bits(kept + u64::from(rest > half || (rest == half && kept & 1 == 1)))
-        };
-        value = magnitude.copysign(value);
-    }
-    Some(value.to_ne_bytes().to_vec())
-}
-
 fn integer(op: BinaryOp, dtype: DType, a: i128, b: i128) -> Option<i128> {
     let bool = dtype == DType::Bool;
     Some(match op {
@@ -399,36 +346,3 @@ macro_rules! floats {
 }
 floats!(float32, f32, Power power_f32 Hypot hypot_f32 Atan2 atan2_f32 Logaddexp logaddexp_f32 Logaddexp2 logaddexp2_f32);
 floats!(float64, f64, Power power_f64 Hypot hypot_f64 Atan2 atan2_f64 Logaddexp logaddexp_f64 Logaddexp2 logaddexp2_f64);
-
-/// The bfloat16 nearest to a magnitude that `compare` knows how to compare with exact thresholds; ties to even.
-pub(crate) fn nearest_bf16(near: f64, compare: impl Fn(f64) -> std::cmp::Ordering) -> u16 {
-    let value = |bits: u16| if bits == 0x7f80 { 2f64.powi(128) } else { f64::from(f32::from_bits(u32::from(bits) << 16)) };
-    let guess = ((near as f32).to_bits() >> 16) as u16;
-    let below = (guess.saturating_sub(1)..=(guess + 1).min(0x7f7f)).rev().find(|&bits| compare(value(bits)).is_ge()).unwrap_or(0);
-    match compare((value(below) + value(below + 1)) / 2.0) {
-        std::cmp::Ordering::Less => below,
-        std::cmp::Ordering::Equal => below + (below & 1),
-        std::cmp::Ordering::Greater => below + 1,
-    }
-}
-
-/// bfloat16 bits of a double, rounded once.
-pub(crate) fn bf16_of_f64(value: f64) -> u16 {
-    let magnitude = value.abs();
-    let bits = match magnitude {
-        _ if magnitude.is_nan() => 0x7fc0,
-        f64::INFINITY => 0x7f80,
-        _ => nearest_bf16(magnitude, |threshold| magnitude.total_cmp(&threshold)),
-    };
-    bits | (u16::from(value.is_sign_negative()) << 15)
-}
-
-/// bfloat16 bits of an integer, rounded once.
-pub(crate) fn bf16_of_integer(value: i128) -> u16 {
-    let magnitude = value.unsigned_abs();
-    // Thresholds of magnitudes above 2^9 are integers; smaller integers are exact or compare as floats.
-    let bits = nearest_bf16(magnitude as f64, |threshold| {
-        if magnitude < 1 << 20 { (magnitude as f64).total_cmp(&threshold) } else { magnitude.cmp(&(threshold as u128)) }
-    });
-    bits | (u16::from(value < 0) << 15)
-}

@@ -7,9 +7,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kernel::vm::{BlockContext, BlockFunction, GlobalAccumulator, Machine, Operand},
+    kernel::vm::{BlockContext, BlockFunction, GlobalAccumulator, Machine, Operand, Stores},
     nd::{Region, shape::c_strides},
-    plan::Write,
+    plan::{Write, WriteTo},
+    store::{Lent, Target},
 };
 use std::time::Instant;
 
@@ -31,13 +32,27 @@ pub(super) fn compute(job: &StageJob, machine: &mut Machine, task: &mut RunTask)
 fn take_results(job: &StageJob, task: &mut RunTask) -> Result<()> {
     let stage = job.stage.stage();
     task.outputs.clear();
-    for index in 0..stage.writes.len() {
-        task.outputs.push(Some(job.pool.take(stage.reads.len() + index)?));
+    task.lent.clear();
+    for (index, write) in stage.writes.iter().enumerate() {
+        let lent = lend(job, write, &task.region)?;
+        task.outputs.push(if lent.is_none() { Some(job.pool.take(stage.reads.len() + index)?) } else { None });
+        task.lent.push(lent);
     }
     task.parts = job.take_parts()?;
     task.compressed.clear();
     task.compressed.resize(job.stage.output_slots, 0);
     Ok(())
+}
+
+/// The place in memory where a run's result stays, if it may be written there.
+fn lend(job: &StageJob, write: &Write, region: &Region) -> Result<Option<Lent>> {
+    match write.to {
+        WriteTo::Output(output) if !write.compressed => match &job.memories[output] {
+            Some(memory) => memory.lend(&written_region(write, region)),
+            None => Ok(None),
+        },
+        _ => Ok(None),
+    }
 }
 
 /// The box of a written array that a box of the stage makes.
@@ -105,7 +120,7 @@ fn place_parts(stage: &PreparedStage, task: &mut RunTask) {
 fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Option<Held>]) -> Result<()> {
     let stage = job.stage.stage();
     let rank = stage.space.len();
-    let RunTask { region, inputs, outputs, parts, compressed, firsts, strides, part_strides, blocks, run, .. } = task;
+    let RunTask { region, inputs, outputs, lent, parts, compressed, firsts, strides, part_strides, blocks, run, .. } = task;
     let strides_of = |slot: usize| &strides[slot * rank..][..rank];
     let mut operands = Vec::with_capacity(firsts.len());
     for (slot, binding) in job.stage.bindings.iter().enumerate() {
@@ -117,11 +132,15 @@ fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Optio
             _ => Operand::Local,
         });
     }
-    for (write, buffer) in stage.writes.iter().zip(outputs) {
+    for (write, place) in stage.writes.iter().zip(outputs.iter_mut().zip(lent)) {
         let slot = write.slot.0 as usize;
-        if let Some(buffer) = buffer {
-            operands[slot] = Operand::Output { bytes: buffer.bytes_mut(), first: 0, strides: strides_of(slot) };
-        }
+        // What is in a buffer is taken from there at once.
+        let (bytes, stores) = match place {
+            (_, Some(lent)) => (lent.bytes_mut(), stores_of(job, write)),
+            (Some(buffer), None) => (buffer.bytes_mut(), Stores::Cached),
+            (None, None) => continue,
+        };
+        operands[slot] = Operand::Output { bytes, first: 0, strides: strides_of(slot), stores };
     }
     let mut accumulators: Vec<GlobalAccumulator<'_>> = parts
         .iter_mut()
@@ -154,6 +173,13 @@ fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Optio
             return Ok(());
         }
     }
+}
+
+/// How a result is stored that stays where it is written.
+fn stores_of(job: &StageJob, write: &Write) -> Stores {
+    let WriteTo::Output(output) = write.to else { return Stores::Cached };
+    let elements = job.memories[output].as_ref().map_or(0, |memory| memory.shape().iter().product());
+    Stores::of_result(elements as u64 * write.dtype.size() as u64)
 }
 
 /// A walk over the blocks of a run in C order, the last axis fastest.

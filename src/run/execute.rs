@@ -19,7 +19,7 @@ use crate::{
     nd::{DType, Region, shape::show},
     numeric::{Accumulator, Finish},
     plan::{Check, OutputFrom, Stage, TempId, Write, WriteTo},
-    store::{Source, Target},
+    store::{MemoryTarget, Source, Target},
     trace::{RunStats, StageStats},
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -55,6 +55,8 @@ pub(super) struct Execution<'a> {
     sources: Arc<Vec<Arc<dyn Source>>>,
     functions: Vec<Arc<dyn BlockFunction>>,
     targets: Arc<Vec<Option<Arc<dyn Target>>>>,
+    /// The targets that are arrays in memory.
+    memories: Arc<Vec<Option<Arc<MemoryTarget>>>>,
     callers: Vec<Option<Caller<'a>>>,
     budget: Arc<Budget>,
     /// Temps that are made and still needed.
@@ -85,6 +87,7 @@ pub fn execute_prepared(engine: &Engine, prepared: &PreparedPlan, bindings: Bind
     let Bindings { sources, functions, sinks } = bindings;
     let shorten = |sink| match sink {
         Sink::Target(target) => Sink::Target(target),
+        Sink::Memory(memory) => Sink::Memory(memory),
         // The closure may live longer than this execution: its lifetime is cut here.
         Sink::Caller(caller) => Sink::Caller(caller),
     };
@@ -111,13 +114,15 @@ impl<'a> Execution<'a> {
         control: &'a Control,
     ) -> Self {
         let plan = &prepared.plan;
-        let (mut targets, mut callers) = (Vec::new(), Vec::new());
+        let (mut targets, mut memories, mut callers) = (Vec::new(), Vec::new(), Vec::new());
         for sink in sinks {
-            let (target, caller) = match sink {
-                Sink::Target(target) => (Some(target), None),
-                Sink::Caller(caller) => (None, Some(caller)),
+            let (target, memory, caller): (Option<Arc<dyn Target>>, _, _) = match sink {
+                Sink::Target(target) => (Some(target), None, None),
+                Sink::Memory(memory) => (Some(Arc::clone(&memory) as Arc<dyn Target>), Some(memory), None),
+                Sink::Caller(caller) => (None, None, Some(caller)),
             };
             targets.push(target);
+            memories.push(memory);
             callers.push(caller);
         }
         let now = Instant::now();
@@ -129,6 +134,7 @@ impl<'a> Execution<'a> {
             functions,
             settles: vec![SettleState::default(); targets.len()],
             targets: Arc::new(targets),
+            memories: Arc::new(memories),
             callers,
             budget: Budget::new(),
             temps: vec![None; plan.temps.len()],
@@ -178,7 +184,15 @@ impl<'a> Execution<'a> {
         let plan = stage.stage();
         self.stage_stats = StageStats { name: plan.name.clone(), ..StageStats::default() };
         self.make_room(stage)?;
-        let job = StageJob::new(stage, &self.sources, &self.targets, &self.functions, &self.temps, &self.budget, &self.control.cancel)?;
+        let job = StageJob::new(
+            stage,
+            &self.sources,
+            (&self.targets, &self.memories),
+            &self.functions,
+            &self.temps,
+            &self.budget,
+            &self.control.cancel,
+        )?;
         let mut results = StageResults::new(&job)?;
         if self.is_inline(stage) {
             self.run_inline(&job, &mut results)?;
@@ -226,7 +240,8 @@ impl<'a> Execution<'a> {
     /// Whether a stage is computed on the calling thread: where threads could not help, or must not be waited for.
     fn is_inline(&self, stage: &PreparedStage) -> bool {
         let workers = stage.stage().workers.min(self.engine.threads());
-        let stores = stage.stage().writes.iter().any(|write| matches!(write.to, WriteTo::Output(output) if !self.has_caller(output)));
+        let waits = |output: usize| !self.has_caller(output) && self.memories[output].is_none();
+        let stores = stage.stage().writes.iter().any(|write| matches!(write.to, WriteTo::Output(output) if waits(output)));
         stage.run_count <= 1
             || stage.bytes_total <= INLINE_BYTES_MAX
             || (workers == 1 && stage.resident && !stores)
@@ -246,7 +261,7 @@ impl<'a> Execution<'a> {
             self.count_run(&mut task);
             results.merge(job, &task);
             for write in 0..job.stage.stage().writes.len() {
-                if let Some(pending) = results.deliver(self, job, &task, write)? {
+                if let Some(pending) = results.deliver(self, job, &mut task, write)? {
                     let buffer = task.outputs[write].as_ref().map(Buffer::bytes).unwrap_or_default();
                     store(job, run, pending.output, &pending.region, &buffer[..pending.bytes])?;
                 }

@@ -12,7 +12,7 @@ use crate::{
     nd::Region,
     numeric::Accumulator,
     plan::{Access, ReadFrom},
-    store::{Source, Target, Window},
+    store::{Lent, MemoryTarget, Source, Target, Window},
 };
 use std::{
     any::Any,
@@ -77,6 +77,8 @@ pub(super) struct RunTask {
     pub inputs: Vec<Option<Buffer>>,
     /// Results, one place per write.
     pub outputs: Vec<Option<Buffer>>,
+    /// Results that are written where they stay, one place per write: those have no buffer.
+    pub lent: Vec<Option<Lent>>,
     /// Shares of the reductions, in the program's order.
     pub parts: Vec<Part>,
     /// Elements appended by compressing instructions, one per output slot.
@@ -114,6 +116,8 @@ pub(super) struct StageJob {
     pub stage: Arc<PreparedStage>,
     pub sources: Arc<Vec<Arc<dyn Source>>>,
     pub targets: Arc<Vec<Option<Arc<dyn Target>>>>,
+    /// The targets that are arrays in memory.
+    pub memories: Arc<Vec<Option<Arc<MemoryTarget>>>>,
     pub functions: Vec<Guarded>,
     /// One place per read.
     pub resident: Vec<Option<Resident>>,
@@ -131,7 +135,7 @@ impl StageJob {
     pub fn new(
         stage: &Arc<PreparedStage>,
         sources: &Arc<Vec<Arc<dyn Source>>>,
-        targets: &Arc<Vec<Option<Arc<dyn Target>>>>,
+        (targets, memories): (&Arc<Vec<Option<Arc<dyn Target>>>>, &Arc<Vec<Option<Arc<MemoryTarget>>>>),
         functions: &[Arc<dyn BlockFunction>],
         temps: &[Option<Arc<Buffer>>],
         budget: &Arc<Budget>,
@@ -146,6 +150,7 @@ impl StageJob {
             stage: Arc::clone(stage),
             sources: Arc::clone(sources),
             targets: Arc::clone(targets),
+            memories: Arc::clone(memories),
             budget: Arc::clone(budget),
             cancel: cancel.clone(),
             failed_run: AtomicUsize::new(usize::MAX),
@@ -178,6 +183,7 @@ impl StageJob {
 
     /// Takes back everything that a run still holds.
     pub fn release(&self, task: &mut RunTask) {
+        task.lent.clear();
         let inputs = task.inputs.iter_mut().enumerate();
         let reads = self.stage.stage().reads.len();
         let outputs = task.outputs.iter_mut().enumerate().map(|(index, buffer)| (reads + index, buffer));

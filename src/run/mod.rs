@@ -32,7 +32,7 @@ use crate::{
     kernel::vm::BlockFunction,
     nd::Region,
     plan::Plan,
-    store::{Source, Target},
+    store::{MemoryTarget, Source, Target},
     trace::RunStats,
 };
 use std::{fmt, sync::Arc};
@@ -41,6 +41,8 @@ use std::{fmt, sync::Arc};
 pub enum Sink<'a> {
     /// An array that is written; boxes arrive in any order, from several threads.
     Target(Arc<dyn Target>),
+    /// An array in memory, which compute threads write in place where they can.
+    Memory(Arc<MemoryTarget>),
     /// A closure that is given boxes in C order of the runs, as C-order native bytes, on the thread that called [`execute`].
     /// It is given no empty boxes.
     Caller(&'a mut (dyn FnMut(&Region, &[u8]) -> Result<()> + Send + 'a)),

@@ -82,12 +82,16 @@ impl StageResults {
     }
 
     /// Puts a run's result where it belongs, or says what a target still has to be given.
-    pub fn deliver(&mut self, execution: &mut Execution<'_>, job: &StageJob, task: &RunTask, index: usize) -> Result<Option<Pending>> {
+    pub fn deliver(&mut self, execution: &mut Execution<'_>, job: &StageJob, task: &mut RunTask, index: usize) -> Result<Option<Pending>> {
         let write = &job.stage.stage().writes[index];
         let region =
             if write.compressed { self.compressed_region(execution, job, task, index)? } else { written_region(write, &task.region) };
         let bytes = region.count() * write.dtype.size();
         execution.count_written(bytes as u64);
+        if let Some(lent) = task.lent.get_mut(index).and_then(Option::take) {
+            lent.finish();
+            return Ok(None);
+        }
         let buffer = task.outputs[index].as_ref().ok_or_else(|| Error::internal("a result is delivered twice"))?;
         let content = buffer.bytes().get(..bytes).ok_or_else(|| Error::internal("a run made more than it was planned to"))?;
         if bytes == 0 {

@@ -8,11 +8,14 @@ use crate::{
         DType, Dims, Element, IndexMap, Region, SourceFacts, StoreLayout,
         shape::{c_strides, show},
     },
-    store::{AlignedBytes, Source, Target, Window, check_complete, check_read, check_write, runs::for_each_run},
+    store::{
+        AlignedBytes, Source, Target, Window, check_complete, check_read, check_write,
+        filling::{Filling, Lent},
+        runs::for_each_run,
+    },
 };
 use ndarray::{ArcArray, ArrayD, IxDyn};
 use std::{
-    any::Any,
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -169,20 +172,13 @@ impl Source for MemorySource {
     }
 }
 
-/// Collects an array in memory and hands it out once it is published.
-///
-/// Writers take turns: a copy in memory is short, and two cores copying are hardly faster than one.
+/// Collects an array in memory and hands it out once it is published. Several threads may write at once, and write boxes that
+/// lie without gaps in place.
 pub struct MemoryTarget {
     dtype: DType,
     shape: Vec<usize>,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// `None` once the array was taken.
-    elements: Option<Box<dyn Collected>>,
-    written: usize,
-    phase: Phase,
+    filling: Arc<Filling>,
+    phase: Mutex<Phase>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -191,32 +187,29 @@ enum Phase {
     Published,
 }
 
-/// A `Vec` of elements of a dtype that is known at run time.
-trait Collected: Send {
-    fn write(&mut self, place: usize, bytes: &[u8]);
-    fn into_any(self: Box<Self>) -> Box<dyn Any>;
-    fn into_source(self: Box<Self>, shape: &[usize]) -> Result<MemorySource>;
-}
-
-impl<T: Element> Collected for Vec<T> {
-    fn write(&mut self, place: usize, bytes: &[u8]) {
-        T::write_bytes(&mut self[place..place + bytes.len() / size_of::<T>()], bytes);
-    }
-    fn into_any(self: Box<Self>) -> Box<dyn Any> {
-        self
-    }
-    fn into_source(self: Box<Self>, shape: &[usize]) -> Result<MemorySource> {
-        MemorySource::from_vec(shape, *self)
-    }
-}
-
 impl MemoryTarget {
     /// An array of zeros, ready to be written.
     pub fn new(dtype: DType, shape: &[usize]) -> Result<Self> {
         let count = data_bytes(dtype, shape)? / dtype.size();
-        let elements: Box<dyn Collected> = dispatch!(dtype, T => Box::new(zeros::<T>(count)?));
-        let state = State { elements: Some(elements), written: 0, phase: Phase::Writing };
-        Ok(MemoryTarget { dtype, shape: shape.to_vec(), state: Mutex::new(state) })
+        let filling = dispatch!(dtype, T => Filling::new(zeros::<T>(count)?));
+        Ok(MemoryTarget { dtype, shape: shape.to_vec(), filling, phase: Mutex::new(Phase::Writing) })
+    }
+
+    /// The memory of a box, to be written in place: C order, native byte order. `None` where it does not lie without gaps, and for
+    /// `bool`, of which not every byte is one.
+    pub fn lend(&self, region: &Region) -> Result<Option<Lent>> {
+        check_write(self, region, region.count() * self.dtype.size())?;
+        // All axes whole behind the first one that is a part, and one coordinate along those before it.
+        let partial = (0..self.shape.len()).rev().find(|&axis| region.shape[axis] != self.shape[axis]).unwrap_or(0);
+        if self.dtype == DType::Bool || region.is_empty() || region.shape[..partial].iter().any(|&length| length != 1) {
+            return Ok(None);
+        }
+        let first: usize = region.start.iter().zip(c_strides(&self.shape)).map(|(&start, stride)| start * stride as usize).sum();
+        self.filling.lend(self.bytes_of(&(first..first + region.count()))).map(Some)
+    }
+
+    fn bytes_of(&self, elements: &Range<usize>) -> Range<usize> {
+        elements.start * self.dtype.size()..elements.end * self.dtype.size()
     }
 
     /// The published array, without a copy. Gives it once.
@@ -228,27 +221,24 @@ impl MemoryTarget {
                 T::DTYPE
             )));
         }
-        let elements = self.take()?.into_any().downcast::<Vec<T>>();
-        let elements = elements.map_err(|_| Error::internal("a collected array has another dtype than its target"))?;
-        ArrayD::from_shape_vec(self.shape.clone(), *elements).map_err(|error| Error::internal(error.to_string()))
+        ArrayD::from_shape_vec(self.shape.clone(), self.take_elements::<T>()?).map_err(|error| Error::internal(error.to_string()))
     }
 
     /// The published array as a source, without a copy. Gives it once.
     pub fn take_source(&self) -> Result<MemorySource> {
-        self.take()?.into_source(&self.shape)
+        dispatch!(self.dtype, T => MemorySource::from_vec(&self.shape, self.take_elements::<T>()?))
     }
 
-    fn take(&self) -> Result<Box<dyn Collected>> {
-        let mut state = self.lock();
-        if state.phase == Phase::Writing {
+    fn take_elements<T: Element>(&self) -> Result<Vec<T>> {
+        if *self.phase() == Phase::Writing {
             return Err(Error::internal("an array in memory was asked for before it was published"));
         }
-        state.elements.take().ok_or_else(|| Error::internal("an array in memory was taken twice"))
+        let elements = self.filling.take()?.downcast::<Vec<T>>();
+        elements.map(|elements| *elements).map_err(|_| Error::internal("a collected array has another dtype than its target"))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic inside a copy leaves bytes half written, which the run that panicked never publishes.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -277,16 +267,17 @@ impl Target for MemoryTarget {
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
         check_write(self, region, bytes.len())?;
         let item = self.dtype.size();
-        let mut state = self.lock();
-        let Some(elements) = state.elements.as_mut() else {
-            return Err(Error::internal("a write to an array in memory that was handed out"));
-        };
         for_each_run(&self.shape, region, |place, from, length| {
-            elements.write(place, &bytes[from * item..(from + length) * item]);
+            let mut part = self.filling.lend(self.bytes_of(&(place..place + length)))?;
+            let from = &bytes[from * item..(from + length) * item];
+            if self.dtype == DType::Bool {
+                part.bytes_mut().iter_mut().zip(from).for_each(|(to, from)| *to = u8::from(*from != 0));
+            } else {
+                part.bytes_mut().copy_from_slice(from);
+            }
+            part.finish();
             Ok(())
-        })?;
-        state.written += region.count();
-        Ok(())
+        })
     }
 
     fn sync(&self) -> Result<()> {
@@ -294,12 +285,12 @@ impl Target for MemoryTarget {
     }
 
     fn publish(&self) -> Result<()> {
-        let mut state = self.lock();
-        if state.phase == Phase::Published {
+        let mut phase = self.phase();
+        if *phase == Phase::Published {
             return Err(Error::internal("an array in memory is published twice"));
         }
-        check_complete(self, state.written)?;
-        state.phase = Phase::Published;
+        check_complete(self, self.filling.written() / self.dtype.size())?;
+        *phase = Phase::Published;
         Ok(())
     }
 }

@@ -105,3 +105,24 @@ fn published_arrays_are_taken_once() {
     assert!(MemoryTarget::new(DType::F64, &[usize::MAX]).is_err());
     assert!(MemoryTarget::new(DType::F64, &[1 << 59]).is_err_and(|error| error.needed_bytes() == Some(1 << 62)));
 }
+
+#[test]
+fn boxes_without_gaps_are_lent_and_count_when_they_are_finished() {
+    let target = MemoryTarget::new(DType::I32, &[3, 4]).unwrap();
+    assert!(target.lend(&Region::new([0, 1], [2, 2])).unwrap().is_none());
+    assert!(target.lend(&Region::new([2, 0], [2, 4])).is_err());
+    let mut rows = target.lend(&Region::new([1, 0], [2, 4])).unwrap().unwrap();
+    assert!(target.write(&Region::new([0, 0], [2, 4]), &[0; 32]).is_err(), "a part of it is lent");
+    bytemuck::cast_slice_mut::<u8, i32>(rows.bytes_mut()).fill(7);
+    rows.finish();
+    assert!(target.publish().is_err(), "the first row is missing");
+    target.lend(&Region::new([0, 1], [1, 3])).unwrap().unwrap().finish();
+    target.write(&Region::new([0, 0], [1, 1]), &5i32.to_ne_bytes()).unwrap();
+    target.publish().unwrap();
+    assert_eq!(target.take_array::<i32>().unwrap(), ndarray::arr2(&[[5, 0, 0, 0], [7; 4], [7; 4]]).into_dyn());
+    let bools = MemoryTarget::new(DType::Bool, &[2]).unwrap();
+    assert!(bools.lend(&Region::whole(&[2])).unwrap().is_none());
+    bools.write(&Region::whole(&[2]), &[0, 9]).unwrap();
+    bools.publish().unwrap();
+    assert_eq!(bools.take_array::<bool>().unwrap(), ndarray::arr1(&[false, true]).into_dyn());
+}

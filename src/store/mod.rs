@@ -12,6 +12,7 @@ use std::{ops::Range, sync::Arc};
 pub mod aligned;
 pub mod dense;
 pub mod file;
+mod filling;
 pub mod memory;
 pub mod mmap;
 pub mod npy;
@@ -26,6 +27,7 @@ pub mod suite;
 pub mod wrap;
 
 pub use aligned::AlignedBytes;
+pub use filling::Lent;
 pub use memory::{MemorySource, MemoryTarget};
 pub use mmap::{Window, install_sigbus_guard};
 pub use open::{create, open};

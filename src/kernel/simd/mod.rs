@@ -4,11 +4,13 @@
 //! `#[target_feature]`, so the compiler vectorises the same source once per set, and coerces them to plain function
 //! pointers inside a function with the same features. Calling that one function is the only `unsafe` step per set.
 
+mod fence;
 mod prefetch;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use fence::Fence;
 pub(crate) use prefetch::{PREFETCH_BYTES, prefetch};
 pub(crate) use table::{BinaryKernels, CastKernel, Kernels, SelectKernels, UnaryKernel, kernels};
 

@@ -19,6 +19,7 @@ use crate::{
 use half::{bf16, f16};
 
 mod halves;
+mod lines;
 #[macro_use]
 mod pick;
 
@@ -59,6 +60,8 @@ pub(crate) struct Kernels {
     pub swap_bytes: fn(usize) -> fn(&mut [u8]),
     /// Whether any element of a float dtype is not finite; None for other dtypes.
     pub special: fn(DType) -> Option<TileCheck>,
+    /// `(out, tile)`: copies a tile past the cache; see [`super::Fence`].
+    pub stream: fn(&mut [u8], &[u8]),
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
     /// Sums of formulas.
     pub sums_of: SumsOf,
@@ -168,6 +171,10 @@ macro_rules! instruction_set {
                     DType::F64 => chain_loop::<f64, 32>,
                     _ => return None,
                 })
+            }
+            $(#[target_feature(enable = $features)])?
+            fn stream(out: &mut [u8], tile: &[u8]) {
+                lines::stream::<$set>(out, tile);
             }
             fn absorb(accumulator: &mut Accumulator, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
                 accumulator.absorb::<$set>(tile, axes, base, index);
@@ -373,7 +380,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, sums_of: formula::kernels::<$set>, chain, draw: random::draw::<$set> }
+                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, sums_of: formula::kernels::<$set>, chain, draw: random::draw::<$set> }
             }
         }
     };

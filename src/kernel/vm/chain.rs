@@ -1,8 +1,8 @@
 //! Finds the chains of a sweep: operations on one float dtype of which each alone reads the result of the one before it.
 
 use super::{
+    action::{Action, Chain, Operation, Source},
     fuse::Counted,
-    prepare::{Action, Chain, Operation, Source},
 };
 use crate::{
     kernel::{

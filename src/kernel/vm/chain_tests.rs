@@ -1,9 +1,6 @@
 //! A chain gives the bits of its operations one by one, on every instruction set.
 
-use super::super::{
-    BlockContext, Machine, Operand, Prepared,
-    prepare::{Action, PreparedStep},
-};
+use super::super::{BlockContext, Machine, Operand, Prepared, Stores, action::Action, prepare::PreparedStep};
 use crate::{
     kernel::{
         Isa,
@@ -63,7 +60,7 @@ fn run(program: &Program, isa: Isa, inputs: &[Vec<u8>], uniform: [bool; INPUTS a
         .zip(uniform)
         .map(|(bytes, uniform)| Operand::Input { bytes, first: 0, strides: if uniform { &[0] } else { &[1] }, byte_offset: 0 })
         .collect();
-    operands.extend(outputs.iter_mut().map(|bytes| Operand::Output { bytes, first: 0, strides: &[1] }));
+    operands.extend(outputs.iter_mut().map(|bytes| Operand::Output { bytes, first: 0, strides: &[1], stores: Stores::Cached }));
     let block = BlockContext { space: &[elements], start: &[0], shape: &[elements] };
     let mut compressed = vec![0; operands.len()];
     Machine::new().run(&prepared, &block, &mut operands, &mut [], &[], &mut compressed).unwrap();

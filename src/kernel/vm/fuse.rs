@@ -1,8 +1,8 @@
 //! Superinstructions: operations that run as one where nothing else reads what lies between them.
 
 use super::{
+    action::{Action, Direct, Operation, Source},
     chain::chain,
-    prepare::{Action, Direct, Operation, Source},
 };
 use crate::{
     kernel::{

@@ -1,9 +1,6 @@
 //! A fused sum gives the bits of its operations one by one, on every instruction set.
 
-use super::super::{
-    BlockContext, GlobalAccumulator, Machine, Operand, Prepared,
-    prepare::{Action, PreparedStep},
-};
+use super::super::{BlockContext, GlobalAccumulator, Machine, Operand, Prepared, action::Action, prepare::PreparedStep};
 use crate::{
     kernel::{
         Isa,

@@ -3,15 +3,20 @@
 //! Per block: lay out the loop nest of each sweep (`nest`), then run its actions on every tile (`execute`). Nothing is
 //! allocated per block once the machine has seen a program; nothing recurses over a program.
 
+mod absorb;
+mod action;
+mod builder;
 mod chain;
 mod examine;
 mod execute;
 mod fuse;
+mod layout;
 mod nest;
 pub(crate) mod prepare;
 mod register;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 pub use prepare::Prepared;
 
@@ -51,10 +56,33 @@ pub enum Operand<'a> {
         first: i64,
         /// Elements between neighbours, per stage axis.
         strides: &'a [i64],
+        /// How it is written.
+        stores: Stores,
     },
     /// The machine's own scratch.
     Local,
 }
+
+/// How results are written to memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stores {
+    /// Through the cache: somebody reads them soon.
+    #[default]
+    Cached,
+    /// Past the cache, which saves reading every line before it is written.
+    Streamed,
+}
+
+impl Stores {
+    /// How a result of `bytes` that is not read before it is whole is best written.
+    #[must_use]
+    pub fn of_result(bytes: u64) -> Stores {
+        if bytes >= STREAMED_BYTES_MIN { Stores::Streamed } else { Stores::Cached }
+    }
+}
+
+/// From this size on nothing of a result is left in a cache when it is whole.
+const STREAMED_BYTES_MIN: u64 = 32 * 1024 * 1024;
 
 /// Which block of the stage is computed.
 #[derive(Clone, Copy, Debug)]

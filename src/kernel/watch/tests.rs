@@ -6,7 +6,7 @@ use crate::{
         Isa,
         oracle::{self, Bits, Value},
         program::{AccId, Accumulation, Arg, BinaryOp, CastMode, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
-        vm::{BlockContext, GlobalAccumulator, Machine, Operand, Prepared},
+        vm::{BlockContext, GlobalAccumulator, Machine, Operand, Prepared, Stores},
     },
     nd::{DType, Grid, Scalar, shape::c_strides},
     numeric::{Accumulator, AccumulatorKind, Finish, SumMode},
@@ -34,7 +34,7 @@ fn findings(program: &Program, inputs: &[Vec<u8>], space: &[usize], block: &[usi
         for (slot, out) in program.slots.iter().zip(&mut outputs) {
             operands.push(match slot.kind {
                 SlotKind::Input => Operand::Input { bytes: given.next().unwrap(), first, strides: &strides, byte_offset: 0 },
-                SlotKind::Output => Operand::Output { bytes: out, first, strides: &strides },
+                SlotKind::Output => Operand::Output { bytes: out, first, strides: &strides, stores: Stores::Cached },
                 SlotKind::Local { .. } => Operand::Local,
             });
         }

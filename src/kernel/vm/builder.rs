@@ -1,0 +1,276 @@
+//! Makes the actions of a program's sweeps: resolves kernels, registers and tracks, instruction by instruction.
+
+use super::{
+    action::{Action, Operation, Source, Track},
+    fuse::fuse,
+    nest::Order,
+    prepare::{KEPT_LOADS_MAX, PreparedStep, PreparedSweep, is_input_load, written},
+};
+use crate::{
+    error::{Error, Result},
+    kernel::{
+        program::{Arg, BinaryOp, CastMode, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep},
+        simd::Kernels,
+        watch::{EventCheck, TileCheck, Watch, binary_check, cast_check, unary_check},
+    },
+    nd::{DType, Scalar},
+    numeric::AccumulatorKind,
+};
+
+/// A constant as the front bytes of a word.
+pub(super) fn constant(value: Scalar, dtype: DType) -> [u64; 1] {
+    let mut word = [0u64; 1];
+    bytemuck::cast_slice_mut::<u64, u8>(&mut word)[..dtype.size()].copy_from_slice(&value.to_bytes(dtype));
+    word
+}
+
+pub(super) struct Builder<'p> {
+    pub program: &'p Program,
+    pub kernels: Kernels,
+    pub watch: Option<&'p Watch>,
+}
+
+impl Builder<'_> {
+    pub fn step(&self, index: usize, step: &Step) -> Result<PreparedStep> {
+        match step {
+            Step::Sweep(sweep) => self.sweep(index, sweep).map(PreparedStep::Sweep),
+            Step::Call { closure, input, output } => {
+                Ok(PreparedStep::Call { closure: *closure, input: input.0 as usize, output: output.0 as usize })
+            }
+        }
+    }
+
+    fn sweep(&self, step: usize, sweep: &Sweep) -> Result<PreparedSweep> {
+        let mut made = PreparedSweep {
+            axes: sweep.axes.clone(),
+            tile_elements: sweep.tile_elements,
+            order: if sweep.code.iter().any(needs_order) { Order::C } else { Order::Any },
+            tracks: Vec::new(),
+            code: Vec::with_capacity(sweep.code.len()),
+            passes_once: false,
+            finishing: Vec::new(),
+            sums: self.watch.map_or_else(Vec::new, |watch| watch.sums(step)),
+        };
+        let mut stored = vec![false; self.program.slots.len()];
+        for instr in &sweep.code {
+            if let Instr::Store { slot, .. } = instr {
+                stored[slot.0 as usize] = true;
+            }
+        }
+        let mut tracks = Tracks { slots: vec![None; self.program.slots.len()] };
+        // Where each register of the program lives now: kept loads follow the program's own registers.
+        let mut homes: Vec<usize> = (0..sweep.registers as usize).collect();
+        let mut kept = 0;
+        for (place, instr) in sweep.code.iter().enumerate() {
+            let keeps = kept < KEPT_LOADS_MAX && is_input_load(instr, self.program);
+            let mut action = self.action(instr, &mut made, &mut tracks, &stored)?;
+            if self.watch.is_some_and(|watch| watch.asks(step, place)) {
+                action.ask(self.special_of(instr));
+            }
+            action.rename_sources(&homes);
+            if let Some((dst, _)) = written(instr, self.program) {
+                homes[dst.0 as usize] = if keeps { sweep.registers as usize + kept } else { dst.0 as usize };
+            }
+            if let (Action::Load { dst, keeps: keep, .. }, true) = (&mut action, keeps) {
+                (*dst, *keep) = (sweep.registers as usize + kept, true);
+                kept += 1;
+            }
+            made.code.push(Operation { action, direct: None });
+        }
+        let code = std::mem::take(&mut made.code);
+        made.code = fuse(code, sweep.registers as usize + kept, self.program, &self.kernels);
+        made.passes_once = passes_once(&made.code);
+        Ok(made)
+    }
+
+    fn action(&self, instr: &Instr, sweep: &mut PreparedSweep, tracks: &mut Tracks, stored: &[bool]) -> Result<Action> {
+        let reg = |reg: Reg| reg.0 as usize;
+        Ok(match instr {
+            Instr::Load { dst, slot } => {
+                let found = self.slot(*slot);
+                let size = found.dtype.size();
+                Action::Load {
+                    dst: reg(*dst),
+                    slot: slot.0 as usize,
+                    track: tracks.slot(sweep, *slot),
+                    size,
+                    swap: (found.swapped && size > 1).then(|| (self.kernels.swap_bytes)(size)),
+                    // A local that this sweep also stores into could change under a borrowed tile.
+                    borrows: !stored[slot.0 as usize],
+                    keeps: false,
+                }
+            }
+            Instr::Generate { dst, dtype, generator, offset, strides } => {
+                let track = push_track(sweep, Track::Generator { offset: *offset, strides: strides.clone() });
+                Action::Generate { dst: reg(*dst), dtype: *dtype, generator: *generator, track }
+            }
+            Instr::Unary { op, dtype, dst, a } => {
+                let kernel = (self.kernels.unary)(*op, *dtype).ok_or_else(|| undefined(op, *dtype))?;
+                Action::Unary {
+                    op: *op,
+                    dtype: *dtype,
+                    dst: reg(*dst),
+                    a: source(*a, *dtype),
+                    kernel,
+                    size: dtype.size(),
+                    out_size: op.result(*dtype).size(),
+                    event: self.watch.and_then(|_| unary_check(*op, *dtype)),
+                }
+            }
+            Instr::Binary { op, dtype, dst, a, b } => self.binary(*op, *dtype, reg(*dst), source(*a, *dtype), source(*b, *dtype))?,
+            Instr::Select { dtype, dst, mask, a, b } => Action::Select {
+                dst: reg(*dst),
+                mask: Source::Register(reg(*mask)),
+                a: source(*a, *dtype),
+                b: source(*b, *dtype),
+                kernels: (self.kernels.select)(dtype.size()),
+                size: dtype.size(),
+            },
+            Instr::Cast { from, to, mode, dst, a } => Action::Cast {
+                dst: reg(*dst),
+                a: Source::Register(reg(*a)),
+                kernel: (self.kernels.cast)(*from, *to, *mode),
+                from: *from,
+                to: *to,
+                event: self.watch.and_then(|_| cast_check(*from, *to, *mode)),
+            },
+            Instr::Store { slot, src } => {
+                let dtype = self.slot(*slot).dtype;
+                Action::Store {
+                    slot: slot.0 as usize,
+                    track: tracks.slot(sweep, *slot),
+                    src: source(*src, dtype),
+                    size: dtype.size(),
+                    check: None,
+                }
+            }
+            Instr::Reduce { acc, src } => self.reduce(acc.0 as usize, *src, sweep),
+            Instr::Compress { slot, src, mask } => self.compress(*slot, *src, *mask),
+        })
+    }
+
+    fn compress(&self, slot: SlotId, src: Arg, mask: Arg) -> Action {
+        let dtype = self.slot(slot).dtype;
+        let slot = slot.0 as usize;
+        let before = &self.program.slots[..slot];
+        Action::Compress {
+            slot,
+            ordinal: before.iter().filter(|slot| slot.kind == SlotKind::Output).count(),
+            src: source(src, dtype),
+            mask: source(mask, DType::Bool),
+            size: dtype.size(),
+            check: None,
+        }
+    }
+
+    fn binary(&self, op: BinaryOp, dtype: DType, dst: usize, a: Source, b: Source) -> Result<Action> {
+        let (op, a, b) = match op {
+            BinaryOp::Greater => (BinaryOp::Less, b, a),
+            BinaryOp::GreaterEqual => (BinaryOp::LessEqual, b, a),
+            _ => (op, a, b),
+        };
+        let kernels = (self.kernels.binary)(op, dtype).ok_or_else(|| undefined(&op, dtype))?;
+        Ok(Action::Binary {
+            op,
+            dtype,
+            dst,
+            a,
+            b,
+            kernels,
+            size: dtype.size(),
+            out_size: op.result(dtype).size(),
+            event: self.watch.and_then(|_| self.binary_event(op, dtype, b)),
+        })
+    }
+
+    fn reduce(&self, acc: usize, src: Arg, sweep: &mut PreparedSweep) -> Action {
+        let accumulation = &self.program.accumulators[acc];
+        if !accumulation.finishes.is_empty() && !sweep.finishing.contains(&acc) {
+            sweep.finishing.push(acc);
+        }
+        let index = (accumulation.kind == AccumulatorKind::FirstFalse).then(|| push_track(sweep, Track::Index));
+        let track = push_track(sweep, Track::Accumulator(acc));
+        Action::Reduce { acc, track, index, src: source(src, accumulation.dtype), size: accumulation.dtype.size(), check: None }
+    }
+
+    /// What asks a tile that an instruction hands out.
+    fn special_of(&self, instr: &Instr) -> Option<TileCheck> {
+        let dtype = match instr {
+            Instr::Store { slot, .. } | Instr::Compress { slot, .. } => self.slot(*slot).dtype,
+            Instr::Reduce { acc, .. } => self.program.accumulators[acc.0 as usize].dtype,
+            _ => return None,
+        };
+        (self.kernels.special)(dtype)
+    }
+
+    /// The check of an operation of integers, unless its constant divisor speaks for it.
+    fn binary_event(&self, op: BinaryOp, dtype: DType, b: Source) -> Option<EventCheck> {
+        let check = binary_check(op, dtype)?;
+        let divides = matches!(op, BinaryOp::FloorDivide | BinaryOp::Remainder | BinaryOp::Fmod);
+        match b {
+            Source::Constant(word) if divides && is_plain_divisor(word, dtype) => None,
+            _ => Some(check),
+        }
+    }
+
+    fn slot(&self, slot: SlotId) -> &Slot {
+        &self.program.slots[slot.0 as usize]
+    }
+}
+
+/// The track of each slot that a sweep has met, so that long programs are prepared in linear time.
+struct Tracks {
+    slots: Vec<Option<usize>>,
+}
+
+impl Tracks {
+    fn slot(&mut self, sweep: &mut PreparedSweep, slot: SlotId) -> usize {
+        let slot = slot.0 as usize;
+        *self.slots[slot].get_or_insert_with(|| {
+            sweep.tracks.push(Track::Slot(slot));
+            sweep.tracks.len() - 1
+        })
+    }
+}
+
+/// Whether nothing happens where an integer is divided by this one: it is neither 0 nor -1.
+fn is_plain_divisor(word: [u64; 1], dtype: DType) -> bool {
+    let unused = 64 - 8 * dtype.size() as u32;
+    let bits = word[0] << unused >> unused;
+    bits != 0 && bits != u64::MAX >> unused
+}
+
+fn push_track(sweep: &mut PreparedSweep, track: Track) -> usize {
+    if let Some(found) = sweep.tracks.iter().position(|other| *other == track) {
+        return found;
+    }
+    sweep.tracks.push(track);
+    sweep.tracks.len() - 1
+}
+
+fn source(arg: Arg, dtype: DType) -> Source {
+    match arg {
+        Arg::Reg(reg) => Source::Register(reg.0 as usize),
+        Arg::Const(value) => Source::Constant(constant(value, dtype)),
+    }
+}
+
+fn undefined(op: &dyn std::fmt::Debug, dtype: DType) -> Error {
+    Error::internal(format!("malformed program: {op:?} is not defined on {dtype}"))
+}
+
+/// See [`PreparedSweep::passes_once`].
+fn passes_once(code: &[Operation]) -> bool {
+    let Some((last, loads)) = code.split_last() else { return false };
+    let stores = last.direct.is_some() || matches!(last.action, Action::Store { .. });
+    stores && loads.iter().all(|load| matches!(load.action, Action::Load { borrows: true, swap: None, .. }))
+}
+
+/// Compressed elements are written in C order, and of all faults the first is reported.
+fn needs_order(instr: &Instr) -> bool {
+    match instr {
+        Instr::Compress { .. } => true,
+        Instr::Cast { from, to, mode, .. } => *mode == CastMode::Checked && from.is_float() && to.is_integer(),
+        _ => false,
+    }
+}
