@@ -166,6 +166,10 @@ impl Accumulator {
                 I::enter(SumRun { state, run, output });
                 true
             }
+            State::Exact(state) if R::Element::SQUARE_IS_F64 && state.widths[1] == 0 && run.len() >= RUN_MIN => {
+                exact::absorb_run::<I, R>(state, run, output);
+                true
+            }
             _ => false,
         }
     }

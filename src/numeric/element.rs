@@ -43,6 +43,8 @@ pub(crate) trait Float: Cell {
     const SQUARE_IS_F64: bool;
     /// The same value as an f64.
     fn widen(self) -> f64;
+    /// The bytes that [`Cell::read`] reads.
+    fn bytes(self) -> Self::Bytes;
     /// The bits without the sign, widened; larger bits are larger magnitudes.
     fn magnitude_bits(self) -> u32;
     /// Everything about [`Float::magnitude_bits`] that is not the exponent field: how far right the field is.
@@ -62,6 +64,10 @@ impl Float for f32 {
         f64::from(self)
     }
     #[inline(always)]
+    fn bytes(self) -> Self::Bytes {
+        self.to_ne_bytes()
+    }
+    #[inline(always)]
     fn magnitude_bits(self) -> u32 {
         self.to_bits() & 0x7fff_ffff
     }
@@ -79,6 +85,10 @@ impl Float for f64 {
         self
     }
     #[inline(always)]
+    fn bytes(self) -> Self::Bytes {
+        self.to_ne_bytes()
+    }
+    #[inline(always)]
     fn magnitude_bits(self) -> u32 {
         let bits = self.to_bits();
         ((bits >> 32) as u32 & 0x7fff_ffff) | u32::from(bits as u32 != 0)
@@ -94,6 +104,10 @@ impl Float for bf16 {
     #[inline(always)]
     fn widen(self) -> f64 {
         f64::from(f32::from_bits(u32::from(self.to_bits()) << 16))
+    }
+    #[inline(always)]
+    fn bytes(self) -> Self::Bytes {
+        self.to_ne_bytes()
     }
     #[inline(always)]
     fn magnitude_bits(self) -> u32 {
@@ -116,6 +130,10 @@ impl Float for f16 {
         let finite = (f32::from_bits(shifted) * f32::from_bits((112 + 127) << 23)).to_bits();
         let magnitude = if bits & 0x7c00 == 0x7c00 { shifted | 0x7f80_0000 } else { finite };
         f64::from(f32::from_bits(magnitude | (bits & 0x8000) << 16))
+    }
+    #[inline(always)]
+    fn bytes(self) -> Self::Bytes {
+        self.to_ne_bytes()
     }
     #[inline(always)]
     fn magnitude_bits(self) -> u32 {

@@ -5,12 +5,16 @@
 //! scale of the elements, then a kernel with more levels is tried, then every element is added to the digits by
 //! itself. All of them add the same number, so which one it was is invisible in the result.
 
-use super::axes::{Absorb, Columns, Rows};
+use super::axes::{Absorb, Columns, InstructionSet, Piece, Rows};
 use super::element::Float;
+use super::lanes::Cell;
 use super::extract::{
     BLOCK, Chunks3, Chunks4, END_SPECIAL, END_ZERO, Found, Kernel, Levels, NARROW_HEADROOM, PaddedRow, Plain, ROWS_MAX, TileBlock,
+    sum_counts,
 };
+use super::plain_run::{Certificate, PIECE_ROWS, PlainLanes, PlainPiece, Written};
 use super::round::decompose;
+use super::run::{Cells, ROW, Run};
 use super::scatter::{SCATTER_MAX, SCATTER_MIN, scatter};
 use super::superaccumulator::{
     FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator, deposit, deposit_wide,
@@ -233,9 +237,77 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         true
     }
 
+    /// Adds a piece of a sum that its certificate allows to add plainly; whether it did.
+    fn settle_plain(&mut self, lanes: &PlainLanes, elements: usize, output: usize) -> bool {
+        let bounds = lanes.bounds::<T>();
+        match lanes.certificate(bounds, elements) {
+            Certificate::Sum(sum) => {
+                let negative_zero = bounds.end == END_ZERO && sum.is_sign_negative();
+                self.state.flags[output] |= if negative_zero { 0 } else { FLAG_NOT_NEGATIVE_ZERO };
+                self.add_value(sum, bounds.end, output);
+            }
+            Certificate::Lanes => {
+                self.state.flags[output] |= FLAG_NOT_NEGATIVE_ZERO;
+                lanes.sums().for_each(|sum| self.add_value(sum, bounds.end, output));
+            }
+            Certificate::None => return false,
+        }
+        true
+    }
+
+    /// Adds the exact sum of at most [`PIECE_ROWS`] rows of narrow elements below `2^end`.
+    fn add_value(&mut self, value: f64, end: i32, output: usize) {
+        if value == 0.0 {
+            return;
+        }
+        let mut scale = self.state.windows.scale(output);
+        for _ in 0..2 {
+            let counts = if end > scale { None } else { sum_counts(value, scale) };
+            if let Some([second, third]) = counts {
+                self.state.windows.scales[output] = scale as i16;
+                return self.state.windows.add(output, [second, third, 0], [0; SQUARE_COUNTS]);
+            }
+            if !self.refit(output, end, scale, true) {
+                break;
+            }
+            scale = self.state.windows.scale(output);
+        }
+        let low = self.state.exponent_min;
+        let (mantissa, exponent) = decompose(value);
+        deposit(self.state.digits_of(output, 2).0, mantissa, value < 0.0, exponent - low);
+    }
+
+    #[inline(always)]
+    fn narrow_piece(&mut self, cells: &[T::Bytes], output: usize) {
+        let tier = self.first_tier();
+        if tier == 0 {
+            let mut lanes = PlainLanes::EMPTY;
+            PlainPiece { run: Cells::<T>::new(cells), first: 0, elements: cells.len(), lanes: &mut lanes }.go();
+            if self.settle_plain(&lanes, cells.len(), output) {
+                return;
+            }
+        }
+        self.wide_piece(cells, output, tier);
+    }
+
+    /// A piece of a sum of narrow elements whose exponents lie far apart.
+    #[inline(always)]
+    fn wide_piece(&mut self, cells: &[T::Bytes], output: usize, tier: u8) {
+        if tier == 0 {
+            self.state.windows.mood = Mood { tier: 1, pieces: MOOD_RUNS };
+        }
+        self.piece_from::<NARROW, Levels<NARROW, 2, 0, NARROW_HEADROOM>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(cells, output, tier.max(1));
+    }
+
     #[inline(always)]
     fn piece_of_run<const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(&mut self, cells: &[T::Bytes], output: usize) {
         let first = self.first_tier();
+        self.piece_from::<L, A, B>(cells, output, first);
+    }
+
+    /// A piece of a run, beginning with the kernel `first`.
+    #[inline(always)]
+    fn piece_from<const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(&mut self, cells: &[T::Bytes], output: usize, first: u8) {
         let (mut tier, mut moved) = (first, false);
         while tier < TIERS {
             let scale = self.state.windows.scale(output);
@@ -447,6 +519,43 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
     }
 }
 
+/// Adds a run of narrow elements to a sum: piece by piece plainly where that is exact, else written down.
+pub(super) fn absorb_run<I: InstructionSet, R: Run>(state: &mut Superaccumulator, run: R, output: usize) {
+    let mut target = Target::<R::Element, false> { state, element: PhantomData };
+    target.state.counts[output] += run.len() as u64;
+    for first in (0..run.len().div_ceil(ROW)).step_by(PIECE_ROWS) {
+        let elements = (PIECE_ROWS * ROW).min(run.len() - first * ROW);
+        let tier = target.first_tier();
+        if tier == 0 {
+            let mut lanes = PlainLanes::EMPTY;
+            I::enter(PlainPiece { run, first, elements, lanes: &mut lanes });
+            if target.settle_plain(&lanes, elements, output) {
+                continue;
+            }
+        }
+        let mut cells = [R::Element::PAD.bytes(); PIECE_ROWS * ROW];
+        I::enter(Written { run, first, cells: &mut cells[..elements] });
+        I::enter(WrittenRun { target: &mut target, cells: &cells[..elements], output, tier });
+    }
+}
+
+/// A run that was written down, past the first kernel.
+struct WrittenRun<'t, 'a, 'c, T: Float> {
+    target: &'t mut Target<'a, T, false>,
+    cells: &'c [T::Bytes],
+    output: usize,
+    tier: u8,
+}
+
+impl<T: Float> Piece for WrittenRun<'_, '_, '_, T> {
+    #[inline(always)]
+    fn go(self) {
+        for cells in self.cells.chunks(PIECE) {
+            self.target.wide_piece(cells, self.output, self.tier);
+        }
+    }
+}
+
 impl<T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, MOMENTS> {
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
@@ -456,9 +565,7 @@ impl<T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, MOMENTS> 
         }
         for piece in cells.chunks(PIECE) {
             match (T::SQUARE_IS_F64, MOMENTS) {
-                (true, false) => {
-                    self.piece_of_run::<NARROW, Plain<NARROW, 0>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(piece, output);
-                }
+                (true, false) => self.narrow_piece(piece, output),
                 (true, true) => {
                     self.piece_of_run::<NARROW, Plain<NARROW, 1>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(piece, output);
                 }

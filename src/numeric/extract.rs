@@ -134,6 +134,13 @@ fn two_levels(value: f64, sigmas: [f64; 2]) -> ([i64; 2], f64) {
     ([count(high.to_bits(), 1, sigmas[0]), count(low.to_bits(), 1, sigmas[1])], rest - (low - sigmas[1]))
 }
 
+/// A number as counts of the second and third digit of a narrow sum's window of this scale; `None` where it has lower bits.
+#[inline]
+pub(super) fn sum_counts(value: f64, scale: i32) -> Option<[i64; 2]> {
+    let (counts, rest) = two_levels(value, [sigma(scale + NARROW_HEADROOM), sigma(scale + NARROW_HEADROOM - 52)]);
+    (rest == 0.0).then_some(counts)
+}
+
 /// Elements narrower than f64, added plainly. `Q` is 1 for sums of squares, 0 for none.
 ///
 /// If the lowest bit of every element is at least `2^l` and `rows * max|x| <= 2^(l+53)`, no addition rounds. The

@@ -30,6 +30,7 @@ mod finish;
 mod lanes;
 mod memory;
 mod order;
+mod plain_run;
 mod quick;
 mod round;
 mod run;

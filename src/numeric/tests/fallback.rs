@@ -2,7 +2,8 @@
 
 use super::oracle::Sums;
 use super::*;
-use crate::numeric::axes::TileAxis;
+use crate::numeric::axes::{Baseline, TileAxis};
+use crate::numeric::run::Cells;
 
 const MOMENTS: AccumulatorKind = AccumulatorKind::Moments(SumMode::Exact);
 const SUM: AccumulatorKind = AccumulatorKind::Sum(SumMode::Exact);
@@ -70,6 +71,34 @@ fn runs_of_any_spread_equal_their_elements() {
                     other.merge_run(0, &pieces, 0, 1);
                     assert_eq!(other.serialise(), want, "merged");
                 }
+            }
+        }
+    }
+}
+
+/// Runs that exist in registers only, with every certificate and none.
+#[test]
+fn absorbed_runs_equal_tiles() {
+    let mut draw = Draw(3);
+    for dtype in [DType::F16, DType::BF16, DType::F32] {
+        let (exponent_bits, _) = layout(dtype);
+        let fields = (1_u64 << exponent_bits) - 1;
+        for spread in [0, 3, 12, 17, 19, 21, 23, 25, 30, 90, 254] {
+            let (mut run, mut tile) = (Accumulator::new(SUM, dtype, 2).unwrap(), Accumulator::new(SUM, dtype, 2).unwrap());
+            for count in [64, 65, 2048, 9000, 127] {
+                let low = draw.next() % fields;
+                let mut bytes = bytes_of(dtype, &spread_bits(dtype, &mut draw, count, low, spread));
+                if spread == 3 && count == 64 {
+                    bytes = bytes_of(dtype, &vec![1 << (dtype.size() * 8 - 1); count]);
+                }
+                let done = match dtype {
+                    DType::F16 => run.absorb_run::<Baseline, _>(Cells::<half::f16>::new(bytes.as_chunks().0), 1),
+                    DType::BF16 => run.absorb_run::<Baseline, _>(Cells::<half::bf16>::new(bytes.as_chunks().0), 1),
+                    _ => run.absorb_run::<Baseline, _>(Cells::<f32>::new(bytes.as_chunks().0), 1),
+                };
+                assert!(done, "{dtype} {count}");
+                tile.absorb_baseline(&bytes, &[reduced(count)], 1, 0);
+                assert_eq!(run.serialise(), tile.serialise(), "{dtype} {spread} {count}");
             }
         }
     }

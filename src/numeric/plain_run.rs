@@ -1,0 +1,170 @@
+//! The fast exact sum of a run of narrow elements: plain f64 lanes, and the certificate that no addition rounded.
+//!
+//! If every element is a multiple of `2^low` and a lane's magnitudes add up to at most `2^(low + 53)`, so is and does
+//! every partial sum: all of them are f64s. The largest and the smallest magnitude tell both.
+
+use super::axes::Piece;
+use super::element::Float;
+use super::extract::{END_SPECIAL, END_ZERO};
+use super::lanes::Cell;
+use super::run::{ROW, Run};
+
+/// A quarter of a row.
+const PART: usize = ROW / 4;
+/// Rows of a piece: its sum stays within the room of a window.
+pub(super) const PIECE_ROWS: usize = 64;
+
+/// What a piece comes to in its lanes.
+pub(super) struct PlainLanes {
+    sums: [f64; PART],
+    /// The largest magnitude, and the smallest but zero less one, as [`Float::magnitude_bits`].
+    largest: u32,
+    smallest: u32,
+}
+
+/// What is known about a piece.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    /// All magnitudes are below two to this.
+    pub end: i32,
+    /// All elements are multiples of two to this.
+    low: i32,
+}
+
+/// How a piece may be added up.
+pub(super) enum Certificate {
+    /// Its sum is an f64.
+    Sum(f64),
+    /// The sums of its lanes are f64s.
+    Lanes,
+    None,
+}
+
+impl PlainLanes {
+    pub(super) const EMPTY: Self = Self { sums: [-0.0; PART], largest: 0, smallest: u32::MAX };
+
+    pub(super) fn bounds<T: Float>(&self) -> Bounds {
+        let field = (self.largest >> T::MAGNITUDE_SHIFT) as i32;
+        let lowest = (self.smallest.wrapping_add(1) >> T::MAGNITUDE_SHIFT).max(1) as i32;
+        let end = if self.largest == 0 {
+            END_ZERO
+        } else if field == T::FIELD_SPECIAL as i32 {
+            END_SPECIAL
+        } else {
+            field.max(1) + T::EXPONENT_MIN + T::MAGNITUDE_SHIFT as i32
+        };
+        Bounds { end, low: lowest + T::EXPONENT_MIN - 1 }
+    }
+
+    /// The weakest certificate that holds for a piece of so many elements.
+    pub(super) fn certificate(&self, bounds: Bounds, elements: usize) -> Certificate {
+        let Bounds { end, low } = bounds;
+        let fits = |elements: usize| end == END_ZERO || end < END_SPECIAL && end + log2_ceil(elements) <= low + 53;
+        if fits(elements) {
+            Certificate::Sum(fold(&self.sums))
+        } else if fits(elements.div_ceil(PART)) {
+            Certificate::Lanes
+        } else {
+            Certificate::None
+        }
+    }
+
+    pub(super) fn sums(&self) -> impl Iterator<Item = f64> {
+        self.sums.iter().copied()
+    }
+}
+
+fn log2_ceil(value: usize) -> i32 {
+    (usize::BITS - (value.max(1) - 1).leading_zeros()) as i32
+}
+
+/// The lanes' sum; any order will do.
+fn fold(sums: &[f64; PART]) -> f64 {
+    let mut lanes = [-0.0; 4];
+    for four in sums.as_chunks::<4>().0 {
+        for lane in 0..4 {
+            lanes[lane] += four[lane];
+        }
+    }
+    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+}
+
+/// A piece of `run` written down, the rows from `first` on.
+pub(super) struct Written<'a, R: Run> {
+    pub run: R,
+    pub first: usize,
+    pub cells: &'a mut [<R::Element as Cell>::Bytes],
+}
+
+impl<R: Run> Piece for Written<'_, R> {
+    #[inline(always)]
+    fn go(self) {
+        let (rows, rest) = self.cells.as_chunks_mut::<ROW>();
+        let count = rows.len();
+        for (at, cells) in rows.iter_mut().enumerate() {
+            let row = self.run.row(self.first + at);
+            for lane in 0..ROW {
+                cells[lane] = R::value(row, lane).bytes();
+            }
+        }
+        for (lane, cell) in rest.iter_mut().enumerate() {
+            *cell = self.run.at((self.first + count) * ROW + lane).bytes();
+        }
+    }
+}
+
+/// The fold of one piece of `run`, the rows from `first` on, to be compiled for an instruction set. The loop alone: what is
+/// kept in its registers would be taken apart lane by lane if the lanes were added up here.
+pub(super) struct PlainPiece<'a, R> {
+    pub run: R,
+    pub first: usize,
+    pub elements: usize,
+    pub lanes: &'a mut PlainLanes,
+}
+
+impl<R: Run> Piece for PlainPiece<'_, R> {
+    #[inline(always)]
+    fn go(self) {
+        let (rows, rest) = (self.elements / ROW, self.elements % ROW);
+        let [mut sums0, mut sums1, mut sums2, mut sums3] = [[-0.0_f64; PART]; 4];
+        let (mut largest, mut smallest) = ([0_u32; PART], [u32::MAX; PART]);
+        for row in self.first..self.first + rows {
+            let row = self.run.row(row);
+            add_part::<R, 0>(row, &mut sums0, &mut largest, &mut smallest);
+            add_part::<R, PART>(row, &mut sums1, &mut largest, &mut smallest);
+            add_part::<R, { 2 * PART }>(row, &mut sums2, &mut largest, &mut smallest);
+            add_part::<R, { 3 * PART }>(row, &mut sums3, &mut largest, &mut smallest);
+        }
+        let mut total = PlainLanes::EMPTY;
+        for lane in 0..PART {
+            total.sums[lane] = (sums0[lane] + sums1[lane]) + (sums2[lane] + sums3[lane]);
+        }
+        for lane in 0..PART {
+            total.largest = total.largest.max(largest[lane]);
+        }
+        for lane in 0..PART {
+            total.smallest = total.smallest.min(smallest[lane]);
+        }
+        let lanes = self.lanes;
+        *lanes = total;
+        for lane in 0..rest {
+            let element = self.run.at((self.first + rows) * ROW + lane);
+            lanes.sums[lane % PART] += element.widen();
+            lanes.largest = lanes.largest.max(element.magnitude_bits());
+            lanes.smallest = lanes.smallest.min(element.magnitude_bits().wrapping_sub(1));
+        }
+    }
+}
+
+/// Few enough lanes for the compiler to unroll the loop wholly, which is what keeps them in registers.
+#[inline(always)]
+fn add_part<R: Run, const FIRST: usize>(row: R::Row, sums: &mut [f64; PART], largest: &mut [u32; PART], smallest: &mut [u32; PART]) {
+    for lane in 0..PART {
+        let element = R::value(row, FIRST + lane);
+        let magnitude = element.magnitude_bits();
+        sums[lane] += element.widen();
+        largest[lane] = largest[lane].max(magnitude);
+        // Zeros become the largest.
+        smallest[lane] = smallest[lane].min(magnitude.wrapping_sub(1));
+    }
+}
