@@ -147,7 +147,7 @@ impl Execution<'_, '_, '_, '_> {
                         Some(global) => self.accumulators[global].strides[axis],
                         None => dense(sweep.axes[axis] && !self.prepared.accumulations[*acc].reduced[axis], length),
                     },
-                    Track::Index => dense(true, self.block.space[axis]),
+                    Track::Index(acc) => dense(self.prepared.accumulations[*acc].reduced[axis], self.block.space[axis]),
                     Track::Generator { strides, .. } => strides[axis],
                 };
             }
@@ -156,7 +156,7 @@ impl Execution<'_, '_, '_, '_> {
                 streams.iter_mut().zip(steps.iter()).for_each(|(streams, step)| *streams &= *step != 0);
             }
             for (track, (offset, step)) in sweep.tracks.iter().zip(nest.offsets.iter_mut().zip(steps.iter())) {
-                if matches!(track, Track::Index | Track::Generator { .. }) {
+                if matches!(track, Track::Index(_) | Track::Generator { .. }) {
                     *offset += *step * self.block.start[axis] as i64;
                 }
             }
@@ -168,7 +168,7 @@ impl Execution<'_, '_, '_, '_> {
                     Operand::Local => 0,
                 },
                 Track::Accumulator(acc) => self.prepared.globals[*acc].map_or(0, |global| self.accumulators[global].base),
-                Track::Index => 0,
+                Track::Index(_) => 0,
                 Track::Generator { offset, .. } => *offset,
             };
         }
@@ -239,6 +239,7 @@ impl Execution<'_, '_, '_, '_> {
             let dtype = self.prepared.slots[slot.0 as usize].dtype;
             let out = &mut self.machine.locals[slot.0 as usize].bytes_mut()[..local.outputs * dtype.size()];
             local.accumulator.finish(*what, dtype, 0, local.outputs, out)?;
+            self.machine.findings.add_hollow(what.name(), local.accumulator.hollow_outputs(*what, 0, local.outputs));
         }
         Ok(())
     }

@@ -11,7 +11,6 @@ use crate::{
         watch::{EventCheck, TileCheck, Watch, binary_check, cast_check, unary_check},
     },
     nd::{DType, Scalar},
-    numeric::AccumulatorKind,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -59,8 +58,8 @@ pub(super) enum Track {
     Slot(usize),
     /// Outputs of an accumulator.
     Accumulator(usize),
-    /// The linear index in the stage's space.
-    Index,
+    /// The linear index over the axes that an accumulator reduces, in the stage's space.
+    Index(usize),
     /// The index of a generator.
     Generator { offset: i64, strides: Vec<i64> },
 }
@@ -518,7 +517,7 @@ impl Builder<'_> {
         if !accumulation.finishes.is_empty() && !sweep.finishing.contains(&acc) {
             sweep.finishing.push(acc);
         }
-        let index = (accumulation.kind == AccumulatorKind::FirstFalse).then(|| push_track(sweep, Track::Index));
+        let index = accumulation.kind.is_indexed().then(|| push_track(sweep, Track::Index(acc)));
         let track = push_track(sweep, Track::Accumulator(acc));
         Action::Reduce { acc, track, index, src: source(src, accumulation.dtype), size: accumulation.dtype.size(), check: None }
     }
