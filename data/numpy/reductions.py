@@ -148,7 +148,8 @@ def statistic(function, text, axis, options, ddof=0):
             elif found[at] == 0 and "sum" not in function and "mean" not in function:
                 found[at] = abs(found[at])
         value = found.reshape(value.shape)
-    write(call(function, text, axis, arguments), value, "exact")
+    # The sum of nothing but -0.0 is -0.0; NumPy has it along some axes only.
+    write(call(function, text, axis, arguments), value, "zero" if text[0] == "z" else "exact")
 
 
 def call(function, text, axis, options):
@@ -163,8 +164,8 @@ def plain(function, text, axis, options, bound="exact"):
         value = getattr(np, function)(INPUTS[text], axis=axis, **options)
     except (ValueError, TypeError) as error:
         array = INPUTS[text]
-        axes = range(array.ndim) if axis is None else [axis] if isinstance(axis, int) else axis
-        empty = next((one for one in axes if array.shape[one] == 0), "-")
+        axes = range(array.ndim) if axis is None else [axis % array.ndim] if isinstance(axis, int) else axis
+        empty = next((one for one in axes if array.shape[one] == 0 and not (function == "ptp" and array.dtype == bool)), "-")
         if expression not in seen:
             seen.add(expression)
             lines.append(f"{expression} => error {empty} - -")

@@ -4,6 +4,7 @@ use super::axes::{Baseline, InstructionSet, TileAxis, Walk, each_element};
 use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN, SumRun};
 use super::element::{Float, Truth};
 use super::order::{self, Extremes};
+use super::pairs::{Pairs, Side};
 use super::places::{self, Places, Wanted};
 use super::product::{self, Products};
 use super::run::{RUN_MIN, Run};
@@ -39,6 +40,7 @@ pub(super) enum State {
     Places(Places),
     Products(Products),
     WholeProducts(WholeProducts),
+    Pairs(Box<Pairs>),
 }
 
 /// Exponent of the lowest bit of an exact sum of `dtype`, digits per output of it and of the sum of squares, and the
@@ -83,6 +85,7 @@ impl Accumulator {
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => State::Truths(Truths::new(outputs)),
             AccumulatorKind::FirstFalse => State::FirstZero(FirstZero::new(outputs)),
             AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => State::Places(Places::new(outputs)),
+            kind if kind.is_paired() => State::Pairs(Box::new(Pairs::new(kind, dtype, outputs)?)),
             _ if dtype.is_float() => State::Products(Products::new(outputs)),
             _ => State::WholeProducts(WholeProducts::new(outputs)),
         };
@@ -102,6 +105,9 @@ impl Accumulator {
                 Compensated::output_bytes(moments)
             }
         };
+        if kind.is_paired() {
+            return Pairs::bytes_max(kind, dtype, outputs).saturating_add(size_of::<Self>() as u64);
+        }
         let output_bytes = match kind.plain() {
             AccumulatorKind::Sum(mode) => sums(mode, false),
             AccumulatorKind::Moments(mode) => sums(mode, true),
@@ -127,7 +133,17 @@ impl Accumulator {
             State::Places(state) => state.reset(),
             State::Products(state) => state.reset(),
             State::WholeProducts(state) => state.reset(),
+            State::Pairs(state) => state.reset(),
         }
+    }
+
+    /// The same sums of no elements in particular.
+    pub(super) fn without_counts(&self) -> Self {
+        let mut made = self.clone();
+        if let State::Exact(state) = &mut made.state {
+            state.forget_counts();
+        }
+        made
     }
 
     /// The number of outputs.
@@ -165,6 +181,18 @@ impl Accumulator {
         }
     }
 
+    /// [`Accumulator::absorb`] for the kinds that take pairs of elements.
+    ///
+    /// # Panics
+    /// If a tile is shorter than the box, or an output lies outside the accumulator.
+    pub fn absorb_pairs<I: InstructionSet>(&mut self, sides: [Side<'_>; 2], axes: &[TileAxis], base: usize) {
+        let dtype = self.dtype;
+        match &mut self.state {
+            State::Pairs(state) => state.absorb::<I>(dtype, sides, axes, base),
+            _ => unreachable!("one element at a time is absorbed"),
+        }
+    }
+
     /// [`Accumulator::absorb`] of a tile in which nothing is to be replaced.
     pub(super) fn absorb_plain<I: InstructionSet>(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
         let wanted = Wanted { smallest: matches!(self.kind.plain(), AccumulatorKind::ArgMin), skip: self.kind.skips_nan() };
@@ -183,6 +211,7 @@ impl Accumulator {
             State::Places(state) => absorb_places::<I>(state, self.dtype, wanted, (tile, axes, base, index)),
             State::Products(state) => absorb_products::<I>(state, self.dtype, tile, axes, base),
             State::WholeProducts(state) => absorb_whole_products::<I>(state, self.dtype, tile, axes, base),
+            State::Pairs(_) => unreachable!("pairs are absorbed as pairs"),
         }
     }
 
@@ -268,6 +297,7 @@ impl Accumulator {
             (State::Places(state), State::Places(other)) => state.merge_run(at, other, from, count),
             (State::Products(state), State::Products(other)) => state.merge_run(at, other, from, count),
             (State::WholeProducts(state), State::WholeProducts(other)) => state.merge_run(at, other, from, count),
+            (State::Pairs(state), State::Pairs(other)) => state.merge_run(at, other, from, count),
             _ => unreachable!("kind and dtype decide the state"),
         }
     }

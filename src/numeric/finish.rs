@@ -17,7 +17,7 @@ use crate::nd::DType;
 use half::{bf16, f16};
 
 /// A sum before rounding.
-enum Total {
+pub(super) enum Total {
     Finite(Exact),
     NegativeZero,
     Infinity { negative: bool },
@@ -25,6 +25,11 @@ enum Total {
 }
 
 impl Total {
+    /// The sum divided by `divisor`, rounded once.
+    pub(super) fn round(self, divisor: u128, format: FloatFormat) -> u64 {
+        round_total(self, divisor, format)
+    }
+
     fn from_f64(value: f64) -> Self {
         if value.is_nan() { Total::Nan } else { Total::Infinity { negative: value < 0.0 } }
     }
@@ -71,6 +76,7 @@ impl Accumulator {
             (State::Products(state), Finish::Prod, _) => {
                 Ok(state.bits(at, FloatFormat::of(dtype).ok_or_else(|| self.refusal(what, dtype))?))
             }
+            (State::Pairs(pairs), _, _) => self.finish_pairs(pairs, what, dtype, at),
             (State::WholeProducts(state), Finish::Prod, _) if dtype.is_integer() => integer_product(state.value(at), dtype),
             (State::Truths(state), Finish::Any, DType::Bool) => Ok(u64::from(state.nonzero[at] > 0)),
             (State::Truths(state), Finish::All, DType::Bool) => Ok(u64::from(state.nonzero[at] == state.counts[at])),
@@ -82,7 +88,7 @@ impl Accumulator {
             (State::Whole(state), Finish::Sum, _) if dtype.is_integer() => integer_sum(state.sums[at], dtype),
             (
                 State::Exact(_) | State::Compensated(_) | State::Whole(_),
-                Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. },
+                Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. } | Finish::Norm,
                 _,
             ) => {
                 let format = FloatFormat::of(dtype).ok_or_else(|| self.refusal(what, dtype))?;
@@ -137,12 +143,12 @@ impl Accumulator {
             }
     }
 
-    fn refusal(&self, what: Finish, dtype: DType) -> Error {
+    pub(super) fn refusal(&self, what: Finish, dtype: DType) -> Error {
         Error::usage(format!("{:?} of {} does not finish as {what:?} into {dtype}", self.kind, self.dtype))
     }
 
     /// The bits of a statistic in `format`; `None` if the state lacks the squares for it.
-    fn statistic(&self, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
+    pub(super) fn statistic(&self, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
         if let Some(quick) = self.quick_statistic(what, format, at) {
             return Some(quick);
         }
@@ -153,6 +159,7 @@ impl Accumulator {
             Finish::Mean => return Some(round_total(self.total(at), u128::from(count), format)),
             Finish::Var { ddof } => (ddof, false),
             Finish::Std { ddof } => (ddof, true),
+            Finish::Norm => return self.norm(format, at),
             _ => return None,
         };
         if !matches!(self.kind.plain(), AccumulatorKind::Moments(_)) {
@@ -175,6 +182,36 @@ impl Accumulator {
         }
         let divisor = u128::from(count) * u128::from(count - ddof);
         Some(if root { deviation.round_sqrt(divisor, format) } else { deviation.round(divisor, format) })
+    }
+
+    /// The root of the sum of squares, if there is one.
+    fn norm(&self, format: FloatFormat, at: usize) -> Option<u64> {
+        if !matches!(self.kind.plain(), AccumulatorKind::Moments(_)) {
+            return None;
+        }
+        let [nan, infinite] = match &self.state {
+            State::Exact(state) => {
+                let has = |flags| state.flags[at] & flags != 0;
+                [has(FLAG_NAN), has(FLAG_INFINITY | FLAG_NEGATIVE_INFINITY)]
+            }
+            State::Compensated(state) => [state.parts[2][at].is_nan(), state.parts[2][at].is_infinite()],
+            _ => [false; 2],
+        };
+        Some(match self.squares(at) {
+            _ if nan => format.nan(),
+            Some(squares) if !infinite => squares.round_sqrt(1, format),
+            _ => format.infinity(false),
+        })
+    }
+
+    /// Whether nothing at all came to an output of an exact sum of floats.
+    pub(super) fn is_untouched(&self, at: usize) -> bool {
+        matches!(&self.state, State::Exact(state) if state.flags[at] == 0)
+    }
+
+    /// The exact sum of integers.
+    pub(super) fn whole_sum(&self, at: usize) -> Option<i128> {
+        if let State::Whole(state) = &self.state { Some(state.sums[at]) } else { None }
     }
 
     /// Any statistic of an exact state that lies in its window; the sum of a compensated state, rounded once, or its f32 mean, divided in f64: a few float operations instead of big
@@ -202,7 +239,7 @@ impl Accumulator {
     }
 
     /// Elements absorbed into one output.
-    fn count(&self, at: usize) -> u64 {
+    pub(super) fn count(&self, at: usize) -> u64 {
         match &self.state {
             State::Exact(state) => state.counts[at],
             State::Compensated(state) => state.counts[at],
@@ -212,7 +249,7 @@ impl Accumulator {
         }
     }
 
-    fn total(&self, at: usize) -> Total {
+    pub(super) fn total(&self, at: usize) -> Total {
         match &self.state {
             State::Exact(state) => exact_total(state, at),
             State::Compensated(state) => compensated_total(state, at),
@@ -222,7 +259,7 @@ impl Accumulator {
     }
 
     /// The sum of squares of one output, if it is finite.
-    fn squares(&self, at: usize) -> Option<Exact> {
+    pub(super) fn squares(&self, at: usize) -> Option<Exact> {
         match &self.state {
             State::Exact(state) => Some(state.value(at, true)),
             State::Compensated(state) => state.value(at, true).ok(),
@@ -268,7 +305,7 @@ fn round_total(total: Total, divisor: u128, format: FloatFormat) -> u64 {
 }
 
 /// The smallest and the largest integer of a dtype.
-fn bounds(dtype: DType) -> (i128, i128) {
+pub(super) fn bounds(dtype: DType) -> (i128, i128) {
     let bits = dtype.size() as u32 * 8;
     if dtype.is_unsigned() { (0, (1_i128 << bits) - 1) } else { (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1) }
 }

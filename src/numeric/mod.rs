@@ -13,6 +13,7 @@
 //! | extremes, places | min, max; argmin, argmax | exact |
 //! | truths, first zero | any, all, counts; assertions | exact |
 //! | whole products | products of integers and bools | exact |
+//! | pairs | sums of products of pairs, and what else covariances take | as the sums they are made of |
 //! | products | products of floats | a function of the tiles and their order, without overflow in between |
 //!
 //! The kinds called `Nan...` leave out elements that are NaN (`skip`): extremes and places by a key below all others, the
@@ -33,9 +34,11 @@ mod element;
 mod exact;
 mod extract;
 mod finish;
+mod finish_pairs;
 mod lanes;
 mod memory;
 mod order;
+mod pairs;
 mod places;
 mod product;
 mod quick;
@@ -56,6 +59,7 @@ mod tests;
 
 pub use accumulator::Accumulator;
 pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
+pub use pairs::Side;
 pub(crate) use run::{Cells, Run};
 
 use serde::{Deserialize, Serialize};
@@ -116,6 +120,12 @@ pub enum AccumulatorKind {
     NanArgMax,
     /// [`AccumulatorKind::Product`] of the elements that are not NaN.
     NanProduct,
+    /// Sum of the products of pairs of elements, which are not rounded.
+    Dot(SumMode),
+    /// [`AccumulatorKind::Dot`], and the sum of the second elements.
+    Weighted(SumMode),
+    /// [`AccumulatorKind::Dot`], and sum, sum of squares and number of the elements of either side.
+    Comoments(SumMode),
 }
 
 impl AccumulatorKind {
@@ -138,6 +148,12 @@ impl AccumulatorKind {
     #[must_use]
     pub fn skips_nan(self) -> bool {
         self.plain() != self
+    }
+
+    /// Whether pairs of elements are absorbed.
+    #[must_use]
+    pub fn is_paired(self) -> bool {
+        matches!(self, AccumulatorKind::Dot(_) | AccumulatorKind::Weighted(_) | AccumulatorKind::Comoments(_))
     }
 
     /// Whether the place of an element counts.
@@ -191,6 +207,18 @@ pub enum Finish {
     NanArgMin,
     NanArgMax,
     NanProd,
+    /// Square root of the sum of squares, rounded once.
+    Norm,
+    /// Sum of the products of two operands, rounded once.
+    Dot,
+    /// Mean of the first operand with the second as weights, rounded once.
+    Average,
+    /// Covariance of two operands; divides by `n - ddof`.
+    Cov {
+        ddof: u64,
+    },
+    /// Correlation of two operands, rounded once.
+    Corr,
 }
 
 impl Finish {
@@ -220,6 +248,11 @@ impl Finish {
             Finish::NanArgMin => "nanargmin",
             Finish::NanArgMax => "nanargmax",
             Finish::NanProd => "nanprod",
+            Finish::Norm => "norm",
+            Finish::Dot => "dot",
+            Finish::Average => "average",
+            Finish::Cov { .. } => "cov",
+            Finish::Corr => "corrcoef",
         }
     }
 
@@ -246,6 +279,12 @@ impl Finish {
         self.plain() != self
     }
 
+    /// Whether it takes two operands.
+    #[must_use]
+    pub fn is_paired(self) -> bool {
+        matches!(self, Finish::Dot | Finish::Average | Finish::Cov { .. } | Finish::Corr)
+    }
+
     /// The same with another `ddof`, where there is one.
     #[must_use]
     pub fn with_ddof(self, ddof: u64) -> Finish {
@@ -254,6 +293,7 @@ impl Finish {
             Finish::Std { .. } => Finish::Std { ddof },
             Finish::NanVar { .. } => Finish::NanVar { ddof },
             Finish::NanStd { .. } => Finish::NanStd { ddof },
+            Finish::Cov { .. } => Finish::Cov { ddof },
             other => other,
         }
     }
@@ -261,6 +301,6 @@ impl Finish {
     /// Whether it divides by `n - ddof`.
     #[must_use]
     pub fn has_ddof(self) -> bool {
-        matches!(self.plain(), Finish::Var { .. } | Finish::Std { .. })
+        matches!(self.plain(), Finish::Var { .. } | Finish::Std { .. } | Finish::Cov { .. })
     }
 }

@@ -10,12 +10,14 @@
 //! truths       counts:u64... nonzero:u64...
 //! first false  indices:i64...
 //! places       keys:i64... indices:i64...
+//! pairs        every part: bytes:u64, the bytes of its accumulator
 //! products     floats: mantissas:f64... exponents:i64... flags:u8...; integers: magnitudes:u64... flags:u8...
 //! ```
 //! Equal elements give equal bytes, in any order and partition, for all but the compensated sums: exact digits are
 //! written settled, everything else is unique as it is.
 
 use super::accumulator::{Accumulator, State};
+use super::pairs::Pairs;
 use super::superaccumulator::{FLAG_BEHIND, FLAGS_ALL, Superaccumulator, negate_if_negative, settle_digits};
 use super::{AccumulatorKind, SumMode, product, whole_product};
 use crate::error::{Error, Result};
@@ -48,6 +50,9 @@ fn kind_codes(kind: AccumulatorKind) -> [u8; 2] {
         AccumulatorKind::NanArgMin => [15, 0],
         AccumulatorKind::NanArgMax => [16, 0],
         AccumulatorKind::NanProduct => [17, 0],
+        AccumulatorKind::Dot(mode) => [18, mode_code(mode)],
+        AccumulatorKind::Weighted(mode) => [19, mode_code(mode)],
+        AccumulatorKind::Comoments(mode) => [20, mode_code(mode)],
     }
 }
 
@@ -72,6 +77,9 @@ fn kind_of(codes: [u8; 2]) -> Option<AccumulatorKind> {
         [15, 0] => AccumulatorKind::NanArgMin,
         [16, 0] => AccumulatorKind::NanArgMax,
         [17, 0] => AccumulatorKind::NanProduct,
+        [18, _] => AccumulatorKind::Dot(mode),
+        [19, _] => AccumulatorKind::Weighted(mode),
+        [20, _] => AccumulatorKind::Comoments(mode),
         _ => return None,
     })
 }
@@ -122,6 +130,7 @@ impl Accumulator {
                 put(&mut out, &state.magnitudes, u64::to_le_bytes);
                 out.extend(&state.flags);
             }
+            State::Pairs(state) => put_pairs(&mut out, state),
         }
         out
     }
@@ -170,6 +179,29 @@ fn put_exact(out: &mut Vec<u8>, state: &Superaccumulator) {
     }
 }
 
+/// The states of a sum over pairs, without what depends on how the pairs were cut into pieces.
+fn put_pairs(out: &mut Vec<u8>, state: &Pairs) {
+    for (place, part) in state.parts().enumerate() {
+        let bytes = if state.is_product(place) { part.without_counts().serialise() } else { part.serialise() };
+        put(out, &[bytes.len() as u64], u64::to_le_bytes);
+        out.extend(bytes);
+    }
+}
+
+fn read_pairs(reader: &mut Reader<'_>, state: &mut Pairs) -> Option<()> {
+    for part in state.parts_mut() {
+        let length = usize::try_from(u64::from_le_bytes(reader.take()?)).ok()?;
+        let (bytes, rest) = reader.rest.split_at_checked(length)?;
+        reader.rest = rest;
+        let read = Accumulator::deserialise(bytes).ok()?;
+        if (read.kind, read.dtype, read.outputs) != (part.kind, part.dtype, part.outputs) {
+            return None;
+        }
+        *part = read;
+    }
+    Some(())
+}
+
 struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -198,6 +230,7 @@ fn output_bytes_min(kind: AccumulatorKind, dtype: DType) -> usize {
         AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => 16,
         AccumulatorKind::FirstFalse => 8,
         AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => 16,
+        kind if kind.is_paired() => 14,
         _ if dtype.is_float() => 17,
         _ => 9,
     }
@@ -253,6 +286,7 @@ fn read_accumulator(reader: &mut Reader<'_>) -> Option<Accumulator> {
             reader.fill(&mut state.magnitudes, u64::from_le_bytes)?;
             reader.fill(&mut state.flags, |[flags]| flags & whole_product::FLAGS_ALL)?;
         }
+        State::Pairs(state) => read_pairs(reader, state)?,
     }
     Some(made)
 }

@@ -177,7 +177,7 @@ fn count<I: InstructionSet>(dtype: DType, tile: &[u8]) -> u64 {
 
 /// Cuts a box into boxes of at most `elements_max` elements that lie one after the other in the tile, and calls
 /// `visit(first element, elements, axes, distance of the first output)` for each.
-fn each_piece(axes: &[TileAxis], elements_max: usize, mut visit: impl FnMut(usize, usize, &[TileAxis], i64)) {
+pub(super) fn each_piece(axes: &[TileAxis], elements_max: usize, mut visit: impl FnMut(usize, usize, &[TileAxis], i64)) {
     let mut parts = [TileAxis::default(); TILE_AXES_MAX];
     let mut rank = 0;
     for axis in axes.iter().filter(|axis| axis.length != 1) {

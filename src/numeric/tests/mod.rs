@@ -5,13 +5,14 @@ mod compensated;
 mod exact;
 mod fallback;
 mod oracle;
+mod pairs;
 mod places;
 mod plain;
 mod products;
 mod skipping;
 mod states;
 
-use super::{Accumulator, AccumulatorKind, Finish, SumMode, TileAxis};
+use super::{Accumulator, AccumulatorKind, Finish, Side, SumMode, TileAxis};
 use crate::nd::DType;
 use proptest::prelude::*;
 
