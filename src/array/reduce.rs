@@ -41,6 +41,33 @@ impl Array {
         let axes = axes.into();
         self.reduced(Finish::Std { ddof: axes.ddof.unwrap_or(0) }, &axes)
     }
+
+    /// [`Array::var`] of the elements that are not NaN.
+    #[must_use]
+    #[track_caller]
+    pub fn nanvar(&self, axes: impl Into<Axes>) -> Array {
+        let axes = axes.into();
+        self.reduced(Finish::NanVar { ddof: axes.ddof.unwrap_or(0) }, &axes)
+    }
+
+    /// [`Array::std`] of the elements that are not NaN.
+    #[must_use]
+    #[track_caller]
+    pub fn nanstd(&self, axes: impl Into<Axes>) -> Array {
+        let axes = axes.into();
+        self.reduced(Finish::NanStd { ddof: axes.ddof.unwrap_or(0) }, &axes)
+    }
+
+    /// The largest element minus the smallest over `axes`.
+    #[must_use]
+    #[track_caller]
+    pub fn ptp(&self, axes: impl Into<Axes>) -> Array {
+        if let Ok(DType::Bool) = self.dtype() {
+            return self.then(Err(Error::mismatch("ptp is not defined for bool").hint("cast first")));
+        }
+        let axes = axes.into();
+        self.max(axes.clone()) - self.min(axes)
+    }
 }
 
 macro_rules! reductions {
@@ -68,22 +95,68 @@ reductions! {
     all All;
     /// Number of elements that are not zero, as `i64`.
     count_nonzero CountNonzero;
+    /// Index of the first smallest element along an axis, or in C order of all elements, as `i64`; of the first NaN, if there is
+    /// one. Both zeros are equal.
+    ///
+    /// ```
+    /// use outcore::Session;
+    /// let x = Session::default_session().from_ndarray(ndarray::array![[3f32, 1.0], [0.5, 1.0]]);
+    /// assert_eq!(x.argmin(..).eval::<i64, ndarray::Ix0>()?.into_scalar(), 2);
+    /// assert_eq!(x.argmax(0).eval::<i64, ndarray::Ix1>()?, ndarray::array![0, 0]);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    argmin ArgMin;
+    /// [`Array::argmin`] for the largest element.
+    argmax ArgMax;
+    /// Product over `axes`, in the dtype that a sum has. Of integers it is exact, and an error where it does not fit. Of `n` floats
+    /// its relative error is below `n * 2^-53` and one rounding; nothing overflows on the way. The bits of a product of floats
+    /// depend on the grid of blocks, never on threads.
+    prod Prod;
+    /// [`Array::sum`] of the elements that are not NaN: as exact.
+    ///
+    /// ```
+    /// use outcore::Session;
+    /// let x = Session::default_session().from_ndarray(ndarray::array![1e16, f64::NAN, 1.0, -1e16]);
+    /// assert_eq!(x.nansum(..).eval::<f64, ndarray::Ix0>()?.into_scalar(), 1.0);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    nansum NanSum;
+    /// [`Array::mean`] of the elements that are not NaN; NaN, and a warning, where all are.
+    nanmean NanMean;
+    /// Smallest element that is not NaN; NaN, and a warning, where all are.
+    nanmin NanMin;
+    /// Largest element that is not NaN; NaN, and a warning, where all are.
+    nanmax NanMax;
+    /// [`Array::argmin`] of the elements that are not NaN; an error where all are.
+    nanargmin NanArgMin;
+    /// [`Array::argmax`] of the elements that are not NaN; an error where all are.
+    nanargmax NanArgMax;
+    /// [`Array::prod`] of the elements that are not NaN.
+    nanprod NanProd;
 }
 
 fn try_reduce(value: &Array, finish: Finish, options: &Axes) -> Result<Array> {
     let meta = value.known()?;
-    let adds = matches!(finish, Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. });
-    let average = adds && finish != Finish::Sum;
+    // Nothing but a float can be NaN.
+    let finish = if meta.dtype.is_float() { finish } else { finish.plain() };
+    let plain = finish.plain();
+    let adds = matches!(plain, Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. });
+    let has_dtype = adds || plain == Finish::Prod;
+    let average = adds && plain != Finish::Sum;
     if let Some(dtype) = options.dtype
-        && (!adds || (average && !dtype.is_float()))
+        && (!has_dtype || (average && !dtype.is_float()))
     {
-        let result = if adds { "a float dtype" } else { "no choice of dtype" };
+        let result = if has_dtype { "a float dtype" } else { "no choice of dtype" };
         return Err(Error::usage(format!("{} has {result}; {dtype} was asked for", finish.name())).hint("cast the result instead"));
     }
-    if options.ddof.is_some() && !matches!(finish, Finish::Var { .. } | Finish::Std { .. }) {
+    if options.ddof.is_some() && !finish.has_ddof() {
         return Err(Error::usage(format!("{} has no ddof", finish.name())));
     }
     let axes = places(options.list.as_deref(), &meta.dims)?;
+    if matches!(plain, Finish::ArgMin | Finish::ArgMax) && options.list.is_some() && axes.len() != 1 {
+        let error = Error::usage(format!("{} runs over one axis or over all, not over {axes:?}", finish.name()));
+        return Err(error.hint("reshape first, so that they are one axis"));
+    }
     let default = reduced_dtype(finish, meta.dtype);
     let dtype = options.dtype.unwrap_or(default);
     // NumPy converts the elements first; a wider float holds the exact sum of narrower ones anyway.

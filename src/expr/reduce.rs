@@ -10,36 +10,17 @@ use crate::{
     numeric::Finish,
 };
 
-impl Finish {
-    /// NumPy's name of the reduction.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Finish::Sum => "sum",
-            Finish::Mean => "mean",
-            Finish::Var { .. } => "var",
-            Finish::Std { .. } => "std",
-            Finish::Min => "min",
-            Finish::Max => "max",
-            Finish::Any => "any",
-            Finish::All => "all",
-            Finish::CountNonzero => "count_nonzero",
-            Finish::FirstFalse => "first_false",
-        }
-    }
-}
-
 /// The dtype a reduction of `dtype` gives, unless another is asked for.
 #[must_use]
 pub fn reduced_dtype(finish: Finish, dtype: DType) -> DType {
-    match finish {
-        Finish::Sum if dtype.is_unsigned() => DType::U64,
-        Finish::Sum if !dtype.is_float() => DType::I64,
-        Finish::Sum | Finish::Min | Finish::Max => dtype,
+    match finish.plain() {
+        Finish::Sum | Finish::Prod if dtype.is_unsigned() => DType::U64,
+        Finish::Sum | Finish::Prod if !dtype.is_float() => DType::I64,
+        Finish::Sum | Finish::Prod | Finish::Min | Finish::Max => dtype,
         Finish::Mean | Finish::Var { .. } | Finish::Std { .. } if !dtype.is_float() => DType::F64,
         Finish::Mean | Finish::Var { .. } | Finish::Std { .. } => dtype,
         Finish::Any | Finish::All => DType::Bool,
-        Finish::CountNonzero | Finish::FirstFalse => DType::I64,
+        _ => DType::I64,
     }
 }
 
@@ -54,7 +35,7 @@ pub fn normalize_axes(axes: &[i64], rank: usize) -> Result<Vec<usize>> {
 }
 
 pub(super) fn infer_reduce(reduction: &Reduction, value: &Meta) -> Result<Meta> {
-    if matches!(reduction.finish, Finish::Min | Finish::Max)
+    if matches!(reduction.finish.plain(), Finish::Min | Finish::Max | Finish::ArgMin | Finish::ArgMax)
         && let Some(axis) = reduction.axes.iter().find(|&&axis| value.shape[axis] == Extent::Known(0))
         && !empty_result(reduction, value)
     {

@@ -4,10 +4,14 @@ use super::axes::{Baseline, InstructionSet, TileAxis, Walk, each_element};
 use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN, SumRun};
 use super::element::{Float, Truth};
 use super::order::{self, Extremes};
+use super::pairs::{Pairs, Side};
+use super::places::{self, Places, Wanted};
+use super::product::{self, Products};
 use super::run::{RUN_MIN, Run};
 use super::superaccumulator::{Superaccumulator, digits_for};
 use super::truth::{self, Bits, FirstZero, Truths};
 use super::whole::{self, WholeSums};
+use super::whole_product::{self, WholeProducts};
 use super::window::Extent;
 use super::{AccumulatorKind, SumMode, exact};
 use crate::error::{Error, Result};
@@ -33,6 +37,10 @@ pub(super) enum State {
     Extremes(Extremes),
     Truths(Truths),
     FirstZero(FirstZero),
+    Places(Places),
+    Products(Products),
+    WholeProducts(WholeProducts),
+    Pairs(Box<Pairs>),
 }
 
 /// Exponent of the lowest bit of an exact sum of `dtype`, digits per output of it and of the sum of squares, and the
@@ -70,12 +78,16 @@ impl Accumulator {
                 State::Compensated(Compensated::new(mode, moments, outputs))
             }
         };
-        let state = match kind {
+        let state = match kind.plain() {
             AccumulatorKind::Sum(mode) => sums(mode, false),
             AccumulatorKind::Moments(mode) => sums(mode, true),
             AccumulatorKind::Min | AccumulatorKind::Max => State::Extremes(Extremes::new(outputs)),
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => State::Truths(Truths::new(outputs)),
             AccumulatorKind::FirstFalse => State::FirstZero(FirstZero::new(outputs)),
+            AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => State::Places(Places::new(outputs)),
+            kind if kind.is_paired() => State::Pairs(Box::new(Pairs::new(kind, dtype, outputs)?)),
+            _ if dtype.is_float() => State::Products(Products::new(outputs)),
+            _ => State::WholeProducts(WholeProducts::new(outputs)),
         };
         Ok(Self { kind, dtype, outputs, state })
     }
@@ -93,12 +105,18 @@ impl Accumulator {
                 Compensated::output_bytes(moments)
             }
         };
-        let output_bytes = match kind {
+        if kind.is_paired() {
+            return Pairs::bytes_max(kind, dtype, outputs).saturating_add(size_of::<Self>() as u64);
+        }
+        let output_bytes = match kind.plain() {
             AccumulatorKind::Sum(mode) => sums(mode, false),
             AccumulatorKind::Moments(mode) => sums(mode, true),
             AccumulatorKind::Min | AccumulatorKind::Max => Extremes::OUTPUT_BYTES,
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => Truths::OUTPUT_BYTES,
             AccumulatorKind::FirstFalse => FirstZero::OUTPUT_BYTES,
+            AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => Places::OUTPUT_BYTES,
+            _ if dtype.is_float() => Products::OUTPUT_BYTES,
+            _ => WholeProducts::OUTPUT_BYTES,
         };
         output_bytes.saturating_mul(outputs as u64).saturating_add(size_of::<Self>() as u64)
     }
@@ -112,7 +130,20 @@ impl Accumulator {
             State::Extremes(state) => state.reset(),
             State::Truths(state) => state.reset(),
             State::FirstZero(state) => state.reset(),
+            State::Places(state) => state.reset(),
+            State::Products(state) => state.reset(),
+            State::WholeProducts(state) => state.reset(),
+            State::Pairs(state) => state.reset(),
         }
+    }
+
+    /// The same sums of no elements in particular.
+    pub(super) fn without_counts(&self) -> Self {
+        let mut made = self.clone();
+        if let State::Exact(state) = &mut made.state {
+            state.forget_counts();
+        }
+        made
     }
 
     /// The number of outputs.
@@ -142,19 +173,45 @@ impl Accumulator {
     /// # Panics
     /// If the tile is shorter than the box, or an output lies outside the accumulator.
     pub fn absorb<I: InstructionSet>(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
+        match &self.state {
+            State::Exact(_) | State::Compensated(_) | State::Products(_) if self.kind.skips_nan() => {
+                self.absorb_skipping::<I>(tile, axes, base);
+            }
+            _ => self.absorb_plain::<I>(tile, axes, base, index),
+        }
+    }
+
+    /// [`Accumulator::absorb`] for the kinds that take pairs of elements.
+    ///
+    /// # Panics
+    /// If a tile is shorter than the box, or an output lies outside the accumulator.
+    pub fn absorb_pairs<I: InstructionSet>(&mut self, sides: [Side<'_>; 2], axes: &[TileAxis], base: usize) {
+        let dtype = self.dtype;
+        match &mut self.state {
+            State::Pairs(state) => state.absorb::<I>(dtype, sides, axes, base),
+            _ => unreachable!("one element at a time is absorbed"),
+        }
+    }
+
+    /// [`Accumulator::absorb`] of a tile in which nothing is to be replaced.
+    pub(super) fn absorb_plain<I: InstructionSet>(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
+        let wanted = Wanted { smallest: matches!(self.kind.plain(), AccumulatorKind::ArgMin), skip: self.kind.skips_nan() };
         match &mut self.state {
             State::Exact(state) => absorb_exact::<I>(state, self.dtype, tile, axes, base),
             State::Compensated(state) => absorb_compensated::<I>(state, self.dtype, tile, axes, base),
             State::Whole(state) => absorb_whole::<I>(state, self.dtype, tile, axes, base),
-            State::Extremes(state) => {
-                if matches!(self.kind, AccumulatorKind::Min) {
-                    absorb_extremes::<I, true>(state, self.dtype, tile, axes, base);
-                } else {
-                    absorb_extremes::<I, false>(state, self.dtype, tile, axes, base);
-                }
-            }
+            State::Extremes(state) => match self.kind {
+                AccumulatorKind::NanMin if self.dtype.is_float() => absorb_numbers::<I, true>(state, self.dtype, tile, axes, base),
+                AccumulatorKind::NanMax if self.dtype.is_float() => absorb_numbers::<I, false>(state, self.dtype, tile, axes, base),
+                AccumulatorKind::Min | AccumulatorKind::NanMin => absorb_extremes::<I, true>(state, self.dtype, tile, axes, base),
+                _ => absorb_extremes::<I, false>(state, self.dtype, tile, axes, base),
+            },
             State::Truths(state) => absorb_truths::<I>(state, self.dtype, tile, axes, base),
             State::FirstZero(state) => absorb_first(state, self.dtype, tile, axes, base, index),
+            State::Places(state) => absorb_places::<I>(state, self.dtype, wanted, (tile, axes, base, index)),
+            State::Products(state) => absorb_products::<I>(state, self.dtype, tile, axes, base),
+            State::WholeProducts(state) => absorb_whole_products::<I>(state, self.dtype, tile, axes, base),
+            State::Pairs(_) => unreachable!("pairs are absorbed as pairs"),
         }
     }
 
@@ -162,7 +219,7 @@ impl Accumulator {
     /// False, and nothing done, where the run is too short for that or this accumulator wants a tile.
     pub(crate) fn absorb_run<I: InstructionSet, R: Run>(&mut self, run: R, output: usize) -> bool {
         match &mut self.state {
-            State::Compensated(state) if R::Element::SQUARE_IS_F64 && !state.moments && run.len() >= RUN_MIN => {
+            State::Compensated(state) if R::Element::SQUARE_IS_F64 && !state.moments && run.len() >= RUN_MIN && !self.kind.skips_nan() => {
                 I::enter(SumRun { state, run, output });
                 true
             }
@@ -185,7 +242,7 @@ impl Accumulator {
     /// If an output lies outside the accumulator or `value` is not one element.
     pub fn absorb_constant(&mut self, value: &[u8], axes: &[TileAxis], base: usize, index: i64) {
         assert_eq!(value.len(), self.dtype.size(), "one {} element", self.dtype);
-        // Reduced axes only repeat the element; the smallest index counts for the first false.
+        // Reduced axes only repeat the element; of places the smallest index counts.
         let (mut repeats, mut lowest) = (1_u64, index);
         let mut kept = [TileAxis::default(); super::axes::TILE_AXES_MAX];
         let mut rank = 0;
@@ -202,7 +259,7 @@ impl Accumulator {
         if repeats == 0 {
             return;
         }
-        if let State::FirstZero(_) = self.state {
+        if let State::FirstZero(_) | State::Places(_) = self.state {
             return each_element(&kept[..rank], base, lowest, |_, output, index| self.absorb_baseline(value, &[], output, index));
         }
         let repeated = self.repeated(value, repeats);
@@ -241,6 +298,10 @@ impl Accumulator {
             (State::Extremes(state), State::Extremes(other)) => state.merge_run(at, other, from, count),
             (State::Truths(state), State::Truths(other)) => state.merge_run(at, other, from, count),
             (State::FirstZero(state), State::FirstZero(other)) => state.merge_run(at, other, from, count),
+            (State::Places(state), State::Places(other)) => state.merge_run(at, other, from, count),
+            (State::Products(state), State::Products(other)) => state.merge_run(at, other, from, count),
+            (State::WholeProducts(state), State::WholeProducts(other)) => state.merge_run(at, other, from, count),
+            (State::Pairs(state), State::Pairs(other)) => state.merge_run(at, other, from, count),
             _ => unreachable!("kind and dtype decide the state"),
         }
     }
@@ -354,7 +415,7 @@ fn absorb_extremes<I: InstructionSet, const SMALLEST: bool>(
     macro_rules! of {
         ($t:ty, $size:expr) => {
             cut!(tile, $size, cells => {
-                I::enter(Walk { state: &mut order::Target::<$t, SMALLEST> { state, element: PhantomData }, cells, axes, base });
+                I::enter(Walk { state: &mut order::Target::<$t, SMALLEST, false> { state, element: PhantomData }, cells, axes, base });
             })
         };
     }
@@ -372,6 +433,96 @@ fn absorb_extremes<I: InstructionSet, const SMALLEST: bool>(
         DType::BF16 => of!(bf16, 2),
         DType::F32 => of!(f32, 4),
         DType::F64 => of!(f64, 8),
+    }
+}
+
+/// [`absorb_extremes`] of floats that are not NaN.
+fn absorb_numbers<I: InstructionSet, const SMALLEST: bool>(
+    state: &mut Extremes,
+    dtype: DType,
+    tile: &[u8],
+    axes: &[TileAxis],
+    base: usize,
+) {
+    macro_rules! of {
+        ($t:ty) => {
+            cut!(tile, { size_of::<$t>() }, cells => {
+                I::enter(Walk { state: &mut order::Target::<$t, SMALLEST, true> { state, element: PhantomData }, cells, axes, base });
+            })
+        };
+    }
+    match dtype {
+        DType::F16 => of!(f16),
+        DType::BF16 => of!(bf16),
+        DType::F32 => of!(f32),
+        _ => of!(f64),
+    }
+}
+
+fn absorb_places<I: InstructionSet>(
+    state: &mut Places,
+    dtype: DType,
+    wanted: Wanted,
+    (tile, axes, base, index): (&[u8], &[TileAxis], usize, i64),
+) {
+    macro_rules! of {
+        ($t:ty, $size:expr) => {
+            cut!(tile, $size, cells => {
+                I::enter(Walk { state: &mut places::Target::<$t>::new(state, wanted, index), cells, axes, base });
+            })
+        };
+    }
+    match dtype {
+        DType::Bool => of!(Truth, 1),
+        DType::I8 => of!(i8, 1),
+        DType::I16 => of!(i16, 2),
+        DType::I32 => of!(i32, 4),
+        DType::I64 => of!(i64, 8),
+        DType::U8 => of!(u8, 1),
+        DType::U16 => of!(u16, 2),
+        DType::U32 => of!(u32, 4),
+        DType::U64 => of!(u64, 8),
+        DType::F16 => of!(f16, 2),
+        DType::BF16 => of!(bf16, 2),
+        DType::F32 => of!(f32, 4),
+        DType::F64 => of!(f64, 8),
+    }
+}
+
+fn absorb_products<I: InstructionSet>(state: &mut Products, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($t:ty) => {
+            cut!(tile, { size_of::<$t>() }, cells => {
+                I::enter(Walk { state: &mut product::Target::<$t> { state, element: PhantomData }, cells, axes, base });
+            })
+        };
+    }
+    match dtype {
+        DType::F16 => of!(f16),
+        DType::BF16 => of!(bf16),
+        DType::F32 => of!(f32),
+        _ => of!(f64),
+    }
+}
+
+fn absorb_whole_products<I: InstructionSet>(state: &mut WholeProducts, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($t:ty, $size:expr) => {
+            cut!(tile, $size, cells => {
+                I::enter(Walk { state: &mut whole_product::Target::<$t> { state, element: PhantomData }, cells, axes, base });
+            })
+        };
+    }
+    match dtype {
+        DType::I8 => of!(i8, 1),
+        DType::I16 => of!(i16, 2),
+        DType::I32 => of!(i32, 4),
+        DType::I64 => of!(i64, 8),
+        DType::U8 => of!(u8, 1),
+        DType::U16 => of!(u16, 2),
+        DType::U32 => of!(u32, 4),
+        DType::U64 => of!(u64, 8),
+        _ => of!(Truth, 1),
     }
 }
 

@@ -87,8 +87,21 @@ pub(super) struct Rows {
     pub stride: usize,
 }
 
+/// Where the elements of a run or a column block lie: linear indices, counted from the first element of the box.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Indices {
+    pub first: i64,
+    pub row_step: i64,
+    pub column_step: i64,
+}
+
 /// What a state does with the two inner shapes of a box of elements `C`.
 pub(super) trait Absorb<C> {
+    /// Whether the places of elements count.
+    const INDEXED: bool = false;
+    /// Where the elements of the next run (its elements are columns) or column block lie.
+    #[inline(always)]
+    fn at(&mut self, _indices: Indices) {}
     /// All of `cells` into `output`.
     fn run(&mut self, cells: &[C], output: usize);
     /// The element at row `i`, column `j` is `cells[i * rows.stride + j]` and goes to output `j` of `columns`.
@@ -128,7 +141,7 @@ pub(super) struct Walk<'a, C, S> {
 impl<C, S: Absorb<C>> Piece for Walk<'_, C, S> {
     #[inline(always)]
     fn go(self) {
-        let Some(joined) = Coalesced::new(self.axes, false) else { return };
+        let Some(joined) = Coalesced::new(self.axes, S::INDEXED) else { return };
         let one = [TileAxis { length: 1, ..TileAxis::default() }];
         let axes = if joined.axes().is_empty() { &one } else { joined.axes() };
         walk_outer(self.state, self.cells, axes, self.base);
@@ -158,9 +171,13 @@ fn walk_outer<C, S: Absorb<C>>(state: &mut S, cells: &[C], axes: &[TileAxis], ba
         Some(axis) => Rows { count: axis.length, stride: strides[rows_axis] },
         None => Rows { count: 1, stride: last.length },
     };
+    let row_step = outer.get(rows_axis).map_or(0, |axis| axis.index_step);
     let mut at = [0_usize; TILE_AXES_MAX];
-    let (mut cell, mut output) = (0_usize, base as i64);
+    let (mut cell, mut output, mut index) = (0_usize, base as i64, 0_i64);
     loop {
+        if S::INDEXED {
+            state.at(Indices { first: index, row_step, column_step: last.index_step });
+        }
         if last.output_step == 0 {
             state.run(&cells[cell..cell + last.length], output as usize);
         } else {
@@ -178,11 +195,13 @@ fn walk_outer<C, S: Absorb<C>>(state: &mut S, cells: &[C], axes: &[TileAxis], ba
             at[axis] += 1;
             cell += strides[axis];
             output += outer[axis].output_step;
+            index += outer[axis].index_step;
             if at[axis] < outer[axis].length {
                 break;
             }
             cell -= at[axis] * strides[axis];
             output -= at[axis] as i64 * outer[axis].output_step;
+            index -= at[axis] as i64 * outer[axis].index_step;
             at[axis] = 0;
         }
     }

@@ -92,6 +92,33 @@ impl Big {
         Self::from_limbs(limbs)
     }
 
+    fn bits(&self) -> i64 {
+        self.limbs.len() as i64 * 64 - self.limbs.last().map_or(0, |limb| i64::from(limb.leading_zeros()))
+    }
+
+    /// The leading bits of `self * 2^exponent / other`, at least 126 of them; with an even exponent on request. `other` is not
+    /// zero.
+    pub(super) fn ratio(&self, other: &Self, exponent: i64, even: bool) -> Quotient {
+        if self.is_zero() {
+            return Quotient { leading: 0, exponent: 0, inexact: false };
+        }
+        let mut shift = 126 + other.bits() - self.bits();
+        if even && (exponent - shift) % 2 != 0 {
+            shift += 1;
+        }
+        let mut rest = self.shift_left(shift.max(0) as u64);
+        let divisor = other.shift_left((-shift).max(0) as u64);
+        let mut leading = 0_u128;
+        for bit in (0..128).rev() {
+            let part = divisor.shift_left(bit);
+            if part <= rest {
+                rest = rest.difference(&part).0;
+                leading |= 1 << bit;
+            }
+        }
+        Quotient { leading, exponent: exponent - shift, inexact: !rest.is_zero() }
+    }
+
     /// The leading bits of `self * 2^exponent / divisor`, as [`quotient_of`].
     pub(super) fn quotient(&self, exponent: i64, divisor: u128, even: bool) -> Quotient {
         quotient_of(&self.limbs, exponent, divisor, even)

@@ -7,6 +7,7 @@
 use super::accumulator::{Accumulator, State};
 use super::compensated::Compensated;
 use super::order::{Extremes, Keyed};
+use super::places::Places;
 use super::round::{Exact, FloatFormat, write_bits};
 use super::superaccumulator::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
 use super::whole::WholeSums;
@@ -16,7 +17,7 @@ use crate::nd::DType;
 use half::{bf16, f16};
 
 /// A sum before rounding.
-enum Total {
+pub(super) enum Total {
     Finite(Exact),
     NegativeZero,
     Infinity { negative: bool },
@@ -24,6 +25,11 @@ enum Total {
 }
 
 impl Total {
+    /// The sum divided by `divisor`, rounded once.
+    pub(super) fn round(self, divisor: u128, format: FloatFormat) -> u64 {
+        round_total(self, divisor, format)
+    }
+
     fn from_f64(value: f64) -> Self {
         if value.is_nan() { Total::Nan } else { Total::Infinity { negative: value < 0.0 } }
     }
@@ -53,13 +59,25 @@ impl Accumulator {
     }
 
     fn finish_one(&self, what: Finish, dtype: DType, at: usize) -> Result<u64> {
+        if what.skips_nan() != self.kind.skips_nan() {
+            return Err(self.refusal(what, dtype));
+        }
+        let (kind, asked) = (self.kind.plain(), what);
+        let what = what.plain();
         match (&self.state, what, dtype) {
-            (State::Extremes(state), Finish::Min, _) if self.kind == AccumulatorKind::Min && dtype == self.dtype => {
+            (State::Extremes(state), Finish::Min, _) if kind == AccumulatorKind::Min && dtype == self.dtype => {
                 extreme(state, dtype, at, true)
             }
-            (State::Extremes(state), Finish::Max, _) if self.kind == AccumulatorKind::Max && dtype == self.dtype => {
+            (State::Extremes(state), Finish::Max, _) if kind == AccumulatorKind::Max && dtype == self.dtype => {
                 extreme(state, dtype, at, false)
             }
+            (State::Places(state), Finish::ArgMin, DType::I64) if kind == AccumulatorKind::ArgMin => self.place(state, asked, at),
+            (State::Places(state), Finish::ArgMax, DType::I64) if kind == AccumulatorKind::ArgMax => self.place(state, asked, at),
+            (State::Products(state), Finish::Prod, _) => {
+                Ok(state.bits(at, FloatFormat::of(dtype).ok_or_else(|| self.refusal(what, dtype))?))
+            }
+            (State::Pairs(pairs), _, _) => self.finish_pairs(pairs, what, dtype, at),
+            (State::WholeProducts(state), Finish::Prod, _) if dtype.is_integer() => integer_product(state.value(at), dtype),
             (State::Truths(state), Finish::Any, DType::Bool) => Ok(u64::from(state.nonzero[at] > 0)),
             (State::Truths(state), Finish::All, DType::Bool) => Ok(u64::from(state.nonzero[at] == state.counts[at])),
             (State::Truths(state), Finish::CountNonzero, DType::I64) => Ok(state.nonzero[at]),
@@ -70,7 +88,7 @@ impl Accumulator {
             (State::Whole(state), Finish::Sum, _) if dtype.is_integer() => integer_sum(state.sums[at], dtype),
             (
                 State::Exact(_) | State::Compensated(_) | State::Whole(_),
-                Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. },
+                Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. } | Finish::Norm,
                 _,
             ) => {
                 let format = FloatFormat::of(dtype).ok_or_else(|| self.refusal(what, dtype))?;
@@ -80,12 +98,57 @@ impl Accumulator {
         }
     }
 
-    fn refusal(&self, what: Finish, dtype: DType) -> Error {
+    fn place(&self, state: &Places, asked: Finish, at: usize) -> Result<u64> {
+        if state.indices[at] == i64::MAX {
+            return Err(Error::data(format!("{} of no elements (output {at} is empty) does not exist", asked.name())));
+        }
+        if self.is_hollow(at) {
+            let error = Error::data(format!("{} of nothing but NaN (output {at}) does not exist", asked.name()));
+            return Err(error.hint("replace NaN first, or leave out such slices"));
+        }
+        Ok(state.indices[at] as u64)
+    }
+
+    /// How many of the outputs `from..from + count` have no number to finish into `what`, so that it is NaN: in a reduction that
+    /// leaves out NaN, and is not a sum or product, those of nothing but NaN.
+    #[must_use]
+    pub fn hollow_outputs(&self, what: Finish, from: usize, count: usize) -> usize {
+        let ddof = match what {
+            Finish::NanMean | Finish::NanMin | Finish::NanMax => 0,
+            Finish::NanVar { ddof } | Finish::NanStd { ddof } => ddof,
+            _ => return 0,
+        };
+        let counted = matches!(self.state, State::Exact(_) | State::Compensated(_));
+        (from..from + count).filter(|&at| if counted { self.count(at) <= ddof } else { self.is_hollow(at) }).count()
+    }
+
+    /// Whether nothing but NaN that is skipped came to an output of extremes or places.
+    fn is_hollow(&self, at: usize) -> bool {
+        macro_rules! of {
+            ($t:ty) => {
+                match &self.state {
+                    State::Extremes(state) => state.is_hollow::<$t>(at),
+                    State::Places(state) => state.is_hollow::<$t>(at),
+                    _ => false,
+                }
+            };
+        }
+        self.kind.skips_nan()
+            && match self.dtype {
+                DType::F16 => of!(f16),
+                DType::BF16 => of!(bf16),
+                DType::F32 => of!(f32),
+                DType::F64 => of!(f64),
+                _ => false,
+            }
+    }
+
+    pub(super) fn refusal(&self, what: Finish, dtype: DType) -> Error {
         Error::usage(format!("{:?} of {} does not finish as {what:?} into {dtype}", self.kind, self.dtype))
     }
 
     /// The bits of a statistic in `format`; `None` if the state lacks the squares for it.
-    fn statistic(&self, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
+    pub(super) fn statistic(&self, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
         if let Some(quick) = self.quick_statistic(what, format, at) {
             return Some(quick);
         }
@@ -96,9 +159,10 @@ impl Accumulator {
             Finish::Mean => return Some(round_total(self.total(at), u128::from(count), format)),
             Finish::Var { ddof } => (ddof, false),
             Finish::Std { ddof } => (ddof, true),
+            Finish::Norm => return self.norm(format, at),
             _ => return None,
         };
-        if !matches!(self.kind, AccumulatorKind::Moments(_)) {
+        if !matches!(self.kind.plain(), AccumulatorKind::Moments(_)) {
             return None;
         }
         if count <= ddof {
@@ -118,6 +182,36 @@ impl Accumulator {
         }
         let divisor = u128::from(count) * u128::from(count - ddof);
         Some(if root { deviation.round_sqrt(divisor, format) } else { deviation.round(divisor, format) })
+    }
+
+    /// The root of the sum of squares, if there is one.
+    fn norm(&self, format: FloatFormat, at: usize) -> Option<u64> {
+        if !matches!(self.kind.plain(), AccumulatorKind::Moments(_)) {
+            return None;
+        }
+        let [nan, infinite] = match &self.state {
+            State::Exact(state) => {
+                let has = |flags| state.flags[at] & flags != 0;
+                [has(FLAG_NAN), has(FLAG_INFINITY | FLAG_NEGATIVE_INFINITY)]
+            }
+            State::Compensated(state) => [state.parts[2][at].is_nan(), state.parts[2][at].is_infinite()],
+            _ => [false; 2],
+        };
+        Some(match self.squares(at) {
+            _ if nan => format.nan(),
+            Some(squares) if !infinite => squares.round_sqrt(1, format),
+            _ => format.infinity(false),
+        })
+    }
+
+    /// Whether nothing at all came to an output of an exact sum of floats.
+    pub(super) fn is_untouched(&self, at: usize) -> bool {
+        matches!(&self.state, State::Exact(state) if state.flags[at] == 0)
+    }
+
+    /// The exact sum of integers.
+    pub(super) fn whole_sum(&self, at: usize) -> Option<i128> {
+        if let State::Whole(state) = &self.state { Some(state.sums[at]) } else { None }
     }
 
     /// Any statistic of an exact state that lies in its window; the sum of a compensated state, rounded once, or its f32 mean, divided in f64: a few float operations instead of big
@@ -145,32 +239,32 @@ impl Accumulator {
     }
 
     /// Elements absorbed into one output.
-    fn count(&self, at: usize) -> u64 {
+    pub(super) fn count(&self, at: usize) -> u64 {
         match &self.state {
             State::Exact(state) => state.counts[at],
             State::Compensated(state) => state.counts[at],
             State::Whole(state) => state.counts[at],
             State::Truths(state) => state.counts[at],
-            State::Extremes(_) | State::FirstZero(_) => 0,
+            _ => 0,
         }
     }
 
-    fn total(&self, at: usize) -> Total {
+    pub(super) fn total(&self, at: usize) -> Total {
         match &self.state {
             State::Exact(state) => exact_total(state, at),
             State::Compensated(state) => compensated_total(state, at),
             State::Whole(state) => Total::Finite(Exact::from_i128(state.sums[at])),
-            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) => Total::Nan,
+            _ => Total::Nan,
         }
     }
 
     /// The sum of squares of one output, if it is finite.
-    fn squares(&self, at: usize) -> Option<Exact> {
+    pub(super) fn squares(&self, at: usize) -> Option<Exact> {
         match &self.state {
             State::Exact(state) => Some(state.value(at, true)),
             State::Compensated(state) => state.value(at, true).ok(),
             State::Whole(state) => Some(whole_squares(state, at)),
-            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) => None,
+            _ => None,
         }
     }
 }
@@ -210,9 +304,26 @@ fn round_total(total: Total, divisor: u128, format: FloatFormat) -> u64 {
     }
 }
 
-fn integer_sum(sum: i128, dtype: DType) -> Result<u64> {
+/// The smallest and the largest integer of a dtype.
+pub(super) fn bounds(dtype: DType) -> (i128, i128) {
     let bits = dtype.size() as u32 * 8;
-    let (low, high) = if dtype.is_unsigned() { (0, (1_i128 << bits) - 1) } else { (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1) };
+    if dtype.is_unsigned() { (0, (1_i128 << bits) - 1) } else { (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1) }
+}
+
+fn integer_product(product: Option<i128>, dtype: DType) -> Result<u64> {
+    let (low, high) = bounds(dtype);
+    match product {
+        Some(product) if (low..=high).contains(&product) => Ok(product as u64),
+        _ => {
+            let value = product.map_or_else(|| "of more than 64 bits".to_string(), |product| product.to_string());
+            Err(Error::data(format!("the product {value} is outside of {dtype} ({low} to {high})"))
+                .hint("prod(x, dtype=f64), or cast first"))
+        }
+    }
+}
+
+fn integer_sum(sum: i128, dtype: DType) -> Result<u64> {
+    let (low, high) = bounds(dtype);
     if sum < low || sum > high {
         return Err(
             Error::data(format!("the sum {sum} is outside of {dtype} ({low} to {high})")).hint("sum into a wider dtype, or into f64")

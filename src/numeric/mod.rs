@@ -10,7 +10,14 @@
 //! | superaccumulator | exact sums and moments of floats | a function of the multiset of elements |
 //! | compensated | the other sum modes | a function of the tiles and their order |
 //! | whole | sums and moments of integers and bools | exact |
-//! | extremes, truths, first zero | min, max; any, all, counts; assertions | exact |
+//! | extremes, places | min, max; argmin, argmax | exact |
+//! | truths, first zero | any, all, counts; assertions | exact |
+//! | whole products | products of integers and bools | exact |
+//! | pairs | sums of products of pairs, and what else covariances take | as the sums they are made of |
+//! | products | products of floats | a function of the tiles and their order, without overflow in between |
+//!
+//! The kinds called `Nan...` leave out elements that are NaN (`skip`): extremes and places by a key below all others, the
+//! others by a copy of such tiles in which a neutral element stands for NaN, and is not counted.
 //!
 //! Exact sums go tile by tile through a kernel with a certificate (`extract`), into a window of few digits (`window`), and
 //! only where that does not fit into the digits behind (`superaccumulator`), runs of any exponents by way of tables
@@ -27,19 +34,25 @@ mod element;
 mod exact;
 mod extract;
 mod finish;
+mod finish_pairs;
 mod lanes;
 mod memory;
 mod order;
 mod plain_run;
+mod pairs;
+mod places;
+mod product;
 mod quick;
 mod round;
 mod run;
 mod scatter;
 mod serialise;
+mod skip;
 mod special;
 mod superaccumulator;
 mod truth;
 mod whole;
+mod whole_product;
 mod window;
 
 #[cfg(test)]
@@ -47,6 +60,7 @@ mod tests;
 
 pub use accumulator::Accumulator;
 pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
+pub use pairs::Side;
 pub(crate) use run::{Cells, Run};
 
 use serde::{Deserialize, Serialize};
@@ -87,9 +101,67 @@ pub enum AccumulatorKind {
     CountNonzero,
     /// Smallest linear index of a zero (false) element.
     FirstFalse,
+    /// Linear index of the first smallest element; the first NaN, if there is one.
+    ArgMin,
+    /// Linear index of the first largest element; the first NaN, if there is one.
+    ArgMax,
+    /// Product of the elements.
+    Product,
+    /// [`AccumulatorKind::Sum`] of the elements that are not NaN.
+    NanSum(SumMode),
+    /// [`AccumulatorKind::Moments`] of the elements that are not NaN.
+    NanMoments(SumMode),
+    /// [`AccumulatorKind::Min`] of the elements that are not NaN.
+    NanMin,
+    /// [`AccumulatorKind::Max`] of the elements that are not NaN.
+    NanMax,
+    /// [`AccumulatorKind::ArgMin`] of the elements that are not NaN.
+    NanArgMin,
+    /// [`AccumulatorKind::ArgMax`] of the elements that are not NaN.
+    NanArgMax,
+    /// [`AccumulatorKind::Product`] of the elements that are not NaN.
+    NanProduct,
+    /// Sum of the products of pairs of elements, which are not rounded.
+    Dot(SumMode),
+    /// [`AccumulatorKind::Dot`], and the sum of the second elements.
+    Weighted(SumMode),
+    /// [`AccumulatorKind::Dot`], and sum, sum of squares and number of the elements of either side.
+    Comoments(SumMode),
 }
 
 impl AccumulatorKind {
+    /// The kind that takes NaN as it comes.
+    #[must_use]
+    pub fn plain(self) -> AccumulatorKind {
+        match self {
+            AccumulatorKind::NanSum(mode) => AccumulatorKind::Sum(mode),
+            AccumulatorKind::NanMoments(mode) => AccumulatorKind::Moments(mode),
+            AccumulatorKind::NanMin => AccumulatorKind::Min,
+            AccumulatorKind::NanMax => AccumulatorKind::Max,
+            AccumulatorKind::NanArgMin => AccumulatorKind::ArgMin,
+            AccumulatorKind::NanArgMax => AccumulatorKind::ArgMax,
+            AccumulatorKind::NanProduct => AccumulatorKind::Product,
+            other => other,
+        }
+    }
+
+    /// Whether elements that are NaN are left out.
+    #[must_use]
+    pub fn skips_nan(self) -> bool {
+        self.plain() != self
+    }
+
+    /// Whether pairs of elements are absorbed.
+    #[must_use]
+    pub fn is_paired(self) -> bool {
+        matches!(self, AccumulatorKind::Dot(_) | AccumulatorKind::Weighted(_) | AccumulatorKind::Comoments(_))
+    }
+
+    /// Whether the place of an element counts.
+    pub(crate) fn is_indexed(self) -> bool {
+        matches!(self.plain(), AccumulatorKind::FirstFalse | AccumulatorKind::ArgMin | AccumulatorKind::ArgMax)
+    }
+
     /// Whether this is a sum alone.
     pub(crate) fn is_sum(self) -> bool {
         matches!(self, AccumulatorKind::Sum(_))
@@ -117,4 +189,119 @@ pub enum Finish {
     CountNonzero,
     /// The index as `i64`; -1 if every element was true.
     FirstFalse,
+    /// The index as `i64`: of the one axis that is reduced, or of the C order of all that are.
+    ArgMin,
+    ArgMax,
+    Prod,
+    NanSum,
+    NanMean,
+    NanVar {
+        ddof: u64,
+    },
+    NanStd {
+        ddof: u64,
+    },
+    /// NaN where every element is.
+    NanMin,
+    NanMax,
+    /// An error where every element is NaN.
+    NanArgMin,
+    NanArgMax,
+    NanProd,
+    /// Square root of the sum of squares, rounded once.
+    Norm,
+    /// Sum of the products of two operands, rounded once.
+    Dot,
+    /// Mean of the first operand with the second as weights, rounded once.
+    Average,
+    /// Covariance of two operands; divides by `n - ddof`.
+    Cov {
+        ddof: u64,
+    },
+    /// Correlation of two operands, rounded once.
+    Corr,
+}
+
+impl Finish {
+    /// NumPy's name of the reduction.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Finish::Sum => "sum",
+            Finish::Mean => "mean",
+            Finish::Var { .. } => "var",
+            Finish::Std { .. } => "std",
+            Finish::Min => "min",
+            Finish::Max => "max",
+            Finish::Any => "any",
+            Finish::All => "all",
+            Finish::CountNonzero => "count_nonzero",
+            Finish::FirstFalse => "first_false",
+            Finish::ArgMin => "argmin",
+            Finish::ArgMax => "argmax",
+            Finish::Prod => "prod",
+            Finish::NanSum => "nansum",
+            Finish::NanMean => "nanmean",
+            Finish::NanVar { .. } => "nanvar",
+            Finish::NanStd { .. } => "nanstd",
+            Finish::NanMin => "nanmin",
+            Finish::NanMax => "nanmax",
+            Finish::NanArgMin => "nanargmin",
+            Finish::NanArgMax => "nanargmax",
+            Finish::NanProd => "nanprod",
+            Finish::Norm => "norm",
+            Finish::Dot => "dot",
+            Finish::Average => "average",
+            Finish::Cov { .. } => "cov",
+            Finish::Corr => "corrcoef",
+        }
+    }
+
+    /// The reduction that takes NaN as it comes.
+    #[must_use]
+    pub fn plain(self) -> Finish {
+        match self {
+            Finish::NanSum => Finish::Sum,
+            Finish::NanMean => Finish::Mean,
+            Finish::NanVar { ddof } => Finish::Var { ddof },
+            Finish::NanStd { ddof } => Finish::Std { ddof },
+            Finish::NanMin => Finish::Min,
+            Finish::NanMax => Finish::Max,
+            Finish::NanArgMin => Finish::ArgMin,
+            Finish::NanArgMax => Finish::ArgMax,
+            Finish::NanProd => Finish::Prod,
+            other => other,
+        }
+    }
+
+    /// Whether elements that are NaN are left out.
+    #[must_use]
+    pub fn skips_nan(self) -> bool {
+        self.plain() != self
+    }
+
+    /// Whether it takes two operands.
+    #[must_use]
+    pub fn is_paired(self) -> bool {
+        matches!(self, Finish::Dot | Finish::Average | Finish::Cov { .. } | Finish::Corr)
+    }
+
+    /// The same with another `ddof`, where there is one.
+    #[must_use]
+    pub fn with_ddof(self, ddof: u64) -> Finish {
+        match self {
+            Finish::Var { .. } => Finish::Var { ddof },
+            Finish::Std { .. } => Finish::Std { ddof },
+            Finish::NanVar { .. } => Finish::NanVar { ddof },
+            Finish::NanStd { .. } => Finish::NanStd { ddof },
+            Finish::Cov { .. } => Finish::Cov { ddof },
+            other => other,
+        }
+    }
+
+    /// Whether it divides by `n - ddof`.
+    #[must_use]
+    pub fn has_ddof(self) -> bool {
+        matches!(self.plain(), Finish::Var { .. } | Finish::Std { .. } | Finish::Cov { .. })
+    }
 }

@@ -25,6 +25,11 @@ pub(super) fn statistic(state: &Superaccumulator, what: Finish, format: FloatFor
         Finish::Mean => return Some(format.pack(negative, quotient_of(&sum, exponent, u128::from(count), false))),
         Finish::Var { ddof } => (ddof, false),
         Finish::Std { ddof } => (ddof, true),
+        Finish::Norm if state.widths[1] > 0 => {
+            let (squares, _, exponent) = state.windows.limbs(at, true)?;
+            let quotient = quotient_of(&squares, exponent, 1, true);
+            return Some(if quotient.leading == 0 { format.zero(false) } else { format.pack_root(quotient) });
+        }
         _ => return None,
     };
     if state.widths[1] == 0 || count <= ddof || sum[SUM_LIMBS..].iter().any(|limb| *limb != 0) {

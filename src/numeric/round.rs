@@ -45,9 +45,37 @@ impl Exact {
 
     /// `count * squares - self^2`: `count` times the sum of squared deviations, if `self` is the sum.
     pub(super) fn deviation(&self, squares: &Self, count: u64) -> Self {
-        let counted = Self { magnitude: squares.magnitude.multiply(&Big::from_u128(u128::from(count))), ..squares.clone() };
-        let square = Self { negative: false, magnitude: self.magnitude.multiply(&self.magnitude), exponent: 2 * self.exponent };
-        counted.combine(&square, true)
+        self.codeviation(self, squares, count)
+    }
+
+    /// `count * both - self * other`, where `both` is a sum of products of what `self` and `other` are sums of.
+    pub(super) fn codeviation(&self, other: &Self, both: &Self, count: u64) -> Self {
+        let counted = Self { magnitude: both.magnitude.multiply(&Big::from_u128(u128::from(count))), ..both.clone() };
+        counted.combine(&self.multiply(other), true)
+    }
+
+    pub(super) fn multiply(&self, other: &Self) -> Self {
+        Self {
+            negative: self.negative != other.negative,
+            magnitude: self.magnitude.multiply(&other.magnitude),
+            exponent: self.exponent + other.exponent,
+        }
+    }
+
+    pub(super) fn square(&self) -> Self {
+        Self { negative: false, ..self.multiply(self) }
+    }
+
+    /// `self / other` rounded to `format`, as bits; `other` is not zero.
+    pub(super) fn round_ratio(&self, other: &Self, format: FloatFormat) -> u64 {
+        let quotient = self.magnitude.ratio(&other.magnitude, self.exponent - other.exponent, false);
+        format.pack(self.negative != other.negative, quotient)
+    }
+
+    /// The square root of `self / other`, neither of which is negative, rounded once to `format`, as bits; `other` is not zero.
+    pub(super) fn round_ratio_root(&self, other: &Self, format: FloatFormat) -> u64 {
+        let quotient = self.magnitude.ratio(&other.magnitude, self.exponent - other.exponent, true);
+        if quotient.leading == 0 { format.zero(false) } else { format.pack_root(quotient) }
     }
 
     /// `self / divisor` rounded to `format`, as bits.

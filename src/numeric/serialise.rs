@@ -9,13 +9,17 @@
 //! extremes     keys:i64... seen:u8...
 //! truths       counts:u64... nonzero:u64...
 //! first false  indices:i64...
+//! places       keys:i64... indices:i64...
+//! pairs        every part: bytes:u64, the bytes of its accumulator
+//! products     floats: mantissas:f64... exponents:i64... flags:u8...; integers: magnitudes:u64... flags:u8...
 //! ```
 //! Equal elements give equal bytes, in any order and partition, for all but the compensated sums: exact digits are
 //! written settled, everything else is unique as it is.
 
 use super::accumulator::{Accumulator, State};
+use super::pairs::Pairs;
 use super::superaccumulator::{FLAG_BEHIND, FLAGS_ALL, Superaccumulator, negate_if_negative, settle_digits};
-use super::{AccumulatorKind, SumMode};
+use super::{AccumulatorKind, SumMode, product, whole_product};
 use crate::error::{Error, Result};
 use crate::nd::DType;
 
@@ -36,6 +40,19 @@ fn kind_codes(kind: AccumulatorKind) -> [u8; 2] {
         AccumulatorKind::All => [5, 0],
         AccumulatorKind::CountNonzero => [6, 0],
         AccumulatorKind::FirstFalse => [7, 0],
+        AccumulatorKind::ArgMin => [8, 0],
+        AccumulatorKind::ArgMax => [9, 0],
+        AccumulatorKind::Product => [10, 0],
+        AccumulatorKind::NanSum(mode) => [11, mode_code(mode)],
+        AccumulatorKind::NanMoments(mode) => [12, mode_code(mode)],
+        AccumulatorKind::NanMin => [13, 0],
+        AccumulatorKind::NanMax => [14, 0],
+        AccumulatorKind::NanArgMin => [15, 0],
+        AccumulatorKind::NanArgMax => [16, 0],
+        AccumulatorKind::NanProduct => [17, 0],
+        AccumulatorKind::Dot(mode) => [18, mode_code(mode)],
+        AccumulatorKind::Weighted(mode) => [19, mode_code(mode)],
+        AccumulatorKind::Comoments(mode) => [20, mode_code(mode)],
     }
 }
 
@@ -50,6 +67,19 @@ fn kind_of(codes: [u8; 2]) -> Option<AccumulatorKind> {
         [5, 0] => AccumulatorKind::All,
         [6, 0] => AccumulatorKind::CountNonzero,
         [7, 0] => AccumulatorKind::FirstFalse,
+        [8, 0] => AccumulatorKind::ArgMin,
+        [9, 0] => AccumulatorKind::ArgMax,
+        [10, 0] => AccumulatorKind::Product,
+        [11, _] => AccumulatorKind::NanSum(mode),
+        [12, _] => AccumulatorKind::NanMoments(mode),
+        [13, 0] => AccumulatorKind::NanMin,
+        [14, 0] => AccumulatorKind::NanMax,
+        [15, 0] => AccumulatorKind::NanArgMin,
+        [16, 0] => AccumulatorKind::NanArgMax,
+        [17, 0] => AccumulatorKind::NanProduct,
+        [18, _] => AccumulatorKind::Dot(mode),
+        [19, _] => AccumulatorKind::Weighted(mode),
+        [20, _] => AccumulatorKind::Comoments(mode),
         _ => return None,
     })
 }
@@ -87,6 +117,20 @@ impl Accumulator {
                 put(&mut out, &state.nonzero, u64::to_le_bytes);
             }
             State::FirstZero(state) => put(&mut out, &state.indices, i64::to_le_bytes),
+            State::Places(state) => {
+                put(&mut out, &state.keys, i64::to_le_bytes);
+                put(&mut out, &state.indices, i64::to_le_bytes);
+            }
+            State::Products(state) => {
+                put(&mut out, &state.mantissas, f64::to_le_bytes);
+                put(&mut out, &state.exponents, i64::to_le_bytes);
+                out.extend(&state.flags);
+            }
+            State::WholeProducts(state) => {
+                put(&mut out, &state.magnitudes, u64::to_le_bytes);
+                out.extend(&state.flags);
+            }
+            State::Pairs(state) => put_pairs(&mut out, state),
         }
         out
     }
@@ -135,6 +179,29 @@ fn put_exact(out: &mut Vec<u8>, state: &Superaccumulator) {
     }
 }
 
+/// The states of a sum over pairs, without what depends on how the pairs were cut into pieces.
+fn put_pairs(out: &mut Vec<u8>, state: &Pairs) {
+    for (place, part) in state.parts().enumerate() {
+        let bytes = if state.is_product(place) { part.without_counts().serialise() } else { part.serialise() };
+        put(out, &[bytes.len() as u64], u64::to_le_bytes);
+        out.extend(bytes);
+    }
+}
+
+fn read_pairs(reader: &mut Reader<'_>, state: &mut Pairs) -> Option<()> {
+    for part in state.parts_mut() {
+        let length = usize::try_from(u64::from_le_bytes(reader.take()?)).ok()?;
+        let (bytes, rest) = reader.rest.split_at_checked(length)?;
+        reader.rest = rest;
+        let read = Accumulator::deserialise(bytes).ok()?;
+        if (read.kind, read.dtype, read.outputs) != (part.kind, part.dtype, part.outputs) {
+            return None;
+        }
+        *part = read;
+    }
+    Some(())
+}
+
 struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -156,12 +223,16 @@ impl Reader<'_> {
 
 /// The fewest bytes an output of this kind takes, so that a corrupt number of outputs is found before it allocates.
 fn output_bytes_min(kind: AccumulatorKind, dtype: DType) -> usize {
-    match kind {
+    match kind.plain() {
         AccumulatorKind::Sum(_) | AccumulatorKind::Moments(_) if dtype.is_float() => 14,
         AccumulatorKind::Sum(_) | AccumulatorKind::Moments(_) => 24,
         AccumulatorKind::Min | AccumulatorKind::Max => 9,
         AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => 16,
         AccumulatorKind::FirstFalse => 8,
+        AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => 16,
+        kind if kind.is_paired() => 14,
+        _ if dtype.is_float() => 17,
+        _ => 9,
     }
 }
 
@@ -199,6 +270,23 @@ fn read_accumulator(reader: &mut Reader<'_>) -> Option<Accumulator> {
             reader.fill(&mut state.nonzero, u64::from_le_bytes)?;
         }
         State::FirstZero(state) => reader.fill(&mut state.indices, i64::from_le_bytes)?,
+        State::Places(state) => {
+            reader.fill(&mut state.keys, i64::from_le_bytes)?;
+            reader.fill(&mut state.indices, i64::from_le_bytes)?;
+        }
+        State::Products(state) => {
+            reader.fill(&mut state.mantissas, f64::from_le_bytes)?;
+            reader.fill(&mut state.exponents, i64::from_le_bytes)?;
+            reader.fill(&mut state.flags, |[flags]| flags & product::FLAGS_ALL)?;
+            if state.mantissas.iter().any(|mantissa| !(1.0..2.0).contains(&mantissa.abs())) {
+                return None;
+            }
+        }
+        State::WholeProducts(state) => {
+            reader.fill(&mut state.magnitudes, u64::from_le_bytes)?;
+            reader.fill(&mut state.flags, |[flags]| flags & whole_product::FLAGS_ALL)?;
+        }
+        State::Pairs(state) => read_pairs(reader, state)?,
     }
     Some(made)
 }

@@ -73,6 +73,12 @@ impl Superaccumulator {
         9 + 8 * (widths[0] + widths[1]) as u64 + extent.output_bytes()
     }
 
+    /// Forgets how many elements there were, and whether all were `-0.0`.
+    pub(super) fn forget_counts(&mut self) {
+        self.counts.fill(0);
+        self.flags.iter_mut().for_each(|flags| *flags &= !FLAG_NOT_NEGATIVE_ZERO);
+    }
+
     pub(super) fn reset(&mut self) {
         self.counts.fill(0);
         self.flags.fill(0);

@@ -117,7 +117,7 @@ const ROWS_MAX: usize = 255;
 
 /// How many elements of each of [`WIDE`] columns are not zero.
 #[inline(always)]
-fn counts_of_rows<T: Tested>(cells: &[T::Bytes], rows: Rows) -> [u64; WIDE] {
+pub(super) fn counts_of_rows<T: Tested>(cells: &[T::Bytes], rows: Rows) -> [u64; WIDE] {
     let mut counts = [0u64; WIDE];
     let mut first = 0;
     while first < rows.count {
@@ -139,7 +139,7 @@ fn counts_of_rows<T: Tested>(cells: &[T::Bytes], rows: Rows) -> [u64; WIDE] {
 }
 
 #[inline(always)]
-fn count_run<T: Tested>(cells: &[T::Bytes]) -> u64 {
+pub(super) fn count_run<T: Tested>(cells: &[T::Bytes]) -> u64 {
     let mut fold = Fold::new();
     let wide = Rows { count: cells.len() / WIDE, stride: WIDE };
     fold_run::<T, _>(&mut fold, &cells[wide.count * WIDE..]);

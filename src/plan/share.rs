@@ -83,6 +83,16 @@ pub fn accumulator_kind(reduction: &Reduction) -> AccumulatorKind {
         Finish::All => AccumulatorKind::All,
         Finish::CountNonzero => AccumulatorKind::CountNonzero,
         Finish::FirstFalse => AccumulatorKind::FirstFalse,
+        Finish::ArgMin => AccumulatorKind::ArgMin,
+        Finish::ArgMax => AccumulatorKind::ArgMax,
+        Finish::Prod => AccumulatorKind::Product,
+        Finish::NanSum | Finish::NanMean => AccumulatorKind::NanSum(reduction.mode),
+        Finish::NanVar { .. } | Finish::NanStd { .. } => AccumulatorKind::NanMoments(reduction.mode),
+        Finish::NanMin => AccumulatorKind::NanMin,
+        Finish::NanMax => AccumulatorKind::NanMax,
+        Finish::NanArgMin => AccumulatorKind::NanArgMin,
+        Finish::NanArgMax => AccumulatorKind::NanArgMax,
+        Finish::NanProd => AccumulatorKind::NanProduct,
     }
 }
 

@@ -338,6 +338,7 @@ impl<'a> Execution<'a> {
         let missing = || Error::internal(format!("temp {} is finished by a stage that does not make it", temp.0));
         let out = self.making[temp.0 as usize].as_mut().ok_or_else(missing)?.bytes_mut();
         let outputs = out.len() / dtype.size();
+        self.findings.add_hollow(finish.name(), whole.hollow_outputs(finish, 0, outputs));
         if outputs <= 2 * FINISH_CHUNK || self.engine.threads() == 1 || self.engine.is_own_thread() {
             return whole.finish(finish, dtype, 0, outputs, out);
         }

@@ -55,7 +55,15 @@ pub(super) fn judge(findings: &Findings, stage: &Stage, policy: Policy) -> Resul
         };
         return Err(Error::data(format!("{}: {}", stage.name, words(worst, &stage.space))).hint(advice));
     }
-    Ok(findings.iter().filter(|found| policy.is_reported(found.kind)).map(|found| words(found, &stage.space)).collect())
+    let mut texts: Vec<String> =
+        findings.iter().filter(|found| policy.is_reported(found.kind)).map(|found| words(found, &stage.space)).collect();
+    if policy.on_invalid != OnInvalid::Ignore {
+        texts.extend(findings.hollow().map(|(name, count)| match count {
+            1 => format!("{name} of a slice of nothing but NaN is NaN"),
+            _ => format!("{name} of {count} slices of nothing but NaN is NaN"),
+        }));
+    }
+    Ok(texts)
 }
 
 fn words(found: &Finding, space: &[usize]) -> String {

@@ -165,6 +165,22 @@ fn movements_are_those_of_numpy() {
     check_values("movement.txt", &small, 1400);
 }
 
+#[test]
+fn reductions_are_those_of_numpy() {
+    check_values("reductions.txt", &session(), 2000);
+    let small = Session::builder().memory("64MiB").threads(2).block_bytes(64).build().unwrap();
+    check_values("reductions.txt", &small, 2000);
+}
+
+/// Why an expression that NumPy refuses is not refused; where an axis has no elements, by its name.
+fn wrong_error(session: &Session, text: &str, inputs: &[(String, Array)], axis: &str) -> Option<String> {
+    match build(text, inputs).and_then(|array| session.eval_all([&array])) {
+        Ok(_) => Some(format!("{text} is no error")),
+        Err(error) if axis == "-" || error.to_string().contains(&format!("axis {axis} of length 0")) => None,
+        Err(error) => Some(format!("{text}: {error}, without axis {axis}")),
+    }
+}
+
 /// Evaluates every expression of a table; there are more than `least`.
 fn check_values(name: &str, session: &Session, least: usize) {
     let text = table(name);
@@ -178,6 +194,10 @@ fn check_values(name: &str, session: &Session, least: usize) {
         let (expression, result) = line.split_once(" => ").unwrap();
         let cells: Vec<&str> = result.split(' ').collect();
         count += 1;
+        if cells[0] == "error" {
+            wrong.extend(wrong_error(session, expression, &inputs, cells[1]));
+            continue;
+        }
         wrong.extend(wrong_value(session, expression, &inputs, &Written::read(cells[0], cells[1], cells[3]), cells[2]));
     }
     assert!(count > least && wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong[..wrong.len().min(400)].join("\n"));

@@ -6,19 +6,18 @@ use crate::{
         parse::{
             ast::ExprId,
             build::{Builder, Item},
-            functions::{Form, FunctionDoc, Need, Parameter, ParameterKind, Reducer},
+            functions::{Form, FunctionDoc, Need, Parameter, ParameterKind},
             lineage::Lineage,
             operators::Operand,
+            reductions,
             source::Span,
             suggest::nearest,
             value::Value,
         },
     },
     error::{Error, Result},
-    expr::reduce::normalize_axes,
     kernel::program::{BinaryOp, CastMode},
     nd::{DType, Scalar},
-    numeric::Finish,
 };
 
 /// The arguments of one call, in the places of the parameters.
@@ -75,7 +74,7 @@ impl Builder<'_> {
                 let (arrays, lineage) = self.weak_arrays(&mut arguments, &["x1", "x2"], span)?;
                 self.done(apply(&arrays[0], &arrays[1]), lineage, span)
             }
-            Form::Reduce(reducer) => self.reduce(*reducer, arguments, span),
+            Form::Reduce(finish) => reductions::reduce(self, *finish, arguments, span),
             Form::Other(apply) => apply(self, arguments, span),
         }
     }
@@ -126,41 +125,6 @@ impl Builder<'_> {
             Some(meant) => error.hint(format!("did you mean `{meant}=`?")),
             None => error.hint(format!("write `{}`", function.signature)),
         }
-    }
-
-    fn reduce(&mut self, reducer: Reducer, mut arguments: Arguments, span: Span) -> Result<Item> {
-        let (item, id) = arguments.need("x")?;
-        let (array, lineage) = self.array(item, self.span(id))?;
-        let axes = arguments.given("axis").map(|axis| self.axes(&array, axis)).transpose()?;
-        let keepdims = arguments.given("keepdims").map_or(Ok(false), |operand| self.truth(operand, "keepdims"))?;
-        let dtype = arguments.given("dtype").map(|operand| self.dtype(operand)).transpose()?;
-        let ddof = match arguments.given("ddof") {
-            Some(operand) => {
-                let at = self.span(operand.1);
-                let ddof = self.integer(operand, "ddof")?;
-                u64::try_from(ddof).map_err(|_| self.source.error(at, format!("ddof is {ddof}, below 0")))?
-            }
-            None => 0,
-        };
-        let finish = match reducer {
-            Reducer::Sum => Finish::Sum,
-            Reducer::Mean => Finish::Mean,
-            Reducer::Var => Finish::Var { ddof },
-            Reducer::Std => Finish::Std { ddof },
-            Reducer::Min => Finish::Min,
-            Reducer::Max => Finish::Max,
-            Reducer::Any => Finish::Any,
-            Reducer::All => Finish::All,
-            Reducer::CountNonzero => Finish::CountNonzero,
-        };
-        let rank = array.rank()?;
-        let reduced = match &axes {
-            None => (0..rank).collect(),
-            Some(axes) => normalize_axes(axes, rank).map_err(|error| self.source.locate(span, &error))?,
-        };
-        self.notes.settle(&lineage.products);
-        let lineage = lineage.reduce(&reduced, keepdims);
-        self.done(array.reduce(finish, axes, keepdims, dtype, self.options.sum_mode), lineage, span)
     }
 
     /// The axes that a number, a name, or a tuple of them names.

@@ -13,6 +13,7 @@ use crate::{
     },
     error::Result,
     kernel::program::{BinaryOp, UnaryOp},
+    numeric::Finish,
 };
 
 /// A function of the language: how it is written, what it does.
@@ -40,22 +41,8 @@ pub(super) enum Form {
     Method(fn(&Array) -> Array),
     /// A composition of two operands; literals come as weak 0-d arrays.
     Pair(fn(&Array, &Array) -> Array),
-    Reduce(Reducer),
+    Reduce(Finish),
     Other(fn(&mut Builder<'_>, Arguments, Span) -> Result<Item>),
-}
-
-/// A reduction by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reducer {
-    Sum,
-    Mean,
-    Var,
-    Std,
-    Min,
-    Max,
-    Any,
-    All,
-    CountNonzero,
 }
 
 /// A parameter of a signature.
@@ -125,10 +112,8 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Names that people know from NumPy and that this language is meant to have.
-pub(super) const LATER: [&str; 38] = [
+pub(super) const LATER: [&str; 29] = [
     "append",
-    "argmax",
-    "argmin",
     "argpartition",
     "argsort",
     "array",
@@ -149,16 +134,9 @@ pub(super) const LATER: [&str; 38] = [
     "linalg",
     "matmul",
     "median",
-    "nanmax",
-    "nanmean",
-    "nanmin",
-    "nanstd",
-    "nansum",
-    "nanvar",
     "norm",
     "outer",
     "percentile",
-    "prod",
     "quantile",
     "searchsorted",
     "sort",

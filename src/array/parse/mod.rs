@@ -22,6 +22,7 @@ mod names;
 mod networks;
 mod operators;
 mod random;
+mod reductions;
 mod refuse;
 mod source;
 mod subscript;

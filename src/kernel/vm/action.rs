@@ -18,8 +18,8 @@ pub(super) enum Track {
     Slot(usize),
     /// Outputs of an accumulator.
     Accumulator(usize),
-    /// The linear index in the stage's space.
-    Index,
+    /// The linear index over the axes that an accumulator reduces, in the stage's space.
+    Index(usize),
     /// The index of a generator.
     Generator { offset: i64, strides: Vec<i64> },
 }

@@ -14,7 +14,6 @@ use crate::{
         watch::{EventCheck, TileCheck, Watch, binary_check, cast_check, unary_check},
     },
     nd::{DType, Scalar},
-    numeric::AccumulatorKind,
 };
 
 /// A constant as the front bytes of a word.
@@ -188,7 +187,7 @@ impl Builder<'_> {
         if !accumulation.finishes.is_empty() && !sweep.finishing.contains(&acc) {
             sweep.finishing.push(acc);
         }
-        let index = (accumulation.kind == AccumulatorKind::FirstFalse).then(|| push_track(sweep, Track::Index));
+        let index = accumulation.kind.is_indexed().then(|| push_track(sweep, Track::Index(acc)));
         let track = push_track(sweep, Track::Accumulator(acc));
         Action::Reduce { acc, track, index, src: source(src, accumulation.dtype), size: accumulation.dtype.size(), check: None }
     }

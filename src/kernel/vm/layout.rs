@@ -42,7 +42,7 @@ impl Execution<'_, '_, '_, '_> {
                         Some(global) => self.accumulators[global].strides[axis],
                         None => dense(sweep.axes[axis] && !self.prepared.accumulations[*acc].reduced[axis], length),
                     },
-                    Track::Index => dense(true, self.block.space[axis]),
+                    Track::Index(acc) => dense(self.prepared.accumulations[*acc].reduced[axis], self.block.space[axis]),
                     Track::Generator { strides, .. } => strides[axis],
                 };
             }
@@ -51,7 +51,7 @@ impl Execution<'_, '_, '_, '_> {
                 streams.iter_mut().zip(steps.iter()).for_each(|(streams, step)| *streams &= *step != 0);
             }
             for (track, (offset, step)) in sweep.tracks.iter().zip(nest.offsets.iter_mut().zip(steps.iter())) {
-                if matches!(track, Track::Index | Track::Generator { .. }) {
+                if matches!(track, Track::Index(_) | Track::Generator { .. }) {
                     *offset += *step * self.block.start[axis] as i64;
                 }
             }
@@ -63,7 +63,7 @@ impl Execution<'_, '_, '_, '_> {
                     Operand::Local => 0,
                 },
                 Track::Accumulator(acc) => self.prepared.globals[*acc].map_or(0, |global| self.accumulators[global].base),
-                Track::Index => 0,
+                Track::Index(_) => 0,
                 Track::Generator { offset, .. } => *offset,
             };
         }

@@ -82,25 +82,30 @@ pub struct Finding {
     pub blame: Option<Blame>,
 }
 
-/// What was found so far, one entry per kind.
+/// What was found so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings([Option<Finding>; 4]);
+pub struct Findings {
+    /// One entry per kind.
+    kinds: [Option<Finding>; 4],
+    /// Reductions that leave out NaN, and how many of their results are NaN because nothing was left.
+    hollow: Vec<(&'static str, u64)>,
+}
 
 impl Findings {
     /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
+        self.kinds.iter().all(Option::is_none) && self.hollow.is_empty()
     }
 
     /// What was found.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
-        self.0.iter().flatten()
+        self.kinds.iter().flatten()
     }
 
     /// Adds elements that were counted elsewhere; the smaller index stays the first.
     pub fn add(&mut self, found: Finding) {
-        let held = &mut self.0[found.kind as usize];
+        let held = &mut self.kinds[found.kind as usize];
         match held {
             Some(held) => {
                 held.count += found.count;
@@ -114,11 +119,26 @@ impl Findings {
 
     /// Adds everything that was counted elsewhere.
     pub fn merge(&mut self, other: Findings) {
-        other.0.into_iter().flatten().for_each(|found| self.add(found));
+        other.kinds.into_iter().flatten().for_each(|found| self.add(found));
+        other.hollow.into_iter().for_each(|(name, count)| self.add_hollow(name, count as usize));
+    }
+
+    /// Adds results that are NaN because nothing was left to reduce.
+    pub fn add_hollow(&mut self, name: &'static str, count: usize) {
+        match self.hollow.iter_mut().find(|(held, _)| *held == name) {
+            _ if count == 0 => {}
+            Some((_, held)) => *held += count as u64,
+            None => self.hollow.push((name, count as u64)),
+        }
+    }
+
+    /// Names of reductions, and how many of their results are NaN because nothing was left to reduce.
+    pub fn hollow(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.hollow.iter().copied()
     }
 
     /// The first index of a kind.
     pub(crate) fn first(&self, kind: FindingKind) -> Option<u64> {
-        self.0[kind as usize].as_ref().map(|found| found.first)
+        self.kinds[kind as usize].as_ref().map(|found| found.first)
     }
 }

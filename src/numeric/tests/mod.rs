@@ -5,10 +5,14 @@ mod compensated;
 mod exact;
 mod fallback;
 mod oracle;
+mod pairs;
+mod places;
 mod plain;
+mod products;
+mod skipping;
 mod states;
 
-use super::{Accumulator, AccumulatorKind, Finish, SumMode, TileAxis};
+use super::{Accumulator, AccumulatorKind, Finish, Side, SumMode, TileAxis};
 use crate::nd::DType;
 use proptest::prelude::*;
 
@@ -18,17 +22,19 @@ const MODES: [SumMode; 5] = [SumMode::Exact, SumMode::Neumaier, SumMode::Kahan, 
 
 fn kinds() -> Vec<AccumulatorKind> {
     use AccumulatorKind as K;
-    let mut kinds = vec![K::Min, K::Max, K::Any, K::All, K::CountNonzero, K::FirstFalse];
+    let mut kinds = vec![K::Min, K::Max, K::Any, K::All, K::CountNonzero, K::FirstFalse, K::ArgMin, K::ArgMax, K::Product];
+    kinds.extend([K::NanMin, K::NanMax, K::NanArgMin, K::NanArgMax, K::NanProduct]);
     for mode in MODES {
-        kinds.extend([K::Sum(mode), K::Moments(mode)]);
+        kinds.extend([K::Sum(mode), K::Moments(mode), K::NanSum(mode), K::NanMoments(mode)]);
     }
     kinds
 }
 
 /// Whether equal elements give equal bytes in any order.
 fn order_free(kind: AccumulatorKind, dtype: DType) -> bool {
-    match kind {
+    match kind.plain() {
         AccumulatorKind::Sum(mode) | AccumulatorKind::Moments(mode) => mode == SumMode::Exact || !dtype.is_float(),
+        AccumulatorKind::Product => !dtype.is_float(),
         _ => true,
     }
 }

@@ -4,7 +4,7 @@ use super::oracle::Sums;
 use super::*;
 
 /// The value of an integer or bool element.
-fn integer(dtype: DType, bits: u64) -> i128 {
+pub(super) fn integer(dtype: DType, bits: u64) -> i128 {
     match dtype {
         DType::Bool => i128::from(bits as u8 != 0),
         DType::I8 => i128::from(bits as i8),

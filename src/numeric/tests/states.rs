@@ -5,7 +5,7 @@ use super::super::memory::held_bytes;
 use super::*;
 use crate::ErrorKind;
 
-fn held(accumulator: &Accumulator) -> u64 {
+pub(super) fn held(accumulator: &Accumulator) -> u64 {
     let heap = match &accumulator.state {
         State::Exact(state) => {
             let windows = held_bytes(&state.windows.scales) + held_bytes(&state.windows.planes);
@@ -16,6 +16,13 @@ fn held(accumulator: &Accumulator) -> u64 {
         State::Extremes(state) => held_bytes(&state.keys) + held_bytes(&state.seen),
         State::Truths(state) => held_bytes(&state.counts) + held_bytes(&state.nonzero),
         State::FirstZero(state) => held_bytes(&state.indices),
+        State::Places(state) => held_bytes(&state.keys) + held_bytes(&state.indices),
+        State::Products(state) => held_bytes(&state.mantissas) + held_bytes(&state.exponents) + held_bytes(&state.flags),
+        State::WholeProducts(state) => held_bytes(&state.magnitudes) + held_bytes(&state.flags),
+        State::Pairs(state) => {
+            let parts = state.parts().map(|part| held(part) - size_of::<Accumulator>() as u64);
+            parts.sum::<u64>() + size_of_val(&**state) as u64
+        }
     };
     heap + size_of::<Accumulator>() as u64
 }
@@ -73,7 +80,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_bytes_do_not_panic(kind in 0..9_u8, mode in 0..6_u8, dtype in 0..14_u8, outputs in 0..4_u64, rest in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn random_bytes_do_not_panic(kind in 0..22_u8, mode in 0..6_u8, dtype in 0..14_u8, outputs in 0..4_u64, rest in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut bytes = b"ocac".to_vec();
         bytes.extend([1, kind, mode, dtype]);
         bytes.extend(outputs.to_le_bytes());

@@ -341,6 +341,11 @@ fn joint(a: AccumulatorKind, b: AccumulatorKind) -> Option<AccumulatorKind> {
         (AccumulatorKind::Sum(x), AccumulatorKind::Moments(y)) | (AccumulatorKind::Moments(y), AccumulatorKind::Sum(x)) if x == y => {
             Some(AccumulatorKind::Moments(y))
         }
+        (AccumulatorKind::NanSum(x), AccumulatorKind::NanMoments(y)) | (AccumulatorKind::NanMoments(y), AccumulatorKind::NanSum(x))
+            if x == y =>
+        {
+            Some(AccumulatorKind::NanMoments(y))
+        }
         _ => None,
     }
 }

@@ -1,12 +1,13 @@
 //! The table of functions: one row each, in the order of `outcore functions`.
 
-use super::{Form, FunctionDoc, Reducer};
+use super::{Form, FunctionDoc};
 use crate::{
     array::{
         Array,
-        parse::{calls, create, gather, networks, random, views},
+        parse::{calls, create, gather, networks, random, reductions, views},
     },
     kernel::program::{BinaryOp, UnaryOp},
+    numeric::Finish,
 };
 
 const fn doc(
@@ -29,13 +30,14 @@ const LOGICAL: &str = "any -> bool";
 const BITS: &str = "bool, integers -> promoted";
 const FLOATED: &str = "both as floats (as sqrt has them), promoted -> that dtype";
 const INTEGERS: &str = "integers (bool -> i8) -> promoted";
+const SUMS: &str = "floats -> the same; signed, bool -> i64; unsigned -> u64";
 const MOMENTS: &str = "floats -> the same; others -> f64";
 
 #[rustfmt::skip]
 pub(super) static FUNCTIONS: &[FunctionDoc] = {
     use BinaryOp as B;
     use Form::{Binary, Method, Other, Pair, Reduce, Unary};
-    use Reducer as R;
+    use Finish as R;
     use UnaryOp as U;
     &[
         doc("negative", &[], "negative(x)", SAME, "-x.", "negative(x)", Unary(U::Negative)),
@@ -134,15 +136,28 @@ pub(super) static FUNCTIONS: &[FunctionDoc] = {
         doc("select", &[], "select(condlist, choicelist, default=0)", "bools, choices promoted -> that dtype", "The choice of the first condition that is true, default where none is.", "select([x < 0, x > 1], [0, 1], x)", Other(calls::select_first)),
         doc("cast", &[], "cast(x, dtype, mode='checked')", "any -> dtype", "x converted; a float outside an integer dtype is an error unless mode is wrap or saturate.", "cast(x, f16)", Other(calls::cast)),
         doc("astype", &[], "astype(x, dtype)", "any -> dtype", "x converted to dtype.", "x.astype(f16)", Other(calls::astype)),
-        doc("sum", &[], "sum(x, axis=None, *, keepdims=False, dtype=None)", "floats -> the same; signed, bool -> i64; unsigned -> u64", "Sum over axes, exact and rounded once.", "sum(x, axis=0)", Reduce(R::Sum)),
+        doc("sum", &[], "sum(x, axis=None, *, keepdims=False, dtype=None)", SUMS, "Sum over axes, exact and rounded once.", "sum(x, axis=0)", Reduce(R::Sum)),
         doc("mean", &[], "mean(x, axis=None, *, keepdims=False, dtype=None)", MOMENTS, "Mean over axes, exact and rounded once.", "mean(x, axis=1, keepdims=True)", Reduce(R::Mean)),
-        doc("var", &[], "var(x, axis=None, *, ddof=0, keepdims=False, dtype=None)", MOMENTS, "Variance over axes; divides by n - ddof.", "var(x, axis=0, ddof=1)", Reduce(R::Var)),
-        doc("std", &[], "std(x, axis=None, *, ddof=0, keepdims=False, dtype=None)", MOMENTS, "Standard deviation over axes; divides by n - ddof.", "std(x, axis=0)", Reduce(R::Std)),
+        doc("var", &[], "var(x, axis=None, *, ddof=0, keepdims=False, dtype=None)", MOMENTS, "Variance over axes; divides by n - ddof.", "var(x, axis=0, ddof=1)", Reduce(R::Var { ddof: 0 })),
+        doc("std", &[], "std(x, axis=None, *, ddof=0, keepdims=False, dtype=None)", MOMENTS, "Standard deviation over axes; divides by n - ddof.", "std(x, axis=0)", Reduce(R::Std { ddof: 0 })),
         doc("min", &["amin"], "min(x, axis=None, *, keepdims=False)", "any -> the same", "Smallest element over axes; NaN if there is one.", "min(x)", Reduce(R::Min)),
         doc("max", &["amax"], "max(x, axis=None, *, keepdims=False)", "any -> the same", "Largest element over axes; NaN if there is one.", "max(x, axis=1)", Reduce(R::Max)),
         doc("any", &[], "any(x, axis=None, *, keepdims=False)", LOGICAL, "Whether an element is not zero.", "any(x > 0, axis=1)", Reduce(R::Any)),
         doc("all", &[], "all(x, axis=None, *, keepdims=False)", LOGICAL, "Whether no element is zero.", "all(isfinite(x))", Reduce(R::All)),
         doc("count_nonzero", &[], "count_nonzero(x, axis=None, *, keepdims=False)", "any -> i64", "Number of elements that are not zero.", "count_nonzero(x > 0)", Reduce(R::CountNonzero)),
+        doc("prod", &[], "prod(x, axis=None, *, keepdims=False, dtype=None)", SUMS, "Product over axes; of integers exact, of n floats within n * 2**-53, and nothing overflows on the way.", "prod(x, axis=1)", Reduce(R::Prod)),
+        doc("ptp", &[], "ptp(x, axis=None, *, keepdims=False)", "any but bool -> the same", "max(x) - min(x) over axes.", "ptp(x, axis=0)", Other(reductions::ptp)),
+        doc("argmin", &[], "argmin(x, axis=None, *, keepdims=False)", "any -> i64", "Index of the first smallest element, or of the first NaN; without an axis of the flat array.", "argmin(x, axis=1)", Reduce(R::ArgMin)),
+        doc("argmax", &[], "argmax(x, axis=None, *, keepdims=False)", "any -> i64", "Index of the first largest element, or of the first NaN; without an axis of the flat array.", "argmax(x)", Reduce(R::ArgMax)),
+        doc("nansum", &[], "nansum(x, axis=None, *, keepdims=False, dtype=None)", SUMS, "sum of the elements that are not NaN, exact and rounded once.", "nansum(log(x), axis=0)", Reduce(R::NanSum)),
+        doc("nanmean", &[], "nanmean(x, axis=None, *, keepdims=False, dtype=None)", MOMENTS, "mean of the elements that are not NaN, exact and rounded once.", "nanmean(log(x))", Reduce(R::NanMean)),
+        doc("nanvar", &[], "nanvar(x, axis=None, *, ddof=0, keepdims=False, dtype=None)", MOMENTS, "var of the elements that are not NaN.", "nanvar(x, axis=0, ddof=1)", Reduce(R::NanVar { ddof: 0 })),
+        doc("nanstd", &[], "nanstd(x, axis=None, *, ddof=0, keepdims=False, dtype=None)", MOMENTS, "std of the elements that are not NaN.", "nanstd(x, axis=0)", Reduce(R::NanStd { ddof: 0 })),
+        doc("nanmin", &[], "nanmin(x, axis=None, *, keepdims=False)", "any -> the same", "Smallest element that is not NaN; NaN, and a warning, where all are.", "nanmin(log(x))", Reduce(R::NanMin)),
+        doc("nanmax", &[], "nanmax(x, axis=None, *, keepdims=False)", "any -> the same", "Largest element that is not NaN; NaN, and a warning, where all are.", "nanmax(log(x), axis=1)", Reduce(R::NanMax)),
+        doc("nanargmin", &[], "nanargmin(x, axis=None, *, keepdims=False)", "any -> i64", "argmin of the elements that are not NaN; an error where all are.", "nanargmin(x, axis=1)", Reduce(R::NanArgMin)),
+        doc("nanargmax", &[], "nanargmax(x, axis=None, *, keepdims=False)", "any -> i64", "argmax of the elements that are not NaN; an error where all are.", "nanargmax(x)", Reduce(R::NanArgMax)),
+        doc("nanprod", &[], "nanprod(x, axis=None, *, keepdims=False, dtype=None)", SUMS, "prod of the elements that are not NaN.", "nanprod(x, axis=1)", Reduce(R::NanProd)),
         doc("softmax", &[], "softmax(x, axis=None)", FLOATS, "exp(x) divided by its sum over axes, without overflow in between.", "softmax(x, axis=-1)", Other(networks::softmax)),
         doc("log_softmax", &[], "log_softmax(x, axis=None)", FLOATS, "log(softmax(x)), finite where softmax is 0.", "log_softmax(x, axis=-1)", Other(networks::log_softmax)),
         doc("logsumexp", &[], "logsumexp(x, axis=None, *, keepdims=False)", FLOATS, "log(sum(exp(x))) over axes, without overflow in between.", "logsumexp(x, axis=1)", Other(networks::logsumexp)),
