@@ -279,6 +279,13 @@ impl Finish {
         self.plain() != self
     }
 
+    /// Whether the result is a float whatever the operands are.
+    #[must_use]
+    pub fn is_float(self) -> bool {
+        use Finish::{Average, Corr, Cov, Mean, Norm, Std, Var};
+        matches!(self.plain(), Mean | Var { .. } | Std { .. } | Norm | Average | Cov { .. } | Corr)
+    }
+
     /// Whether it takes two operands.
     #[must_use]
     pub fn is_paired(self) -> bool {

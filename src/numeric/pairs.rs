@@ -164,7 +164,9 @@ impl Pairs {
             DType::F16 => of!(Widened, f16),
             DType::BF16 => of!(Widened, bf16),
             DType::F32 => of!(Widened, f32),
-            DType::F64 if self.parts[1].is_some() => I::enter(Lossless { left: sides[0].as_chunks().0, right: sides[1].as_chunks().0, out: &mut out }),
+            DType::F64 if self.parts[1].is_some() => {
+                I::enter(Lossless { left: sides[0].as_chunks().0, right: sides[1].as_chunks().0, out: &mut out })
+            }
             DType::F64 => of!(Widened, f64),
             DType::I8 => of!(Short, i8),
             DType::I16 => of!(Short, i16),
@@ -324,4 +326,3 @@ impl<T: Whole> Piece for Long<'_, T> {
         }
     }
 }
-

@@ -13,7 +13,7 @@ use crate::{
         watch::{self, TileCheck},
     },
     nd::DType,
-    numeric::{Accumulator, Baseline, InstructionSet, Piece, TileAxis},
+    numeric::{Accumulator, Baseline, InstructionSet, Piece, Side, TileAxis},
 };
 use half::{bf16, f16};
 
@@ -59,6 +59,7 @@ pub(crate) struct Kernels {
     /// Whether any element of a float dtype is not finite; None for other dtypes.
     pub special: fn(DType) -> Option<TileCheck>,
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
+    pub absorb_pairs: fn(&mut Accumulator, [Side<'_>; 2], &[TileAxis], usize),
     /// Sums of formulas.
     pub sums_of: SumsOf,
     /// Chains of operations on a float.
@@ -168,6 +169,9 @@ macro_rules! instruction_set {
             }
             fn absorb(accumulator: &mut Accumulator, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
                 accumulator.absorb::<$set>(tile, axes, base, index);
+            }
+            fn absorb_pairs(accumulator: &mut Accumulator, sides: [Side<'_>; 2], axes: &[TileAxis], base: usize) {
+                accumulator.absorb_pairs::<$set>(sides, axes, base);
             }
 
             $(#[target_feature(enable = $features)])?
@@ -370,7 +374,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, sums_of: formula::kernels::<$set>, chain }
+                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, absorb_pairs, sums_of: formula::kernels::<$set>, chain }
             }
         }
     };

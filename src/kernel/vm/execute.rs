@@ -17,7 +17,7 @@ use crate::{
         watch::TileCheck,
     },
     nd::{DType, shape::show},
-    numeric::{Accumulator, TileAxis},
+    numeric::{Accumulator, Side, TileAxis},
 };
 use std::ops::Range;
 
@@ -287,6 +287,7 @@ impl Execution<'_, '_, '_, '_> {
                 }
                 Action::Store { slot, track, src, size, check } => self.store(*slot, *track, src, *size, *check),
                 Action::Reduce { acc, track, index, src, size, check } => self.reduce(*acc, *track, *index, src, *size, *check),
+                Action::ReducePairs { acc, track, sides, size, check } => self.reduce_pairs(*acc, *track, sides, *size, *check),
                 Action::Compress { slot, ordinal, src, mask, size, check } => {
                     self.ask(src, *size, *check);
                     self.compress(*slot, *ordinal, src, mask, *size)?;
@@ -530,6 +531,27 @@ impl Execution<'_, '_, '_, '_> {
         } else {
             (self.prepared.kernels.absorb)(accumulator, tile, axes, base, first_index);
         }
+    }
+
+    fn reduce_pairs(&mut self, acc: usize, track: usize, sides: &[Source; 2], size: usize, check: Option<TileCheck>) {
+        sides.iter().for_each(|side| self.ask(side, size, check));
+        let machine = &mut *self.machine;
+        let nest = &machine.nest;
+        let axes = &mut machine.tile_axes;
+        axes.clear();
+        let steps = nest.box_shape().iter().zip(nest.steps(track));
+        axes.extend(steps.map(|(&length, &output_step)| TileAxis { length, output_step, index_step: 0 }));
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
+        let sides = sides.each_ref().map(|side| {
+            let (tile, uniform) = view.read(side, nest.elements, size);
+            Side { tile, uniform }
+        });
+        let accumulator = match (self.prepared.globals[acc], &mut machine.accumulators[acc]) {
+            (Some(global), _) => &mut *self.accumulators[global].accumulator,
+            (None, Some(local)) => &mut local.accumulator,
+            (None, None) => return,
+        };
+        (self.prepared.kernels.absorb_pairs)(accumulator, sides, axes, nest.offsets[track] as usize);
     }
 
     /// Adds a formula of `a` and `b` to the outputs, a run of elements to each. False where the tile's outputs do not lie along its

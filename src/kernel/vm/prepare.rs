@@ -167,6 +167,13 @@ pub(super) enum Action {
         size: usize,
         check: Option<TileCheck>,
     },
+    ReducePairs {
+        acc: usize,
+        track: usize,
+        sides: [Source; 2],
+        size: usize,
+        check: Option<TileCheck>,
+    },
     Compress {
         slot: usize,
         ordinal: usize,
@@ -210,6 +217,7 @@ impl Action {
             Action::Store { src, .. } | Action::Reduce { src, .. } => visit(src),
             Action::Binary { a, b, .. } | Action::SumOf { a, b, .. } => [a, b].into_iter().for_each(visit),
             Action::Select { mask, a, b, .. } => [mask, a, b].into_iter().for_each(visit),
+            Action::ReducePairs { sides, .. } => sides.iter_mut().for_each(visit),
             Action::Compress { src, mask, .. } => [src, mask].into_iter().for_each(&mut visit),
             Action::Chain(chain) => chain.operands[..=chain.length].iter_mut().for_each(visit),
         }
@@ -232,13 +240,19 @@ impl Action {
             | Action::Select { dst, .. }
             | Action::Cast { dst, .. }
             | Action::Chain(Chain { dst, .. }) => Some(*dst),
-            Action::Store { .. } | Action::Reduce { .. } | Action::Compress { .. } | Action::SumOf { .. } => None,
+            Action::Store { .. } | Action::Reduce { .. } | Action::ReducePairs { .. } | Action::Compress { .. } | Action::SumOf { .. } => {
+                None
+            }
         }
     }
 
     /// Has the tile that is handed out asked.
     fn ask(&mut self, special: Option<TileCheck>) {
-        if let Action::Store { check, .. } | Action::Reduce { check, .. } | Action::Compress { check, .. } = self {
+        if let Action::Store { check, .. }
+        | Action::Reduce { check, .. }
+        | Action::ReducePairs { check, .. }
+        | Action::Compress { check, .. } = self
+        {
             *check = special;
         }
     }
@@ -342,7 +356,7 @@ pub(crate) fn written(instr: &Instr, program: &Program) -> Option<(Reg, DType)> 
         Instr::Unary { op, dtype, dst, .. } => Some((*dst, op.result(*dtype))),
         Instr::Binary { op, dtype, dst, .. } => Some((*dst, op.result(*dtype))),
         Instr::Cast { to, dst, .. } => Some((*dst, *to)),
-        Instr::Store { .. } | Instr::Reduce { .. } | Instr::Compress { .. } => None,
+        Instr::Store { .. } | Instr::Reduce { .. } | Instr::ReducePairs { .. } | Instr::Compress { .. } => None,
     }
 }
 
@@ -474,6 +488,7 @@ impl Builder<'_> {
                 }
             }
             Instr::Reduce { acc, src } => self.reduce(acc.0 as usize, *src, sweep),
+            Instr::ReducePairs { acc, a, b } => self.reduce_pairs(acc.0 as usize, [*a, *b], sweep),
             Instr::Compress { slot, src, mask } => self.compress(*slot, *src, *mask),
         })
     }
@@ -522,11 +537,21 @@ impl Builder<'_> {
         Action::Reduce { acc, track, index, src: source(src, accumulation.dtype), size: accumulation.dtype.size(), check: None }
     }
 
+    fn reduce_pairs(&self, acc: usize, sides: [Arg; 2], sweep: &mut PreparedSweep) -> Action {
+        let accumulation = &self.program.accumulators[acc];
+        if !accumulation.finishes.is_empty() && !sweep.finishing.contains(&acc) {
+            sweep.finishing.push(acc);
+        }
+        let track = push_track(sweep, Track::Accumulator(acc));
+        let sides = sides.map(|side| source(side, accumulation.dtype));
+        Action::ReducePairs { acc, track, sides, size: accumulation.dtype.size(), check: None }
+    }
+
     /// What asks a tile that an instruction hands out.
     fn special_of(&self, instr: &Instr) -> Option<TileCheck> {
         let dtype = match instr {
             Instr::Store { slot, .. } | Instr::Compress { slot, .. } => self.slot(*slot).dtype,
-            Instr::Reduce { acc, .. } => self.program.accumulators[acc.0 as usize].dtype,
+            Instr::Reduce { acc, .. } | Instr::ReducePairs { acc, .. } => self.program.accumulators[acc.0 as usize].dtype,
             _ => return None,
         };
         (self.kernels.special)(dtype)
