@@ -20,6 +20,7 @@ use super::{AccumulatorKind, SumMode};
 use crate::error::Result;
 use crate::nd::DType;
 use half::{bf16, f16};
+use std::ops::Range;
 
 /// Elements of a piece of two tiles.
 const PIECE: usize = 1024;
@@ -31,9 +32,8 @@ const RIGHT: usize = 4;
 
 /// Exponent by which products beyond the range of f64 are scaled down, and those below it up: half of it on each side.
 pub(super) const SCALE: i64 = 1100;
-/// Where the rounded product and what was lost are both floats: products from here on, and below there.
-const PRODUCT_MIN: f64 = f64::from_bits((1023 - 969) << 52);
-const PRODUCT_END: f64 = f64::from_bits((1023 + 1022) << 52);
+/// Magnitudes of rounded products for which what the rounding loses is a float too.
+const PLAIN: Range<f64> = f64::from_bits((1023 - 969) << 52)..f64::from_bits((1023 + 1022) << 52);
 
 /// One side of pairs: an element each, or one for all.
 #[derive(Clone, Copy, Debug)]
@@ -232,9 +232,9 @@ fn scale_of(left: f64, right: f64) -> usize {
         return 0;
     }
     let magnitude = (left * right).abs();
-    if magnitude >= PRODUCT_END {
+    if magnitude >= PLAIN.end {
         1
-    } else if magnitude < PRODUCT_MIN {
+    } else if magnitude < PLAIN.start {
         2
     } else {
         0
@@ -281,7 +281,7 @@ impl Piece for Lossless<'_> {
             let (left, right) = (f64::from_ne_bytes(*left), f64::from_ne_bytes(*right));
             let rounded = left * right;
             let magnitude = rounded.abs();
-            plain &= (magnitude >= PRODUCT_MIN) & (magnitude < PRODUCT_END) | (rounded == 0.0) & ((left == 0.0) | (right == 0.0));
+            plain &= PLAIN.contains(&magnitude) | (rounded == 0.0) & ((left == 0.0) | (right == 0.0));
             *product = rounded.to_bits();
             *lost = left.mul_add(right, -rounded).to_bits();
         }
