@@ -30,6 +30,7 @@ mod accumulator;
 mod axes;
 mod big;
 mod compensated;
+mod dispatch;
 mod element;
 mod exact;
 mod extract;

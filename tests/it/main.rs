@@ -10,5 +10,6 @@ mod memory;
 mod naive;
 mod numpy;
 mod random;
+mod reductions;
 mod tidy;
 mod warnings;
