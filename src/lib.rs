@@ -51,9 +51,9 @@ pub mod nd;
 pub mod trace;
 
 pub use array::{
-    AnyArray, Array, Axes, AxisList, AxisRef, Block, Blocks, Bound, BoxError, Compiled, Destination, Digest, Endpoint, Isa, Job, JobResult,
-    MapSpec, MemoryAmount, Norm, OnInvalid, Operand, Pad, Progress, Promote, Random, Rows, RunReport, RunStats, Running, Save, ScalarSide,
-    Session, SessionBuilder, Size, StageStats, Writer, axis, open, where_,
+    AnyArray, Array, Axes, AxisList, AxisRef, Bias, Block, Blocks, Bound, BoxError, Compiled, Destination, Digest, Endpoint, Isa, Job,
+    JobResult, Kurtosis, MapSpec, MemoryAmount, Norm, OnInvalid, Operand, Pad, Progress, Promote, Random, Rows, RunReport, RunStats,
+    Running, Save, ScalarSide, Session, SessionBuilder, Size, StageStats, Writer, axis, open, where_,
     words::{BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, Region, Scalar, SliceItem, SumMode, UnaryOp},
 };
 pub use error::{Error, ErrorKind, Result};

@@ -48,6 +48,8 @@ def numbers(dtype, shape, specials):
 for name in DTYPES:
     INPUTS[f"v_{name}"] = numbers(name, (7,), [])
     INPUTS[f"c_{name}"] = numbers(name, (3, 4, 5), [])
+for name in [*FLOATS, "i32", "u8"]:
+    INPUTS[f"w_{name}"], INPUTS[f"d_{name}"] = numbers(name, (7,), []), numbers(name, (3, 4, 5), [])
 for name in FLOATS:
     INPUTS[f"n_{name}"] = numbers(name, (4, 6), [math.nan, -0.0])
     INPUTS[f"s_{name}"] = numbers(name, (5, 3), [math.nan, math.inf, -math.inf, 0.0, -0.0])
@@ -179,9 +181,102 @@ def axes_of(array, tuples=True):
     return singles + (pairs if tuples else [])
 
 
+def exactly(function, left, right):
+    """An exact statistic of pairs as a fraction, or for corrcoef the fraction it is the root of, with its sign."""
+    a, b = ([Fraction(float(one)) for one in side] for side in (left, right))
+    both, count = sum(x * y for x, y in zip(a, b)), len(a)
+    if function == "average":
+        return both / sum(b)
+    if function in ("dot", "vdot", "vecdot"):
+        return both
+    co = lambda x, y: count * sum(p * q for p, q in zip(x, y)) - sum(x) * sum(y)
+    return co(a, b) if function == "cov" else (co(a, b), co(a, a) * co(b, b))
+
+
+def near(found, exact, scale):
+    assert np.allclose(np.asarray(found, float), float(exact), rtol=1e-2 if found.dtype == np.float16 else 1e-5, atol=scale), (found, exact)
+
+
+def pair(expression, function, found, left, right, kind):
+    exact = exactly(function, left.ravel(), right.ravel())
+    scale = float(sum(abs(float(x) * float(y)) for x, y in zip(left.ravel(), right.ravel()))) * np.finfo(kind).eps * 8
+    near(np.asarray(found), exact, scale)
+    write(expression, kind.type(rounded(exact, kind)), "exact" if exact else "zero")
+
+
+def pairs():
+    for name in [*FLOATS, "i32", "u8"]:
+        v, w = f"v_{name}", f"w_{name}"
+        x, y = INPUTS[v], INPUTS[w]
+        c, d = INPUTS[f"c_{name}"], INPUTS[f"d_{name}"]
+        kind = np.dtype(DTYPES[name]) if name in FLOATS else np.dtype(np.float64)
+        if name not in FLOATS:
+            write(f"dot({v}, {w})", np.dot(x, y), "exact")
+            write(f"vecdot(c_{name}, d_{name}, axis=1)", np.sum(c * d, axis=1, dtype=c.dtype), "exact")
+        else:
+            pair(f"dot({v}, {w})", "dot", np.dot(x, y), x, y, kind)
+            pair(f"vdot(c_{name}, d_{name})", "vdot", np.vdot(c, d), c, d, kind)
+            for axis in (0, 1, -1):
+                moved = [np.moveaxis(side, axis, -1) for side in (c, d)]
+                exact = [rounded(exactly("vecdot", p, q), kind) for p, q in zip(*(side.reshape(-1, side.shape[-1]) for side in moved))]
+                write(f"vecdot(c_{name}, d_{name}, axis={axis})", np.array(exact, kind).reshape(moved[0].shape[:-1]), "zero")
+        weights = np.abs(y) + np.array(1, y.dtype)
+        INPUTS[f"q_{name}"] = weights
+        pair(f"average({v}, weights=q_{name})", "average", np.average(x, weights=weights), x, weights, kind)
+        write(f"average(c_{name}, axis=0)", np.array([[rounded(sum(Fraction(float(one)) for one in c[:, i, j]) / 3, kind) for j in range(5)]
+                                                       for i in range(4)], kind), "zero")
+        short = INPUTS[f"k_{name}"] = np.array([1, 2, 4, 1], x.dtype)
+        assert np.average(c, axis=1, weights=short).shape == (3, 5)
+        exact = [[rounded(exactly("average", c[i, :, j], short), kind) for j in range(5)] for i in range(3)]
+        write(f"average(c_{name}, axis=1, weights=k_{name})", np.array(exact, kind), "zero")
+        if name in FLOATS:
+            covariances, wide = {}, np.dtype(np.float64)
+            for (p, a), (q, b) in itertools.product(enumerate([x, y]), repeat=2):
+                top, bottom = exactly("corrcoef", a, b)
+                covariances[p, q] = (rounded(top / (7 * 6), wide), math.copysign(float(root(top * top / bottom, wide)), top))
+            for place, function in enumerate(["cov", "corrcoef"]):
+                made = np.array([[covariances[p, q][place] for q in range(2)] for p in range(2)])
+                found = getattr(np, function)(x, y)
+                assert found.dtype == wide and np.allclose(made, found, rtol=1e-6)
+                write(f"{function}({v}, {w})", made, "exact")
+            square = sum(Fraction(float(one)) ** 2 for one in c.ravel())
+            near(np.asarray(np.linalg.norm(c.ravel())), math.sqrt(square), 1e-3)
+            write(f"norm(c_{name})", kind.type(root(square, kind)), "exact")
+            exact = [[root(sum(Fraction(float(one)) ** 2 for one in c[:, i, j]), kind) for j in range(5)] for i in range(4)]
+            write(f"norm(c_{name}, axis=0)", np.array(exact, kind), "exact")
+            write(f"norm(c_{name}, axis=(0, 1), keepdims=True)", np.array([[[root(sum(Fraction(float(one)) ** 2 for one in c[:, :, j].ravel()), kind)
+                                                                             for j in range(5)]]], kind), "exact")
+
+
+def moments():
+    """Skewness and kurtosis by the formulas of scipy.stats, in fractions up to the last root."""
+    for name, text, axis in [(name, place, axis) for name in ("f32", "f64", "i32") for place, axis in (("v", None), ("c", 1), ("c", None))]:
+        array = INPUTS[f"{text}_{name}"]
+        kind = np.dtype(np.float32) if name == "f32" else np.dtype(np.float64)
+        for bias in (True, False):
+            skews, kurtoses = [], []
+            for part in slices(array, axis):
+                values = [Fraction(float(one)) for one in part]
+                n, mean = len(values), sum(values) / len(values)
+                m2, m3, m4 = (sum((value - mean) ** power for value in values) / n for power in (2, 3, 4))
+                skew, kurtosis = (float(m3) / float(m2) ** 1.5, float(m4 / m2**2)) if m2 else (math.nan, math.nan)
+                if not bias and m2:
+                    skew *= math.sqrt(n * (n - 1)) / (n - 2)
+                    kurtosis = (kurtosis * (n * n - 1) - 3 * (n - 1) ** 2) / ((n - 2) * (n - 3)) + 3
+                skews.append(skew)
+                kurtoses.append(kurtosis - 3)
+            shape = np.sum(array, axis=axis).shape
+            options = (f", axis={axis}" if axis is not None else "") + ("" if bias else ", bias=False")
+            bound = "2" if name == "f32" else "200"
+            write(f"skew({text}_{name}{options})", np.array(skews, kind).reshape(shape), bound)
+            write(f"kurtosis({text}_{name}{options})", np.array(kurtoses, kind).reshape(shape), bound)
+
+
 def everything():
     for text, array in INPUTS.items():
         name = text[2:]
+        if text[0] in "wd":
+            continue
         if text == "l_f64":
             for function, axis in itertools.product(["sum", "mean", "nansum", "nanmean"], [0, 1, None]):
                 statistic(function, text, axis, {})
@@ -213,6 +308,8 @@ def everything():
 
 
 everything()
+pairs()
+moments()
 header = [f"input {name} {SHORT[value.dtype]} {text_of(value.shape)} {hex_of(value)}" for name, value in INPUTS.items()]
 path = pathlib.Path(__file__).with_suffix(".txt")
 path.write_text("\n".join(header + lines) + "\n")

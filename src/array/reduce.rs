@@ -133,6 +133,15 @@ reductions! {
     nanargmax NanArgMax;
     /// [`Array::prod`] of the elements that are not NaN.
     nanprod NanProd;
+    /// Euclidean length over `axes`: the root of the exact sum of squares, rounded once; integers give `f64`.
+    ///
+    /// ```
+    /// use outcore::Session;
+    /// let x = Session::default_session().from_ndarray(ndarray::array![3e200, 4e200]);
+    /// assert_eq!(x.norm(..).eval::<f64, ndarray::Ix0>()?.into_scalar(), 5e200);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    norm Norm;
 }
 
 fn try_reduce(value: &Array, finish: Finish, options: &Axes) -> Result<Array> {
@@ -140,7 +149,10 @@ fn try_reduce(value: &Array, finish: Finish, options: &Axes) -> Result<Array> {
     // Nothing but a float can be NaN.
     let finish = if meta.dtype.is_float() { finish } else { finish.plain() };
     let plain = finish.plain();
-    let adds = matches!(plain, Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. });
+    if plain.is_paired() {
+        return Err(Error::usage(format!("{} takes two arrays", finish.name())));
+    }
+    let adds = matches!(plain, Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. } | Finish::Norm);
     let has_dtype = adds || plain == Finish::Prod;
     let average = adds && plain != Finish::Sum;
     if let Some(dtype) = options.dtype

@@ -174,7 +174,7 @@ pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[Func
         Op::Gather { axis, map, length } => movement::infer_gather(*axis, map, *length, args[0]),
         Op::Diagonal { first, second, offset } => movement::infer_diagonal(*first, *second, *offset, args[0]),
         Op::Rename(dims) => movement::infer_rename(dims, args[0]),
-        Op::Reduce(reduction) => reduce::infer_reduce(reduction, args[0]),
+        Op::Reduce(reduction) => reduce::infer_reduce(reduction, args),
         Op::Compress { axis, count } => movement::infer_compress(*axis, *count, args[0], args[1]),
         Op::MapBlocks(id) => infer_map_blocks(&functions[id.0 as usize], args[0]),
     }

@@ -17,8 +17,15 @@ pub fn reduced_dtype(finish: Finish, dtype: DType) -> DType {
         Finish::Sum | Finish::Prod if dtype.is_unsigned() => DType::U64,
         Finish::Sum | Finish::Prod if !dtype.is_float() => DType::I64,
         Finish::Sum | Finish::Prod | Finish::Min | Finish::Max => dtype,
-        Finish::Mean | Finish::Var { .. } | Finish::Std { .. } if !dtype.is_float() => DType::F64,
-        Finish::Mean | Finish::Var { .. } | Finish::Std { .. } => dtype,
+        Finish::Dot => dtype,
+        Finish::Cov { .. } | Finish::Corr => DType::F64,
+        finish if finish.is_float() => {
+            if dtype.is_float() {
+                dtype
+            } else {
+                DType::F64
+            }
+        }
         Finish::Any | Finish::All => DType::Bool,
         _ => DType::I64,
     }
@@ -34,7 +41,14 @@ pub fn normalize_axes(axes: &[i64], rank: usize) -> Result<Vec<usize>> {
     Ok(found)
 }
 
-pub(super) fn infer_reduce(reduction: &Reduction, value: &Meta) -> Result<Meta> {
+pub(super) fn infer_reduce(reduction: &Reduction, args: &[&Meta]) -> Result<Meta> {
+    let value = args[0];
+    if let [left, right] = args
+        && (left.shape != right.shape || left.dtype != right.dtype)
+    {
+        let sides = format!("{} of {} and {} of {}", left.dtype, show(&left.shape), right.dtype, show(&right.shape));
+        return Err(Error::mismatch(format!("{} of {sides}: both sides must be alike", reduction.finish.name())));
+    }
     if matches!(reduction.finish.plain(), Finish::Min | Finish::Max | Finish::ArgMin | Finish::ArgMax)
         && let Some(axis) = reduction.axes.iter().find(|&&axis| value.shape[axis] == Extent::Known(0))
         && !empty_result(reduction, value)

@@ -70,6 +70,7 @@ impl fmt::Display for Instr {
             Instr::Cast { from, to, mode, dst, a } => write!(f, "{dst} = cast.{from}.{to} {a} {}", lower(mode)),
             Instr::Store { slot, src } => write!(f, "store {slot}, {src}"),
             Instr::Reduce { acc, src } => write!(f, "reduce {acc}, {src}"),
+            Instr::ReducePairs { acc, a, b } => write!(f, "reduce {acc}, {a}, {b}"),
             Instr::Compress { slot, src, mask } => write!(f, "compress {slot}, {src}, {mask}"),
         }
     }

@@ -151,6 +151,8 @@ pub enum Instr {
     Store { slot: SlotId, src: Arg },
     /// Absorb a tile into an accumulator.
     Reduce { acc: AccId, src: Arg },
+    /// Absorb the pairs of two tiles into an accumulator of sums over pairs.
+    ReducePairs { acc: AccId, a: Arg, b: Arg },
     /// Append the elements whose mask is true to an output slot, densely, in C order of the block.
     Compress { slot: SlotId, src: Arg, mask: Arg },
 }

@@ -106,6 +106,10 @@ impl Program {
             Instr::Cast { from, a, .. } => register(*a, *from),
             Instr::Store { slot, src } => read(src, self.slot_dtype(*slot)?),
             Instr::Reduce { acc, src } => read(src, self.accumulator_dtype(*acc)?),
+            Instr::ReducePairs { acc, a, b } => {
+                let dtype = self.accumulator_dtype(*acc)?;
+                read(a, dtype).and_then(|()| read(b, dtype))
+            }
             Instr::Compress { slot, src, mask } => read(src, self.slot_dtype(*slot)?).and_then(|()| read(mask, DType::Bool)),
         }
     }
@@ -126,8 +130,11 @@ impl Program {
             },
             Instr::Compress { slot, .. } if kind(slot) != Some(&SlotKind::Output) => Err(format!("slot {} is not an output", slot.0)),
             Instr::Generate { strides, .. } if strides.len() != rank => Err(format!("a generator with {} axes", strides.len())),
-            Instr::Reduce { acc, .. } => {
+            Instr::Reduce { acc, .. } | Instr::ReducePairs { acc, .. } => {
                 let accumulation = self.accumulators.get(acc.0 as usize).ok_or_else(|| format!("no accumulator {}", acc.0))?;
+                if accumulation.kind.is_paired() != matches!(instr, Instr::ReducePairs { .. }) {
+                    return Err(format!("accumulator {} of {:?} is given the wrong number of operands", acc.0, accumulation.kind));
+                }
                 let first = reduced_in[acc.0 as usize].get_or_insert(step);
                 if *first != step && !accumulation.finishes.is_empty() {
                     return Err(format!("accumulator {} was finished in step {first}", acc.0));

@@ -2,16 +2,17 @@
 
 use super::axes::{Baseline, InstructionSet, TileAxis, Walk, each_element};
 use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN, SumRun};
+use super::dispatch::{absorb_numbers, absorb_places, absorb_products, absorb_whole_products, cut};
 use super::element::{Float, Truth};
 use super::order::{self, Extremes};
 use super::pairs::{Pairs, Side};
-use super::places::{self, Places, Wanted};
-use super::product::{self, Products};
+use super::places::{Places, Wanted};
+use super::product::Products;
 use super::run::{RUN_MIN, Run};
 use super::superaccumulator::{Superaccumulator, digits_for};
 use super::truth::{self, Bits, FirstZero, Truths};
 use super::whole::{self, WholeSums};
-use super::whole_product::{self, WholeProducts};
+use super::whole_product::WholeProducts;
 use super::window::Extent;
 use super::{AccumulatorKind, SumMode, exact};
 use crate::error::{Error, Result};
@@ -325,15 +326,6 @@ impl Accumulator {
     }
 }
 
-/// Runs `$body` on `tile` cut into elements of the Rust type `$t`.
-macro_rules! cut {
-    ($tile:ident, $size:expr, $cells:ident => $body:expr) => {{
-        let ($cells, rest) = $tile.as_chunks::<$size>();
-        debug_assert!(rest.is_empty(), "whole elements");
-        $body
-    }};
-}
-
 fn absorb_exact<I: InstructionSet>(state: &mut Superaccumulator, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
     macro_rules! of {
         ($t:ty, $moments:expr) => {
@@ -433,96 +425,6 @@ fn absorb_extremes<I: InstructionSet, const SMALLEST: bool>(
         DType::BF16 => of!(bf16, 2),
         DType::F32 => of!(f32, 4),
         DType::F64 => of!(f64, 8),
-    }
-}
-
-/// [`absorb_extremes`] of floats that are not NaN.
-fn absorb_numbers<I: InstructionSet, const SMALLEST: bool>(
-    state: &mut Extremes,
-    dtype: DType,
-    tile: &[u8],
-    axes: &[TileAxis],
-    base: usize,
-) {
-    macro_rules! of {
-        ($t:ty) => {
-            cut!(tile, { size_of::<$t>() }, cells => {
-                I::enter(Walk { state: &mut order::Target::<$t, SMALLEST, true> { state, element: PhantomData }, cells, axes, base });
-            })
-        };
-    }
-    match dtype {
-        DType::F16 => of!(f16),
-        DType::BF16 => of!(bf16),
-        DType::F32 => of!(f32),
-        _ => of!(f64),
-    }
-}
-
-fn absorb_places<I: InstructionSet>(
-    state: &mut Places,
-    dtype: DType,
-    wanted: Wanted,
-    (tile, axes, base, index): (&[u8], &[TileAxis], usize, i64),
-) {
-    macro_rules! of {
-        ($t:ty, $size:expr) => {
-            cut!(tile, $size, cells => {
-                I::enter(Walk { state: &mut places::Target::<$t>::new(state, wanted, index), cells, axes, base });
-            })
-        };
-    }
-    match dtype {
-        DType::Bool => of!(Truth, 1),
-        DType::I8 => of!(i8, 1),
-        DType::I16 => of!(i16, 2),
-        DType::I32 => of!(i32, 4),
-        DType::I64 => of!(i64, 8),
-        DType::U8 => of!(u8, 1),
-        DType::U16 => of!(u16, 2),
-        DType::U32 => of!(u32, 4),
-        DType::U64 => of!(u64, 8),
-        DType::F16 => of!(f16, 2),
-        DType::BF16 => of!(bf16, 2),
-        DType::F32 => of!(f32, 4),
-        DType::F64 => of!(f64, 8),
-    }
-}
-
-fn absorb_products<I: InstructionSet>(state: &mut Products, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    macro_rules! of {
-        ($t:ty) => {
-            cut!(tile, { size_of::<$t>() }, cells => {
-                I::enter(Walk { state: &mut product::Target::<$t> { state, element: PhantomData }, cells, axes, base });
-            })
-        };
-    }
-    match dtype {
-        DType::F16 => of!(f16),
-        DType::BF16 => of!(bf16),
-        DType::F32 => of!(f32),
-        _ => of!(f64),
-    }
-}
-
-fn absorb_whole_products<I: InstructionSet>(state: &mut WholeProducts, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    macro_rules! of {
-        ($t:ty, $size:expr) => {
-            cut!(tile, $size, cells => {
-                I::enter(Walk { state: &mut whole_product::Target::<$t> { state, element: PhantomData }, cells, axes, base });
-            })
-        };
-    }
-    match dtype {
-        DType::I8 => of!(i8, 1),
-        DType::I16 => of!(i16, 2),
-        DType::I32 => of!(i32, 4),
-        DType::I64 => of!(i64, 8),
-        DType::U8 => of!(u8, 1),
-        DType::U16 => of!(u16, 2),
-        DType::U32 => of!(u32, 4),
-        DType::U64 => of!(u64, 8),
-        _ => of!(Truth, 1),
     }
 }
 

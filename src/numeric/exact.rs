@@ -7,11 +7,11 @@
 
 use super::axes::{Absorb, Columns, InstructionSet, Piece, Rows};
 use super::element::Float;
-use super::lanes::Cell;
 use super::extract::{
     BLOCK, Chunks3, Chunks4, END_SPECIAL, END_ZERO, Found, Kernel, Levels, NARROW_HEADROOM, PaddedRow, Plain, ROWS_MAX, TileBlock,
     sum_counts,
 };
+use super::lanes::Cell;
 use super::plain_run::{Certificate, PIECE_ROWS, PlainLanes, PlainPiece, Written};
 use super::round::decompose;
 use super::run::{Cells, ROW, Run};

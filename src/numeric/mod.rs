@@ -30,6 +30,7 @@ mod accumulator;
 mod axes;
 mod big;
 mod compensated;
+mod dispatch;
 mod element;
 mod exact;
 mod extract;
@@ -38,9 +39,9 @@ mod finish_pairs;
 mod lanes;
 mod memory;
 mod order;
-mod plain_run;
 mod pairs;
 mod places;
+mod plain_run;
 mod product;
 mod quick;
 mod round;
@@ -278,6 +279,13 @@ impl Finish {
     #[must_use]
     pub fn skips_nan(self) -> bool {
         self.plain() != self
+    }
+
+    /// Whether the result is a float whatever the operands are.
+    #[must_use]
+    pub fn is_float(self) -> bool {
+        use Finish::{Average, Corr, Cov, Mean, Norm, Std, Var};
+        matches!(self.plain(), Mean | Var { .. } | Std { .. } | Norm | Average | Cov { .. } | Corr)
     }
 
     /// Whether it takes two operands.

@@ -20,6 +20,7 @@ use super::{AccumulatorKind, SumMode};
 use crate::error::Result;
 use crate::nd::DType;
 use half::{bf16, f16};
+use std::ops::Range;
 
 /// Elements of a piece of two tiles.
 const PIECE: usize = 1024;
@@ -31,9 +32,8 @@ const RIGHT: usize = 4;
 
 /// Exponent by which products beyond the range of f64 are scaled down, and those below it up: half of it on each side.
 pub(super) const SCALE: i64 = 1100;
-/// Where the rounded product and what was lost are both floats: products from here on, and below there.
-const PRODUCT_MIN: f64 = f64::from_bits((1023 - 969) << 52);
-const PRODUCT_END: f64 = f64::from_bits((1023 + 1022) << 52);
+/// Magnitudes of rounded products for which what the rounding loses is a float too.
+const PLAIN: Range<f64> = f64::from_bits((1023 - 969) << 52)..f64::from_bits((1023 + 1022) << 52);
 
 /// One side of pairs: an element each, or one for all.
 #[derive(Clone, Copy, Debug)]
@@ -164,7 +164,9 @@ impl Pairs {
             DType::F16 => of!(Widened, f16),
             DType::BF16 => of!(Widened, bf16),
             DType::F32 => of!(Widened, f32),
-            DType::F64 if self.parts[1].is_some() => I::enter(Lossless { left: sides[0].as_chunks().0, right: sides[1].as_chunks().0, out: &mut out }),
+            DType::F64 if self.parts[1].is_some() => {
+                I::enter(Lossless { left: sides[0].as_chunks().0, right: sides[1].as_chunks().0, out: &mut out })
+            }
             DType::F64 => of!(Widened, f64),
             DType::I8 => of!(Short, i8),
             DType::I16 => of!(Short, i16),
@@ -230,9 +232,9 @@ fn scale_of(left: f64, right: f64) -> usize {
         return 0;
     }
     let magnitude = (left * right).abs();
-    if magnitude >= PRODUCT_END {
+    if magnitude >= PLAIN.end {
         1
-    } else if magnitude < PRODUCT_MIN {
+    } else if magnitude < PLAIN.start {
         2
     } else {
         0
@@ -279,7 +281,7 @@ impl Piece for Lossless<'_> {
             let (left, right) = (f64::from_ne_bytes(*left), f64::from_ne_bytes(*right));
             let rounded = left * right;
             let magnitude = rounded.abs();
-            plain &= (magnitude >= PRODUCT_MIN) & (magnitude < PRODUCT_END) | (rounded == 0.0) & ((left == 0.0) | (right == 0.0));
+            plain &= PLAIN.contains(&magnitude) | (rounded == 0.0) & ((left == 0.0) | (right == 0.0));
             *product = rounded.to_bits();
             *lost = left.mul_add(right, -rounded).to_bits();
         }
@@ -324,4 +326,3 @@ impl<T: Whole> Piece for Long<'_, T> {
         }
     }
 }
-

@@ -34,6 +34,8 @@ pub enum Make {
     Cast(CastMode, ValueId),
     /// A reduction whose axes lie whole in the block.
     Reduce(NodeId, ValueId),
+    /// The same of two operands; only where it is what the stage is for.
+    ReducePairs(NodeId, [ValueId; 2]),
     /// A user function on the block.
     Call(NodeId, ValueId),
 }
@@ -237,6 +239,9 @@ impl Walk<'_> {
     /// For a result that the stage could compute where it uses it: the axes it needs whole.
     fn aligned(&self, result: NodeId, seen: &IndexMap) -> Option<Vec<bool>> {
         let node = self.graph.node(result);
+        if matches!(node.op, Op::Reduce(_)) && node.args.len() > 1 {
+            return None;
+        }
         let arg_shape = self.graph.node(*node.args.first()?).shape();
         if arg_shape != self.space || seen.offset != [0] || !seen.maps.is_empty() {
             return None;

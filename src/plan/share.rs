@@ -76,7 +76,7 @@ pub struct Draft {
 pub fn accumulator_kind(reduction: &Reduction) -> AccumulatorKind {
     match reduction.finish {
         Finish::Sum | Finish::Mean => AccumulatorKind::Sum(reduction.mode),
-        Finish::Var { .. } | Finish::Std { .. } => AccumulatorKind::Moments(reduction.mode),
+        Finish::Var { .. } | Finish::Std { .. } | Finish::Norm => AccumulatorKind::Moments(reduction.mode),
         Finish::Min => AccumulatorKind::Min,
         Finish::Max => AccumulatorKind::Max,
         Finish::Any => AccumulatorKind::Any,
@@ -93,6 +93,9 @@ pub fn accumulator_kind(reduction: &Reduction) -> AccumulatorKind {
         Finish::NanArgMin => AccumulatorKind::NanArgMin,
         Finish::NanArgMax => AccumulatorKind::NanArgMax,
         Finish::NanProd => AccumulatorKind::NanProduct,
+        Finish::Dot => AccumulatorKind::Dot(reduction.mode),
+        Finish::Average => AccumulatorKind::Weighted(reduction.mode),
+        Finish::Cov { .. } | Finish::Corr => AccumulatorKind::Comoments(reduction.mode),
     }
 }
 

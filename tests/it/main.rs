@@ -11,5 +11,6 @@ mod naive;
 mod numbers;
 mod numpy;
 mod random;
+mod reductions;
 mod tidy;
 mod warnings;

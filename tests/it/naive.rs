@@ -239,7 +239,9 @@ impl Naive {
             groups[place].push(self.at(at));
         });
         let dtype = match finish {
-            Finish::Sum if self.dtype.is_unsigned() => DType::U64,
+            Finish::Sum | Finish::NanSum if self.dtype.is_unsigned() => DType::U64,
+            Finish::ArgMin | Finish::ArgMax => DType::I64,
+            Finish::NanSum if !self.dtype.is_float() => DType::I64,
             Finish::Sum | Finish::CountNonzero if finish == Finish::CountNonzero || !self.dtype.is_float() => DType::I64,
             Finish::Mean | Finish::Var { .. } if !self.dtype.is_float() => DType::F64,
             Finish::Any | Finish::All => DType::Bool,
@@ -256,6 +258,29 @@ impl Naive {
 
 /// Sums are exact in f64 as long as the drawn numbers are small dyadic ones.
 fn finish_group(finish: Finish, dtype: DType, group: &[Number]) -> Number {
+    let is_nan = |number: &Number| matches!(number, Number::Float(value) if value.is_nan());
+    if finish.skips_nan() {
+        let left: Vec<Number> = group.iter().copied().filter(|number| !is_nan(number)).collect();
+        let sums = matches!(finish.plain(), Finish::Sum);
+        // A NaN that is left out of a sum stands for +0.
+        let hole = (sums && left.len() < group.len()).then_some(Number::Float(0.0));
+        let left: Vec<Number> = left.into_iter().chain(hole).collect();
+        return if left.is_empty() && !group.is_empty() { Number::Float(f64::NAN) } else { finish_group(finish.plain(), dtype, &left) };
+    }
+    if let Finish::ArgMin | Finish::ArgMax = finish {
+        let less = |a: &Number, b: &Number| match (a, b) {
+            (Number::Int(a), Number::Int(b)) => a < b,
+            _ => a.float() < b.float(),
+        };
+        let better = |a: &Number, b: &Number| if finish == Finish::ArgMin { less(a, b) } else { less(b, a) };
+        let mut best = 0;
+        for (at, number) in group.iter().enumerate() {
+            if !is_nan(&group[best]) && (is_nan(number) || better(number, &group[best])) {
+                best = at;
+            }
+        }
+        return Number::Int(best as i128);
+    }
     // Rust's empty sum is -0, NumPy's is 0.
     let sum: f64 = if group.is_empty() { 0.0 } else { group.iter().map(|number| number.float()).sum() };
     let count = group.len() as f64;

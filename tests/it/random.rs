@@ -202,15 +202,23 @@ fn reduce(draw: &mut Draw, a: &Pair) -> Option<Pair> {
         Finish::Any,
         Finish::All,
         Finish::CountNonzero,
+        Finish::ArgMin,
+        Finish::ArgMax,
+        Finish::NanSum,
+        Finish::NanMin,
+        Finish::NanMax,
     ]);
+    if matches!(finish, Finish::ArgMin | Finish::ArgMax) && axes.len() != 1 {
+        return None;
+    }
     let empty = axes.iter().any(|&axis| a.naive.shape[axis] == 0);
-    if empty && matches!(finish, Finish::Min | Finish::Max) {
+    if empty && matches!(finish.plain(), Finish::Min | Finish::Max | Finish::ArgMin | Finish::ArgMax) {
         return None;
     }
     // Larger or finer numbers than the oracle adds exactly.
     let largest = a.naive.data.iter().map(|number| number.float().abs()).fold(0.0, f64::max);
     let inexact = a.naive.data.iter().any(|number| (number.float() * 4096.0).fract() != 0.0) || largest > 1e4;
-    if inexact && matches!(finish, Finish::Sum | Finish::Mean | Finish::Var { .. }) {
+    if inexact && matches!(finish.plain(), Finish::Sum | Finish::Mean | Finish::Var { .. }) {
         return None;
     }
     // Divisions that round twice in the oracle are compared through f64 only.

@@ -52,6 +52,12 @@ fn what_is_created_is_said_once() {
         "[ 1. inf  2.]",
         &["result: 1 infinity created from finite elements, the first in cast from f64 to f32 at (1,)"],
     );
+    // A slice of nothing but NaN has no smallest number, block by block or over all blocks.
+    place.f32("holes.npy", &[2, 2], &[f32::NAN, f32::NAN, 1.0, f32::NAN]);
+    let hollow = ["result: nanmin of a slice of nothing but NaN is NaN"];
+    warns(&place, &["eval", "nanmin(h, axis=1)", "h=holes.npy"], "[nan 1.]", &hollow);
+    warns(&place, &["eval", "nanmin(h, axis=0)", "h=holes.npy"], "[ 1. nan]", &hollow);
+    warns(&place, &["eval", "nanmean(h[0])", "h=holes.npy"], "nan", &["result: nanmean of a slice of nothing but NaN is NaN"]);
     // Two passes compute it; it is said once, of the result. What infinities make of the difference is no news.
     warns(
         &place,

@@ -229,7 +229,7 @@ impl Builder<'_> {
     }
 
     /// Operands that meet; literals among them stay weak.
-    fn weak_arrays(&mut self, arguments: &mut Arguments, names: &[&str], span: Span) -> Result<(Vec<Array>, Lineage)> {
+    pub(super) fn weak_arrays(&mut self, arguments: &mut Arguments, names: &[&str], span: Span) -> Result<(Vec<Array>, Lineage)> {
         let mut operands = Vec::new();
         for name in names {
             let (item, id) = arguments.need(name)?;

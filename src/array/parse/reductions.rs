@@ -2,7 +2,7 @@
 
 use crate::{
     array::{
-        Array, Axes, axis,
+        Array, Axes, Bias, Kurtosis, axis,
         parse::{
             build::{Builder, Item},
             calls::Arguments,
@@ -10,8 +10,9 @@ use crate::{
             source::Span,
         },
     },
-    error::Result,
+    error::{Error, Result},
     expr::reduce::normalize_axes,
+    nd::shape::normalize_axis,
     numeric::Finish,
 };
 
@@ -64,5 +65,117 @@ pub(super) fn reduce(builder: &mut Builder<'_>, finish: Finish, mut arguments: A
 pub(super) fn ptp(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
     let call = Call::read(builder, &mut arguments, span)?;
     let made = call.array.ptp(call.options(builder));
+    builder.done(made, call.lineage, span)
+}
+
+/// Two operands, and the lineage of what is made of their pairs.
+fn sides(builder: &mut Builder<'_>, arguments: &mut Arguments, span: Span) -> Result<([Array; 2], Lineage)> {
+    let (arrays, lineage) = builder.weak_arrays(arguments, &["x1", "x2"], span)?;
+    builder.notes.settle(&lineage.products);
+    <[Array; 2]>::try_from(arrays).map(|sides| (sides, lineage)).map_err(|_| Error::internal("two operands are two arrays"))
+}
+
+/// Two operands of one axis each.
+fn vectors(builder: &mut Builder<'_>, arguments: &mut Arguments, name: &str, span: Span) -> Result<[Array; 2]> {
+    let (sides, _) = sides(builder, arguments, span)?;
+    for side in &sides {
+        let rank = side.rank()?;
+        if rank != 1 {
+            let error = builder.source.error(span, format!("{name} takes two vectors, not an array of {rank} axes"));
+            return Err(error.hint("slice out a row or a column, or ravel"));
+        }
+    }
+    Ok(sides)
+}
+
+pub(super) fn dot(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let [left, right] = vectors(builder, &mut arguments, "dot", span)?;
+    let made = left.vecdot(&right, Axes::all().sum(builder.options.sum_mode));
+    builder.done(made, Lineage::made(0), span)
+}
+
+pub(super) fn vdot(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let (left, _) = builder.operand_array(arguments.need("x1")?)?;
+    let (right, _) = builder.operand_array(arguments.need("x2")?)?;
+    let made = left.ravel().vecdot(&right.ravel(), Axes::all().sum(builder.options.sum_mode));
+    builder.done(made, Lineage::made(0), span)
+}
+
+pub(super) fn vecdot(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let ([left, right], lineage) = sides(builder, &mut arguments, span)?;
+    let wide = if left.rank()? >= right.rank()? { &left } else { &right };
+    let place = match arguments.given("axis") {
+        Some((item, id)) => builder.axis(wide, &item.value, id)?,
+        None => -1,
+    };
+    let keepdims = arguments.given("keepdims").map_or(Ok(false), |operand| builder.truth(operand, "keepdims"))?;
+    let reduced = normalize_axis(place, wide.rank()?).map_err(|error| builder.source.locate(span, &error))?;
+    let axes = axis(place).sum(builder.options.sum_mode);
+    let made = left.vecdot(&right, if keepdims { axes.keepdims() } else { axes });
+    builder.done(made, lineage.reduce(&[reduced], keepdims), span)
+}
+
+pub(super) fn average(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let call = Call::read(builder, &mut arguments, span)?;
+    let Some(weights) = arguments.given("weights") else {
+        let made = call.array.mean(call.options(builder));
+        return builder.done(made, call.lineage, span);
+    };
+    let (weights, _) = builder.operand_array(weights)?;
+    let (rank, own) = (call.array.rank()?, weights.rank()?);
+    let weights = match &call.axes {
+        // Weights of one axis lie along it.
+        Some(axes) if own == 1 && rank > 1 && axes.len() == 1 => {
+            let place = normalize_axis(axes[0], rank).map_err(|error| builder.source.locate(span, &error))?;
+            (place + 1..rank).fold(weights, |weights, _| weights.insert_axis(-1))
+        }
+        _ if own == rank => weights,
+        _ => {
+            let error = builder.source.error(span, format!("weights of {own} axes for an array of {rank}"));
+            return Err(error.hint("weights have the shape of the array, or are a vector along the one axis that is reduced"));
+        }
+    };
+    let made = call.array.average(&weights, call.options(builder));
+    builder.done(made, call.lineage, span)
+}
+
+/// `[[a, b], [b, c]]`.
+fn matrix(corner: &Array, beside: &Array, last: &Array) -> Array {
+    Array::stack(&[Array::stack(&[corner.clone(), beside.clone()], 0), Array::stack(&[beside.clone(), last.clone()], 0)], 0)
+}
+
+pub(super) fn cov(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let [left, right] = vectors(builder, &mut arguments, "cov", span)?;
+    let ddof = arguments.given("ddof").map_or(Ok(1), |operand| builder.integer(operand, "ddof"))?;
+    let axes = || Axes::all().ddof(ddof.unsigned_abs()).sum(builder.options.sum_mode);
+    let made = matrix(&left.cov(&left, axes()), &left.cov(&right, axes()), &right.cov(&right, axes()));
+    builder.done(made, Lineage::made(2), span)
+}
+
+pub(super) fn corrcoef(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let [left, right] = vectors(builder, &mut arguments, "corrcoef", span)?;
+    let axes = || Axes::all().sum(builder.options.sum_mode);
+    let made = matrix(&left.corr(&left, axes()), &left.corr(&right, axes()), &right.corr(&right, axes()));
+    builder.done(made, Lineage::made(2), span)
+}
+
+fn bias(builder: &mut Builder<'_>, arguments: &mut Arguments) -> Result<Bias> {
+    let kept = arguments.given("bias").map_or(Ok(true), |operand| builder.truth(operand, "bias"))?;
+    Ok(if kept { Bias::Kept } else { Bias::Removed })
+}
+
+pub(super) fn skew(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let call = Call::read(builder, &mut arguments, span)?;
+    let bias = bias(builder, &mut arguments)?;
+    let made = call.array.skew(call.options(builder), bias);
+    builder.done(made, call.lineage, span)
+}
+
+pub(super) fn kurtosis(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let call = Call::read(builder, &mut arguments, span)?;
+    let bias = bias(builder, &mut arguments)?;
+    let fisher = arguments.given("fisher").map_or(Ok(true), |operand| builder.truth(operand, "fisher"))?;
+    let definition = if fisher { Kurtosis::Fisher } else { Kurtosis::Pearson };
+    let made = call.array.kurtosis(call.options(builder), definition, bias);
     builder.done(made, call.lineage, span)
 }

@@ -67,6 +67,10 @@ pub(crate) fn visit(instruction: &mut Instr, see: &mut dyn FnMut(&mut Reg, bool)
             see(dst, true);
         }
         Instr::Store { src, .. } | Instr::Reduce { src, .. } => arg(src, see),
+        Instr::ReducePairs { a, b, .. } => {
+            arg(a, see);
+            arg(b, see);
+        }
         Instr::Compress { src, mask, .. } => {
             arg(src, see);
             arg(mask, see);

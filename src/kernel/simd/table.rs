@@ -14,7 +14,7 @@ use crate::{
         watch::{self, TileCheck},
     },
     nd::DType,
-    numeric::{Accumulator, Baseline, InstructionSet, Piece, TileAxis},
+    numeric::{Accumulator, Baseline, InstructionSet, Piece, Side, TileAxis},
 };
 use half::{bf16, f16};
 
@@ -63,6 +63,7 @@ pub(crate) struct Kernels {
     /// `(out, tile)`: copies a tile past the cache; see [`super::Fence`].
     pub stream: fn(&mut [u8], &[u8]),
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
+    pub absorb_pairs: fn(&mut Accumulator, [Side<'_>; 2], &[TileAxis], usize),
     /// Sums of formulas.
     pub sums_of: SumsOf,
     /// Chains of operations on a float.
@@ -178,6 +179,9 @@ macro_rules! instruction_set {
             }
             fn absorb(accumulator: &mut Accumulator, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
                 accumulator.absorb::<$set>(tile, axes, base, index);
+            }
+            fn absorb_pairs(accumulator: &mut Accumulator, sides: [Side<'_>; 2], axes: &[TileAxis], base: usize) {
+                accumulator.absorb_pairs::<$set>(sides, axes, base);
             }
 
             $(#[target_feature(enable = $features)])?
@@ -380,7 +384,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, sums_of: formula::kernels::<$set>, chain, draw: random::draw::<$set> }
+                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, sums_of: formula::kernels::<$set>, chain, draw: random::draw::<$set> }
             }
         }
     };

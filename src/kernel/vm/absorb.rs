@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::Result,
     kernel::{formula::SumKernels, watch::TileCheck},
-    numeric::{Accumulator, TileAxis},
+    numeric::{Accumulator, Side, TileAxis},
 };
 
 impl Execution<'_, '_, '_, '_> {
@@ -91,6 +91,27 @@ impl Execution<'_, '_, '_, '_> {
         } else {
             (self.prepared.kernels.absorb)(accumulator, tile, axes, base, first_index);
         }
+    }
+
+    pub(super) fn reduce_pairs(&mut self, acc: usize, track: usize, sides: &[Source; 2], size: usize, check: Option<TileCheck>) {
+        sides.iter().for_each(|side| self.ask(side, size, check));
+        let machine = &mut *self.machine;
+        let nest = &machine.nest;
+        let axes = &mut machine.tile_axes;
+        axes.clear();
+        let steps = nest.box_shape().iter().zip(nest.steps(track));
+        axes.extend(steps.map(|(&length, &output_step)| TileAxis { length, output_step, index_step: 0 }));
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
+        let sides = sides.each_ref().map(|side| {
+            let (tile, uniform) = view.read(side, nest.elements, size);
+            Side { tile, uniform }
+        });
+        let accumulator = match (self.prepared.globals[acc], &mut machine.accumulators[acc]) {
+            (Some(global), _) => &mut *self.accumulators[global].accumulator,
+            (None, Some(local)) => &mut local.accumulator,
+            (None, None) => return,
+        };
+        (self.prepared.kernels.absorb_pairs)(accumulator, sides, axes, nest.offsets[track] as usize);
     }
 
     /// Adds a formula of `a` and `b` to the outputs, a run of elements to each. False where the tile's outputs do not lie along its

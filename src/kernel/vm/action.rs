@@ -124,6 +124,13 @@ pub(super) enum Action {
         size: usize,
         check: Option<TileCheck>,
     },
+    ReducePairs {
+        acc: usize,
+        track: usize,
+        sides: [Source; 2],
+        size: usize,
+        check: Option<TileCheck>,
+    },
     Compress {
         slot: usize,
         ordinal: usize,
@@ -167,6 +174,7 @@ impl Action {
             Action::Store { src, .. } | Action::Reduce { src, .. } => visit(src),
             Action::Binary { a, b, .. } | Action::SumOf { a, b, .. } => [a, b].into_iter().for_each(visit),
             Action::Select { mask, a, b, .. } => [mask, a, b].into_iter().for_each(visit),
+            Action::ReducePairs { sides, .. } => sides.iter_mut().for_each(visit),
             Action::Compress { src, mask, .. } => [src, mask].into_iter().for_each(&mut visit),
             Action::Chain(chain) => chain.operands[..=chain.length].iter_mut().for_each(visit),
         }
@@ -189,13 +197,19 @@ impl Action {
             | Action::Select { dst, .. }
             | Action::Cast { dst, .. }
             | Action::Chain(Chain { dst, .. }) => Some(*dst),
-            Action::Store { .. } | Action::Reduce { .. } | Action::Compress { .. } | Action::SumOf { .. } => None,
+            Action::Store { .. } | Action::Reduce { .. } | Action::ReducePairs { .. } | Action::Compress { .. } | Action::SumOf { .. } => {
+                None
+            }
         }
     }
 
     /// Has the tile that is handed out asked.
     pub(super) fn ask(&mut self, special: Option<TileCheck>) {
-        if let Action::Store { check, .. } | Action::Reduce { check, .. } | Action::Compress { check, .. } = self {
+        if let Action::Store { check, .. }
+        | Action::Reduce { check, .. }
+        | Action::ReducePairs { check, .. }
+        | Action::Compress { check, .. } = self
+        {
             *check = special;
         }
     }

@@ -144,6 +144,7 @@ impl Builder<'_> {
                 }
             }
             Instr::Reduce { acc, src } => self.reduce(acc.0 as usize, *src, sweep),
+            Instr::ReducePairs { acc, a, b } => self.reduce_pairs(acc.0 as usize, [*a, *b], sweep),
             Instr::Compress { slot, src, mask } => self.compress(*slot, *src, *mask),
         })
     }
@@ -192,11 +193,21 @@ impl Builder<'_> {
         Action::Reduce { acc, track, index, src: source(src, accumulation.dtype), size: accumulation.dtype.size(), check: None }
     }
 
+    fn reduce_pairs(&self, acc: usize, sides: [Arg; 2], sweep: &mut PreparedSweep) -> Action {
+        let accumulation = &self.program.accumulators[acc];
+        if !accumulation.finishes.is_empty() && !sweep.finishing.contains(&acc) {
+            sweep.finishing.push(acc);
+        }
+        let track = push_track(sweep, Track::Accumulator(acc));
+        let sides = sides.map(|side| source(side, accumulation.dtype));
+        Action::ReducePairs { acc, track, sides, size: accumulation.dtype.size(), check: None }
+    }
+
     /// What asks a tile that an instruction hands out.
     fn special_of(&self, instr: &Instr) -> Option<TileCheck> {
         let dtype = match instr {
             Instr::Store { slot, .. } | Instr::Compress { slot, .. } => self.slot(*slot).dtype,
-            Instr::Reduce { acc, .. } => self.program.accumulators[acc.0 as usize].dtype,
+            Instr::Reduce { acc, .. } | Instr::ReducePairs { acc, .. } => self.program.accumulators[acc.0 as usize].dtype,
             _ => return None,
         };
         (self.kernels.special)(dtype)

@@ -144,6 +144,7 @@ impl Execution<'_, '_, '_, '_> {
                 }
                 Action::Store { slot, track, src, size, check } => self.store(*slot, *track, src, *size, *check),
                 Action::Reduce { acc, track, index, src, size, check } => self.reduce(*acc, *track, *index, src, *size, *check),
+                Action::ReducePairs { acc, track, sides, size, check } => self.reduce_pairs(*acc, *track, sides, *size, *check),
                 Action::Compress { slot, ordinal, src, mask, size, check } => {
                     self.ask(src, *size, *check);
                     self.compress(*slot, *ordinal, src, mask, *size)?;

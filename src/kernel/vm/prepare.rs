@@ -133,6 +133,6 @@ pub(crate) fn written(instr: &Instr, program: &Program) -> Option<(Reg, DType)> 
         Instr::Unary { op, dtype, dst, .. } => Some((*dst, op.result(*dtype))),
         Instr::Binary { op, dtype, dst, .. } => Some((*dst, op.result(*dtype))),
         Instr::Cast { to, dst, .. } => Some((*dst, *to)),
-        Instr::Store { .. } | Instr::Reduce { .. } | Instr::Compress { .. } => None,
+        Instr::Store { .. } | Instr::Reduce { .. } | Instr::ReducePairs { .. } | Instr::Compress { .. } => None,
     }
 }

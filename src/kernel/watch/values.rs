@@ -126,6 +126,12 @@ impl Values {
                 self.sinks.push(Sink { step, place, value: arg(*src), mask: None, sum: sums.then_some(acc.0 as usize) });
                 return;
             }
+            Instr::ReducePairs { a, b, .. } => {
+                for side in [a, b] {
+                    self.sinks.push(Sink { step, place, value: arg(*side), mask: None, sum: None });
+                }
+                return;
+            }
             Instr::Compress { src, mask, .. } => {
                 self.sinks.push(Sink { step, place, value: arg(*src), mask: Some(arg(*mask)), sum: None });
                 return;

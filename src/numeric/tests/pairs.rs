@@ -60,7 +60,8 @@ impl Oracle {
 
 fn check(dtype: DType, left: &[u64], right: &[u64]) {
     let oracle = Oracle::new(left.iter().map(|bits| fixed(dtype, *bits)).collect(), right.iter().map(|bits| fixed(dtype, *bits)).collect());
-    let (dot, weighted, comoments) = (paired(DOT, dtype, left, right), paired(WEIGHTED, dtype, left, right), paired(COMOMENTS, dtype, left, right));
+    let (dot, weighted, comoments) =
+        (paired(DOT, dtype, left, right), paired(WEIGHTED, dtype, left, right), paired(COMOMENTS, dtype, left, right));
     for out in FLOATS {
         let name = format!("{dtype} {left:x?} {right:x?} into {out}");
         let sign = |negative: bool| u64::from(negative) << (layout(out).0 + layout(out).1);

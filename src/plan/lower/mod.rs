@@ -110,9 +110,31 @@ pub fn lower(graph: &Graph, draft: &Draft, expression: Expression, destinations:
     lowering.made
 }
 
+/// What is reduced: one value, or the pairs of two.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operand {
+    One(ValueId),
+    Pairs([ValueId; 2]),
+}
+
+impl Operand {
+    fn of(values: &[ValueId]) -> Operand {
+        match *values {
+            [a, b] => Operand::Pairs([a, b]),
+            _ => Operand::One(values[0]),
+        }
+    }
+
+    fn first(self) -> ValueId {
+        match self {
+            Operand::One(value) | Operand::Pairs([value, _]) => value,
+        }
+    }
+}
+
 /// A reduction that somebody wants.
 struct Request {
-    operand: ValueId,
+    operand: Operand,
     reduced: Vec<bool>,
     kind: AccumulatorKind,
     finish: Finish,
@@ -153,9 +175,9 @@ impl Lowering<'_> {
         let none = Vec::new();
         let targets = destinations.get(&anchor.node).unwrap_or(&none);
         match (&node.op, anchor.how) {
-            (Op::Reduce(reduction), How::Global) => self.request(anchor.node, reduction, operands[0], None),
+            (Op::Reduce(reduction), How::Global) => self.request(anchor.node, reduction, Operand::of(operands), None),
             (Op::Reduce(reduction), _) => {
-                let result = self.local_result(anchor.node, operands[0]);
+                let result = self.local_result(anchor.node, Operand::of(operands));
                 let kept: Vec<usize> = (0..self.space().len()).filter(|axis| !reduction.axes.contains(axis)).collect();
                 let axes: Vec<Option<usize>> = match reduction.keepdims {
                     true => (0..self.space().len()).map(|axis| kept.contains(&axis).then_some(axis)).collect(),
@@ -193,26 +215,36 @@ impl Lowering<'_> {
     }
 
     /// The value of a reduction that is finished inside the pass; made here if nothing in the pass uses it.
-    fn local_result(&mut self, node: NodeId, operand: ValueId) -> ValueId {
-        if let Some(place) = self.values.iter().position(|value| matches!(value.make, Make::Reduce(made, _) if made == node)) {
+    fn local_result(&mut self, node: NodeId, operand: Operand) -> ValueId {
+        let makes = |value: &Value| matches!(value.make, Make::Reduce(made, _) | Make::ReducePairs(made, _) if made == node);
+        if let Some(place) = self.values.iter().position(makes) {
             return ValueId(place);
         }
         let Op::Reduce(reduction) = &self.graph.node(node).op else { unreachable!("only reductions are finished locally") };
         let reduced = reduced_flags(reduction, self.space().len());
         let support = (0..self.space().len()).map(|axis| !reduced[axis] && self.space()[axis] > 1).collect();
-        let level = self.values[operand.0].level + 1;
-        self.values.push(Value { make: Make::Reduce(node, operand), dtype: reduction.dtype, support, level });
+        let make = match operand {
+            Operand::One(value) => Make::Reduce(node, value),
+            Operand::Pairs(sides) => Make::ReducePairs(node, sides),
+        };
+        let level = self.level(operand) + 1;
+        self.values.push(Value { make, dtype: reduction.dtype, support, level });
         ValueId(self.values.len() - 1)
+    }
+
+    fn level(&self, operand: Operand) -> u32 {
+        match operand {
+            Operand::One(value) => self.values[value.0].level,
+            Operand::Pairs(sides) => sides.map(|side| self.values[side.0].level).into_iter().max().unwrap_or(0),
+        }
     }
 
     /// Reductions and calls that the pass computes on the way.
     fn inside(&mut self) {
         for index in 0..self.values.len() {
             match self.values[index].make {
-                Make::Reduce(node, operand) => {
-                    let Op::Reduce(reduction) = &self.graph.node(node).op else { unreachable!("made from a reduction") };
-                    self.request(node, reduction, operand, Some(ValueId(index)));
-                }
+                Make::Reduce(node, operand) => self.request_inside(node, Operand::One(operand), ValueId(index)),
+                Make::ReducePairs(node, sides) => self.request_inside(node, Operand::Pairs(sides), ValueId(index)),
                 Make::Call(_, operand) => {
                     let (level, full) = (self.values[operand.0].level, self.full());
                     let input = self.local(full.clone(), self.values[operand.0].dtype);
@@ -225,7 +257,12 @@ impl Lowering<'_> {
         }
     }
 
-    fn request(&mut self, node: NodeId, reduction: &crate::expr::Reduction, operand: ValueId, local: Option<ValueId>) {
+    fn request_inside(&mut self, node: NodeId, operand: Operand, result: ValueId) {
+        let Op::Reduce(reduction) = &self.graph.node(node).op else { unreachable!("made from a reduction") };
+        self.request(node, reduction, operand, Some(result));
+    }
+
+    fn request(&mut self, node: NodeId, reduction: &crate::expr::Reduction, operand: Operand, local: Option<ValueId>) {
         let reduced = reduced_flags(reduction, self.space().len());
         self.requests.push(Request {
             operand,
@@ -266,7 +303,7 @@ impl Lowering<'_> {
     fn accumulator(&mut self, kind: AccumulatorKind, members: &[&Request]) {
         let first = members[0];
         let acc = AccId(self.made.program.accumulators.len() as u32);
-        let (level, dtype) = (self.values[first.operand.0].level, self.values[first.operand.0].dtype);
+        let (level, dtype) = (self.level(first.operand), self.values[first.operand.first().0].dtype);
         let mut finishes = Vec::new();
         for member in members {
             let Some(value) = member.local else { continue };
@@ -280,7 +317,11 @@ impl Lowering<'_> {
             self.made.reductions.push(LoweredReduction { acc, kept, finishes });
         }
         self.made.program.accumulators.push(Accumulation { kind, dtype, reduced: first.reduced.clone(), finishes });
-        self.act(level, self.full(), Action::Reduce(acc, first.operand));
+        let action = match first.operand {
+            Operand::One(value) => Action::Reduce(acc, value),
+            Operand::Pairs(sides) => Action::ReducePairs(acc, sides),
+        };
+        self.act(level, self.full(), action);
     }
 
     fn local(&mut self, axes: Vec<bool>, dtype: DType) -> SlotId {
@@ -340,6 +381,12 @@ fn joint(a: AccumulatorKind, b: AccumulatorKind) -> Option<AccumulatorKind> {
         _ if a == b => Some(a),
         (AccumulatorKind::Sum(x), AccumulatorKind::Moments(y)) | (AccumulatorKind::Moments(y), AccumulatorKind::Sum(x)) if x == y => {
             Some(AccumulatorKind::Moments(y))
+        }
+        (AccumulatorKind::Dot(x), kind @ (AccumulatorKind::Weighted(y) | AccumulatorKind::Comoments(y)))
+        | (kind @ (AccumulatorKind::Weighted(y) | AccumulatorKind::Comoments(y)), AccumulatorKind::Dot(x))
+            if x == y =>
+        {
+            Some(kind)
         }
         (AccumulatorKind::NanSum(x), AccumulatorKind::NanMoments(y)) | (AccumulatorKind::NanMoments(y), AccumulatorKind::NanSum(x))
             if x == y =>

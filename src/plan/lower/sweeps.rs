@@ -32,6 +32,8 @@ pub enum Action {
     Store(SlotId, ValueId),
     /// Absorb it.
     Reduce(AccId, ValueId),
+    /// Absorb the pairs of two values.
+    ReducePairs(AccId, [ValueId; 2]),
     /// Write the selected elements of the first, by the second.
     Compress(SlotId, ValueId, ValueId),
     /// Write it to the local that a function reads.
@@ -49,6 +51,7 @@ impl Action {
     fn operands(&self) -> Vec<ValueId> {
         match self {
             Action::Store(_, value) | Action::Reduce(_, value) | Action::CallInput { value, .. } => vec![*value],
+            Action::ReducePairs(_, sides) => sides.to_vec(),
             Action::Compress(_, value, mask) => vec![*value, *mask],
         }
     }
@@ -86,7 +89,7 @@ pub fn operands(make: &Make) -> Vec<ValueId> {
     match *make {
         Make::Load(..) | Make::Constant(_) | Make::Sequence(..) => Vec::new(),
         Make::Unary(_, a) | Make::Cast(_, a) | Make::Reduce(_, a) | Make::Call(_, a) => vec![a],
-        Make::Binary(_, a, b) => vec![a, b],
+        Make::Binary(_, a, b) | Make::ReducePairs(_, [a, b]) => vec![a, b],
         Make::Select(a, b, c) => vec![a, b, c],
     }
 }
@@ -151,6 +154,7 @@ impl Emitter<'_> {
                     Instr::Store { slot, src: self.arg(&mut code, value) }
                 }
                 Action::Reduce(acc, value) => Instr::Reduce { acc, src: self.arg(&mut code, value) },
+                Action::ReducePairs(acc, [a, b]) => Instr::ReducePairs { acc, a: self.arg(&mut code, a), b: self.arg(&mut code, b) },
                 Action::Compress(slot, value, mask) => {
                     Instr::Compress { slot, src: self.arg(&mut code, value), mask: self.arg(&mut code, mask) }
                 }

@@ -85,11 +85,13 @@ impl Naive<'_> {
                     let accumulation = &program.accumulators[index];
                     let (strides, _) = kept_strides(&self.case.shape, |axis| !accumulation.reduced[axis]);
                     let base = at.iter().zip(&strides).map(|(&at, stride)| at as i64 * stride).sum::<i64>();
-                    let linear = coordinate.iter().zip(&self.case.space).fold(0, |sum, (&at, &length)| sum * length as i64 + at as i64);
+                    let reduced = coordinate.iter().zip(&self.case.space).zip(&accumulation.reduced).filter(|(_, reduced)| **reduced);
+                    let linear = reduced.fold(0, |sum, ((&at, &length), _)| sum * length as i64 + at as i64);
                     let value = read(src, accumulation.dtype);
                     let state = if accumulation.finishes.is_empty() { &mut self.globals } else { &mut self.local_states };
                     state[index].as_mut().unwrap().absorb_constant(&value, &[], base as usize, linear);
                 }
+                Instr::ReducePairs { .. } => unreachable!("not drawn"),
                 Instr::Compress { slot, src, mask } => {
                     let index = slot.0 as usize;
                     let value = read(src, program.slots[index].dtype);

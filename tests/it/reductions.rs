@@ -1,0 +1,133 @@
+//! Reductions whose result must not depend on blocks, threads and instruction sets, and what they refuse.
+
+use ndarray::{Array1, Array2, Ix0, Ix1};
+use outcore::{Array, Bias, DType, Element, ErrorKind, Isa, Kurtosis, Session, axis};
+
+/// Sessions that cut the same work differently.
+fn sessions() -> Vec<Session> {
+    let mut made = Vec::new();
+    for isa in Isa::available() {
+        for (threads, bytes) in [(1, 64), (3, 1000), (4, 1 << 20)] {
+            let builder = Session::builder().memory("256MiB").threads(threads).isa(isa);
+            made.push(builder.block_bytes(bytes).build().unwrap());
+        }
+    }
+    made
+}
+
+fn draws(count: usize) -> impl Iterator<Item = u64> {
+    let mut state = 9_u64;
+    (0..count).map(move |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    })
+}
+
+fn value<T: Element>(array: &Array) -> T {
+    array.eval::<T, Ix0>().unwrap().into_scalar()
+}
+
+#[test]
+fn the_first_of_ties_is_found_across_blocks_and_threads() {
+    let data: Vec<f32> = draws(200_000).map(|draw| (draw % 7) as f32).collect();
+    let first = |wanted: f32| data.iter().position(|value| *value == wanted).unwrap() as i64;
+    for session in sessions() {
+        let x = session.from_ndarray(Array1::from(data.clone()));
+        assert_eq!((value::<i64>(&x.argmin(..)), value::<i64>(&x.argmax(0))), (first(0.0), first(6.0)));
+        // Views are searched in their own order.
+        let back = x.slice(ndarray::s![..;-1]);
+        let last = data.iter().rev().position(|value| *value == 6.0).unwrap() as i64;
+        assert_eq!(value::<i64>(&back.argmax(..)), last);
+        let table = x.reshape([400, 500]);
+        for (axis, turned) in [(0, false), (1, false), (0, true), (1, true)] {
+            let seen = if turned { table.transpose() } else { table.clone() };
+            let own = Array2::from_shape_vec((400, 500), data.clone()).unwrap();
+            let own = if turned { own.reversed_axes() } else { own };
+            let wanted: Array1<i64> = own.lanes(ndarray::Axis(axis)).into_iter().map(|lane| naive_argmin(&lane.to_vec())).collect();
+            assert_eq!(seen.argmin(axis as i64).eval::<i64, Ix1>().unwrap(), wanted, "axis {axis} {turned}");
+        }
+    }
+}
+
+fn naive_argmin(lane: &[f32]) -> i64 {
+    let least = lane.iter().copied().fold(f32::INFINITY, f32::min);
+    lane.iter().position(|value| *value == least).unwrap() as i64
+}
+
+#[test]
+fn results_do_not_depend_on_the_session() {
+    let numbers = || draws(60_000).map(|draw| ((draw as f64) - 1e9) * 2f64.powi((draw % 60) as i32 - 30));
+    let x: Vec<f64> = numbers().collect();
+    let y: Vec<f64> = numbers().map(|value| value.sqrt()).collect();
+    let mut seen: Option<Vec<u64>> = None;
+    for session in sessions() {
+        let a = session.from_ndarray(Array1::from(x.clone()));
+        let b = session.from_ndarray(Array1::from(y.clone()));
+        let clean = b.nan_to_num(1.5, None, None);
+        let results = [
+            b.nansum(..),
+            b.nanmean(..),
+            b.nanstd(..),
+            b.nanmin(..),
+            b.nanmax(..),
+            a.dot(&clean),
+            a.norm(..),
+            a.average(&clean, ..),
+            a.cov(&clean, ..),
+            a.corr(&clean, ..),
+            a.skew(.., Bias::Kept),
+            a.kurtosis(.., Kurtosis::Fisher, Bias::Removed),
+        ];
+        let bits: Vec<u64> = results.iter().map(|result| value::<f64>(result).to_bits()).collect();
+        assert_eq!(seen.get_or_insert_with(|| bits.clone()), &bits);
+    }
+}
+
+/// Products of floats depend on the grid, and on nothing else.
+#[test]
+fn products_do_not_depend_on_threads() {
+    let data: Vec<f32> = draws(100_000).map(|draw| 0.5 + (draw % 1000) as f32 / 999.0).collect();
+    let mut seen = None;
+    for isa in Isa::available() {
+        for threads in [1, 2, 4] {
+            let session = Session::builder().memory("256MiB").threads(threads).isa(isa).block_bytes(4096).build().unwrap();
+            let x = session.from_ndarray(Array1::from(data.clone()));
+            let bits = value::<f64>(&x.reduce(outcore::Finish::Prod, None, false, Some(DType::F64), Default::default())).to_bits();
+            assert_eq!(*seen.get_or_insert(bits), bits);
+        }
+    }
+}
+
+#[test]
+fn integers_are_exact_or_refused() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    let large = session.from_ndarray(ndarray::array![i64::MAX, 1, -1]);
+    assert_eq!(value::<i64>(&large.sum(..)), i64::MAX);
+    let error = session.from_ndarray(ndarray::array![i64::MAX, 1]).sum(..).eval::<i64, Ix0>().unwrap_err();
+    assert_eq!((error.kind(), error.to_string().contains("9223372036854775808")), (ErrorKind::Data, true), "{error}");
+    let error = session.from_ndarray(ndarray::array![1_i32 << 30, 1 << 30, 1 << 30]).prod(..).eval::<i64, Ix0>().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Data, "{error}");
+    let zero = session.from_ndarray(ndarray::array![1_i32 << 30, 1 << 30, 1 << 30, 0]);
+    assert_eq!(value::<i64>(&zero.prod(..)), 0);
+    let half = session.from_ndarray(ndarray::array![i64::MAX, i64::MAX - 1]);
+    assert_eq!(value::<f64>(&half.var(..)), 0.25);
+    let small = session.from_ndarray(ndarray::array![100_i8, 100]);
+    let error = small.dot(&small).eval::<i8, Ix0>().unwrap_err();
+    assert!(error.to_string().contains("20000 is outside of i8"), "{error}");
+    assert_eq!(value::<u64>(&session.from_ndarray(ndarray::array![true, true, false]).sum(axis(0).dtype(DType::U64))), 2);
+}
+
+#[test]
+fn what_cannot_be_reduced_is_said() {
+    let session = Session::builder().memory("64MiB").threads(1).build().unwrap();
+    let x = session.from_ndarray(ndarray::array![[1.0, f64::NAN], [2.0, f64::NAN]]);
+    let message = |array: Array| array.eval_any().unwrap_err().to_string();
+    assert!(message(x.argmin([0, 1])).contains("one axis or over all"));
+    assert!(message(x.nanargmax(0)).contains("nothing but NaN"));
+    assert!(message(x.greater(0.0).ptp(0)).contains("not defined for bool"));
+    assert!(message(x.dot(&x)).contains("dot of arrays of 2 and 2 axes"));
+    assert!(message(x.slice(ndarray::s![..0, ..]).argmin(0)).contains("argmin over axis 0 of length 0"));
+    assert!(message(x.reduce(outcore::Finish::Dot, None, false, None, Default::default())).contains("dot takes two arrays"));
+    let weights = session.from_ndarray(ndarray::array![[1.0, 0.0], [-1.0, 0.0]]);
+    assert!(message(x.average(&weights, 0)).contains("add up to zero"));
+}
