@@ -29,6 +29,7 @@ mod phases;
 mod promotion;
 mod reduce;
 mod running;
+mod scan;
 mod session;
 pub mod size;
 mod ufuncs;
@@ -58,6 +59,8 @@ pub use writer::Writer;
 mod gather_tests;
 #[cfg(test)]
 mod run_tests;
+#[cfg(test)]
+mod scan_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod elementwise;
 pub mod graph;
 pub mod movement;
 pub mod reduce;
+pub mod scan;
 mod show;
 
 pub use graph::{Graph, GraphBuilder, Node, NodeId};
@@ -16,7 +17,7 @@ use crate::{
     error::{Error, Result},
     kernel::program::{BinaryOp, CastMode, Generator, UnaryOp},
     nd::{AxisMap, DType, Dims, Extent, Scalar, SliceItem, SourceFacts},
-    numeric::{Finish, SumMode},
+    numeric::{Finish, ScanKind, SumMode},
 };
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +125,13 @@ pub enum Op {
         /// How far.
         offset: i64,
     },
+    /// Every window of neighbours along an axis, with the places in it as a new last axis.
+    Windows {
+        /// The axis.
+        axis: usize,
+        /// Length of a window.
+        window: usize,
+    },
     /// New axis names, one slot per axis.
     Rename(Dims),
     /// A reduction over axes.
@@ -137,6 +145,13 @@ pub enum Op {
     },
     /// A user function on blocks; the shape stays.
     MapBlocks(FunctionId),
+    /// A running sum, product or extreme along an axis; the shape and the dtype stay.
+    Scan {
+        /// What is accumulated.
+        kind: ScanKind,
+        /// Along which axis.
+        axis: usize,
+    },
 }
 
 /// A [`Generator`] that can be hashed.
@@ -173,9 +188,11 @@ pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[Func
         Op::Reshape(shape) => movement::infer_reshape(shape, args[0]),
         Op::Gather { axis, map, length } => movement::infer_gather(*axis, map, *length, args[0]),
         Op::Diagonal { first, second, offset } => movement::infer_diagonal(*first, *second, *offset, args[0]),
+        Op::Windows { axis, window } => movement::infer_windows(*axis, *window, args[0]),
         Op::Rename(dims) => movement::infer_rename(dims, args[0]),
         Op::Reduce(reduction) => reduce::infer_reduce(reduction, args[0]),
         Op::Compress { axis, count } => movement::infer_compress(*axis, *count, args[0], args[1]),
+        Op::Scan { kind, axis } => scan::infer_scan(*kind, *axis, args[0]),
         Op::MapBlocks(id) => infer_map_blocks(&functions[id.0 as usize], args[0]),
     }
 }

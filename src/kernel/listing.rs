@@ -95,6 +95,7 @@ impl fmt::Display for Program {
         for step in &self.steps {
             match step {
                 Step::Call { closure, input, output } => writeln!(f, "call {closure}: {input} -> {output}")?,
+                Step::Scan { scan, input, output } => writeln!(f, "scan {scan}: {input} -> {output}")?,
                 Step::Sweep(sweep) => {
                     let (axes, registers) = (Axes(&sweep.axes), sweep.registers);
                     writeln!(f, "sweep {axes}, {registers} registers of {} elements", sweep.tile_elements)?;

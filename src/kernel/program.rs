@@ -169,6 +169,15 @@ pub enum Step {
         /// Local that receives the output.
         output: SlotId,
     },
+    /// A scan over whole local arrays, with states that are carried from block to block.
+    Scan {
+        /// Index into the stage's scans.
+        scan: usize,
+        /// Local that holds the input.
+        input: SlotId,
+        /// Local that receives the output.
+        output: SlotId,
+    },
 }
 
 /// The computation of one block.

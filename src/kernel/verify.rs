@@ -18,7 +18,7 @@ impl Program {
         for (index, step) in self.steps.iter().enumerate() {
             let result = match step {
                 Step::Sweep(sweep) => self.verify_sweep(sweep, rank, index, &mut reduced_in),
-                Step::Call { input, output, .. } => self.verify_call(*input, *output),
+                Step::Call { input, output, .. } | Step::Scan { input, output, .. } => self.verify_call(*input, *output),
             };
             result.map_err(|what| format!("step {index}: {what}"))?;
         }
@@ -29,7 +29,7 @@ impl Program {
     fn rank(&self) -> Option<usize> {
         self.steps.iter().find_map(|step| match step {
             Step::Sweep(sweep) => Some(sweep.axes.len()),
-            Step::Call { .. } => None,
+            Step::Call { .. } | Step::Scan { .. } => None,
         })
     }
 

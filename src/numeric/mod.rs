@@ -33,6 +33,7 @@ mod order;
 mod quick;
 mod round;
 mod run;
+mod scan;
 mod scatter;
 mod serialise;
 mod special;
@@ -47,6 +48,7 @@ mod tests;
 pub use accumulator::Accumulator;
 pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
 pub(crate) use run::{Cells, Run};
+pub use scan::{Scan, ScanBlock, ScanKind};
 
 use serde::{Deserialize, Serialize};
 

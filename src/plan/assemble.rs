@@ -4,15 +4,16 @@ use crate::{
     error::{Error, Result},
     expr::{Graph, NodeId},
     kernel::program::SlotKind,
-    numeric::Accumulator,
+    numeric::{Accumulator, Scan},
     plan::{
-        Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, Plan, ReadFrom, Request, Stage, Temp, TempId, Write, WriteTo,
+        Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, Plan, ReadFrom, Request, Stage, StageScan, Temp, TempId,
+        Write, WriteTo,
         expression::{Expression, LoadFrom},
-        grid::{Form, memory_order},
-        lower::{Lowered, lower},
-        memory::{Fitted, Needs, OVERHEAD_BYTES, fit},
+        grid::{BLOCK_BYTES, Form, memory_order},
+        lower::{Lowered, LoweredScan, lower},
+        memory::{Fitted, Needs, OVERHEAD_BYTES, StateBytes, fit},
         reads::Input,
-        share::{Draft, How, name_of},
+        share::{Draft, How, name_of, smallest_block},
         views::Views,
         why::Why,
     },
@@ -148,6 +149,13 @@ fn destinations(drafts: &[Draft], temps: &Temps, outputs: &[NodeId]) -> BTreeMap
     made
 }
 
+/// How many times its bytes the state of a line counts where blocks are shaped: it is read and written once a block.
+const SCAN_WEIGHT: u64 = 4;
+
+fn scan_needs(scan: &LoweredScan) -> (usize, StateBytes<'_>) {
+    (scan.axis, Box::new(|lines| Scan::state_bytes_max(scan.kind, scan.dtype, usize::try_from(lines).unwrap_or(usize::MAX))))
+}
+
 struct Assembling<'a> {
     graph: &'a Graph,
     draft: &'a Draft,
@@ -161,12 +169,27 @@ impl Assembling<'_> {
         let whole = expression.whole.clone();
         let lowered = lower(self.graph, self.draft, expression, destinations);
         let inputs = self.inputs(&lowered);
-        let form = self.form(&lowered, &inputs, whole);
-        let needs = self.needs(&lowered, &inputs, &form);
-        let fitted = fit(&needs, limits)?;
+        let fitted = match self.whole_lines(&lowered, &whole, limits) {
+            // Where whole lines do not fit after all, their states are carried.
+            Some(lines) => self.fit(&lowered, &inputs, lines, limits).or_else(|_| self.fit(&lowered, &inputs, whole, limits))?,
+            None => self.fit(&lowered, &inputs, whole, limits)?,
+        };
         let elements: u64 = self.draft.space.iter().map(|&length| length as u64).product();
-        drop(needs);
         Ok(self.finish(lowered, fitted, elements))
+    }
+
+    fn fit(&self, lowered: &Lowered, inputs: &[Input<'_>], whole: Vec<bool>, limits: &Limits) -> Result<Fitted> {
+        let form = self.form(lowered, inputs, whole);
+        fit(&self.needs(lowered, inputs, &form), limits)
+    }
+
+    /// `whole` with the axes that are scanned, if a block of whole lines is no larger than any other: then blocks are independent.
+    fn whole_lines(&self, lowered: &Lowered, whole: &[bool], limits: &Limits) -> Option<Vec<bool>> {
+        let mut lines = whole.to_vec();
+        lowered.scans.iter().for_each(|scan| lines[scan.axis] = true);
+        let widest = lowered.scans.iter().map(|scan| scan.dtype.size()).max()?;
+        let (bytes, _) = smallest_block(&self.draft.space, &lines, widest);
+        (bytes <= limits.block_bytes.unwrap_or(BLOCK_BYTES)).then_some(lines)
     }
 
     fn inputs(&self, lowered: &Lowered) -> Vec<Input<'_>> {
@@ -204,8 +227,21 @@ impl Assembling<'_> {
             let accumulation = &lowered.program.accumulators[reduction.acc.0 as usize];
             (reduction.kept.clone(), Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, 1).max(1))
         });
-        let states = states.filter(|(kept, _)| !kept.is_empty()).collect();
-        Form { space: space.clone(), whole, order, square, point_bytes: (read_bytes + write_bytes + local_bytes).max(4) as u64, states }
+        let lines = lowered.scans.iter().map(|scan| {
+            let others = (0..space.len()).filter(|&axis| axis != scan.axis).collect();
+            let bytes = |lines| Scan::state_bytes_max(scan.kind, scan.dtype, lines);
+            (others, SCAN_WEIGHT * (bytes(1024) - bytes(0)) / 1024)
+        });
+        let (states, lines) = (states.filter(|(kept, _)| !kept.is_empty()).collect(), lines.collect());
+        Form {
+            space: space.clone(),
+            whole,
+            order,
+            square,
+            point_bytes: (read_bytes + write_bytes + local_bytes).max(4) as u64,
+            states,
+            lines,
+        }
     }
 
     fn needs<'b>(&'b self, lowered: &'b Lowered, inputs: &'b [Input<'b>], form: &'b Form) -> Needs<'b> {
@@ -234,6 +270,7 @@ impl Assembling<'_> {
                 })
                 .collect(),
             states: states.collect(),
+            scans: lowered.scans.iter().map(scan_needs).collect(),
             program: &lowered.program,
             function_bytes: functions.sum(),
             temp_bytes: self.temps.bytes_alive(self.place),
@@ -266,6 +303,14 @@ impl Assembling<'_> {
                 state_bytes,
                 run_state_bytes,
             });
+        let scans = lowered.scans.into_iter().zip(fitted.scan_lines).map(|(scan, (lines, state_bytes))| StageScan {
+            name: scan.name,
+            kind: scan.kind,
+            axis: scan.axis,
+            dtype: scan.dtype,
+            lines,
+            state_bytes,
+        });
         Stage {
             name: self.name.clone(),
             space: space.clone(),
@@ -275,6 +320,8 @@ impl Assembling<'_> {
             writes: writes.collect(),
             reductions: reductions.collect(),
             functions: lowered.functions,
+            scans: scans.collect(),
+            ordered: fitted.ordered,
             program: lowered.program,
             workers: fitted.workers,
             in_flight: fitted.in_flight,

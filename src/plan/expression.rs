@@ -34,7 +34,7 @@ pub enum Make {
     Cast(CastMode, ValueId),
     /// A reduction whose axes lie whole in the block.
     Reduce(NodeId, ValueId),
-    /// A user function on the block.
+    /// A user function on the block, or a scan through it.
     Call(NodeId, ValueId),
 }
 
@@ -247,6 +247,8 @@ impl Walk<'_> {
                 let facts = &self.graph.functions[function.0 as usize];
                 ((0..self.space.len()).map(|axis| facts.whole.contains(&axis)).collect(), c_strides(self.space))
             }
+            // Where the axis is cut, the states of its lines are carried from block to block.
+            Op::Scan { .. } => (vec![false; self.space.len()], c_strides(self.space)),
             _ => return None,
         };
         let steps = seen.strides();

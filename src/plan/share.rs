@@ -165,7 +165,7 @@ impl Sharing<'_> {
 
     fn express(&self, space: &[usize], operands: &[NodeId], whole: &[bool], why: &mut Why) -> Expression {
         let mut admit = |node: NodeId, whole: &[bool]| match &self.graph.node(node).op {
-            Op::MapBlocks(_) => true,
+            Op::MapBlocks(_) | Op::Scan { .. } => true,
             _ => self.admit(node, space, whole, why),
         };
         express(self.graph, self.views, space, operands, whole, &mut admit)
@@ -279,7 +279,7 @@ fn origins(expression: &Expression) -> BTreeSet<Origin> {
 }
 
 /// Bytes of the smallest sensible block with `whole` axes (4 KiB along the last axis if that is not whole), and how many there are.
-fn smallest_block(space: &[usize], whole: &[bool], item_bytes: usize) -> (u64, u64) {
+pub(super) fn smallest_block(space: &[usize], whole: &[bool], item_bytes: usize) -> (u64, u64) {
     let mut bytes = item_bytes as u64;
     let mut blocks = 1u64;
     for (axis, &length) in space.iter().enumerate() {
@@ -302,6 +302,7 @@ pub fn name_of(graph: &Graph, id: NodeId) -> String {
         Op::Reduce(reduction) => reduction.finish.name().to_string(),
         Op::Compress { .. } => "mask selection".to_string(),
         Op::MapBlocks(function) => graph.functions[function.0 as usize].name.clone(),
+        Op::Scan { kind, .. } => kind.name().to_string(),
         Op::Source(source) => graph.sources[source.0 as usize].name.clone(),
         _ => "value".to_string(),
     };

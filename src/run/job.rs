@@ -3,6 +3,7 @@
 use super::{
     budget::{Budget, Purpose, Reservation},
     cancel::Cancel,
+    carry::Carry,
     pool::{Buffer, Pool},
     prepare::{PreparedStage, new_accumulator},
 };
@@ -121,6 +122,8 @@ pub(super) struct StageJob {
     pub pool: Pool,
     /// Shares of reductions waiting for their next run.
     idle_parts: Mutex<Vec<Vec<Part>>>,
+    /// States of scans waiting for their next run.
+    idle_carries: Mutex<Vec<Vec<Carry>>>,
     pub cancel: Cancel,
     /// The lowest run that failed: runs from here on are given up, earlier ones are finished, so that the error
     /// that is reported does not depend on threads. 0 when cancelled.
@@ -143,6 +146,7 @@ impl StageJob {
             resident: bind_resident(stage, sources, temps, budget)?,
             pool: Pool::new(budget, stage.buffer_classes()),
             idle_parts: Mutex::new(Vec::new()),
+            idle_carries: Mutex::new(Vec::new()),
             stage: Arc::clone(stage),
             sources: Arc::clone(sources),
             targets: Arc::clone(targets),
@@ -174,6 +178,23 @@ impl StageJob {
         }
         let outputs = self.stage.reductions.iter().zip(&self.stage.part_outputs);
         outputs.map(|(&reduction, &outputs)| Part::new(&self.budget, &self.stage, reduction, outputs)).collect()
+    }
+
+    /// The states of all scans. In an ordered stage there is one set, and it is where the run before left it.
+    pub fn take_carries(&self) -> Result<Vec<Carry>> {
+        let scans = &self.stage.stage().scans;
+        if scans.is_empty() {
+            return Ok(Vec::new());
+        }
+        let idle = self.idle_carries.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| scans.iter().map(|scan| Carry::new(&self.budget, scan)).collect(), Ok)
+    }
+
+    /// Takes the states back for the next run.
+    pub fn give_carries(&self, carries: Vec<Carry>) {
+        if !carries.is_empty() {
+            self.idle_carries.lock().unwrap_or_else(PoisonError::into_inner).push(carries);
+        }
     }
 
     /// Takes back everything that a run still holds.

@@ -125,7 +125,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Names that people know from NumPy and that this language is meant to have.
-pub(super) const LATER: [&str; 40] = [
+pub(super) const LATER: [&str; 37] = [
     "append",
     "argmax",
     "argmin",
@@ -138,10 +138,7 @@ pub(super) const LATER: [&str; 40] = [
     "bincount",
     "corrcoef",
     "cov",
-    "cumprod",
-    "cumsum",
     "diag",
-    "diff",
     "digitize",
     "dot",
     "einsum",

@@ -22,6 +22,7 @@ mod names;
 mod networks;
 mod operators;
 mod refuse;
+mod scans;
 mod source;
 mod subscript;
 mod suggest;

@@ -13,7 +13,7 @@ use crate::{
         watch::{self, TileCheck},
     },
     nd::DType,
-    numeric::{Accumulator, Baseline, InstructionSet, Piece, TileAxis},
+    numeric::{Accumulator, Baseline, InstructionSet, Piece, Scan, ScanBlock, TileAxis},
 };
 use half::{bf16, f16};
 
@@ -48,6 +48,9 @@ pub(crate) struct SelectKernels {
     pub scalar_scalar: SelectKernel,
 }
 
+/// `(scan, block, input, output)`: the place of the first result that does not fit.
+pub(crate) type ScanKernel = fn(&mut Scan, &ScanBlock<'_>, &[u8], &mut [u8]) -> Result<(), usize>;
+
 /// All kernels of one instruction set. None where NumPy has no such operation either.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernels {
@@ -59,6 +62,7 @@ pub(crate) struct Kernels {
     /// Whether any element of a float dtype is not finite; None for other dtypes.
     pub special: fn(DType) -> Option<TileCheck>,
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
+    pub scan: ScanKernel,
     /// Sums of formulas.
     pub sums_of: SumsOf,
     /// Chains of operations on a float.
@@ -168,6 +172,9 @@ macro_rules! instruction_set {
             }
             fn absorb(accumulator: &mut Accumulator, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
                 accumulator.absorb::<$set>(tile, axes, base, index);
+            }
+            fn scan(scan: &mut Scan, block: &ScanBlock<'_>, input: &[u8], output: &mut [u8]) -> Result<(), usize> {
+                scan.advance::<$set>(block, input, output)
             }
 
             $(#[target_feature(enable = $features)])?
@@ -370,7 +377,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, sums_of: formula::kernels::<$set>, chain }
+                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, scan, sums_of: formula::kernels::<$set>, chain }
             }
         }
     };

@@ -22,7 +22,8 @@ use crate::{
         program::{Program, SlotKind},
         watch::{Findings, REGISTER_BYTES_MAX},
     },
-    numeric::{Accumulator, TileAxis},
+    nd::{DType, shape::show},
+    numeric::{Accumulator, Scan, ScanBlock, TileAxis},
 };
 use examine::Examiner;
 use nest::Nest;
@@ -75,6 +76,18 @@ pub struct GlobalAccumulator<'a> {
     pub base: i64,
     /// Outputs between neighbours, per stage axis; 0 where reduced.
     pub strides: &'a [i64],
+}
+
+/// A scan and where the block's lines are among its states.
+pub struct CarriedScan<'a> {
+    /// The states.
+    pub scan: &'a mut Scan,
+    /// The axis that is scanned.
+    pub axis: usize,
+    /// Line of the block's first element.
+    pub base: usize,
+    /// Lines between neighbours, per stage axis; 0 along the scanned one.
+    pub steps: &'a [i64],
 }
 
 /// User code over a whole block.
@@ -139,6 +152,21 @@ impl Machine {
         functions: &[&dyn BlockFunction],
         compressed: &mut [usize],
     ) -> Result<()> {
+        self.run_carried(prepared, block, operands, accumulators, functions, &mut [], compressed)
+    }
+
+    /// [`Machine::run`] for programs with scans: `scans` has one entry per scan of the stage. Blocks of a line come in order.
+    #[expect(clippy::too_many_arguments, reason = "a block is bound to all of these")]
+    pub fn run_carried(
+        &mut self,
+        prepared: &Prepared,
+        block: &BlockContext<'_>,
+        operands: &mut [Operand<'_>],
+        accumulators: &mut [GlobalAccumulator<'_>],
+        functions: &[&dyn BlockFunction],
+        scans: &mut [CarriedScan<'_>],
+        compressed: &mut [usize],
+    ) -> Result<()> {
         check_call(prepared, block, operands, accumulators, compressed)?;
         if block.shape.contains(&0) {
             return Ok(());
@@ -156,6 +184,21 @@ impl Machine {
                     let result = function.call(block.start, block.shape, self.locals[*input].bytes(), out.bytes_mut());
                     self.locals[*output] = out;
                     result?;
+                }
+                PreparedStep::Scan { scan, input, output } => {
+                    let carried = scans.get_mut(*scan).ok_or_else(|| Error::internal(format!("no scan {scan}")))?;
+                    let mut out = std::mem::take(&mut self.locals[*output]);
+                    let tile = ScanBlock {
+                        shape: block.shape,
+                        axis: carried.axis,
+                        start: block.start[carried.axis],
+                        length: block.space[carried.axis],
+                        base: carried.base,
+                        steps: carried.steps,
+                    };
+                    let result = (prepared.kernels.scan)(carried.scan, &tile, self.locals[*input].bytes(), out.bytes_mut());
+                    self.locals[*output] = out;
+                    result.map_err(|place| overflow(prepared.slots[*output].dtype, block, place))?;
                 }
             }
         }
@@ -204,6 +247,18 @@ impl Machine {
         self.registers.clear();
         self.registers.extend((0..self.spare).map(|home| Register { home, ..Register::default() }));
     }
+}
+
+/// A running sum or product that does not fit at `place` of the block.
+#[cold]
+fn overflow(dtype: DType, block: &BlockContext<'_>, place: usize) -> Error {
+    let mut rest = place;
+    let mut index = block.start.to_vec();
+    for (at, length) in index.iter_mut().zip(block.shape).rev() {
+        *at += rest % length;
+        rest /= length;
+    }
+    Error::data(format!("the running sum or product does not fit {dtype} at index {}", show(&index))).hint("cast to f64 before the scan")
 }
 
 fn local_bytes(axes: &[bool], shape: &[usize], size: usize) -> Option<usize> {

@@ -35,6 +35,7 @@ pub struct Prepared {
 pub(super) enum PreparedStep {
     Sweep(PreparedSweep),
     Call { closure: usize, input: usize, output: usize },
+    Scan { scan: usize, input: usize, output: usize },
 }
 
 pub(super) struct PreparedSweep {
@@ -366,6 +367,9 @@ impl Builder<'_> {
             Step::Sweep(sweep) => self.sweep(index, sweep).map(PreparedStep::Sweep),
             Step::Call { closure, input, output } => {
                 Ok(PreparedStep::Call { closure: *closure, input: input.0 as usize, output: output.0 as usize })
+            }
+            Step::Scan { scan, input, output } => {
+                Ok(PreparedStep::Scan { scan: *scan, input: input.0 as usize, output: output.0 as usize })
             }
         }
     }

@@ -11,11 +11,11 @@ use crate::{
     expr::{FunctionId, Graph, NodeId, Op},
     kernel::program::{AccId, Accumulation, Program, Slot, SlotId, SlotKind, Step, allocate},
     nd::{DType, IndexMap},
-    numeric::{AccumulatorKind, Finish},
+    numeric::{AccumulatorKind, Finish, ScanKind},
     plan::{
         WriteTo,
         expression::{Expression, LoadFrom, Make, Value, ValueId, reduced_flags},
-        share::{Anchor, Draft, How, accumulator_kind},
+        share::{Anchor, Draft, How, accumulator_kind, name_of},
     },
 };
 use std::collections::BTreeMap;
@@ -60,6 +60,19 @@ pub struct LoweredReduction {
     pub finishes: Vec<(Finish, NodeId)>,
 }
 
+/// A scan before it is known how many of its lines are carried.
+#[derive(Clone, Debug)]
+pub struct LoweredScan {
+    /// What is accumulated.
+    pub kind: ScanKind,
+    /// Along which axis of the stage.
+    pub axis: usize,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// What explain calls it.
+    pub name: String,
+}
+
 /// A pass as a program, with what it reads and writes.
 #[derive(Clone, Debug, Default)]
 pub struct Lowered {
@@ -73,6 +86,8 @@ pub struct Lowered {
     pub reductions: Vec<LoweredReduction>,
     /// Functions, in the order of the program's call indices.
     pub functions: Vec<FunctionId>,
+    /// Scans, in the order of the program's scan indices.
+    pub scans: Vec<LoweredScan>,
 }
 
 /// Lowers one pass. `destinations` says where each streamed node goes; global reductions go to temps by themselves.
@@ -328,9 +343,19 @@ impl Lowering<'_> {
 
     fn call(&mut self, input: SlotId, result: ValueId) -> Step {
         let Make::Call(node, _) = self.values[result.0].make else { unreachable!("made from a call") };
-        let Op::MapBlocks(function) = self.graph.node(node).op else { unreachable!("made from a call") };
-        self.made.functions.push(function);
-        Step::Call { closure: self.made.functions.len() - 1, input, output: self.locals[&result] }
+        let output = self.locals[&result];
+        match self.graph.node(node).op {
+            Op::MapBlocks(function) => {
+                self.made.functions.push(function);
+                Step::Call { closure: self.made.functions.len() - 1, input, output }
+            }
+            Op::Scan { kind, axis } => {
+                let (dtype, name) = (self.graph.node(node).dtype(), name_of(self.graph, node));
+                self.made.scans.push(LoweredScan { kind, axis, dtype, name });
+                Step::Scan { scan: self.made.scans.len() - 1, input, output }
+            }
+            _ => unreachable!("made from a call"),
+        }
     }
 }
 

@@ -75,6 +75,8 @@ pub fn stage(space: &[usize], run: &[usize], block: &[usize]) -> Stage {
         writes: Vec::new(),
         reductions: Vec::new(),
         functions: Vec::new(),
+        scans: Vec::new(),
+        ordered: false,
         program: Program::default(),
         workers: 4,
         in_flight: 6,

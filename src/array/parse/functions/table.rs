@@ -4,7 +4,7 @@ use super::{Form, FunctionDoc, Reducer};
 use crate::{
     array::{
         Array,
-        parse::{calls, create, gather, networks, views},
+        parse::{calls, create, gather, networks, scans, views},
     },
     kernel::program::{BinaryOp, UnaryOp},
 };
@@ -141,6 +141,13 @@ pub(super) static FUNCTIONS: &[FunctionDoc] = {
         doc("any", &[], "any(x, axis=None, *, keepdims=False)", LOGICAL, "Whether an element is not zero.", "any(x > 0, axis=1)", Reduce(R::Any)),
         doc("all", &[], "all(x, axis=None, *, keepdims=False)", LOGICAL, "Whether no element is zero.", "all(isfinite(x))", Reduce(R::All)),
         doc("count_nonzero", &[], "count_nonzero(x, axis=None, *, keepdims=False)", "any -> i64", "Number of elements that are not zero.", "count_nonzero(x > 0)", Reduce(R::CountNonzero)),
+        doc("cumsum", &[], "cumsum(x, axis=None, *, dtype=None)", "floats -> the same; i* bool -> i64; u* -> u64", "Running sums along an axis, or of all elements in C order; the last is sum(x).", "cumsum(x, axis=0)", Other(scans::cumsum)),
+        doc("cumprod", &[], "cumprod(x, axis=None, *, dtype=None)", "floats -> the same; i* bool -> i64; u* -> u64", "Running products along an axis, or of all elements in C order.", "cumprod(x / 8, axis=0)", Other(scans::cumprod)),
+        doc("cummax", &[], "cummax(x, axis=None)", "any -> the same", "Largest element so far along an axis, or in C order; NaN once there was one.", "cummax(x, axis=1)", Other(scans::cummax)),
+        doc("cummin", &[], "cummin(x, axis=None)", "any -> the same", "Smallest element so far along an axis, or in C order; NaN once there was one.", "cummin(x, axis=1)", Other(scans::cummin)),
+        doc("diff", &[], "diff(x, n=1, axis=-1, prepend=None, append=None)", "any -> the same", "Differences of neighbours along an axis, n times over; of bools, whether they differ.", "diff(x, axis=0)", Other(scans::diff)),
+        doc("ediff1d", &[], "ediff1d(x, to_end=None, to_begin=None)", "any -> the same", "Differences of neighbours of all elements in C order.", "ediff1d(x)", Other(scans::ediff1d)),
+        doc("sliding_window_view", &[], "sliding_window_view(x, window_shape, axis=None)", "any -> the same", "Every window of neighbours along axes, a view; places in the windows are the last axes.", "mean(sliding_window_view(x, 2, axis=0), axis=-1)", Other(scans::sliding_window_view)),
         doc("softmax", &[], "softmax(x, axis=None)", FLOATS, "exp(x) divided by its sum over axes, without overflow in between.", "softmax(x, axis=-1)", Other(networks::softmax)),
         doc("log_softmax", &[], "log_softmax(x, axis=None)", FLOATS, "log(softmax(x)), finite where softmax is 0.", "log_softmax(x, axis=-1)", Other(networks::log_softmax)),
         doc("logsumexp", &[], "logsumexp(x, axis=None, *, keepdims=False)", FLOATS, "log(sum(exp(x))) over axes, without overflow in between.", "logsumexp(x, axis=1)", Other(networks::logsumexp)),
