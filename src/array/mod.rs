@@ -32,6 +32,7 @@ mod running;
 mod scan;
 mod session;
 pub mod size;
+mod stateful;
 mod ufuncs;
 pub mod words;
 mod writer;
@@ -53,6 +54,7 @@ pub use outputs::Save;
 pub use running::Running;
 pub use session::{MemoryAmount, Promote, Session, SessionBuilder};
 pub use size::Size;
+pub use stateful::StateSpec;
 pub use writer::Writer;
 
 #[cfg(test)]

@@ -146,3 +146,46 @@ fn windows_and_differences_are_views_and_slices() {
         assert!(x.sliding_window_view(41, 0).error().is_some());
     }
 }
+
+#[test]
+fn user_code_keeps_states_along_lines_and_over_blocks() {
+    let values = noise((50, 9, 4)).mapv(|value| (value * 1e3).rem_euclid(9.0).floor());
+    for session in sessions() {
+        let x = session.from_ndarray(values.clone());
+        for axis in 0..3 {
+            let running = x.scan_with::<f64, f32, f64>(
+                StateSpec::named("running/1").heap_bytes(8),
+                axis,
+                || 0.0,
+                |sum, line, mut out| {
+                    for (value, out) in line.iter().zip(&mut out) {
+                        *sum += value;
+                        *out = *sum as f32;
+                    }
+                    Ok(())
+                },
+            );
+            let found = (running.cast::<f64>() + 1.0).eval::<f64, ndarray::IxDyn>().unwrap();
+            assert_eq!(found, plain(&values.clone().into_dyn(), axis, |a, b| a + b) + 1.0);
+        }
+        let ends = x.reduce_with::<f64, f64, Vec<f64>>(
+            StateSpec::named("ends/1").shape([2]).heap_bytes(64),
+            Vec::new,
+            |seen, block| {
+                seen.extend(block.iter());
+                *seen = vec![seen[0], seen[seen.len() - 1]];
+                Ok(())
+            },
+            |state, other| state.extend(other),
+            |state, mut out| {
+                out.assign(&ndarray::arr1(&[state[0], state[state.len() - 1]]).into_dyn());
+                Ok(())
+            },
+        );
+        // Runs come in their order.
+        assert_eq!(ends.eval::<f64, ndarray::Ix1>().unwrap().to_vec(), [values[[0, 0, 0]], values[[49, 8, 3]]]);
+        let failing = x.scan_with::<f64, f64, ()>(StateSpec::named("no/1"), 0, || (), |(), _, _| panic!("never"));
+        let error = failing.eval::<f64, ndarray::IxDyn>().unwrap_err().to_string();
+        assert!(error.contains("no/1") && error.contains("never"), "{error}");
+    }
+}

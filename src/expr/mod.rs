@@ -73,6 +73,31 @@ pub struct FunctionFacts {
     pub whole: Vec<usize>,
     /// Memory it allocates per call, in bytes.
     pub scratch_bytes: u64,
+    /// What it does with blocks.
+    #[serde(default)]
+    pub role: FunctionRole,
+}
+
+/// What a user function does with blocks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FunctionRole {
+    /// A block becomes a block.
+    #[default]
+    Map,
+    /// Lines become lines, with a state that is carried along each.
+    Scan {
+        /// Along which axis.
+        axis: usize,
+        /// Bytes of the state of a line.
+        state_bytes: u64,
+    },
+    /// Blocks go into states, states into one another, and the last into a result.
+    Fold {
+        /// Bytes of a state.
+        state_bytes: u64,
+        /// Shape of the result.
+        shape: Vec<usize>,
+    },
 }
 
 /// An operation of a graph.
@@ -143,7 +168,7 @@ pub enum Op {
         /// Number of true elements, once an earlier phase has counted them.
         count: Option<usize>,
     },
-    /// A user function on blocks; the shape stays.
+    /// A user function on blocks; the shape stays, unless its role is to fold them.
     MapBlocks(FunctionId),
     /// A running sum, product or extreme along an axis; the shape and the dtype stay.
     Scan {
@@ -206,5 +231,8 @@ fn infer_map_blocks(function: &FunctionFacts, value: &Meta) -> Result<Meta> {
         return Err(Error::mismatch(format!("block function `{}` takes {}, the array is {}", function.name, function.input, value.dtype))
             .hint(format!("`.cast::<{}>()` before map_blocks", function.input)));
     }
-    Ok(Meta { dtype: function.output, ..value.clone() })
+    Ok(match &function.role {
+        FunctionRole::Fold { shape, .. } => Meta::known(shape, function.output),
+        _ => Meta { dtype: function.output, ..value.clone() },
+    })
 }

@@ -95,6 +95,7 @@ impl fmt::Display for Program {
         for step in &self.steps {
             match step {
                 Step::Call { closure, input, output } => writeln!(f, "call {closure}: {input} -> {output}")?,
+                Step::Fold { fold, input } => writeln!(f, "fold {fold}: {input}")?,
                 Step::Scan { scan, input, output } => writeln!(f, "scan {scan}: {input} -> {output}")?,
                 Step::Sweep(sweep) => {
                     let (axes, registers) = (Axes(&sweep.axes), sweep.registers);

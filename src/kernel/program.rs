@@ -169,6 +169,13 @@ pub enum Step {
         /// Local that receives the output.
         output: SlotId,
     },
+    /// User code that takes a whole local array into a state.
+    Fold {
+        /// Index into the stage's folds.
+        fold: usize,
+        /// Local that holds the input.
+        input: SlotId,
+    },
     /// A scan over whole local arrays, with states that are carried from block to block.
     Scan {
         /// Index into the stage's scans.

@@ -18,7 +18,8 @@ impl Program {
         for (index, step) in self.steps.iter().enumerate() {
             let result = match step {
                 Step::Sweep(sweep) => self.verify_sweep(sweep, rank, index, &mut reduced_in),
-                Step::Call { input, output, .. } | Step::Scan { input, output, .. } => self.verify_call(*input, *output),
+                Step::Call { input, output, .. } | Step::Scan { input, output, .. } => self.verify_call(*input, Some(*output)),
+                Step::Fold { input, .. } => self.verify_call(*input, None),
             };
             result.map_err(|what| format!("step {index}: {what}"))?;
         }
@@ -29,17 +30,17 @@ impl Program {
     fn rank(&self) -> Option<usize> {
         self.steps.iter().find_map(|step| match step {
             Step::Sweep(sweep) => Some(sweep.axes.len()),
-            Step::Call { .. } | Step::Scan { .. } => None,
+            Step::Call { .. } | Step::Scan { .. } | Step::Fold { .. } => None,
         })
     }
 
-    fn verify_call(&self, input: SlotId, output: SlotId) -> Result<(), String> {
-        for slot in [input, output] {
+    fn verify_call(&self, input: SlotId, output: Option<SlotId>) -> Result<(), String> {
+        for slot in output.into_iter().chain([input]) {
             if !matches!(self.slots.get(slot.0 as usize).map(|slot| &slot.kind), Some(SlotKind::Local { .. })) {
                 return Err(format!("slot {} of a call is not a local", slot.0));
             }
         }
-        if input == output { Err("a call writes over its input".into()) } else { Ok(()) }
+        if Some(input) == output { Err("a call writes over its input".into()) } else { Ok(()) }
     }
 
     fn verify_finishes(&self, rank: Option<usize>) -> Result<(), String> {

@@ -4,7 +4,7 @@
 //! children (node numbers are a topological order), and never recurses.
 
 use crate::{
-    expr::{Graph, NodeId, Op, Reduction, movement::coordinate_map},
+    expr::{FunctionRole, Graph, NodeId, Op, Reduction, movement::coordinate_map},
     kernel::program::{BinaryOp, CastMode, Generator, UnaryOp},
     nd::{DType, IndexMap, Scalar, shape::c_strides},
     plan::views::{Leaf, Views},
@@ -245,6 +245,9 @@ impl Walk<'_> {
             Op::Reduce(reduction) => (reduced_flags(reduction, self.space.len()), result_steps(reduction, self.space)),
             Op::MapBlocks(function) => {
                 let facts = &self.graph.functions[function.0 as usize];
+                if matches!(facts.role, FunctionRole::Fold { .. }) {
+                    return None;
+                }
                 ((0..self.space.len()).map(|axis| facts.whole.contains(&axis)).collect(), c_strides(self.space))
             }
             // Where the axis is cut, the states of its lines are carried from block to block.

@@ -32,6 +32,8 @@ pub struct Needs<'a> {
     pub states: Vec<(Vec<usize>, StateBytes<'a>)>,
     /// For each scan: its axis, and bytes of the states of a number of lines.
     pub scans: Vec<(usize, StateBytes<'a>)>,
+    /// Bytes of one state of all folds.
+    pub fold_bytes: u64,
     /// The program.
     pub program: &'a Program,
     /// Declared scratch of one call of every function.
@@ -142,7 +144,9 @@ fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, i
         temps: needs.temp_bytes,
         states: state_bytes
             .iter()
-            .fold(scan_bytes, |sum: u64, (all, part)| sum.saturating_add(part.saturating_mul(in_flight as u64 + 1)).saturating_add(*all)),
+            .fold(scan_bytes.saturating_add(needs.fold_bytes.saturating_mul(in_flight as u64 + 1)), |sum: u64, (all, part)| {
+                sum.saturating_add(part.saturating_mul(in_flight as u64 + 1)).saturating_add(*all)
+            }),
         windows: windows.saturating_add(of_access(|access| *access == Access::Resident)),
         read_buffers: of_access(|access| matches!(access, Access::Segments { .. } | Access::Box)).saturating_mul(in_flight as u64),
         write_buffers: write_bytes.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(page_up(bytes))).saturating_mul(in_flight as u64),

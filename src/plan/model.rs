@@ -155,13 +155,33 @@ pub struct GlobalReduction {
     pub run_state_bytes: u64,
 }
 
+/// Who scans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ScanBy {
+    /// A running sum, product or extreme.
+    Own(ScanKind),
+    /// User code.
+    User(FunctionId),
+}
+
+/// A user function that takes all blocks of a stage into one state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StageFold {
+    /// The function.
+    pub function: FunctionId,
+    /// What it is finished into.
+    pub temp: TempId,
+    /// Bytes of a state: there is a whole one, and one per run in flight.
+    pub state_bytes: u64,
+}
+
 /// A scan of a stage.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct StageScan {
     /// What explain calls it.
     pub name: String,
     /// What is accumulated.
-    pub kind: ScanKind,
+    pub by: ScanBy,
     /// Along which axis of the stage.
     pub axis: usize,
     /// Dtype of the elements.
@@ -223,6 +243,9 @@ pub struct Stage {
     /// Scans of the program, in its order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scans: Vec<StageScan>,
+    /// User functions that take all blocks into a state, in the program's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folds: Vec<StageFold>,
     /// Whether runs are computed one after the other, in C order: a scan carries states from run to run.
     #[serde(default)]
     pub ordered: bool,

@@ -4,7 +4,7 @@
 //! Anchors of one level and one iteration space that read something in common become one stage: one pass, many answers.
 
 use crate::{
-    expr::{Graph, NodeId, Op, Reduction, SourceId},
+    expr::{FunctionRole, Graph, NodeId, Op, Reduction, SourceId},
     numeric::{Accumulator, AccumulatorKind, Finish},
     plan::{
         Limits,
@@ -141,6 +141,9 @@ impl Sharing<'_> {
         let (how, operands) = match &node.op {
             Op::Reduce(reduction) => (self.how_to_reduce(id, reduction, why), node.args.clone()),
             Op::Compress { .. } => (How::Compressed, node.args.clone()),
+            Op::MapBlocks(id) if matches!(self.graph.functions[id.0 as usize].role, FunctionRole::Fold { .. }) => {
+                (How::Global, node.args.clone())
+            }
             _ => (How::Streamed, vec![id]),
         };
         let space = self.graph.node(operands[0]).shape();

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kernel::vm::{BlockContext, BlockFunction, GlobalAccumulator, Machine, Operand},
+    kernel::vm::{BlockContext, BlockFold, BlockFunction, GlobalAccumulator, Machine, Operand},
     nd::{Region, shape::c_strides},
     plan::Write,
 };
@@ -38,6 +38,7 @@ fn take_results(job: &StageJob, task: &mut RunTask) -> Result<()> {
         task.outputs.push(Some(job.pool.take(stage.reads.len() + index)?));
     }
     task.parts = job.take_parts()?;
+    task.folds = job.take_folds()?;
     task.compressed.clear();
     task.compressed.resize(job.stage.output_slots, 0);
     Ok(())
@@ -108,7 +109,7 @@ fn place_parts(stage: &PreparedStage, task: &mut RunTask) {
 fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Option<Held>], carries: &mut [Carry]) -> Result<()> {
     let stage = job.stage.stage();
     let rank = stage.space.len();
-    let RunTask { region, inputs, outputs, parts, compressed, firsts, strides, part_strides, blocks, run, .. } = task;
+    let RunTask { region, inputs, outputs, parts, folds, compressed, firsts, strides, part_strides, blocks, run, .. } = task;
     let strides_of = |slot: usize| &strides[slot * rank..][..rank];
     let mut operands = Vec::with_capacity(firsts.len());
     for (slot, binding) in job.stage.bindings.iter().enumerate() {
@@ -137,6 +138,7 @@ fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Optio
         .collect();
     let mut carried = Carried::new(stage, region, carries);
     let functions: Vec<&dyn BlockFunction> = job.functions.iter().map(|function| function as _).collect();
+    let mut states: Vec<&mut dyn BlockFold> = folds.iter_mut().map(|part| -> &mut dyn BlockFold { &mut *part.fold }).collect();
     let mut block = BlockWalk::new(region, &stage.block);
     loop {
         if job.is_given_up(*run) {
@@ -153,7 +155,15 @@ fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Optio
         }
         let scans = carried.of_block(&block.start);
         let context = BlockContext { space: &stage.space, start: &block.start, shape: &block.shape };
-        machine.run_carried(&job.stage.program, &context, &mut operands, &mut accumulators, &functions, scans, compressed)?;
+        machine.run_carried(
+            &job.stage.program,
+            &context,
+            &mut operands,
+            &mut accumulators,
+            &functions,
+            (scans, &mut states),
+            compressed,
+        )?;
         *blocks += 1;
         if !block.advance() {
             return Ok(());

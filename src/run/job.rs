@@ -3,12 +3,13 @@
 use super::{
     budget::{Budget, Purpose, Reservation},
     cancel::Cancel,
-    carry::Carry,
+    carry::{Carry, FoldPart},
     pool::{Buffer, Pool},
     prepare::{PreparedStage, new_accumulator},
 };
 use crate::{
     error::{Error, Result},
+    expr::FunctionId,
     kernel::{vm::BlockFunction, watch::Findings},
     nd::Region,
     numeric::Accumulator,
@@ -80,6 +81,8 @@ pub(super) struct RunTask {
     pub outputs: Vec<Option<Buffer>>,
     /// Shares of the reductions, in the program's order.
     pub parts: Vec<Part>,
+    /// What user folds took of the run.
+    pub folds: Vec<FoldPart>,
     /// Elements appended by compressing instructions, one per output slot.
     pub compressed: Vec<usize>,
     /// Where the run's first element lies in each slot's bytes, in elements.
@@ -116,6 +119,8 @@ pub(super) struct StageJob {
     pub sources: Arc<Vec<Arc<dyn Source>>>,
     pub targets: Arc<Vec<Option<Arc<dyn Target>>>>,
     pub functions: Vec<Guarded>,
+    /// Every function of the plan.
+    bound: Vec<Arc<dyn BlockFunction>>,
     /// One place per read.
     pub resident: Vec<Option<Resident>>,
     pub budget: Arc<Budget>,
@@ -143,6 +148,7 @@ impl StageJob {
         let called = stage.stage().functions.iter().map(|id| Guarded(Arc::clone(&functions[id.0 as usize])));
         Ok(StageJob {
             functions: called.collect(),
+            bound: functions.to_vec(),
             resident: bind_resident(stage, sources, temps, budget)?,
             pool: Pool::new(budget, stage.buffer_classes()),
             idle_parts: Mutex::new(Vec::new()),
@@ -180,6 +186,16 @@ impl StageJob {
         outputs.map(|(&reduction, &outputs)| Part::new(&self.budget, &self.stage, reduction, outputs)).collect()
     }
 
+    /// The function of the plan that `id` names.
+    pub fn bound(&self, id: FunctionId) -> Result<&dyn BlockFunction> {
+        self.bound.get(id.0 as usize).map(|function| &**function).ok_or_else(|| Error::internal(format!("no function {}", id.0)))
+    }
+
+    /// Empty states of all folds.
+    pub fn take_folds(&self) -> Result<Vec<FoldPart>> {
+        self.stage.stage().folds.iter().map(|fold| FoldPart::new(&self.budget, self, fold)).collect()
+    }
+
     /// The states of all scans. In an ordered stage there is one set, and it is where the run before left it.
     pub fn take_carries(&self) -> Result<Vec<Carry>> {
         let scans = &self.stage.stage().scans;
@@ -187,7 +203,7 @@ impl StageJob {
             return Ok(Vec::new());
         }
         let idle = self.idle_carries.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| scans.iter().map(|scan| Carry::new(&self.budget, scan)).collect(), Ok)
+        idle.map_or_else(|| scans.iter().map(|scan| Carry::new(self, scan)).collect(), Ok)
     }
 
     /// Takes the states back for the next run.
@@ -207,6 +223,7 @@ impl StageJob {
                 self.pool.give(class, buffer);
             }
         }
+        task.folds.clear();
         if !task.parts.is_empty() {
             self.idle_parts.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut task.parts));
         }

@@ -115,7 +115,7 @@ impl<'s, 'e> Scheduler<'s, 'e> {
             next_computed: 0,
             next_ordered: 0,
             runs_done: 0,
-            ordered: !stage.reductions.is_empty() || ordered_writes.contains(&true),
+            ordered: !stage.reductions.is_empty() || !stage.folds.is_empty() || ordered_writes.contains(&true),
             ordered_writes,
             next_ahead: 0,
             ahead_runs: AHEAD_BYTES.checked_div(window_bytes).map_or(0, |runs| runs.clamp(1, 16) as usize),
@@ -276,8 +276,8 @@ impl<'s, 'e> Scheduler<'s, 'e> {
             let Some(flight) = waiting else { return };
             let RunState::Waiting(mut task) = std::mem::replace(&mut flight.state, RunState::Storing) else { return };
             self.next_ordered += 1;
-            self.results.merge(&self.job, &task);
-            if let Err(error) = self.deliver(&mut task, true) {
+            let merged = self.results.merge(&self.job, &mut task);
+            if let Err(error) = merged.and_then(|()| self.deliver(&mut task, true)) {
                 self.fail(next, error);
             }
             self.finish_task(task);

@@ -29,7 +29,7 @@ use examine::Examiner;
 use nest::Nest;
 use prepare::PreparedStep;
 use register::{Buffer, Register};
-use std::ops::Range;
+use std::{any::Any, ops::Range};
 
 /// Memory bound to a slot for one block, one per slot of the program.
 pub enum Operand<'a> {
@@ -81,7 +81,7 @@ pub struct GlobalAccumulator<'a> {
 /// A scan and where the block's lines are among its states.
 pub struct CarriedScan<'a> {
     /// The states.
-    pub scan: &'a mut Scan,
+    pub scan: ScanStates<'a>,
     /// The axis that is scanned.
     pub axis: usize,
     /// Line of the block's first element.
@@ -90,12 +90,58 @@ pub struct CarriedScan<'a> {
     pub steps: &'a [i64],
 }
 
+/// The states of the lines of a scan.
+pub enum ScanStates<'a> {
+    /// Those of a running sum, product or extreme.
+    Own(&'a mut Scan),
+    /// Those of user code.
+    User(&'a mut dyn LineScan),
+}
+
+impl ScanStates<'_> {
+    /// All lines begin again.
+    pub fn reset(&mut self) {
+        match self {
+            ScanStates::Own(scan) => scan.reset(),
+            ScanStates::User(scan) => scan.reset(),
+        }
+    }
+}
+
+/// User code along the lines of a block, with a state per line.
+pub trait LineScan: Send {
+    /// All lines begin again.
+    fn reset(&mut self);
+    /// Scans the next block: dense C-order bytes. Every line's blocks come in order.
+    fn advance(&mut self, block: &ScanBlock<'_>, input: &[u8], output: &mut [u8]) -> Result<()>;
+}
+
+/// User code that takes blocks into a state.
+pub trait BlockFold: Send {
+    /// Takes a block: dense C-order bytes.
+    fn take(&mut self, shape: &[usize], input: &[u8]) -> Result<()>;
+    /// Takes what another one of the same function has taken.
+    fn merge(&mut self, other: Box<dyn BlockFold>) -> Result<()>;
+    /// The state itself.
+    fn into_state(self: Box<Self>) -> Box<dyn Any + Send>;
+    /// Writes the result.
+    fn finish(self: Box<Self>, out: &mut [u8]) -> Result<()>;
+}
+
 /// User code over a whole block.
 pub trait BlockFunction: Send + Sync {
     /// What errors call it.
     fn name(&self) -> &str;
     /// Computes `output` from `input`: dense C-order bytes of the block at `start`.
     fn call(&self, start: &[usize], shape: &[usize], input: &[u8], output: &mut [u8]) -> Result<()>;
+    /// States of so many lines, if this is a scan.
+    fn scan(&self, _lines: usize) -> Option<Box<dyn LineScan>> {
+        None
+    }
+    /// An empty state, if this folds blocks.
+    fn fold(&self) -> Option<Box<dyn BlockFold>> {
+        None
+    }
 }
 
 /// Registers, locals and local accumulators of one worker.
@@ -152,10 +198,10 @@ impl Machine {
         functions: &[&dyn BlockFunction],
         compressed: &mut [usize],
     ) -> Result<()> {
-        self.run_carried(prepared, block, operands, accumulators, functions, &mut [], compressed)
+        self.run_carried(prepared, block, operands, accumulators, functions, (&mut [], &mut []), compressed)
     }
 
-    /// [`Machine::run`] for programs with scans: `scans` has one entry per scan of the stage. Blocks of a line come in order.
+    /// [`Machine::run`] for programs with scans and folds: one entry per scan and per fold of the stage. Blocks of a line come in order.
     #[expect(clippy::too_many_arguments, reason = "a block is bound to all of these")]
     pub fn run_carried(
         &mut self,
@@ -164,7 +210,7 @@ impl Machine {
         operands: &mut [Operand<'_>],
         accumulators: &mut [GlobalAccumulator<'_>],
         functions: &[&dyn BlockFunction],
-        scans: &mut [CarriedScan<'_>],
+        (scans, folds): (&mut [CarriedScan<'_>], &mut [&mut dyn BlockFold]),
         compressed: &mut [usize],
     ) -> Result<()> {
         check_call(prepared, block, operands, accumulators, compressed)?;
@@ -185,6 +231,10 @@ impl Machine {
                     self.locals[*output] = out;
                     result?;
                 }
+                PreparedStep::Fold { fold, input } => {
+                    let fold = folds.get_mut(*fold).ok_or_else(|| Error::internal(format!("no fold {fold}")))?;
+                    fold.take(block.shape, self.locals[*input].bytes())?;
+                }
                 PreparedStep::Scan { scan, input, output } => {
                     let carried = scans.get_mut(*scan).ok_or_else(|| Error::internal(format!("no scan {scan}")))?;
                     let mut out = std::mem::take(&mut self.locals[*output]);
@@ -196,9 +246,14 @@ impl Machine {
                         base: carried.base,
                         steps: carried.steps,
                     };
-                    let result = (prepared.kernels.scan)(carried.scan, &tile, self.locals[*input].bytes(), out.bytes_mut());
+                    let (from, to) = (self.locals[*input].bytes(), out.bytes_mut());
+                    let result = match &mut carried.scan {
+                        ScanStates::Own(scan) => (prepared.kernels.scan)(scan, &tile, from, to)
+                            .map_err(|place| overflow(prepared.slots[*output].dtype, block, place)),
+                        ScanStates::User(scan) => scan.advance(&tile, from, to),
+                    };
                     self.locals[*output] = out;
-                    result.map_err(|place| overflow(prepared.slots[*output].dtype, block, place))?;
+                    result?;
                 }
             }
         }

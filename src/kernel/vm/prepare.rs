@@ -36,6 +36,7 @@ pub(super) enum PreparedStep {
     Sweep(PreparedSweep),
     Call { closure: usize, input: usize, output: usize },
     Scan { scan: usize, input: usize, output: usize },
+    Fold { fold: usize, input: usize },
 }
 
 pub(super) struct PreparedSweep {
@@ -368,6 +369,7 @@ impl Builder<'_> {
             Step::Call { closure, input, output } => {
                 Ok(PreparedStep::Call { closure: *closure, input: input.0 as usize, output: output.0 as usize })
             }
+            Step::Fold { fold, input } => Ok(PreparedStep::Fold { fold: *fold, input: input.0 as usize }),
             Step::Scan { scan, input, output } => {
                 Ok(PreparedStep::Scan { scan: *scan, input: input.0 as usize, output: output.0 as usize })
             }

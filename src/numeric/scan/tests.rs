@@ -165,3 +165,20 @@ fn every_axis_of_a_box_is_scanned() {
         }
     }
 }
+
+#[test]
+fn halves_are_rounded_as_they_should_be() {
+    let mut seed = 1;
+    for place in 0..200_000_u64 {
+        let near = f64::from(half::f16::from_bits(place as u16)) * (1.0 + random(&mut seed) * 2e-3);
+        let far = f64::from_bits((random(&mut seed) * 1e19) as i64 as u64 ^ place << 40);
+        let between = (f64::from(half::bf16::from_bits(place as u16)) + f64::from(half::bf16::from_bits(place as u16 ^ 1))) / 2.0;
+        for value in [near, far, between, -near] {
+            let (narrow, brain) = (half::f16::from_f64(value), half::bf16::from_f64(value));
+            let found = (floats::rounded::<10, 15>(value), floats::rounded::<7, 127>(value));
+            assert!(narrow.is_nan() || found.0 == narrow.to_bits(), "{value:e}: {:x} for {:x}", found.0, narrow.to_bits());
+            assert!(brain.is_nan() || found.1 == brain.to_bits(), "{value:e}: {:x} for {:x}", found.1, brain.to_bits());
+        }
+    }
+    assert_eq!(floats::rounded::<10, 15>(f64::NAN), 0x7e00);
+}

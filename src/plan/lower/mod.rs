@@ -8,12 +8,12 @@ mod registers;
 mod sweeps;
 
 use crate::{
-    expr::{FunctionId, Graph, NodeId, Op},
+    expr::{FunctionId, FunctionRole, Graph, NodeId, Op},
     kernel::program::{AccId, Accumulation, Program, Slot, SlotId, SlotKind, Step, allocate},
     nd::{DType, IndexMap},
-    numeric::{AccumulatorKind, Finish, ScanKind},
+    numeric::{AccumulatorKind, Finish},
     plan::{
-        WriteTo,
+        ScanBy, WriteTo,
         expression::{Expression, LoadFrom, Make, Value, ValueId, reduced_flags},
         share::{Anchor, Draft, How, accumulator_kind, name_of},
     },
@@ -64,7 +64,7 @@ pub struct LoweredReduction {
 #[derive(Clone, Debug)]
 pub struct LoweredScan {
     /// What is accumulated.
-    pub kind: ScanKind,
+    pub by: ScanBy,
     /// Along which axis of the stage.
     pub axis: usize,
     /// Dtype of the elements.
@@ -88,6 +88,8 @@ pub struct Lowered {
     pub functions: Vec<FunctionId>,
     /// Scans, in the order of the program's scan indices.
     pub scans: Vec<LoweredScan>,
+    /// Functions that take all blocks into a state, and the nodes that these are, in the order of the program's fold indices.
+    pub folds: Vec<(FunctionId, NodeId)>,
 }
 
 /// Lowers one pass. `destinations` says where each streamed node goes; global reductions go to temps by themselves.
@@ -181,6 +183,11 @@ impl Lowering<'_> {
                     let slot = self.output(*to, axes.clone(), reduction.dtype, false);
                     self.act(level, support.clone(), Action::Store(slot, result));
                 }
+            }
+            (Op::MapBlocks(_), How::Global) => {
+                let (level, full) = (self.values[operands[0].0].level, self.full());
+                let slot = self.local(full.clone(), self.values[operands[0].0].dtype);
+                self.act(level, full, Action::Fold { slot, value: operands[0], node: anchor.node });
             }
             (Op::Compress { .. }, _) => {
                 let level = operands.iter().map(|id| self.values[id.0].level).max().unwrap_or(0);
@@ -329,8 +336,10 @@ impl Lowering<'_> {
                 sweeps::Emitter { values: &self.values, locals: &self.locals, loads: &self.loads, key }.emit(members.get(key), &actions);
             steps.push(Step::Sweep(allocate(key.axes.clone(), sweep, tile_elements)));
             for action in &actions {
-                if let Action::CallInput { slot, result, .. } = action {
-                    calls.push((key.level, self.call(*slot, *result)));
+                match action {
+                    Action::CallInput { slot, result, .. } => calls.push((key.level, self.call(*slot, *result))),
+                    Action::Fold { slot, node, .. } => calls.push((key.level, self.fold(*slot, *node))),
+                    _ => {}
                 }
             }
             // A call runs when every sweep of its level is done.
@@ -341,19 +350,29 @@ impl Lowering<'_> {
         self.made.program.steps = steps;
     }
 
+    fn fold(&mut self, input: SlotId, node: NodeId) -> Step {
+        let Op::MapBlocks(function) = self.graph.node(node).op else { unreachable!("made from a fold") };
+        self.made.folds.push((function, node));
+        Step::Fold { fold: self.made.folds.len() - 1, input }
+    }
+
     fn call(&mut self, input: SlotId, result: ValueId) -> Step {
         let Make::Call(node, _) = self.values[result.0].make else { unreachable!("made from a call") };
         let output = self.locals[&result];
+        let mut scan = |axis, by| {
+            let dtype = self.graph.node(self.graph.node(node).args[0]).dtype();
+            self.made.scans.push(LoweredScan { by, axis, dtype, name: name_of(self.graph, node) });
+            Step::Scan { scan: self.made.scans.len() - 1, input, output }
+        };
         match self.graph.node(node).op {
             Op::MapBlocks(function) => {
+                if let FunctionRole::Scan { axis, .. } = self.graph.functions[function.0 as usize].role {
+                    return scan(axis, ScanBy::User(function));
+                }
                 self.made.functions.push(function);
                 Step::Call { closure: self.made.functions.len() - 1, input, output }
             }
-            Op::Scan { kind, axis } => {
-                let (dtype, name) = (self.graph.node(node).dtype(), name_of(self.graph, node));
-                self.made.scans.push(LoweredScan { kind, axis, dtype, name });
-                Step::Scan { scan: self.made.scans.len() - 1, input, output }
-            }
+            Op::Scan { kind, axis } => scan(axis, ScanBy::Own(kind)),
             _ => unreachable!("made from a call"),
         }
     }

@@ -76,6 +76,7 @@ pub fn stage(space: &[usize], run: &[usize], block: &[usize]) -> Stage {
         reductions: Vec::new(),
         functions: Vec::new(),
         scans: Vec::new(),
+        folds: Vec::new(),
         ordered: false,
         program: Program::default(),
         workers: 4,
