@@ -52,8 +52,8 @@ pub mod trace;
 
 pub use array::{
     AnyArray, Array, Axes, AxisList, AxisRef, Block, Blocks, Bound, BoxError, Compiled, Destination, Endpoint, Isa, Job, JobResult,
-    MapSpec, MemoryAmount, Norm, OnInvalid, Operand, Pad, Progress, Promote, Rows, RunReport, RunStats, Running, Save, ScalarSide, Session,
-    SessionBuilder, Size, StageStats, StateSpec, Writer, axis, open, where_,
+    MapSpec, MemoryAmount, Norm, OnInvalid, Operand, OverlapSpec, Pad, Progress, Promote, Rows, RunReport, RunStats, Running, Save,
+    ScalarSide, Session, SessionBuilder, Size, StageStats, StateSpec, Writer, axis, open, where_,
     words::{BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, Region, Scalar, ScanKind, SliceItem, SumMode, UnaryOp},
 };
 pub use error::{Error, ErrorKind, Result};

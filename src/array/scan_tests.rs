@@ -189,3 +189,34 @@ fn user_code_keeps_states_along_lines_and_over_blocks() {
         assert!(error.contains("no/1") && error.contains("never"), "{error}");
     }
 }
+
+#[test]
+fn functions_see_neighbours_whatever_the_blocks() {
+    let values = noise((23, 17, 3));
+    let sum = |block: ndarray::ArrayViewD<'_, f64>, mut out: ndarray::ArrayViewMutD<'_, f64>| {
+        for (at, out) in out.indexed_iter_mut() {
+            let (row, column, last) = (at[0], at[1], at[2]);
+            *out = block[[row, column, last]] - 2.0 * block[[row + 1, column + 3, last]] + block[[row + 2, column + 1, last]];
+        }
+        Ok(())
+    };
+    let spec = || OverlapSpec::named("stencil/1").depth(0, 1, 1).depth(1, 2, 1);
+    for session in sessions() {
+        let x = session.from_ndarray(values.clone());
+        for (boundary, operand) in
+            [(None, &x * 1.0), (Some(Pad::Edge), x.clone()), (Some(Pad::Reflect), &x + 1.0), (Some(Pad::Constant(7.into())), x.clone())]
+        {
+            let operand_spec = boundary.map_or_else(spec, |boundary| spec().boundary(boundary));
+            let padded = boundary.map_or_else(|| operand.clone(), |boundary| operand.pad(&[(1, 1), (2, 1), (0, 0)], boundary));
+            let wide = padded.eval::<f64, ndarray::Ix3>().unwrap().into_dyn();
+            let mapped = operand.map_overlap::<f64, f64>(operand_spec, sum);
+            let mut want = ArrayD::zeros(mapped.shape().unwrap());
+            sum(wide.view(), want.view_mut()).unwrap();
+            assert_eq!(mapped.eval::<f64, ndarray::IxDyn>().unwrap(), want, "{boundary:?}");
+            let after = (&mapped * 2.0).cumsum(0).max(..).eval::<f64, ndarray::Ix0>().unwrap().into_scalar();
+            let scanned = session.from_ndarray(want.mapv(|value| value * 2.0)).cumsum(0).max(..);
+            assert_eq!(after, scanned.eval::<f64, ndarray::Ix0>().unwrap().into_scalar());
+        }
+        assert!(x.map_overlap::<f64, f64>(OverlapSpec::named("deep/1").depth(0, 20, 20), sum).error().is_some());
+    }
+}

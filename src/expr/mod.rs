@@ -16,7 +16,7 @@ pub use graph::{Graph, GraphBuilder, Node, NodeId};
 use crate::{
     error::{Error, Result},
     kernel::program::{BinaryOp, CastMode, Generator, UnaryOp},
-    nd::{AxisMap, DType, Dims, Extent, Scalar, SliceItem, SourceFacts},
+    nd::{AxisMap, DType, Dims, Extent, Scalar, SliceItem, SourceFacts, shape::show},
     numeric::{Finish, ScanKind, SumMode},
 };
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,11 @@ pub enum FunctionRole {
     /// A block becomes a block.
     #[default]
     Map,
+    /// A block with neighbours around it becomes a block without them: the result has that many fewer places along every axis.
+    Overlap {
+        /// Neighbours before and after a block together, per axis.
+        extra: Vec<usize>,
+    },
     /// Lines become lines, with a state that is carried along each.
     Scan {
         /// Along which axis.
@@ -226,6 +231,17 @@ fn of_source(facts: &SourceFacts) -> Meta {
     Meta { dims: facts.dims.clone(), ..Meta::known(&facts.shape, facts.dtype) }
 }
 
+fn overlapped(function: &FunctionFacts, extra: &[usize], value: &Meta) -> Result<Meta> {
+    let short = || {
+        Error::mismatch(format!("`{}` needs {} neighbours, the array has the shape {}", function.name, show(extra), show(&value.shape)))
+            .hint("give it a border")
+    };
+    let lengths = value.known_shape().filter(|shape| shape.len() == extra.len()).ok_or_else(short)?;
+    let inner = lengths.iter().zip(extra).map(|(length, extra)| length.checked_sub(*extra).map(Extent::Known));
+    let shape = inner.collect::<Option<Vec<Extent>>>().ok_or_else(short)?;
+    Ok(Meta { shape, dtype: function.output, dims: value.dims.clone() })
+}
+
 fn infer_map_blocks(function: &FunctionFacts, value: &Meta) -> Result<Meta> {
     if value.dtype != function.input {
         return Err(Error::mismatch(format!("block function `{}` takes {}, the array is {}", function.name, function.input, value.dtype))
@@ -233,6 +249,7 @@ fn infer_map_blocks(function: &FunctionFacts, value: &Meta) -> Result<Meta> {
     }
     Ok(match &function.role {
         FunctionRole::Fold { shape, .. } => Meta::known(shape, function.output),
+        FunctionRole::Overlap { extra } => overlapped(function, extra, value)?,
         _ => Meta { dtype: function.output, ..value.clone() },
     })
 }

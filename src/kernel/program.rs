@@ -115,6 +115,11 @@ pub enum SlotKind {
         /// One flag per axis of the stage.
         axes: Vec<bool>,
     },
+    /// Scratch of one block with as many places behind it along every axis, dense.
+    Halo {
+        /// Places behind the block, per axis.
+        extra: Vec<usize>,
+    },
 }
 
 /// A piece of memory that a program reaches.
@@ -168,6 +173,13 @@ pub enum Step {
         input: SlotId,
         /// Local that receives the output.
         output: SlotId,
+    },
+    /// Tile bytecode over the block and as many places behind it along every axis, stored to slots of this kind.
+    Halo {
+        /// The sweep.
+        sweep: Sweep,
+        /// Places behind the block, per axis.
+        extra: Vec<usize>,
     },
     /// User code that takes a whole local array into a state.
     Fold {

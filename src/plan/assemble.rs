@@ -246,7 +246,10 @@ impl Assembling<'_> {
             .program
             .slots
             .iter()
-            .filter(|slot| matches!(&slot.kind, SlotKind::Local { axes } if (0..space.len()).all(|axis| space[axis] <= 1 || axes[axis])))
+            .filter(|slot| match &slot.kind {
+                SlotKind::Local { axes } => (0..space.len()).all(|axis| space[axis] <= 1 || axes[axis]),
+                kind => matches!(kind, SlotKind::Halo { .. }),
+            })
             .map(|slot| slot.dtype.size())
             .sum();
         let dominant = inputs.iter().filter(varies).max_by_key(|input| input.item_bytes);

@@ -28,7 +28,8 @@ fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
     }
     expect(stage.workers >= 1 && stage.workers <= stage.in_flight, "workers are among the runs in flight")?;
     for read in &stage.reads {
-        expect(read.map.shape == stage.space, "a read maps the stage's space")?;
+        let covers = read.map.shape.len() == rank && read.map.shape.iter().zip(&stage.space).all(|(have, need)| have >= need);
+        expect(covers, "a read maps the stage's space, and neighbours")?;
         expect(matches!(stage.program.slots[read.slot.0 as usize].kind, SlotKind::Input), "a read feeds an input slot")?;
         if let ReadFrom::Temp(temp) = read.from {
             let temp = &plan.temps[temp.0 as usize];

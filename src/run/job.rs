@@ -240,6 +240,7 @@ fn bind_resident(
     let whole = Region::whole(&stage.stage().space);
     let bind = |read: &crate::plan::Read| -> Result<Option<Resident>> {
         // Temps are copied from where they lie, so they are bound whatever their access.
+        let whole = if read.map.shape == whole.shape { whole.clone() } else { Region::whole(&read.map.shape) };
         if whole.is_empty() || (read.access != Access::Resident && !matches!(read.from, ReadFrom::Temp(_))) {
             return Ok(None);
         }

@@ -204,7 +204,7 @@ impl<'s, 'e> Scheduler<'s, 'e> {
         self.job.stage.stage().reads.iter().filter(|read| is_cold_window(&self.job, read)).all(|read| {
             let ReadFrom::Source(id) = read.from else { return true };
             let source = Arc::clone(&self.job.sources[id.0 as usize]);
-            self.io.ahead(Ahead { source, elements: window_span(read, &region), cancel: self.job.cancel.clone() })
+            self.io.ahead(Ahead { source, elements: window_span(&self.job, read, &region), cancel: self.job.cancel.clone() })
         })
     }
 

@@ -231,6 +231,12 @@ impl Machine {
                     self.locals[*output] = out;
                     result?;
                 }
+                PreparedStep::Halo { sweep, extra } => {
+                    let wider: Vec<usize> = block.shape.iter().zip(extra).map(|(length, extra)| length + extra).collect();
+                    let space: Vec<usize> = block.space.iter().zip(extra).map(|(length, extra)| length + extra).collect();
+                    let wide = BlockContext { space: &space, start: block.start, shape: &wider };
+                    execute::Execution { machine: self, prepared, block: &wide, operands, accumulators, compressed }.sweep(sweep)?;
+                }
                 PreparedStep::Fold { fold, input } => {
                     let fold = folds.get_mut(*fold).ok_or_else(|| Error::internal(format!("no fold {fold}")))?;
                     fold.take(block.shape, self.locals[*input].bytes())?;
@@ -280,9 +286,12 @@ impl Machine {
             self.fit_registers(prepared);
         }
         for (buffer, slot) in self.locals.iter_mut().zip(&prepared.slots) {
-            if let SlotKind::Local { axes } = &slot.kind {
-                buffer.resize(local_bytes(axes, block.shape, slot.dtype.size()).ok_or_else(|| Error::internal("a local overflows"))?);
-            }
+            let bytes = match &slot.kind {
+                SlotKind::Local { axes } => local_bytes(axes, block.shape, slot.dtype.size()),
+                SlotKind::Halo { extra } => halo_bytes(extra, block.shape, slot.dtype.size()),
+                _ => continue,
+            };
+            buffer.resize(bytes.ok_or_else(|| Error::internal("a local overflows"))?);
         }
         Ok(())
     }
@@ -320,6 +329,10 @@ fn local_bytes(axes: &[bool], shape: &[usize], size: usize) -> Option<usize> {
     axes.iter().zip(shape).filter(|(walked, _)| **walked).try_fold(size, |product, (_, &length)| product.checked_mul(length))
 }
 
+fn halo_bytes(extra: &[usize], shape: &[usize], size: usize) -> Option<usize> {
+    extra.iter().zip(shape).try_fold(size, |product, (&extra, &length)| product.checked_mul(length.checked_add(extra)?))
+}
+
 fn check_call(
     prepared: &Prepared,
     block: &BlockContext<'_>,
@@ -340,6 +353,7 @@ fn check_call(
                 strides.len() == rank
             }
             (Operand::Local, SlotKind::Local { axes }) => axes.len() == rank,
+            (Operand::Local, SlotKind::Halo { extra }) => extra.len() == rank,
             _ => false,
         });
     if fits { Ok(()) } else { Err(Error::internal("operands do not belong to the program")) }
@@ -352,6 +366,7 @@ pub fn scratch_bytes_max(program: &Program, block_shape: &[usize]) -> u64 {
     let registers = (registers as u64).saturating_mul(Buffer::allocated_bytes(bytes));
     let locals = program.slots.iter().map(|slot| match &slot.kind {
         SlotKind::Local { axes } => local_bytes(axes, block_shape, slot.dtype.size()).map_or(u64::MAX, Buffer::allocated_bytes),
+        SlotKind::Halo { extra } => halo_bytes(extra, block_shape, slot.dtype.size()).map_or(u64::MAX, Buffer::allocated_bytes),
         _ => 0,
     });
     let states = program.accumulators.iter().filter(|accumulation| !accumulation.finishes.is_empty()).map(|accumulation| {

@@ -37,6 +37,7 @@ pub(super) enum PreparedStep {
     Call { closure: usize, input: usize, output: usize },
     Scan { scan: usize, input: usize, output: usize },
     Fold { fold: usize, input: usize },
+    Halo { sweep: PreparedSweep, extra: Vec<usize> },
 }
 
 pub(super) struct PreparedSweep {
@@ -304,7 +305,7 @@ fn verify(program: &Program) -> Result<()> {
 pub(super) fn register_needs(program: &Program) -> (usize, usize) {
     let (mut registers, mut bytes) = (0, 0);
     for step in &program.steps {
-        let Step::Sweep(sweep) = step else { continue };
+        let (Step::Sweep(sweep) | Step::Halo { sweep, .. }) = step else { continue };
         registers = registers.max(sweep.registers as usize + kept_loads(sweep, program) + 1);
         let widest = sweep.code.iter().filter_map(|instr| written(instr, program)).map(|(_, dtype)| dtype.size()).max().unwrap_or(0);
         bytes = bytes.max(widest * sweep.tile_elements);
@@ -366,6 +367,7 @@ impl Builder<'_> {
     fn step(&self, index: usize, step: &Step) -> Result<PreparedStep> {
         match step {
             Step::Sweep(sweep) => self.sweep(index, sweep).map(PreparedStep::Sweep),
+            Step::Halo { sweep, extra } => Ok(PreparedStep::Halo { sweep: self.sweep(index, sweep)?, extra: extra.clone() }),
             Step::Call { closure, input, output } => {
                 Ok(PreparedStep::Call { closure: *closure, input: input.0 as usize, output: output.0 as usize })
             }

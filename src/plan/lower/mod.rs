@@ -18,7 +18,7 @@ use crate::{
         share::{Anchor, Draft, How, accumulator_kind, name_of},
     },
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use sweeps::{Action, SweepKey};
 
 /// A read before its place in memory is chosen.
@@ -107,6 +107,7 @@ pub fn lower(graph: &Graph, draft: &Draft, expression: Expression, destinations:
         loads: BTreeMap::new(),
         actions: BTreeMap::new(),
         requests: Vec::new(),
+        early: Vec::new(),
     };
     for (index, value) in lowering.values.iter().enumerate() {
         if let Make::Load(from, map) = &value.make {
@@ -150,6 +151,8 @@ struct Lowering<'a> {
     loads: BTreeMap<ValueId, SlotId>,
     actions: BTreeMap<SweepKey, Vec<Action>>,
     requests: Vec<Request>,
+    /// What needs nothing but loads and comes before all sweeps.
+    early: Vec<Step>,
 }
 
 impl Lowering<'_> {
@@ -223,7 +226,7 @@ impl Lowering<'_> {
         let reduced = reduced_flags(reduction, self.space().len());
         let support = (0..self.space().len()).map(|axis| !reduced[axis] && self.space()[axis] > 1).collect();
         let level = self.values[operand.0].level + 1;
-        self.values.push(Value { make: Make::Reduce(node, operand), dtype: reduction.dtype, support, level });
+        self.values.push(Value { make: Make::Reduce(node, operand), dtype: reduction.dtype, support, wider: false, level });
         ValueId(self.values.len() - 1)
     }
 
@@ -235,6 +238,7 @@ impl Lowering<'_> {
                     let Op::Reduce(reduction) = &self.graph.node(node).op else { unreachable!("made from a reduction") };
                     self.request(node, reduction, operand, Some(ValueId(index)));
                 }
+                Make::Call(node, operand) if self.extra_of(node).is_some() => self.neighbours(node, operand, ValueId(index)),
                 Make::Call(_, operand) => {
                     let (level, full) = (self.values[operand.0].level, self.full());
                     let input = self.local(full.clone(), self.values[operand.0].dtype);
@@ -245,6 +249,42 @@ impl Lowering<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// Places that a function with neighbours sees behind a block.
+    fn extra_of(&self, node: NodeId) -> Option<Vec<usize>> {
+        let Op::MapBlocks(id) = self.graph.node(node).op else { return None };
+        match &self.graph.functions[id.0 as usize].role {
+            FunctionRole::Overlap { extra } => Some(extra.clone()),
+            _ => None,
+        }
+    }
+
+    /// A function with neighbours: its operand is computed over block and neighbours in one sweep, and the function called at once.
+    fn neighbours(&mut self, node: NodeId, operand: ValueId, result: ValueId) {
+        let extra = self.extra_of(node).unwrap_or_default();
+        let input = SlotId(self.made.program.slots.len() as u32);
+        let kind = SlotKind::Halo { extra: extra.clone() };
+        self.made.program.slots.push(Slot { dtype: self.values[operand.0].dtype, kind, swapped: false });
+        let output = self.local(self.full(), self.values[result.0].dtype);
+        self.locals.insert(result, output);
+        let mut members = BTreeSet::new();
+        let mut waiting = vec![operand];
+        while let Some(value) = waiting.pop() {
+            let make = &self.values[value.0].make;
+            if matches!(make, Make::Unary(..) | Make::Binary(..) | Make::Select(..) | Make::Cast(..)) && members.insert(value) {
+                waiting.extend(sweeps::operands(make));
+            }
+        }
+        let axes: Vec<bool> = self.space().iter().zip(&extra).map(|(length, extra)| length + extra > 1).collect();
+        let key = SweepKey::new(0, axes.clone());
+        let members: Vec<ValueId> = members.into_iter().collect();
+        let code = sweeps::Emitter { values: &self.values, locals: &self.locals, loads: &self.loads, key: &key }
+            .emit(Some(&members), &[Action::Store(input, operand)]);
+        let tile_elements = registers::tile_elements(&self.values);
+        self.early.push(Step::Halo { sweep: allocate(axes, code, tile_elements), extra });
+        let call = self.call(input, result);
+        self.early.push(call);
     }
 
     fn request(&mut self, node: NodeId, reduction: &crate::expr::Reduction, operand: ValueId, local: Option<ValueId>) {
@@ -329,7 +369,7 @@ impl Lowering<'_> {
         let tile_elements = registers::tile_elements(&self.values);
         let members = sweeps::members(&homes);
         let mut calls: Vec<(u32, Step)> = Vec::new();
-        let mut steps: Vec<Step> = Vec::new();
+        let mut steps: Vec<Step> = std::mem::take(&mut self.early);
         for (place, key) in keys.iter().enumerate() {
             let actions = self.actions.get(key).cloned().unwrap_or_default();
             let sweep =

@@ -72,6 +72,7 @@ pub fn homes(values: &[Value]) -> Vec<Option<SweepKey>> {
     values
         .iter()
         .map(|value| match value.make {
+            _ if value.wider => None,
             Make::Unary(..) | Make::Binary(..) | Make::Select(..) | Make::Cast(..) => {
                 Some(SweepKey::new(value.level, value.support.clone()))
             }
