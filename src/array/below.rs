@@ -1,7 +1,8 @@
 //! What the door takes from the floors below, named in one place: planner, engine, stores, words.
 
 pub(super) use crate::{
-    kernel::vm::BlockFunction,
+    kernel::vm::{BlockFold, BlockFunction, LineScan},
+    numeric::ScanBlock,
     plan::{Request, plan},
     report::explain,
     run::{Bindings, Cancel, Control, Engine, EngineOptions, Policy, PreparedPlan, Sink, execute, execute_prepared, prepare},

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    expr::FunctionFacts,
+    expr::{FunctionFacts, FunctionRole},
 };
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD, IxDyn};
 use std::{marker::PhantomData, sync::Arc};
@@ -81,8 +81,14 @@ impl Array {
             }
             let whole = places(Some(&spec.whole), &meta.dims)?;
             // Two arrays are the function and its block in the types it is called with.
-            let facts =
-                FunctionFacts { name: spec.name.clone(), input: In::DTYPE, output: Out::DTYPE, whole, scratch_bytes: spec.scratch_bytes };
+            let facts = FunctionFacts {
+                name: spec.name.clone(),
+                input: In::DTYPE,
+                output: Out::DTYPE,
+                whole,
+                scratch_bytes: spec.scratch_bytes,
+                role: FunctionRole::Map,
+            };
             let code = Arc::new(Typed { name: spec.name, function, types: PhantomData::<fn(In) -> Out> });
             self.make_mapped(Arc::new(BlockCode { facts, code }))
         });

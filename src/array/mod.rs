@@ -26,6 +26,7 @@ mod normalise;
 mod operand;
 mod operators;
 mod outputs;
+mod overlap;
 mod pairs;
 pub mod parse;
 mod parts;
@@ -34,8 +35,10 @@ mod promotion;
 mod random;
 mod reduce;
 mod running;
+mod scan;
 mod session;
 pub mod size;
+mod stateful;
 mod ufuncs;
 pub mod words;
 mod writer;
@@ -56,16 +59,20 @@ pub use node::Array;
 pub use normalise::Norm;
 pub use operand::{Operand, ScalarSide};
 pub use outputs::Save;
+pub use overlap::OverlapSpec;
 pub use random::Random;
 pub use running::Running;
 pub use session::{MemoryAmount, Promote, Session, SessionBuilder};
 pub use size::Size;
+pub use stateful::StateSpec;
 pub use writer::Writer;
 
 #[cfg(test)]
 mod gather_tests;
 #[cfg(test)]
 mod run_tests;
+#[cfg(test)]
+mod scan_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod elementwise;
 pub mod graph;
 pub mod movement;
 pub mod reduce;
+pub mod scan;
 mod show;
 
 pub use graph::{Graph, GraphBuilder, Node, NodeId};
@@ -15,8 +16,8 @@ pub use graph::{Graph, GraphBuilder, Node, NodeId};
 use crate::{
     error::{Error, Result},
     kernel::program::{BinaryOp, CastMode, Generator, UnaryOp},
-    nd::{AxisMap, DType, Dims, Extent, Scalar, SliceItem, SourceFacts},
-    numeric::{Finish, SumMode},
+    nd::{AxisMap, DType, Dims, Extent, Scalar, SliceItem, SourceFacts, shape::show},
+    numeric::{Finish, ScanKind, SumMode},
 };
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +73,36 @@ pub struct FunctionFacts {
     pub whole: Vec<usize>,
     /// Memory it allocates per call, in bytes.
     pub scratch_bytes: u64,
+    /// What it does with blocks.
+    #[serde(default)]
+    pub role: FunctionRole,
+}
+
+/// What a user function does with blocks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FunctionRole {
+    /// A block becomes a block.
+    #[default]
+    Map,
+    /// A block with neighbours around it becomes a block without them: the result has that many fewer places along every axis.
+    Overlap {
+        /// Neighbours before and after a block together, per axis.
+        extra: Vec<usize>,
+    },
+    /// Lines become lines, with a state that is carried along each.
+    Scan {
+        /// Along which axis.
+        axis: usize,
+        /// Bytes of the state of a line.
+        state_bytes: u64,
+    },
+    /// Blocks go into states, states into one another, and the last into a result.
+    Fold {
+        /// Bytes of a state.
+        state_bytes: u64,
+        /// Shape of the result.
+        shape: Vec<usize>,
+    },
 }
 
 /// An operation of a graph.
@@ -124,6 +155,13 @@ pub enum Op {
         /// How far.
         offset: i64,
     },
+    /// Every window of neighbours along an axis, with the places in it as a new last axis.
+    Windows {
+        /// The axis.
+        axis: usize,
+        /// Length of a window.
+        window: usize,
+    },
     /// New axis names, one slot per axis.
     Rename(Dims),
     /// A reduction over axes.
@@ -135,8 +173,15 @@ pub enum Op {
         /// Number of true elements, once an earlier phase has counted them.
         count: Option<usize>,
     },
-    /// A user function on blocks; the shape stays.
+    /// A user function on blocks; the shape stays, unless its role is to fold them.
     MapBlocks(FunctionId),
+    /// A running sum, product or extreme along an axis; the shape and the dtype stay.
+    Scan {
+        /// What is accumulated.
+        kind: ScanKind,
+        /// Along which axis.
+        axis: usize,
+    },
 }
 
 /// A [`Generator`] that can be hashed.
@@ -173,9 +218,11 @@ pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[Func
         Op::Reshape(shape) => movement::infer_reshape(shape, args[0]),
         Op::Gather { axis, map, length } => movement::infer_gather(*axis, map, *length, args[0]),
         Op::Diagonal { first, second, offset } => movement::infer_diagonal(*first, *second, *offset, args[0]),
+        Op::Windows { axis, window } => movement::infer_windows(*axis, *window, args[0]),
         Op::Rename(dims) => movement::infer_rename(dims, args[0]),
         Op::Reduce(reduction) => reduce::infer_reduce(reduction, args),
         Op::Compress { axis, count } => movement::infer_compress(*axis, *count, args[0], args[1]),
+        Op::Scan { kind, axis } => scan::infer_scan(*kind, *axis, args[0]),
         Op::MapBlocks(id) => infer_map_blocks(&functions[id.0 as usize], args[0]),
     }
 }
@@ -184,10 +231,25 @@ fn of_source(facts: &SourceFacts) -> Meta {
     Meta { dims: facts.dims.clone(), ..Meta::known(&facts.shape, facts.dtype) }
 }
 
+fn overlapped(function: &FunctionFacts, extra: &[usize], value: &Meta) -> Result<Meta> {
+    let short = || {
+        Error::mismatch(format!("`{}` needs {} neighbours, the array has the shape {}", function.name, show(extra), show(&value.shape)))
+            .hint("give it a border")
+    };
+    let lengths = value.known_shape().filter(|shape| shape.len() == extra.len()).ok_or_else(short)?;
+    let inner = lengths.iter().zip(extra).map(|(length, extra)| length.checked_sub(*extra).map(Extent::Known));
+    let shape = inner.collect::<Option<Vec<Extent>>>().ok_or_else(short)?;
+    Ok(Meta { shape, dtype: function.output, dims: value.dims.clone() })
+}
+
 fn infer_map_blocks(function: &FunctionFacts, value: &Meta) -> Result<Meta> {
     if value.dtype != function.input {
         return Err(Error::mismatch(format!("block function `{}` takes {}, the array is {}", function.name, function.input, value.dtype))
             .hint(format!("`.cast::<{}>()` before map_blocks", function.input)));
     }
-    Ok(Meta { dtype: function.output, ..value.clone() })
+    Ok(match &function.role {
+        FunctionRole::Fold { shape, .. } => Meta::known(shape, function.output),
+        FunctionRole::Overlap { extra } => overlapped(function, extra, value)?,
+        _ => Meta { dtype: function.output, ..value.clone() },
+    })
 }

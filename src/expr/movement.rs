@@ -104,6 +104,23 @@ pub(super) fn infer_diagonal(first: usize, second: usize, offset: i64, value: &M
     Ok(Meta { shape, dtype: value.dtype, dims: Dims(dims) })
 }
 
+pub(super) fn infer_windows(axis: usize, window: usize, value: &Meta) -> Result<Meta> {
+    let Some(Extent::Known(length)) = value.shape.get(axis).copied() else {
+        return Err(
+            Error::usage(format!("axis {axis} of {} has no known length for windows", show(&value.shape))).hint("save the selection first")
+        );
+    };
+    if window == 0 || window > length {
+        return Err(Error::usage(format!("a window of {window} along axis {axis} of length {length}"))
+            .hint("a window has at least one element and at most those of the axis"));
+    }
+    let mut made = value.clone();
+    made.shape[axis] = Extent::Known(length - window + 1);
+    made.shape.push(Extent::Known(window));
+    made.dims.0.push(None);
+    Ok(made)
+}
+
 pub(super) fn infer_rename(dims: &Dims, value: &Meta) -> Result<Meta> {
     if dims.0.len() != value.rank() {
         return Err(Error::mismatch(format!("{} axis names for {} axes of shape {}", dims.0.len(), value.rank(), show(&value.shape))));
@@ -154,6 +171,7 @@ pub fn view_of(op: &Op, map: &IndexMap) -> Option<IndexMap> {
         Op::BroadcastTo(shape) => Some(map.broadcast_to(shape)),
         Op::Gather { axis, map: through, length } => Some(map.gather(*axis, through, *length)),
         Op::Diagonal { first, second, offset } => map.diagonal(*first, *second, *offset),
+        Op::Windows { axis, window } => map.windows(*axis, *window),
         Op::Rename(_) => Some(map.clone()),
         Op::Reshape(shape) => resolve_reshape(shape, map.shape.iter().product()).ok().and_then(|resolved| map.reshape(&resolved)),
         _ => None,

@@ -36,12 +36,14 @@ impl Graph {
             Op::Reshape(shape) => format!("reshape {}", show(shape)),
             Op::Gather { axis, map, length } => format!("gather axis {axis} to {length} by {map}"),
             Op::Diagonal { first, second, offset } => format!("diagonal {first} {second} offset {offset}"),
+            Op::Windows { axis, window } => format!("windows axis {axis} of {window}"),
             Op::Rename(dims) => format!("rename {dims}"),
             Op::Reduce(reduction) => {
                 let keep = if reduction.keepdims { " keepdims" } else { "" };
                 format!("{} axes {}{keep} {:?}", reduction.finish.name(), show(&reduction.axes), reduction.mode)
             }
             Op::Compress { axis, count } => format!("compress axis {axis:?} count {count:?}"),
+            Op::Scan { kind, axis } => format!("{} axis {axis}", kind.name()),
             Op::MapBlocks(id) => format!("map_blocks {}", self.functions[id.0 as usize].name),
         }
     }

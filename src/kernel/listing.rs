@@ -83,6 +83,7 @@ impl fmt::Display for Program {
             match &slot.kind {
                 SlotKind::Input => write!(f, "input {}", slot.dtype)?,
                 SlotKind::Output => write!(f, "output {}", slot.dtype)?,
+                SlotKind::Halo { extra } => write!(f, "local {} with {extra:?} behind", slot.dtype)?,
                 SlotKind::Local { axes } => write!(f, "local {} over {}", slot.dtype, Axes(axes))?,
             }
             writeln!(f, "{}", if slot.swapped { " swapped" } else { "" })?;
@@ -97,7 +98,12 @@ impl fmt::Display for Program {
         for step in &self.steps {
             match step {
                 Step::Call { closure, input, output } => writeln!(f, "call {closure}: {input} -> {output}")?,
-                Step::Sweep(sweep) => {
+                Step::Fold { fold, input } => writeln!(f, "fold {fold}: {input}")?,
+                Step::Scan { scan, input, output } => writeln!(f, "scan {scan}: {input} -> {output}")?,
+                Step::Sweep(sweep) | Step::Halo { sweep, .. } => {
+                    if let Step::Halo { extra, .. } = step {
+                        write!(f, "with {extra:?} behind: ")?;
+                    }
                     let (axes, registers) = (Axes(&sweep.axes), sweep.registers);
                     writeln!(f, "sweep {axes}, {registers} registers of {} elements", sweep.tile_elements)?;
                     for instr in &sweep.code {

@@ -169,6 +169,11 @@ pub enum SlotKind {
         /// One flag per axis of the stage.
         axes: Vec<bool>,
     },
+    /// Scratch of one block with as many places behind it along every axis, dense.
+    Halo {
+        /// Places behind the block, per axis.
+        extra: Vec<usize>,
+    },
 }
 
 /// A piece of memory that a program reaches.
@@ -218,6 +223,29 @@ pub enum Step {
     Call {
         /// Index into the stage's closures.
         closure: usize,
+        /// Local that holds the input.
+        input: SlotId,
+        /// Local that receives the output.
+        output: SlotId,
+    },
+    /// Tile bytecode over the block and as many places behind it along every axis, stored to slots of this kind.
+    Halo {
+        /// The sweep.
+        sweep: Sweep,
+        /// Places behind the block, per axis.
+        extra: Vec<usize>,
+    },
+    /// User code that takes a whole local array into a state.
+    Fold {
+        /// Index into the stage's folds.
+        fold: usize,
+        /// Local that holds the input.
+        input: SlotId,
+    },
+    /// A scan over whole local arrays, with states that are carried from block to block.
+    Scan {
+        /// Index into the stage's scans.
+        scan: usize,
         /// Local that holds the input.
         input: SlotId,
         /// Local that receives the output.

@@ -17,8 +17,9 @@ impl Program {
         let mut reduced_in = vec![None; self.accumulators.len()];
         for (index, step) in self.steps.iter().enumerate() {
             let result = match step {
-                Step::Sweep(sweep) => self.verify_sweep(sweep, rank, index, &mut reduced_in),
-                Step::Call { input, output, .. } => self.verify_call(*input, *output),
+                Step::Sweep(sweep) | Step::Halo { sweep, .. } => self.verify_sweep(sweep, rank, index, &mut reduced_in),
+                Step::Call { input, output, .. } | Step::Scan { input, output, .. } => self.verify_call(*input, Some(*output)),
+                Step::Fold { input, .. } => self.verify_call(*input, None),
             };
             result.map_err(|what| format!("step {index}: {what}"))?;
         }
@@ -28,18 +29,18 @@ impl Program {
     /// Number of axes of the stage, as far as the program tells.
     fn rank(&self) -> Option<usize> {
         self.steps.iter().find_map(|step| match step {
-            Step::Sweep(sweep) => Some(sweep.axes.len()),
-            Step::Call { .. } => None,
+            Step::Sweep(sweep) | Step::Halo { sweep, .. } => Some(sweep.axes.len()),
+            Step::Call { .. } | Step::Scan { .. } | Step::Fold { .. } => None,
         })
     }
 
-    fn verify_call(&self, input: SlotId, output: SlotId) -> Result<(), String> {
-        for slot in [input, output] {
-            if !matches!(self.slots.get(slot.0 as usize).map(|slot| &slot.kind), Some(SlotKind::Local { .. })) {
+    fn verify_call(&self, input: SlotId, output: Option<SlotId>) -> Result<(), String> {
+        for slot in output.into_iter().chain([input]) {
+            if !matches!(self.slots.get(slot.0 as usize).map(|slot| &slot.kind), Some(SlotKind::Local { .. } | SlotKind::Halo { .. })) {
                 return Err(format!("slot {} of a call is not a local", slot.0));
             }
         }
-        if input == output { Err("a call writes over its input".into()) } else { Ok(()) }
+        if Some(input) == output { Err("a call writes over its input".into()) } else { Ok(()) }
     }
 
     fn verify_finishes(&self, rank: Option<usize>) -> Result<(), String> {
@@ -126,6 +127,7 @@ impl Program {
             Instr::Store { slot, .. } => match kind(slot) {
                 Some(SlotKind::Output) => Ok(()),
                 Some(SlotKind::Local { axes }) if axes.len() == rank => Ok(()),
+                Some(SlotKind::Halo { extra }) if extra.len() == rank => Ok(()),
                 _ => Err(format!("slot {} cannot be stored to", slot.0)),
             },
             Instr::Compress { slot, .. } if kind(slot) != Some(&SlotKind::Output) => Err(format!("slot {} is not an output", slot.0)),

@@ -137,6 +137,22 @@ impl IndexMap {
         Some(result)
     }
 
+    /// Every window of `window` neighbours along `axis`, with the places in it as a new last axis. `None` where the axis is gathered.
+    #[must_use]
+    pub fn windows(&self, axis: usize, window: usize) -> Option<Self> {
+        if self.is_gathered(axis) {
+            return None;
+        }
+        let mut result = self.clone();
+        result.shape[axis] = (self.shape[axis] + 1).saturating_sub(window);
+        result.shape.push(window);
+        result.steps.push(self.steps[axis].clone());
+        if !result.maps.is_empty() {
+            result.maps.push(AxisMap::default());
+        }
+        Some(result)
+    }
+
     /// The whole of a source.
     #[must_use]
     pub fn of_source(facts: &SourceFacts) -> Self {

@@ -46,6 +46,7 @@ mod product;
 mod quick;
 mod round;
 mod run;
+mod scan;
 mod scatter;
 mod serialise;
 mod skip;
@@ -63,6 +64,7 @@ pub use accumulator::Accumulator;
 pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
 pub use pairs::Side;
 pub(crate) use run::{Cells, Run};
+pub use scan::{Scan, ScanBlock, ScanKind};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,19 +2,20 @@
 
 use crate::{
     error::{Error, Result},
-    expr::{Graph, NodeId},
+    expr::{FunctionId, FunctionRole, Graph, NodeId},
     kernel::program::SlotKind,
-    numeric::Accumulator,
+    numeric::{Accumulator, Scan},
     plan::{
-        Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, Plan, ReadFrom, Request, Stage, Temp, TempId, Write, WriteTo,
+        Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, Plan, ReadFrom, Request, ScanBy, Stage, StageFold, StageScan,
+        Temp, TempId, Write, WriteTo,
         expression::{Expression, LoadFrom},
-        grid::{Form, memory_order},
-        lower::{Lowered, lower},
-        memory::{Fitted, Needs, OVERHEAD_BYTES, fit},
+        grid::{BLOCK_BYTES, Form, memory_order},
+        lower::{Lowered, LoweredScan, lower},
+        memory::{Fitted, Needs, OVERHEAD_BYTES, StateBytes, fit},
         reads::Input,
-        share::{Draft, How, name_of},
+        share::{Draft, How, name_of, smallest_block},
         views::Views,
-        why::Why,
+        why::{Why, show_bytes},
     },
 };
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ pub fn assemble(
     request: &Request,
     roots: &[NodeId],
     limits: &Limits,
-    why: Why,
+    mut why: Why,
 ) -> Result<Plan> {
     let expressions: Vec<Expression> = drafts.iter().map(|draft| draft.express(graph, views)).collect();
     let temps = Temps::number(graph, drafts, &expressions, roots);
@@ -39,7 +40,10 @@ pub fn assemble(
         let stage_limits = Limits { rows_per_run: limits.rows_per_run.filter(|_| last), ..limits.clone() };
         let assembling = Assembling { graph, draft, temps: &temps, place, name: stage_name(graph, draft, request, roots) };
         match assembling.stage(expression, &destinations, &stage_limits) {
-            Ok(stage) => stages.push(stage),
+            Ok(stage) => {
+                stage.scans.iter().for_each(|scan| note_scan(&mut why, &stage, scan));
+                stages.push(stage);
+            }
             Err(refusal) => refusals.push(refusal),
         }
     }
@@ -71,6 +75,18 @@ pub fn assemble(
         job_id,
         plan_id,
     })
+}
+
+fn note_scan(why: &mut Why, stage: &Stage, scan: &StageScan) {
+    let (axis, length) = (scan.axis, stage.space[scan.axis]);
+    let lines: u64 = scan.lines.iter().map(|&length| length as u64).product();
+    let text = if stage.ordered {
+        let states = format!("the states of {lines} lines ({}) are carried from run to run", show_bytes(scan.state_bytes));
+        format!("runs are computed one after the other: lines of {length} along axis {axis} are cut, {states}")
+    } else {
+        format!("lines of {length} along axis {axis} lie whole in a block: blocks are independent")
+    };
+    why.note(scan.name.clone(), text);
 }
 
 fn hash<T: serde::Serialize>(value: &T) -> Result<String> {
@@ -148,6 +164,9 @@ fn destinations(drafts: &[Draft], temps: &Temps, outputs: &[NodeId]) -> BTreeMap
     made
 }
 
+/// How many times its bytes the state of a line counts where blocks are shaped: it is read and written once a block.
+const SCAN_WEIGHT: u64 = 4;
+
 struct Assembling<'a> {
     graph: &'a Graph,
     draft: &'a Draft,
@@ -161,12 +180,49 @@ impl Assembling<'_> {
         let whole = expression.whole.clone();
         let lowered = lower(self.graph, self.draft, expression, destinations);
         let inputs = self.inputs(&lowered);
-        let form = self.form(&lowered, &inputs, whole);
-        let needs = self.needs(&lowered, &inputs, &form);
-        let fitted = fit(&needs, limits)?;
+        let fitted = match self.whole_lines(&lowered, &whole, limits) {
+            // Where whole lines do not fit after all, their states are carried.
+            Some(lines) => self.fit(&lowered, &inputs, lines, limits).or_else(|_| self.fit(&lowered, &inputs, whole, limits))?,
+            None => self.fit(&lowered, &inputs, whole, limits)?,
+        };
         let elements: u64 = self.draft.space.iter().map(|&length| length as u64).product();
-        drop(needs);
         Ok(self.finish(lowered, fitted, elements))
+    }
+
+    fn fit(&self, lowered: &Lowered, inputs: &[Input<'_>], whole: Vec<bool>, limits: &Limits) -> Result<Fitted> {
+        let form = self.form(lowered, inputs, whole);
+        fit(&self.needs(lowered, inputs, &form), limits)
+    }
+
+    /// `whole` with the axes that are scanned, if a block of whole lines is no larger than any other: then blocks are independent.
+    fn whole_lines(&self, lowered: &Lowered, whole: &[bool], limits: &Limits) -> Option<Vec<bool>> {
+        let mut lines = whole.to_vec();
+        lowered.scans.iter().for_each(|scan| lines[scan.axis] = true);
+        let widest = lowered.scans.iter().map(|scan| scan.dtype.size()).max()?;
+        let (bytes, _) = smallest_block(&self.draft.space, &lines, widest);
+        (bytes <= limits.block_bytes.unwrap_or(BLOCK_BYTES)).then_some(lines)
+    }
+
+    /// Bytes of the states of a number of lines.
+    fn line_bytes(&self, scan: &LoweredScan) -> StateBytes<'static> {
+        let dtype = scan.dtype;
+        match scan.by {
+            ScanBy::Own(kind) => Box::new(move |lines| Scan::state_bytes_max(kind, dtype, usize::try_from(lines).unwrap_or(usize::MAX))),
+            ScanBy::User(function) => {
+                let state = match self.graph.functions[function.0 as usize].role {
+                    FunctionRole::Scan { state_bytes, .. } => state_bytes,
+                    _ => 0,
+                };
+                Box::new(move |lines| lines.saturating_mul(state))
+            }
+        }
+    }
+
+    fn fold_bytes(&self, function: FunctionId) -> u64 {
+        match self.graph.functions[function.0 as usize].role {
+            FunctionRole::Fold { state_bytes, .. } => state_bytes,
+            _ => 0,
+        }
     }
 
     fn inputs(&self, lowered: &Lowered) -> Vec<Input<'_>> {
@@ -190,7 +246,10 @@ impl Assembling<'_> {
             .program
             .slots
             .iter()
-            .filter(|slot| matches!(&slot.kind, SlotKind::Local { axes } if (0..space.len()).all(|axis| space[axis] <= 1 || axes[axis])))
+            .filter(|slot| match &slot.kind {
+                SlotKind::Local { axes } => (0..space.len()).all(|axis| space[axis] <= 1 || axes[axis]),
+                kind => matches!(kind, SlotKind::Halo { .. }),
+            })
             .map(|slot| slot.dtype.size())
             .sum();
         let dominant = inputs.iter().filter(varies).max_by_key(|input| input.item_bytes);
@@ -204,8 +263,21 @@ impl Assembling<'_> {
             let accumulation = &lowered.program.accumulators[reduction.acc.0 as usize];
             (reduction.kept.clone(), Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, 1).max(1))
         });
-        let states = states.filter(|(kept, _)| !kept.is_empty()).collect();
-        Form { space: space.clone(), whole, order, square, point_bytes: (read_bytes + write_bytes + local_bytes).max(4) as u64, states }
+        let lines = lowered.scans.iter().map(|scan| {
+            let others = (0..space.len()).filter(|&axis| axis != scan.axis).collect();
+            let bytes = self.line_bytes(scan);
+            (others, SCAN_WEIGHT * (bytes(1024) - bytes(0)) / 1024)
+        });
+        let (states, lines) = (states.filter(|(kept, _)| !kept.is_empty()).collect(), lines.collect());
+        Form {
+            space: space.clone(),
+            whole,
+            order,
+            square,
+            point_bytes: (read_bytes + write_bytes + local_bytes).max(4) as u64,
+            states,
+            lines,
+        }
     }
 
     fn needs<'b>(&'b self, lowered: &'b Lowered, inputs: &'b [Input<'b>], form: &'b Form) -> Needs<'b> {
@@ -234,6 +306,8 @@ impl Assembling<'_> {
                 })
                 .collect(),
             states: states.collect(),
+            scans: lowered.scans.iter().map(|scan| (scan.axis, self.line_bytes(scan))).collect(),
+            fold_bytes: lowered.folds.iter().map(|(function, _)| self.fold_bytes(*function)).fold(0, u64::saturating_add),
             program: &lowered.program,
             function_bytes: functions.sum(),
             temp_bytes: self.temps.bytes_alive(self.place),
@@ -266,6 +340,20 @@ impl Assembling<'_> {
                 state_bytes,
                 run_state_bytes,
             });
+        let scans = lowered.scans.into_iter().zip(fitted.scan_lines).map(|(scan, (lines, state_bytes))| StageScan {
+            name: scan.name,
+            by: scan.by,
+            axis: scan.axis,
+            dtype: scan.dtype,
+            lines,
+            state_bytes,
+        });
+        let folds = lowered.folds.iter().map(|(function, node)| StageFold {
+            function: *function,
+            temp: self.temps.of[node],
+            state_bytes: self.fold_bytes(*function),
+        });
+        let folds = folds.collect();
         Stage {
             name: self.name.clone(),
             space: space.clone(),
@@ -275,6 +363,9 @@ impl Assembling<'_> {
             writes: writes.collect(),
             reductions: reductions.collect(),
             functions: lowered.functions,
+            scans: scans.collect(),
+            folds,
+            ordered: fitted.ordered,
             program: lowered.program,
             workers: fitted.workers,
             in_flight: fitted.in_flight,

@@ -22,9 +22,14 @@ fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
         expect(stage.block[axis] >= 1 && stage.block[axis] <= stage.run[axis], "a block lies inside its run")?;
         expect(stage.run[axis] >= stage.space[axis] || stage.run[axis].is_multiple_of(stage.block[axis]), "a run is whole blocks")?;
     }
+    expect(!stage.ordered || stage.workers == 1, "runs that come in order have one worker")?;
+    for scan in &stage.scans {
+        expect(stage.ordered || stage.block[scan.axis] >= stage.space[scan.axis], "lines that are cut are computed in order")?;
+    }
     expect(stage.workers >= 1 && stage.workers <= stage.in_flight, "workers are among the runs in flight")?;
     for read in &stage.reads {
-        expect(read.map.shape == stage.space, "a read maps the stage's space")?;
+        let covers = read.map.shape.len() == rank && read.map.shape.iter().zip(&stage.space).all(|(have, need)| have >= need);
+        expect(covers, "a read maps the stage's space, and neighbours")?;
         expect(matches!(stage.program.slots[read.slot.0 as usize].kind, SlotKind::Input), "a read feeds an input slot")?;
         if let ReadFrom::Temp(temp) = read.from {
             let temp = &plan.temps[temp.0 as usize];
@@ -38,6 +43,9 @@ fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
         }
     }
     for step in &stage.program.steps {
+        if let Step::Scan { scan, .. } = step {
+            expect(*scan < stage.scans.len(), "a step scans what the stage scans")?;
+        }
         if let Step::Sweep(sweep) = step {
             expect(sweep.axes.len() == rank && sweep.tile_elements >= 1, "a sweep walks the stage's axes in tiles")?;
         }

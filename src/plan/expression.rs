@@ -4,7 +4,7 @@
 //! children (node numbers are a topological order), and never recurses.
 
 use crate::{
-    expr::{Graph, NodeId, Op, Reduction, movement::coordinate_map},
+    expr::{FunctionRole, Graph, Node, NodeId, Op, Reduction, movement::coordinate_map},
     kernel::program::{BinaryOp, CastMode, Generator, UnaryOp},
     nd::{DType, IndexMap, Scalar, shape::c_strides},
     plan::views::{Leaf, Views},
@@ -36,7 +36,7 @@ pub enum Make {
     Reduce(NodeId, ValueId),
     /// The same of two operands; only where it is what the stage is for.
     ReducePairs(NodeId, [ValueId; 2]),
-    /// A user function on the block.
+    /// A user function on the block, or a scan through it.
     Call(NodeId, ValueId),
 }
 
@@ -58,6 +58,8 @@ pub struct Value {
     pub dtype: DType,
     /// Axes of the stage along which it varies.
     pub support: Vec<bool>,
+    /// Whether it is there for a function that sees neighbours: over a wider space, and in no sweep but that function's.
+    pub wider: bool,
     /// How many local reductions or calls lie below it: later levels need the whole block of earlier ones.
     pub level: u32,
 }
@@ -232,8 +234,10 @@ impl Walk<'_> {
             self.whole = whole;
             self.inside.insert(result);
         }
-        let identity = self.intern(IndexMap::identity(self.space));
-        StepDown::Inside(result, (self.graph.node(result).args[0], identity))
+        // What a function with neighbours reads has as many more places as it has neighbours.
+        let arg = self.graph.node(result).args[0];
+        let identity = self.intern(IndexMap::identity(&self.graph.node(arg).shape()));
+        StepDown::Inside(result, (arg, identity))
     }
 
     /// For a result that the stage could compute where it uses it: the axes it needs whole.
@@ -243,15 +247,21 @@ impl Walk<'_> {
             return None;
         }
         let arg_shape = self.graph.node(*node.args.first()?).shape();
-        if arg_shape != self.space || seen.offset != [0] || !seen.maps.is_empty() {
+        let shape = if overlap(self.graph, node) { node.shape() } else { arg_shape };
+        if shape != self.space || seen.shape != self.space || seen.offset != [0] || !seen.maps.is_empty() {
             return None;
         }
         let (whole, wanted) = match &node.op {
             Op::Reduce(reduction) => (reduced_flags(reduction, self.space.len()), result_steps(reduction, self.space)),
             Op::MapBlocks(function) => {
                 let facts = &self.graph.functions[function.0 as usize];
+                if matches!(facts.role, FunctionRole::Fold { .. }) {
+                    return None;
+                }
                 ((0..self.space.len()).map(|axis| facts.whole.contains(&axis)).collect(), c_strides(self.space))
             }
+            // Where the axis is cut, the states of its lines are carried from block to block.
+            Op::Scan { .. } => (vec![false; self.space.len()], c_strides(self.space)),
             _ => return None,
         };
         let steps = seen.strides();
@@ -270,20 +280,20 @@ impl Walk<'_> {
             let step = self.steps.remove(&key).expect("every key has a step");
             let place = match step {
                 StepDown::Same(below) => places[&below],
-                StepDown::Load(from, map, dtype) => {
-                    *loads.entry((from, map.clone())).or_insert_with(|| push(&mut made, self.value(Make::Load(from, map), dtype, &[])))
-                }
+                StepDown::Load(from, map, dtype) => *loads
+                    .entry((from, map.clone()))
+                    .or_insert_with(|| push(&mut made, self.value(key.1, Make::Load(from, map), dtype, &[]))),
                 StepDown::Inside(node, below) => *inside.entry(node).or_insert_with(|| {
                     let value = self.inside_value(node, places[&below], &made);
                     push(&mut made, value)
                 }),
-                StepDown::Constant(value, dtype) => push(&mut made, self.value(Make::Constant(value), dtype, &[])),
-                StepDown::Sequence(generator, dtype, map) => push(&mut made, self.value(Make::Sequence(generator, map), dtype, &[])),
+                StepDown::Constant(value, dtype) => push(&mut made, self.value(key.1, Make::Constant(value), dtype, &[])),
+                StepDown::Sequence(generator, dtype, map) => push(&mut made, self.value(key.1, Make::Sequence(generator, map), dtype, &[])),
                 StepDown::Elementwise(below) => {
                     let args: Vec<ValueId> = below.iter().map(|key| places[key]).collect();
                     let node = self.graph.node(key.0);
                     let operands: Vec<&Value> = args.iter().map(|id| &made.values[id.0]).collect();
-                    let value = self.value(elementwise(&node.op, &args), node.dtype(), &operands);
+                    let value = self.value(key.1, elementwise(&node.op, &args), node.dtype(), &operands);
                     push(&mut made, value)
                 }
             };
@@ -294,14 +304,15 @@ impl Walk<'_> {
         made
     }
 
-    fn value(&self, make: Make, dtype: DType, operands: &[&Value]) -> Value {
+    fn value(&self, map: MapId, make: Make, dtype: DType, operands: &[&Value]) -> Value {
+        let wider = self.maps[map].shape != self.space;
         let support = match &make {
             Make::Load(_, map) | Make::Sequence(_, map) => {
                 (0..self.space.len()).map(|axis| self.space[axis] > 1 && !map.is_broadcast(axis)).collect()
             }
             _ => (0..self.space.len()).map(|axis| operands.iter().any(|operand| operand.support[axis])).collect(),
         };
-        Value { make, dtype, support, level: operands.iter().map(|operand| operand.level).max().unwrap_or(0) }
+        Value { make, dtype, support, wider, level: operands.iter().map(|operand| operand.level).max().unwrap_or(0) }
     }
 
     fn inside_value(&self, id: NodeId, operand: ValueId, made: &Expression) -> Value {
@@ -315,7 +326,7 @@ impl Walk<'_> {
             _ => (Make::Call(id, operand), vec![true; self.space.len()]),
         };
         let support = (0..self.space.len()).map(|axis| kept[axis] && self.space[axis] > 1).collect();
-        Value { make, dtype: node.dtype(), support, level }
+        Value { make, dtype: node.dtype(), support, wider: false, level }
     }
 }
 
@@ -332,6 +343,11 @@ fn elementwise(op: &Op, args: &[ValueId]) -> Make {
         Op::Cast(_, mode) => Make::Cast(*mode, args[0]),
         other => unreachable!("{other:?} is not elementwise"),
     }
+}
+
+/// Whether a node is a function that sees neighbours.
+fn overlap(graph: &Graph, node: &Node) -> bool {
+    matches!(node.op, Op::MapBlocks(id) if matches!(graph.functions[id.0 as usize].role, FunctionRole::Overlap { .. }))
 }
 
 /// One flag per axis: whether the reduction removes it.

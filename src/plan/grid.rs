@@ -26,6 +26,8 @@ pub struct Form {
     pub point_bytes: u64,
     /// Kept axes and bytes per output of each reduction over all runs.
     pub states: Vec<(Vec<usize>, u64)>,
+    /// The other axes and bytes per line of each scan: blocks (and runs, if lines are cut) are not so wide that states outweigh elements.
+    pub lines: Vec<(Vec<usize>, u64)>,
 }
 
 /// The axes of the space from the outermost to the innermost of `input`.
@@ -44,23 +46,29 @@ impl Form {
     /// A box of about `target_bytes`, grown from the innermost axis outwards.
     #[must_use]
     pub fn boxed(&self, target_bytes: u64) -> Vec<usize> {
+        self.boxed_with(target_bytes, &[])
+    }
+
+    /// [`Form::boxed`] of so many lines only that their states do not outgrow a part's.
+    #[must_use]
+    pub fn boxed_with(&self, target_bytes: u64, lines: &[(Vec<usize>, u64)]) -> Vec<usize> {
         let target = (target_bytes / self.point_bytes.max(1)).max(1);
         let rank = self.space.len();
         let mut shape: Vec<usize> = (0..rank).map(|axis| if self.whole[axis] { self.space[axis].max(1) } else { 1 }).collect();
         if let (Some(square), Some(&inner)) = (self.square, self.order.last()) {
             let side = (target as f64).sqrt() as usize;
             for (axis, limit) in [(inner, side as u64), (square, target), (inner, target)] {
-                self.grow(&mut shape, axis, limit);
+                self.grow(&mut shape, axis, limit, lines);
             }
         }
         for &axis in self.order.iter().rev() {
-            self.grow(&mut shape, axis, target);
+            self.grow(&mut shape, axis, target, lines);
         }
         shape
     }
 
     /// Makes `axis` as long as `target` points allow.
-    fn grow(&self, shape: &mut [usize], axis: usize, target: u64) {
+    fn grow(&self, shape: &mut [usize], axis: usize, target: u64, lines: &[(Vec<usize>, u64)]) {
         let length = self.space[axis].max(1);
         if shape[axis] == length {
             return;
@@ -68,13 +76,13 @@ impl Form {
         let others: u64 = shape.iter().enumerate().filter(|(other, _)| *other != axis).map(|(_, &extent)| extent as u64).product();
         let is_last = self.order.last() == Some(&axis);
         let least = if is_last { (SEGMENT_BYTES / self.point_bytes.clamp(1, 8) as usize).min(target as usize) } else { 1 };
-        let fits = (target / others.max(1)).max(1).min(self.part_limit(shape, axis)) as usize;
+        let fits = (target / others.max(1)).max(1).min(self.part_limit(shape, axis, lines)) as usize;
         shape[axis] = length.min(fits.max(least).max(shape[axis]));
     }
 
     /// How long a kept axis may be so that no reduction's part of a run outgrows [`PART_BYTES`].
-    fn part_limit(&self, shape: &[usize], axis: usize) -> u64 {
-        let limits = self.states.iter().filter(|(kept, _)| kept.contains(&axis)).map(|(kept, bytes)| {
+    fn part_limit(&self, shape: &[usize], axis: usize, lines: &[(Vec<usize>, u64)]) -> u64 {
+        let limits = self.states.iter().chain(lines).filter(|(kept, _)| kept.contains(&axis)).map(|(kept, bytes)| {
             let others: u64 = kept.iter().filter(|other| **other != axis).map(|&other| shape[other] as u64).product();
             PART_BYTES / (bytes * others).max(1)
         });
@@ -105,6 +113,7 @@ mod tests {
             square: None,
             point_bytes: 8,
             states: Vec::new(),
+            lines: Vec::new(),
         }
     }
 

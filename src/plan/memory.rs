@@ -30,6 +30,10 @@ pub struct Needs<'a> {
     pub writes: Vec<(Vec<usize>, usize)>,
     /// For each reduction over all runs: kept axes, and bytes of the states of a number of outputs.
     pub states: Vec<(Vec<usize>, StateBytes<'a>)>,
+    /// For each scan: its axis, and bytes of the states of a number of lines.
+    pub scans: Vec<(usize, StateBytes<'a>)>,
+    /// Bytes of one state of all folds.
+    pub fold_bytes: u64,
     /// The program.
     pub program: &'a Program,
     /// Declared scratch of one call of every function.
@@ -57,6 +61,10 @@ pub struct Fitted {
     pub write_bytes: Vec<u64>,
     /// Bytes of each reduction: all, and one run's part.
     pub state_bytes: Vec<(u64, u64)>,
+    /// For each scan: the box of lines whose states are held, and their bytes.
+    pub scan_lines: Vec<(Vec<usize>, u64)>,
+    /// Whether a scan carries states from block to block.
+    pub ordered: bool,
     /// Memory.
     pub memory: StageMemory,
 }
@@ -102,8 +110,10 @@ fn candidates(limits: &Limits) -> Vec<(u64, u64, usize)> {
 
 fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, in_flight: usize) -> Fitted {
     let space = &needs.form.space;
-    let block = needs.form.boxed(block_bytes);
-    let mut run = align(space, &needs.form.boxed(run_bytes), &block);
+    let block = needs.form.boxed_with(block_bytes, &needs.form.lines);
+    let cut = needs.scans.iter().any(|(axis, _)| block[*axis] < space[*axis]);
+    let run = if cut { needs.form.boxed_with(run_bytes, &needs.form.lines) } else { needs.form.boxed(run_bytes) };
+    let mut run = align(space, &run, &block);
     if let (Some(rows), Some(first)) = (limits.rows_per_run, run.first_mut()) {
         *first = rows.clamp(1, space[0].max(1));
         run[1..].copy_from_slice(&space[1..]);
@@ -112,7 +122,11 @@ fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, i
     let block: Vec<usize> = block.iter().zip(&run).map(|(&block, &run)| block.min(run)).collect();
     let runs: u64 = (0..space.len()).map(|axis| space[axis].div_ceil(run[axis]).max(1) as u64).product();
     let in_flight = in_flight.min(usize::try_from(runs).unwrap_or(usize::MAX)).max(1);
-    let workers = limits.threads.clamp(1, in_flight);
+    let ordered = needs.scans.iter().any(|(axis, _)| block[*axis] < space[*axis]);
+    let workers = if ordered { 1 } else { limits.threads.clamp(1, in_flight) };
+    let scan_lines: Vec<(Vec<usize>, u64)> =
+        needs.scans.iter().map(|(axis, bytes)| carried(*axis, bytes, ordered, space, &run, &block)).collect();
+    let scan_bytes = scan_lines.iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(bytes.saturating_mul(workers as u64)));
     let reads: Vec<Read> = needs.inputs.iter().map(|input| place(input, space, &run, limits.io)).collect();
     let write_bytes: Vec<u64> = needs
         .writes
@@ -130,14 +144,30 @@ fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, i
         temps: needs.temp_bytes,
         states: state_bytes
             .iter()
-            .fold(0, |sum: u64, (all, part)| sum.saturating_add(part.saturating_mul(in_flight as u64 + 1)).saturating_add(*all)),
+            .fold(scan_bytes.saturating_add(needs.fold_bytes.saturating_mul(in_flight as u64 + 1)), |sum: u64, (all, part)| {
+                sum.saturating_add(part.saturating_mul(in_flight as u64 + 1)).saturating_add(*all)
+            }),
         windows: windows.saturating_add(of_access(|access| *access == Access::Resident)),
         read_buffers: of_access(|access| matches!(access, Access::Segments { .. } | Access::Box)).saturating_mul(in_flight as u64),
         write_buffers: write_bytes.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(page_up(bytes))).saturating_mul(in_flight as u64),
         scratch: needs.program.scratch_bytes_max(&block).saturating_mul(workers as u64),
         functions: needs.function_bytes.saturating_mul(workers as u64),
     };
-    Fitted { run, block, reads, workers, in_flight, write_bytes, state_bytes, memory }
+    Fitted { run, block, reads, workers, in_flight, write_bytes, state_bytes, scan_lines, ordered, memory }
+}
+
+/// The box of lines whose states a scan holds, and their bytes. Runs and blocks come in C order: the axes behind the scanned one are
+/// walked through before the scan goes on, those before it only when it has come to its end.
+fn carried(axis: usize, bytes: &StateBytes<'_>, ordered: bool, space: &[usize], run: &[usize], block: &[usize]) -> (Vec<usize>, u64) {
+    let length = |other: usize| match other {
+        _ if other == axis => 1,
+        _ if !ordered => block[other],
+        _ if other < axis => run[other],
+        _ => space[other],
+    };
+    let lines: Vec<usize> = (0..space.len()).map(length).collect();
+    let count = lines.iter().fold(1, |count: u64, &length| count.saturating_mul(length as u64));
+    (lines, bytes(count))
 }
 
 fn page_up(bytes: u64) -> u64 {
@@ -148,7 +178,7 @@ fn refusal(needs: &Needs<'_>, least: &Fitted, limits: &Limits) -> Error {
     let bytes = least.memory.total().saturating_add(OVERHEAD_BYTES);
     let parts = [
         ("temps", least.memory.temps),
-        ("reduction states", least.memory.states),
+        ("states", least.memory.states),
         ("mapped windows", least.memory.windows),
         ("read buffers", least.memory.read_buffers),
         ("write buffers", least.memory.write_buffers),

@@ -7,7 +7,7 @@ use crate::{
     expr::{FunctionFacts, FunctionId, SourceId},
     kernel::program::{AccId, Program, SlotId},
     nd::{DType, IndexMap, SourceFacts},
-    numeric::Finish,
+    numeric::{Finish, ScanKind},
 };
 use serde::{Deserialize, Serialize};
 
@@ -155,12 +155,50 @@ pub struct GlobalReduction {
     pub run_state_bytes: u64,
 }
 
+/// Who scans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ScanBy {
+    /// A running sum, product or extreme.
+    Own(ScanKind),
+    /// User code.
+    User(FunctionId),
+}
+
+/// A user function that takes all blocks of a stage into one state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StageFold {
+    /// The function.
+    pub function: FunctionId,
+    /// What it is finished into.
+    pub temp: TempId,
+    /// Bytes of a state: there is a whole one, and one per run in flight.
+    pub state_bytes: u64,
+}
+
+/// A scan of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StageScan {
+    /// What explain calls it.
+    pub name: String,
+    /// What is accumulated.
+    pub by: ScanBy,
+    /// Along which axis of the stage.
+    pub axis: usize,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// Lengths of the box of lines whose states are held, per stage axis; 1 along the scanned one. In an ordered stage they are
+    /// those of a run before the axis and of the space behind it, else those of a block.
+    pub lines: Vec<usize>,
+    /// Bytes of the states.
+    pub state_bytes: u64,
+}
+
 /// Where the memory of a stage goes, in bytes. Their sum is what the stage holds at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageMemory {
     /// Temps alive during the stage.
     pub temps: u64,
-    /// States of global reductions: the whole, and one part per run in flight.
+    /// States of global reductions: the whole, and one part per run in flight. States of scans.
     pub states: u64,
     /// Mapped windows of the runs being computed.
     pub windows: u64,
@@ -202,6 +240,15 @@ pub struct Stage {
     pub reductions: Vec<GlobalReduction>,
     /// User functions that the program calls, in its order.
     pub functions: Vec<FunctionId>,
+    /// Scans of the program, in its order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scans: Vec<StageScan>,
+    /// User functions that take all blocks into a state, in the program's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub folds: Vec<StageFold>,
+    /// Whether runs are computed one after the other, in C order: a scan carries states from run to run.
+    #[serde(default)]
+    pub ordered: bool,
     /// What a block computes.
     pub program: Program,
     /// Runs that compute at the same time, at most.

@@ -40,22 +40,24 @@ struct Reach {
 #[must_use]
 pub fn place(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -> Read {
     let bytes = |elements: u64| elements.saturating_mul(input.item_bytes as u64);
+    let around = reach_of(&input.map, space, run);
+    let (whole, part) = (&input.map.shape, &around);
     let stays = (0..space.len()).all(|axis| run[axis] >= space[axis] || input.map.is_broadcast(axis));
     let gathers = (0..space.len()).any(|axis| run[axis] > 1 && input.map.is_gathered(axis));
     let (access, bytes_per_run, bytes_once) = match input.facts {
         // Kernels walk by strides, so what is gathered is copied, even from memory.
         _ if gathers && input.map.store_rank() == 1 => {
-            let reach_run = reach(&input.map, run, input.item_bytes);
-            let once = input.facts.map_or(0, |_| bytes(reach(&input.map, space, input.item_bytes).covered()));
+            let reach_run = reach(&input.map, part, input.item_bytes);
+            let once = input.facts.map_or(0, |_| bytes(reach(&input.map, whole, input.item_bytes).covered()));
             (Access::Segments { segment_axes: reach_run.segment_axes.clone() }, bytes(reach_run.covered()), once)
         }
         None => (Access::Resident, 0, 0),
-        Some(facts) if facts.resident => (Access::Resident, 0, bytes(reach(&input.map, space, input.item_bytes).covered())),
+        Some(facts) if facts.resident => (Access::Resident, 0, bytes(reach(&input.map, whole, input.item_bytes).covered())),
         Some(SourceFacts { layout: StoreLayout::Chunked { .. }, .. }) => {
-            (Access::Box, bytes(boxed(&input.map, run)), bytes(boxed(&input.map, space)))
+            (Access::Box, bytes(boxed(&input.map, part)), bytes(boxed(&input.map, whole)))
         }
         Some(facts) => {
-            let reach_run = reach(&input.map, run, input.item_bytes);
+            let reach_run = reach(&input.map, part, input.item_bytes);
             let together = reach_run.segment_axes.is_empty() || reach_run.extent <= 2 * reach_run.covered();
             let mapped = facts.mappable
                 && match io {
@@ -63,7 +65,7 @@ pub fn place(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -> R
                     IoMode::Mmap => true,
                     IoMode::Read => false,
                 };
-            let once = bytes(reach(&input.map, space, input.item_bytes).covered());
+            let once = bytes(reach(&input.map, whole, input.item_bytes).covered());
             match mapped {
                 // One mapping serves all runs.
                 true if stays => (Access::Resident, bytes(reach_run.extent) + 2 * PAGE_BYTES, once),
@@ -79,6 +81,12 @@ pub fn place(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -> R
         .product();
     let bytes_total = if space.contains(&0) { 0 } else { bytes_once.saturating_mul(again) };
     Read { slot: input.slot, from: input.from, map: input.map.clone(), access, bytes_per_run, bytes_total }
+}
+
+/// The box of a read that a run of shape `run` at the origin needs: with the neighbours that some functions see.
+#[must_use]
+pub fn reach_of(map: &IndexMap, space: &[usize], run: &[usize]) -> Vec<usize> {
+    (0..space.len()).map(|axis| run[axis] + map.shape[axis].saturating_sub(space[axis])).collect()
 }
 
 impl Reach {

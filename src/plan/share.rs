@@ -4,7 +4,7 @@
 //! Anchors of one level and one iteration space that read something in common become one stage: one pass, many answers.
 
 use crate::{
-    expr::{Graph, NodeId, Op, Reduction, SourceId},
+    expr::{FunctionRole, Graph, NodeId, Op, Reduction, SourceId},
     numeric::{Accumulator, AccumulatorKind, Finish},
     plan::{
         Limits,
@@ -154,6 +154,9 @@ impl Sharing<'_> {
         let (how, operands) = match &node.op {
             Op::Reduce(reduction) => (self.how_to_reduce(id, reduction, why), node.args.clone()),
             Op::Compress { .. } => (How::Compressed, node.args.clone()),
+            Op::MapBlocks(id) if matches!(self.graph.functions[id.0 as usize].role, FunctionRole::Fold { .. }) => {
+                (How::Global, node.args.clone())
+            }
             _ => (How::Streamed, vec![id]),
         };
         let space = self.graph.node(operands[0]).shape();
@@ -178,7 +181,7 @@ impl Sharing<'_> {
 
     fn express(&self, space: &[usize], operands: &[NodeId], whole: &[bool], why: &mut Why) -> Expression {
         let mut admit = |node: NodeId, whole: &[bool]| match &self.graph.node(node).op {
-            Op::MapBlocks(_) => true,
+            Op::MapBlocks(_) | Op::Scan { .. } => true,
             _ => self.admit(node, space, whole, why),
         };
         express(self.graph, self.views, space, operands, whole, &mut admit)
@@ -292,7 +295,7 @@ fn origins(expression: &Expression) -> BTreeSet<Origin> {
 }
 
 /// Bytes of the smallest sensible block with `whole` axes (4 KiB along the last axis if that is not whole), and how many there are.
-fn smallest_block(space: &[usize], whole: &[bool], item_bytes: usize) -> (u64, u64) {
+pub(super) fn smallest_block(space: &[usize], whole: &[bool], item_bytes: usize) -> (u64, u64) {
     let mut bytes = item_bytes as u64;
     let mut blocks = 1u64;
     for (axis, &length) in space.iter().enumerate() {
@@ -315,6 +318,7 @@ pub fn name_of(graph: &Graph, id: NodeId) -> String {
         Op::Reduce(reduction) => reduction.finish.name().to_string(),
         Op::Compress { .. } => "mask selection".to_string(),
         Op::MapBlocks(function) => graph.functions[function.0 as usize].name.clone(),
+        Op::Scan { kind, .. } => kind.name().to_string(),
         Op::Source(source) => graph.sources[source.0 as usize].name.clone(),
         _ => "value".to_string(),
     };

@@ -74,6 +74,13 @@ impl Plan {
                 );
             }
         }
+        for scan in &stage.scans {
+            let _ =
+                writeln!(text, "  scan {} along {}: lines {}, {}", scan.name, scan.axis, show(&scan.lines), show_bytes(scan.state_bytes));
+        }
+        if stage.ordered {
+            let _ = writeln!(text, "  runs in order");
+        }
         for write in &stage.writes {
             let to = match write.to {
                 WriteTo::Output(output) => self.outputs[output].name.clone(),

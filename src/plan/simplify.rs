@@ -8,7 +8,10 @@ use crate::{
     error::Result,
     expr::{Graph, GraphBuilder, Node, NodeId, Op},
     kernel::program::CastMode,
-    nd::{DType, Dims, Element, Scalar, SliceItem},
+    nd::{
+        DType, Dims, Element, Scalar, SliceItem,
+        slice::{self, AxisSlice},
+    },
 };
 use std::collections::{BTreeSet, HashMap};
 
@@ -80,7 +83,49 @@ fn rewrite(builder: &mut GraphBuilder, node: &Node, args: Vec<NodeId>) -> Result
             };
             builder.push(node.op.clone(), vec![args[0], stretched])
         }
-        op => builder.push(op.clone(), args),
+        op => below_scans(builder, op, args[..].first().copied()).unwrap_or_else(|| builder.push(op.clone(), args)),
+    }
+}
+
+/// A view of a scan as a scan of a view, where the view leaves every line whole and in order: only what is asked for is scanned then,
+/// and nothing is kept in memory for it.
+fn below_scans(builder: &mut GraphBuilder, op: &Op, value: Option<NodeId>) -> Option<Result<NodeId>> {
+    let (mut scans, mut below) = (Vec::new(), value?);
+    loop {
+        let node = builder.graph().node(below);
+        let Op::Scan { kind, axis } = node.op else { break };
+        let Some(moved) = axis_behind(op, axis, &node.shape()) else { break };
+        scans.push(Op::Scan { kind, axis: moved });
+        below = node.args[0];
+    }
+    if scans.is_empty() {
+        return None;
+    }
+    let view = builder.push(op.clone(), vec![below]);
+    Some(scans.into_iter().rev().fold(view, |made, scan| builder.push(scan, vec![made?])))
+}
+
+/// Where a view of `shape` puts `axis`, if it leaves its lines whole and in order.
+fn axis_behind(op: &Op, axis: usize, shape: &[usize]) -> Option<usize> {
+    match op {
+        Op::Slice(items) => {
+            let (mut own, mut place) = (0, 0);
+            for item in slice::resolve(items, shape).ok()? {
+                match item {
+                    AxisSlice::New => place += 1,
+                    AxisSlice::Fixed(_) if own == axis => return None,
+                    AxisSlice::Fixed(_) => own += 1,
+                    AxisSlice::Range { start, step, length } if own == axis => {
+                        return (length == shape[axis] && start == 0 && step == 1).then_some(place);
+                    }
+                    AxisSlice::Range { .. } => (own, place) = (own + 1, place + 1),
+                }
+            }
+            None
+        }
+        Op::Permute(order) => order.iter().position(|&from| from == axis),
+        Op::Gather { axis: gathered, .. } => (*gathered != axis).then_some(axis),
+        _ => None,
     }
 }
 

@@ -126,6 +126,11 @@ fn stage_text(text: &mut String, plan: &Plan, index: usize, stage: &Stage) -> st
         let name = plan.functions.get(id.0 as usize).map_or("?", |function| function.name.as_str());
         writeln!(text, "  calls   {name}")?;
     }
+    for scan in &stage.scans {
+        let order = if stage.ordered { "one run after the other" } else { "block by block" };
+        let lines = plural(scan.lines.iter().map(|&length| length as u64).product(), "line", "lines");
+        writeln!(text, "  scans   {} along axis {}, {order} ({lines}, states of {})", scan.name, scan.axis, data_bytes(scan.state_bytes))?;
+    }
     let workers = plural(stage.workers as u64, "worker", "workers");
     writeln!(
         text,

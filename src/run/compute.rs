@@ -1,13 +1,14 @@
 //! One run: bind its memory, walk its blocks through the machine, check its windows.
 
 use super::{
+    carry::{Carried, Carry},
     fetch::{Held, drop_windows, hold_windows, place_read, read_bytes},
     job::{RunTask, StageJob},
     prepare::{Binding, PreparedStage},
 };
 use crate::{
     error::{Error, Result},
-    kernel::vm::{BlockContext, BlockFunction, GlobalAccumulator, Machine, Operand, Stores},
+    kernel::vm::{BlockContext, BlockFold, BlockFunction, GlobalAccumulator, Machine, Operand, Stores},
     nd::{Region, shape::c_strides},
     plan::{Write, WriteTo},
     store::{Lent, Target},
@@ -20,7 +21,9 @@ pub(super) fn compute(job: &StageJob, machine: &mut Machine, task: &mut RunTask)
     take_results(job, task)?;
     let held = hold_windows(job, task)?;
     place_slots(job, task, &held)?;
-    let walked = walk(job, machine, task, &held);
+    let mut carries = job.take_carries()?;
+    let walked = walk(job, machine, task, &held, &mut carries);
+    job.give_carries(carries);
     task.findings = machine.take_findings();
     // A file that changed under its window explains whatever else went wrong.
     drop_windows(job, held)?;
@@ -39,6 +42,7 @@ fn take_results(job: &StageJob, task: &mut RunTask) -> Result<()> {
         task.lent.push(lent);
     }
     task.parts = job.take_parts()?;
+    task.folds = job.take_folds()?;
     task.compressed.clear();
     task.compressed.resize(job.stage.output_slots, 0);
     Ok(())
@@ -117,10 +121,10 @@ fn place_parts(stage: &PreparedStage, task: &mut RunTask) {
 }
 
 /// Runs the program on every block of the run, in C order. Nothing is allocated per block.
-fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Option<Held>]) -> Result<()> {
+fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Option<Held>], carries: &mut [Carry]) -> Result<()> {
     let stage = job.stage.stage();
     let rank = stage.space.len();
-    let RunTask { region, inputs, outputs, lent, parts, compressed, firsts, strides, part_strides, blocks, run, .. } = task;
+    let RunTask { region, inputs, outputs, lent, parts, folds, compressed, firsts, strides, part_strides, blocks, run, .. } = task;
     let strides_of = |slot: usize| &strides[slot * rank..][..rank];
     let mut operands = Vec::with_capacity(firsts.len());
     for (slot, binding) in job.stage.bindings.iter().enumerate() {
@@ -151,7 +155,9 @@ fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Optio
             strides: &part_strides[index * rank..][..rank],
         })
         .collect();
+    let mut carried = Carried::new(stage, region, carries);
     let functions: Vec<&dyn BlockFunction> = job.functions.iter().map(|function| function as _).collect();
+    let mut states: Vec<&mut dyn BlockFold> = folds.iter_mut().map(|part| -> &mut dyn BlockFold { &mut *part.fold }).collect();
     let mut block = BlockWalk::new(region, &stage.block);
     loop {
         if job.is_given_up(*run) {
@@ -166,8 +172,17 @@ fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Optio
         for accumulator in &mut accumulators {
             accumulator.base = block.place(accumulator.strides);
         }
+        let scans = carried.of_block(&block.start);
         let context = BlockContext { space: &stage.space, start: &block.start, shape: &block.shape };
-        machine.run(&job.stage.program, &context, &mut operands, &mut accumulators, &functions, compressed)?;
+        machine.run_carried(
+            &job.stage.program,
+            &context,
+            &mut operands,
+            &mut accumulators,
+            &functions,
+            (scans, &mut states),
+            compressed,
+        )?;
         *blocks += 1;
         if !block.advance() {
             return Ok(());

@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kernel::{vm::BlockFunction, watch::Findings},
+    kernel::{
+        vm::{BlockFold, BlockFunction},
+        watch::Findings,
+    },
     nd::{DType, Region, shape::show},
     numeric::{Accumulator, Finish},
     plan::{Check, OutputFrom, Stage, TempId, Write, WriteTo},
@@ -196,11 +199,11 @@ impl<'a> Execution<'a> {
         let mut results = StageResults::new(&job)?;
         if self.is_inline(stage) {
             self.run_inline(&job, &mut results)?;
-            self.end_stage(&job, &results)?;
+            self.end_stage(&job, &mut results)?;
         } else {
             let job = Arc::new(job);
             Scheduler::new(self, Arc::clone(&job), &mut results)?.run()?;
-            self.end_stage(&job, &results)?;
+            self.end_stage(&job, &mut results)?;
         }
         self.bytes_done += stage.bytes_total;
         let mut done = std::mem::take(&mut self.stage_stats);
@@ -226,7 +229,7 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    fn end_stage(&mut self, job: &StageJob, results: &StageResults) -> Result<()> {
+    fn end_stage(&mut self, job: &StageJob, results: &mut StageResults) -> Result<()> {
         results.check_compressed(self, job)?;
         results.finish(self, job)?;
         for (made, temp) in self.making.iter_mut().zip(&mut self.temps) {
@@ -259,7 +262,7 @@ impl<'a> Execution<'a> {
             }
             worker.compute(job, &mut task)?;
             self.count_run(&mut task);
-            results.merge(job, &task);
+            results.merge(job, &mut task)?;
             for write in 0..job.stage.stage().writes.len() {
                 if let Some(pending) = results.deliver(self, job, &mut task, write)? {
                     let buffer = task.outputs[write].as_ref().map(Buffer::bytes).unwrap_or_default();
@@ -331,6 +334,12 @@ impl<'a> Execution<'a> {
             out[at * size..][..count * size].copy_from_slice(&bytes[from * size..][..count * size]);
         });
         Ok(())
+    }
+
+    /// Finishes a user fold into a temp that the stage makes.
+    pub fn finish_fold(&mut self, whole: Box<dyn BlockFold>, temp: TempId) -> Result<()> {
+        let missing = || Error::internal(format!("temp {} is finished by a stage that does not make it", temp.0));
+        whole.finish(self.making[temp.0 as usize].as_mut().ok_or_else(missing)?.bytes_mut())
     }
 
     /// Finishes a reduction into a temp that the stage makes.

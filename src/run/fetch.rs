@@ -8,10 +8,10 @@ use super::{
 use crate::{
     error::{Error, Result},
     nd::{IndexMap, Region, shape::c_strides},
-    plan::{Access, Read, ReadFrom},
+    plan::{Access, Read, ReadFrom, reads::reach_of},
     store::{Source, Window},
 };
-use std::{ops::Range, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 /// Copies the inputs of a run that cannot be used in place into buffers of the pool. Blocks on the medium.
 pub(super) fn fetch(job: &StageJob, task: &mut RunTask) -> Result<()> {
@@ -27,13 +27,13 @@ pub(super) fn fetch(job: &StageJob, task: &mut RunTask) -> Result<()> {
                     Some(resident) => Origin::Memory { bytes: resident.bytes(), low: resident.low },
                     None => Origin::Source(source_of(job, read)?),
                 };
-                let bytes = read_segments(from, &read.map, segment_axes, &task.region, item_bytes, buffer.bytes_mut());
+                let bytes = read_segments(from, &read.map, segment_axes, &reach(job, read, &task.region), item_bytes, buffer.bytes_mut());
                 task.inputs[index] = Some(buffer);
                 bytes
             }
             Access::Box => {
                 let mut buffer = job.pool.take(index)?;
-                let bytes = read_box(source_of(job, read)?, &read.map, &task.region, item_bytes, buffer.bytes_mut());
+                let bytes = read_box(source_of(job, read)?, &read.map, &reach(job, read, &task.region), item_bytes, buffer.bytes_mut());
                 task.inputs[index] = Some(buffer);
                 bytes
             }
@@ -279,8 +279,17 @@ impl Held {
 }
 
 /// The elements of a dense store that a run's window covers.
-pub(super) fn window_span(read: &Read, region: &Region) -> Range<usize> {
-    read.map.span(region)[0].clone()
+pub(super) fn window_span(job: &StageJob, read: &Read, region: &Region) -> Range<usize> {
+    read.map.span(&reach(job, read, region))[0].clone()
+}
+
+/// What a run needs of a read: its box, with the neighbours that some functions see.
+fn reach<'a>(job: &StageJob, read: &Read, region: &'a Region) -> Cow<'a, Region> {
+    let space = &job.stage.stage().space;
+    if read.map.shape == *space {
+        return Cow::Borrowed(region);
+    }
+    Cow::Owned(Region::new(region.start.clone(), reach_of(&read.map, space, &region.shape)))
 }
 
 /// Maps the windows of a run; empty if the stage has none.
@@ -295,7 +304,7 @@ pub(super) fn hold_windows(job: &StageJob, task: &mut RunTask) -> Result<Vec<Opt
             held.push(None);
             continue;
         }
-        let (source, span) = (source_of(job, read)?, window_span(read, &task.region));
+        let (source, span) = (source_of(job, read)?, window_span(job, read, &task.region));
         let (low, bytes) = (span.start, span.len() * job.stage.slot_bytes(read.slot));
         let reservation = job.budget.reserve(Purpose::Windows, bytes as u64)?;
         task.bytes_mapped += bytes as u64;
@@ -332,6 +341,7 @@ pub(super) fn drop_windows(job: &StageJob, held: Vec<Option<Held>>) -> Result<()
 /// Where the run's elements of a read lie: gives the place of the first one, in elements, and writes the strides.
 pub(super) fn place_read(job: &StageJob, index: usize, region: &Region, held: &[Option<Held>], strides: &mut [i64]) -> i64 {
     let read = &job.stage.stage().reads[index];
+    let region = &*reach(job, read, region);
     let linear = |low: usize, strides: &mut [i64]| {
         strides.iter_mut().zip(&read.map.steps).for_each(|(stride, step)| *stride = step[0]);
         read.map.linear(&region.start) - low as i64

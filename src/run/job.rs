@@ -3,11 +3,13 @@
 use super::{
     budget::{Budget, Purpose, Reservation},
     cancel::Cancel,
+    carry::{Carry, FoldPart},
     pool::{Buffer, Pool},
     prepare::{PreparedStage, new_accumulator},
 };
 use crate::{
     error::{Error, Result},
+    expr::FunctionId,
     kernel::{vm::BlockFunction, watch::Findings},
     nd::Region,
     numeric::Accumulator,
@@ -81,6 +83,8 @@ pub(super) struct RunTask {
     pub lent: Vec<Option<Lent>>,
     /// Shares of the reductions, in the program's order.
     pub parts: Vec<Part>,
+    /// What user folds took of the run.
+    pub folds: Vec<FoldPart>,
     /// Elements appended by compressing instructions, one per output slot.
     pub compressed: Vec<usize>,
     /// Where the run's first element lies in each slot's bytes, in elements.
@@ -119,12 +123,16 @@ pub(super) struct StageJob {
     /// The targets that are arrays in memory.
     pub memories: Arc<Vec<Option<Arc<MemoryTarget>>>>,
     pub functions: Vec<Guarded>,
+    /// Every function of the plan.
+    bound: Vec<Arc<dyn BlockFunction>>,
     /// One place per read.
     pub resident: Vec<Option<Resident>>,
     pub budget: Arc<Budget>,
     pub pool: Pool,
     /// Shares of reductions waiting for their next run.
     idle_parts: Mutex<Vec<Vec<Part>>>,
+    /// States of scans waiting for their next run.
+    idle_carries: Mutex<Vec<Vec<Carry>>>,
     pub cancel: Cancel,
     /// The lowest run that failed: runs from here on are given up, earlier ones are finished, so that the error
     /// that is reported does not depend on threads. 0 when cancelled.
@@ -144,9 +152,11 @@ impl StageJob {
         let called = stage.stage().functions.iter().map(|id| Guarded(Arc::clone(&functions[id.0 as usize])));
         Ok(StageJob {
             functions: called.collect(),
+            bound: functions.to_vec(),
             resident: bind_resident(stage, sources, temps, budget)?,
             pool: Pool::new(budget, stage.buffer_classes()),
             idle_parts: Mutex::new(Vec::new()),
+            idle_carries: Mutex::new(Vec::new()),
             stage: Arc::clone(stage),
             sources: Arc::clone(sources),
             targets: Arc::clone(targets),
@@ -181,6 +191,33 @@ impl StageJob {
         outputs.map(|(&reduction, &outputs)| Part::new(&self.budget, &self.stage, reduction, outputs)).collect()
     }
 
+    /// The function of the plan that `id` names.
+    pub fn bound(&self, id: FunctionId) -> Result<&dyn BlockFunction> {
+        self.bound.get(id.0 as usize).map(|function| &**function).ok_or_else(|| Error::internal(format!("no function {}", id.0)))
+    }
+
+    /// Empty states of all folds.
+    pub fn take_folds(&self) -> Result<Vec<FoldPart>> {
+        self.stage.stage().folds.iter().map(|fold| FoldPart::new(&self.budget, self, fold)).collect()
+    }
+
+    /// The states of all scans. In an ordered stage there is one set, and it is where the run before left it.
+    pub fn take_carries(&self) -> Result<Vec<Carry>> {
+        let scans = &self.stage.stage().scans;
+        if scans.is_empty() {
+            return Ok(Vec::new());
+        }
+        let idle = self.idle_carries.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| scans.iter().map(|scan| Carry::new(self, scan)).collect(), Ok)
+    }
+
+    /// Takes the states back for the next run.
+    pub fn give_carries(&self, carries: Vec<Carry>) {
+        if !carries.is_empty() {
+            self.idle_carries.lock().unwrap_or_else(PoisonError::into_inner).push(carries);
+        }
+    }
+
     /// Takes back everything that a run still holds.
     pub fn release(&self, task: &mut RunTask) {
         task.lent.clear();
@@ -192,6 +229,7 @@ impl StageJob {
                 self.pool.give(class, buffer);
             }
         }
+        task.folds.clear();
         if !task.parts.is_empty() {
             self.idle_parts.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut task.parts));
         }
@@ -208,6 +246,7 @@ fn bind_resident(
     let whole = Region::whole(&stage.stage().space);
     let bind = |read: &crate::plan::Read| -> Result<Option<Resident>> {
         // Temps are copied from where they lie, so they are bound whatever their access.
+        let whole = if read.map.shape == whole.shape { whole.clone() } else { Region::whole(&read.map.shape) };
         if whole.is_empty() || (read.access != Access::Resident && !matches!(read.from, ReadFrom::Temp(_))) {
             return Ok(None);
         }

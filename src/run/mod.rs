@@ -6,6 +6,7 @@
 
 mod budget;
 mod cancel;
+mod carry;
 mod compute;
 mod engine;
 mod execute;

@@ -191,8 +191,10 @@ fn bind_slots(stage: &Stage) -> Result<Vec<Binding>> {
             }
         }
     }
-    let unbound =
-        bindings.iter().zip(slots).position(|(binding, slot)| *binding == Binding::Local && !matches!(slot.kind, SlotKind::Local { .. }));
+    let unbound = bindings
+        .iter()
+        .zip(slots)
+        .position(|(binding, slot)| *binding == Binding::Local && matches!(slot.kind, SlotKind::Input | SlotKind::Output));
     if let Some(slot) = unbound {
         return Err(Error::internal(format!("slot {slot} of stage `{}` is bound to nothing", stage.name)));
     }
@@ -209,7 +211,8 @@ fn bind_slots(stage: &Stage) -> Result<Vec<Binding>> {
 
 fn check_read(stage: &Stage, read: &Read) -> Result<()> {
     let linear = read.map.store_rank() == 1;
-    let fits = read.map.shape == stage.space && (linear || read.access == Access::Box);
+    let covers = read.map.rank() == stage.space.len() && read.map.shape.iter().zip(&stage.space).all(|(have, need)| have >= need);
+    let fits = covers && (linear || read.access == Access::Box);
     let copies = matches!(read.access, Access::Resident | Access::Segments { .. });
     let reachable = matches!(read.from, ReadFrom::Source(_)) || copies;
     if fits && reachable {

@@ -4,6 +4,7 @@
 //! closures) is given runs in order by the scheduler.
 
 use super::{
+    carry::FoldPart,
     compute::written_region,
     execute::Execution,
     job::{Part, RunTask, StageJob},
@@ -19,6 +20,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(super) struct StageResults {
     /// One entry per reduction, in the program's order.
     wholes: Vec<Part>,
+    /// One entry per user fold.
+    folds: Vec<FoldPart>,
     /// Units along the compressed axis that are written so far; one entry per write.
     compressed_done: Vec<usize>,
 }
@@ -35,11 +38,11 @@ impl StageResults {
         let stage = job.stage.stage();
         let outputs = |reduction: usize| stage.reductions[reduction].kept.iter().map(|&axis| stage.space[axis]).product();
         let wholes = job.stage.reductions.iter().map(|&reduction| Part::new(&job.budget, &job.stage, reduction, outputs(reduction)));
-        Ok(StageResults { wholes: wholes.collect::<Result<_>>()?, compressed_done: vec![0; stage.writes.len()] })
+        Ok(StageResults { wholes: wholes.collect::<Result<_>>()?, folds: job.take_folds()?, compressed_done: vec![0; stage.writes.len()] })
     }
 
     /// Merges a run's shares of the reductions. Called in run order, so that inexact sums do not depend on threads.
-    pub fn merge(&mut self, job: &StageJob, task: &RunTask) {
+    pub fn merge(&mut self, job: &StageJob, task: &mut RunTask) -> Result<()> {
         let stage = job.stage.stage();
         for ((whole, part), &reduction) in self.wholes.iter_mut().zip(&task.parts).zip(&job.stage.reductions) {
             let kept = &stage.reductions[reduction].kept;
@@ -50,10 +53,14 @@ impl StageResults {
                 whole.accumulator.merge_run(at, &part.accumulator, from, count);
             });
         }
+        self.folds.iter_mut().zip(task.folds.drain(..)).try_for_each(|(whole, part)| whole.fold.merge(part.fold))
     }
 
     /// Finishes all reductions into their temps.
-    pub fn finish(&self, execution: &mut Execution<'_>, job: &StageJob) -> Result<()> {
+    pub fn finish(&mut self, execution: &mut Execution<'_>, job: &StageJob) -> Result<()> {
+        for (whole, fold) in self.folds.drain(..).zip(&job.stage.stage().folds) {
+            execution.finish_fold(whole.fold, fold.temp)?;
+        }
         for (whole, &reduction) in self.wholes.iter().zip(&job.stage.reductions) {
             for (finish, temp) in &job.stage.stage().reductions[reduction].finishes {
                 let dtype = execution.prepared.plan.temps[temp.0 as usize].dtype;

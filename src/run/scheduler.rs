@@ -44,6 +44,8 @@ pub(super) enum Event {
 enum RunState {
     /// With an I/O thread.
     Fetching,
+    /// Ready, but runs before it are not: in an ordered stage they are computed one after the other.
+    Ready(Box<RunTask>),
     /// Ready or being computed: with the lanes.
     Computing,
     /// Computed; its ordered results wait for those of earlier runs.
@@ -74,6 +76,8 @@ pub(super) struct Scheduler<'s, 'e> {
     idle_tasks: Vec<Box<RunTask>>,
     lanes_running: usize,
     next_run: usize,
+    /// The run that is computed next, where they are computed in order.
+    next_computed: usize,
     /// The run whose ordered results come next.
     next_ordered: usize,
     runs_done: usize,
@@ -108,9 +112,10 @@ impl<'s, 'e> Scheduler<'s, 'e> {
             idle_tasks: Vec::new(),
             lanes_running: 0,
             next_run: 0,
+            next_computed: 0,
             next_ordered: 0,
             runs_done: 0,
-            ordered: !stage.reductions.is_empty() || ordered_writes.contains(&true),
+            ordered: !stage.reductions.is_empty() || !stage.folds.is_empty() || ordered_writes.contains(&true),
             ordered_writes,
             next_ahead: 0,
             ahead_runs: AHEAD_BYTES.checked_div(window_bytes).map_or(0, |runs| runs.clamp(1, 16) as usize),
@@ -151,7 +156,7 @@ impl<'s, 'e> Scheduler<'s, 'e> {
             task.start(&self.job, run);
             self.look_ahead();
             if !self.job.stage.fetched {
-                self.flights.push(Flight { run, state: RunState::Computing, stores_pending: 0 });
+                self.flights.push(Flight { run, state: RunState::Fetching, stores_pending: 0 });
                 self.make_ready(task);
                 continue;
             }
@@ -164,6 +169,23 @@ impl<'s, 'e> Scheduler<'s, 'e> {
     }
 
     fn make_ready(&mut self, task: Box<RunTask>) {
+        if !self.job.stage.stage().ordered {
+            return self.hand_over(task);
+        }
+        self.set_state(task.run, RunState::Ready(task));
+        loop {
+            let next = self.next_computed;
+            let ready = self.flights.iter_mut().find(|flight| flight.run == next && matches!(flight.state, RunState::Ready(_)));
+            let Some(flight) = ready else { return };
+            let RunState::Ready(task) = std::mem::replace(&mut flight.state, RunState::Computing) else { return };
+            self.next_computed += 1;
+            self.hand_over(task);
+        }
+    }
+
+    /// Gives a run to the lanes.
+    fn hand_over(&mut self, task: Box<RunTask>) {
+        self.set_state(task.run, RunState::Computing);
         self.lanes_running += usize::from(self.lanes.push(&self.pool, &self.job, &self.sender, task));
     }
 
@@ -182,7 +204,7 @@ impl<'s, 'e> Scheduler<'s, 'e> {
         self.job.stage.stage().reads.iter().filter(|read| is_cold_window(&self.job, read)).all(|read| {
             let ReadFrom::Source(id) = read.from else { return true };
             let source = Arc::clone(&self.job.sources[id.0 as usize]);
-            self.io.ahead(Ahead { source, elements: window_span(read, &region), cancel: self.job.cancel.clone() })
+            self.io.ahead(Ahead { source, elements: window_span(&self.job, read, &region), cancel: self.job.cancel.clone() })
         })
     }
 
@@ -219,7 +241,6 @@ impl<'s, 'e> Scheduler<'s, 'e> {
         if self.job.is_given_up(task.run) {
             return self.give_up(task);
         }
-        self.set_state(task.run, RunState::Computing);
         self.make_ready(task);
     }
 
@@ -255,8 +276,8 @@ impl<'s, 'e> Scheduler<'s, 'e> {
             let Some(flight) = waiting else { return };
             let RunState::Waiting(mut task) = std::mem::replace(&mut flight.state, RunState::Storing) else { return };
             self.next_ordered += 1;
-            self.results.merge(&self.job, &task);
-            if let Err(error) = self.deliver(&mut task, true) {
+            let merged = self.results.merge(&self.job, &mut task);
+            if let Err(error) = merged.and_then(|()| self.deliver(&mut task, true)) {
                 self.fail(next, error);
             }
             self.finish_task(task);
@@ -329,6 +350,8 @@ impl<'s, 'e> Scheduler<'s, 'e> {
             .iter_mut()
             .filter_map(|flight| match std::mem::replace(&mut flight.state, RunState::Storing) {
                 RunState::Waiting(task) => Some(task),
+                // Nothing of what comes after the failed run is computed, and what comes before it may go on.
+                RunState::Ready(task) if task.run > run => Some(task),
                 state => {
                     flight.state = state;
                     None

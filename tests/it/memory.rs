@@ -41,6 +41,14 @@ const KINDS: &[Kind] = &[
     },
     Kind { name: "transpose", statements: "x.T * 2", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
     Kind { name: "mask", statements: "x[x > 1.5]", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
+    Kind { name: "running sums of columns", statements: "cumsum(x, axis=0) * 2", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
+    Kind { name: "running maxima of long rows", statements: "cummax(x, axis=1)", inputs: &["x=wide.npy"], outputs: &["out.npy"] },
+    Kind {
+        name: "moving means",
+        statements: "mean(sliding_window_view(x, 5, axis=0), axis=-1)",
+        inputs: &["x=tall.npy"],
+        outputs: &["out.npy"],
+    },
     Kind { name: "outer difference", statements: "sum(abs(v[:, None] - v[None, :]))", inputs: &["v=long.npy"], outputs: &[] },
 ];
 

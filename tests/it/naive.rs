@@ -230,6 +230,29 @@ impl Naive {
         Naive { dtype: self.dtype, shape: vec![data.len()], data }
     }
 
+    /// The scan `step` along an axis, from the first element on; the running value is not rounded to `dtype`.
+    pub fn scan(&self, axis: usize, dtype: DType, step: impl Fn(Number, Number) -> Number) -> Naive {
+        let mut running: Vec<Number> = Vec::new();
+        let stride: usize = self.shape[axis + 1..].iter().product();
+        for (place, &number) in self.data.iter().enumerate() {
+            let first = place / stride % self.shape[axis] == 0;
+            running.push(if first { number } else { step(running[place - stride], number) });
+        }
+        Naive { dtype, shape: self.shape.clone(), data: running.into_iter().map(|number| number.to(dtype)).collect() }
+    }
+
+    pub fn windows(&self, axis: usize, window: usize) -> Naive {
+        let mut shape = self.shape.clone();
+        shape[axis] -= window - 1;
+        shape.push(window);
+        Naive::make(self.dtype, &shape, |coordinates| {
+            let (at, own) = coordinates.split_last().expect("a window has an axis");
+            let mut own = own.to_vec();
+            own[axis] += at;
+            self.at(&own)
+        })
+    }
+
     pub fn reduce(&self, finish: Finish, axes: &[usize], keepdims: bool) -> Naive {
         let kept: Vec<usize> = (0..self.shape.len()).filter(|axis| !axes.contains(axis)).collect();
         let shape: Vec<usize> = kept.iter().map(|&axis| self.shape[axis]).collect();
@@ -323,7 +346,7 @@ fn shift(op: BinaryOp, dtype: DType, a: i128, b: i128) -> i128 {
     }
 }
 
-fn extreme(a: Number, b: Number, smallest: bool) -> Number {
+pub fn extreme(a: Number, b: Number, smallest: bool) -> Number {
     match (a, b) {
         (Number::Int(a), Number::Int(b)) => Number::Int(if smallest { a.min(b) } else { a.max(b) }),
         _ => Number::Float(pick(a.float(), b.float(), smallest)),

@@ -181,6 +181,13 @@ fn wrong_error(session: &Session, text: &str, inputs: &[(String, Array)], axis: 
     }
 }
 
+#[test]
+fn scans_are_those_of_numpy() {
+    check_values("scans.txt", &session(), 900);
+    let small = Session::builder().memory("64MiB").threads(2).block_bytes(64).build().unwrap();
+    check_values("scans.txt", &small, 900);
+}
+
 /// Evaluates every expression of a table; there are more than `least`.
 fn check_values(name: &str, session: &Session, least: usize) {
     let text = table(name);

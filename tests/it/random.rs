@@ -2,7 +2,7 @@
 //!
 //! `OUTCORE_RANDOM_CASES=100000 cargo test --release random_graphs` runs a long campaign; a failure prints its seed.
 
-use crate::naive::{Naive, Number};
+use crate::naive::{Naive, Number, extreme};
 use outcore::{Array, BinaryOp, CastMode, DType, Element, Finish, Isa, Session, SliceItem, SumMode, UnaryOp};
 
 /// A small generator of its own, so that a seed means the same case everywhere.
@@ -64,13 +64,15 @@ fn number(draw: &mut Draw, dtype: DType) -> Number {
 
 fn step(draw: &mut Draw, pool: &[Pair]) -> Option<Pair> {
     let [a, b, c] = std::array::from_fn(|_| pool[draw.below(pool.len())].clone());
-    match draw.below(9) {
+    match draw.below(11) {
         0 => unary(draw, &a),
         1..=3 => binary(draw, &a, &b),
         4 => Some(slice(draw, &a)),
         5 => Some(permute(draw, &a)),
         6 => reduce(draw, &a),
         7 => Some(stretch(draw, &a)),
+        8 => scan(draw, &a),
+        9 => windows(draw, &a),
         _ => select(&a, &b, &c),
     }
 }
@@ -229,6 +231,50 @@ fn reduce(draw: &mut Draw, a: &Pair) -> Option<Pair> {
     let signed: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
     let array = Array::reduce(&a.array, finish, Some(signed), keepdims, None, SumMode::Exact);
     Some(Pair { array, naive: a.naive.reduce(finish, &axes, keepdims) })
+}
+
+fn scan(draw: &mut Draw, a: &Pair) -> Option<Pair> {
+    if a.naive.shape.is_empty() {
+        return None;
+    }
+    let (axis, dtype) = (draw.below(a.naive.shape.len()), a.naive.dtype);
+    let held = match dtype {
+        _ if dtype.is_float() => dtype,
+        _ if dtype.is_unsigned() => DType::U64,
+        _ => DType::I64,
+    };
+    let kind = draw.below(4);
+    // Sums and products that neither round in the oracle nor leave 64 bits.
+    let largest = a.naive.data.iter().map(|number| number.float().abs()).fold(0.0, f64::max);
+    let inexact = a.naive.data.iter().any(|number| (number.float() * 4096.0).fract() != 0.0);
+    if kind < 2 && (inexact || largest > [1e4, 16.0][kind] || largest.is_nan()) {
+        return None;
+    }
+    let combine = |real: fn(f64, f64) -> f64, whole: fn(i128, i128) -> i128| {
+        move |a: Number, b: Number| match (a, b) {
+            (Number::Int(a), Number::Int(b)) => Number::Int(whole(a, b)),
+            (a, b) => Number::Float(real(a.float(), b.float())),
+        }
+    };
+    Some(match kind {
+        0 => Pair { array: a.array.cumsum(axis), naive: a.naive.scan(axis, held, combine(|a, b| a + b, |a, b| a + b)) },
+        1 if a.naive.shape[axis] > 15 => return None,
+        1 => Pair { array: a.array.cumprod(axis), naive: a.naive.scan(axis, held, combine(|a, b| a * b, |a, b| a * b)) },
+        2 => Pair { array: a.array.cummax(axis), naive: a.naive.scan(axis, dtype, |a, b| extreme(a, b, false)) },
+        _ => Pair { array: a.array.cummin(axis), naive: a.naive.scan(axis, dtype, |a, b| extreme(a, b, true)) },
+    })
+}
+
+fn windows(draw: &mut Draw, a: &Pair) -> Option<Pair> {
+    if a.naive.shape.is_empty() || a.naive.shape.len() > 4 {
+        return None;
+    }
+    let axis = draw.below(a.naive.shape.len());
+    let window = 1 + draw.below(4);
+    if window > a.naive.shape[axis] {
+        return None;
+    }
+    Some(Pair { array: a.array.sliding_window_view(window, axis), naive: a.naive.windows(axis, window) })
 }
 
 fn session(draw: &mut Draw) -> Session {

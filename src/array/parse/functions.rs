@@ -112,7 +112,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Names that people know from NumPy and that this language is meant to have.
-pub(super) const LATER: [&str; 24] = [
+pub(super) const LATER: [&str; 21] = [
     "append",
     "argpartition",
     "argsort",
@@ -120,10 +120,7 @@ pub(super) const LATER: [&str; 24] = [
     "array_split",
     "asarray",
     "bincount",
-    "cumprod",
-    "cumsum",
     "diag",
-    "diff",
     "digitize",
     "einsum",
     "histogram",

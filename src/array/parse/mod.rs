@@ -24,6 +24,7 @@ mod operators;
 mod random;
 mod reductions;
 mod refuse;
+mod scans;
 mod source;
 mod subscript;
 mod suggest;

@@ -79,6 +79,8 @@ fn render(array: &Array, inputs: &[(String, Array)]) -> String {
                 format!("{:?}({args}, {:?}{keep} {})", reduction.finish, reduction.axes, reduction.dtype)
             }
             Op::Compress { axis, .. } => format!("compress({args}, {axis:?})"),
+            Op::Windows { axis, window } => format!("windows({args}, {axis}, {window})"),
+            Op::Scan { kind, axis } => format!("{}({args}, {axis})", kind.name()),
             Op::Source(_) | Op::MapBlocks(_) => "?".to_string(),
         },
         _ => "?".to_string(),

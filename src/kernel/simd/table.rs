@@ -14,7 +14,7 @@ use crate::{
         watch::{self, TileCheck},
     },
     nd::DType,
-    numeric::{Accumulator, Baseline, InstructionSet, Piece, Side, TileAxis},
+    numeric::{Accumulator, Baseline, InstructionSet, Piece, Scan, ScanBlock, Side, TileAxis},
 };
 use half::{bf16, f16};
 
@@ -50,6 +50,9 @@ pub(crate) struct SelectKernels {
     pub scalar_scalar: SelectKernel,
 }
 
+/// `(scan, block, input, output)`: the place of the first result that does not fit.
+pub(crate) type ScanKernel = fn(&mut Scan, &ScanBlock<'_>, &[u8], &mut [u8]) -> Result<(), usize>;
+
 /// All kernels of one instruction set. None where NumPy has no such operation either.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernels {
@@ -64,6 +67,7 @@ pub(crate) struct Kernels {
     pub stream: fn(&mut [u8], &[u8]),
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
     pub absorb_pairs: fn(&mut Accumulator, [Side<'_>; 2], &[TileAxis], usize),
+    pub scan: ScanKernel,
     /// Sums of formulas.
     pub sums_of: SumsOf,
     /// Chains of operations on a float.
@@ -182,6 +186,9 @@ macro_rules! instruction_set {
             }
             fn absorb_pairs(accumulator: &mut Accumulator, sides: [Side<'_>; 2], axes: &[TileAxis], base: usize) {
                 accumulator.absorb_pairs::<$set>(sides, axes, base);
+            }
+            fn scan(scan: &mut Scan, block: &ScanBlock<'_>, input: &[u8], output: &mut [u8]) -> Result<(), usize> {
+                scan.advance::<$set>(block, input, output)
             }
 
             $(#[target_feature(enable = $features)])?
@@ -384,7 +391,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, sums_of: formula::kernels::<$set>, chain, draw: random::draw::<$set> }
+                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, scan, sums_of: formula::kernels::<$set>, chain, draw: random::draw::<$set> }
             }
         }
     };

@@ -33,6 +33,11 @@ impl Builder<'_> {
     pub fn step(&self, index: usize, step: &Step) -> Result<PreparedStep> {
         match step {
             Step::Sweep(sweep) => self.sweep(index, sweep).map(PreparedStep::Sweep),
+            Step::Halo { sweep, extra } => Ok(PreparedStep::Halo { sweep: self.sweep(index, sweep)?, extra: extra.clone() }),
+            Step::Fold { fold, input } => Ok(PreparedStep::Fold { fold: *fold, input: input.0 as usize }),
+            Step::Scan { scan, input, output } => {
+                Ok(PreparedStep::Scan { scan: *scan, input: input.0 as usize, output: output.0 as usize })
+            }
             Step::Call { closure, input, output } => {
                 Ok(PreparedStep::Call { closure: *closure, input: input.0 as usize, output: output.0 as usize })
             }

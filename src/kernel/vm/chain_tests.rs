@@ -46,7 +46,7 @@ fn has_chain(prepared: &Prepared) -> bool {
         PreparedStep::Sweep(sweep) => {
             sweep.code.iter().any(|operation| matches!(&operation.action, Action::Chain(chain) if chain.length > 1))
         }
-        PreparedStep::Call { .. } => false,
+        PreparedStep::Call { .. } | PreparedStep::Scan { .. } | PreparedStep::Fold { .. } | PreparedStep::Halo { .. } => false,
     })
 }
 

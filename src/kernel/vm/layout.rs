@@ -36,6 +36,7 @@ impl Execution<'_, '_, '_, '_> {
                     Track::Slot(slot) => match (&self.operands[*slot], &self.prepared.slots[*slot].kind) {
                         (Operand::Input { strides, .. } | Operand::Output { strides, .. }, _) => strides[axis],
                         (Operand::Local, SlotKind::Local { axes }) => dense(axes[axis], length),
+                        (Operand::Local, SlotKind::Halo { .. }) => dense(true, length),
                         (Operand::Local, _) => 0,
                     },
                     Track::Accumulator(acc) => match self.prepared.globals[*acc] {

@@ -27,13 +27,14 @@ use crate::{
         program::{Program, SlotKind},
         watch::{Findings, REGISTER_BYTES_MAX},
     },
-    numeric::{Accumulator, TileAxis},
+    nd::{DType, shape::show},
+    numeric::{Accumulator, Scan, ScanBlock, TileAxis},
 };
 use examine::Examiner;
 use nest::Nest;
 use prepare::PreparedStep;
 use register::{Buffer, Register};
-use std::ops::Range;
+use std::{any::Any, ops::Range};
 
 /// Memory bound to a slot for one block, one per slot of the program.
 pub enum Operand<'a> {
@@ -105,12 +106,70 @@ pub struct GlobalAccumulator<'a> {
     pub strides: &'a [i64],
 }
 
+/// A scan and where the block's lines are among its states.
+pub struct CarriedScan<'a> {
+    /// The states.
+    pub scan: ScanStates<'a>,
+    /// The axis that is scanned.
+    pub axis: usize,
+    /// Line of the block's first element.
+    pub base: usize,
+    /// Lines between neighbours, per stage axis; 0 along the scanned one.
+    pub steps: &'a [i64],
+}
+
+/// The states of the lines of a scan.
+pub enum ScanStates<'a> {
+    /// Those of a running sum, product or extreme.
+    Own(&'a mut Scan),
+    /// Those of user code.
+    User(&'a mut dyn LineScan),
+}
+
+impl ScanStates<'_> {
+    /// All lines begin again.
+    pub fn reset(&mut self) {
+        match self {
+            ScanStates::Own(scan) => scan.reset(),
+            ScanStates::User(scan) => scan.reset(),
+        }
+    }
+}
+
+/// User code along the lines of a block, with a state per line.
+pub trait LineScan: Send {
+    /// All lines begin again.
+    fn reset(&mut self);
+    /// Scans the next block: dense C-order bytes. Every line's blocks come in order.
+    fn advance(&mut self, block: &ScanBlock<'_>, input: &[u8], output: &mut [u8]) -> Result<()>;
+}
+
+/// User code that takes blocks into a state.
+pub trait BlockFold: Send {
+    /// Takes a block: dense C-order bytes.
+    fn take(&mut self, shape: &[usize], input: &[u8]) -> Result<()>;
+    /// Takes what another one of the same function has taken.
+    fn merge(&mut self, other: Box<dyn BlockFold>) -> Result<()>;
+    /// The state itself.
+    fn into_state(self: Box<Self>) -> Box<dyn Any + Send>;
+    /// Writes the result.
+    fn finish(self: Box<Self>, out: &mut [u8]) -> Result<()>;
+}
+
 /// User code over a whole block.
 pub trait BlockFunction: Send + Sync {
     /// What errors call it.
     fn name(&self) -> &str;
     /// Computes `output` from `input`: dense C-order bytes of the block at `start`.
     fn call(&self, start: &[usize], shape: &[usize], input: &[u8], output: &mut [u8]) -> Result<()>;
+    /// States of so many lines, if this is a scan.
+    fn scan(&self, _lines: usize) -> Option<Box<dyn LineScan>> {
+        None
+    }
+    /// An empty state, if this folds blocks.
+    fn fold(&self) -> Option<Box<dyn BlockFold>> {
+        None
+    }
 }
 
 /// Registers, locals and local accumulators of one worker.
@@ -167,6 +226,21 @@ impl Machine {
         functions: &[&dyn BlockFunction],
         compressed: &mut [usize],
     ) -> Result<()> {
+        self.run_carried(prepared, block, operands, accumulators, functions, (&mut [], &mut []), compressed)
+    }
+
+    /// [`Machine::run`] for programs with scans and folds: one entry per scan and per fold of the stage. Blocks of a line come in order.
+    #[expect(clippy::too_many_arguments, reason = "a block is bound to all of these")]
+    pub fn run_carried(
+        &mut self,
+        prepared: &Prepared,
+        block: &BlockContext<'_>,
+        operands: &mut [Operand<'_>],
+        accumulators: &mut [GlobalAccumulator<'_>],
+        functions: &[&dyn BlockFunction],
+        (scans, folds): (&mut [CarriedScan<'_>], &mut [&mut dyn BlockFold]),
+        compressed: &mut [usize],
+    ) -> Result<()> {
         check_call(prepared, block, operands, accumulators, compressed)?;
         if block.shape.contains(&0) {
             return Ok(());
@@ -182,6 +256,36 @@ impl Machine {
                     let function = functions.get(*closure).ok_or_else(|| Error::internal(format!("no closure {closure}")))?;
                     let mut out = std::mem::take(&mut self.locals[*output]);
                     let result = function.call(block.start, block.shape, self.locals[*input].bytes(), out.bytes_mut());
+                    self.locals[*output] = out;
+                    result?;
+                }
+                PreparedStep::Halo { sweep, extra } => {
+                    let wider: Vec<usize> = block.shape.iter().zip(extra).map(|(length, extra)| length + extra).collect();
+                    let space: Vec<usize> = block.space.iter().zip(extra).map(|(length, extra)| length + extra).collect();
+                    let wide = BlockContext { space: &space, start: block.start, shape: &wider };
+                    execute::Execution { machine: self, prepared, block: &wide, operands, accumulators, compressed }.sweep(sweep)?;
+                }
+                PreparedStep::Fold { fold, input } => {
+                    let fold = folds.get_mut(*fold).ok_or_else(|| Error::internal(format!("no fold {fold}")))?;
+                    fold.take(block.shape, self.locals[*input].bytes())?;
+                }
+                PreparedStep::Scan { scan, input, output } => {
+                    let carried = scans.get_mut(*scan).ok_or_else(|| Error::internal(format!("no scan {scan}")))?;
+                    let mut out = std::mem::take(&mut self.locals[*output]);
+                    let tile = ScanBlock {
+                        shape: block.shape,
+                        axis: carried.axis,
+                        start: block.start[carried.axis],
+                        length: block.space[carried.axis],
+                        base: carried.base,
+                        steps: carried.steps,
+                    };
+                    let (from, to) = (self.locals[*input].bytes(), out.bytes_mut());
+                    let result = match &mut carried.scan {
+                        ScanStates::Own(scan) => (prepared.kernels.scan)(scan, &tile, from, to)
+                            .map_err(|place| overflow(prepared.slots[*output].dtype, block, place)),
+                        ScanStates::User(scan) => scan.advance(&tile, from, to),
+                    };
                     self.locals[*output] = out;
                     result?;
                 }
@@ -210,9 +314,12 @@ impl Machine {
             self.fit_registers(prepared);
         }
         for (buffer, slot) in self.locals.iter_mut().zip(&prepared.slots) {
-            if let SlotKind::Local { axes } = &slot.kind {
-                buffer.resize(local_bytes(axes, block.shape, slot.dtype.size()).ok_or_else(|| Error::internal("a local overflows"))?);
-            }
+            let bytes = match &slot.kind {
+                SlotKind::Local { axes } => local_bytes(axes, block.shape, slot.dtype.size()),
+                SlotKind::Halo { extra } => halo_bytes(extra, block.shape, slot.dtype.size()),
+                _ => continue,
+            };
+            buffer.resize(bytes.ok_or_else(|| Error::internal("a local overflows"))?);
         }
         Ok(())
     }
@@ -234,8 +341,24 @@ impl Machine {
     }
 }
 
+/// A running sum or product that does not fit at `place` of the block.
+#[cold]
+fn overflow(dtype: DType, block: &BlockContext<'_>, place: usize) -> Error {
+    let mut rest = place;
+    let mut index = block.start.to_vec();
+    for (at, length) in index.iter_mut().zip(block.shape).rev() {
+        *at += rest % length;
+        rest /= length;
+    }
+    Error::data(format!("the running sum or product does not fit {dtype} at index {}", show(&index))).hint("cast to f64 before the scan")
+}
+
 fn local_bytes(axes: &[bool], shape: &[usize], size: usize) -> Option<usize> {
     axes.iter().zip(shape).filter(|(walked, _)| **walked).try_fold(size, |product, (_, &length)| product.checked_mul(length))
+}
+
+fn halo_bytes(extra: &[usize], shape: &[usize], size: usize) -> Option<usize> {
+    extra.iter().zip(shape).try_fold(size, |product, (&extra, &length)| product.checked_mul(length.checked_add(extra)?))
 }
 
 fn check_call(
@@ -258,6 +381,7 @@ fn check_call(
                 strides.len() == rank
             }
             (Operand::Local, SlotKind::Local { axes }) => axes.len() == rank,
+            (Operand::Local, SlotKind::Halo { extra }) => extra.len() == rank,
             _ => false,
         });
     if fits { Ok(()) } else { Err(Error::internal("operands do not belong to the program")) }
@@ -270,6 +394,7 @@ pub fn scratch_bytes_max(program: &Program, block_shape: &[usize]) -> u64 {
     let registers = (registers as u64).saturating_mul(Buffer::allocated_bytes(bytes));
     let locals = program.slots.iter().map(|slot| match &slot.kind {
         SlotKind::Local { axes } => local_bytes(axes, block_shape, slot.dtype.size()).map_or(u64::MAX, Buffer::allocated_bytes),
+        SlotKind::Halo { extra } => halo_bytes(extra, block_shape, slot.dtype.size()).map_or(u64::MAX, Buffer::allocated_bytes),
         _ => 0,
     });
     let states = program.accumulators.iter().filter(|accumulation| !accumulation.finishes.is_empty()).map(|accumulation| {

@@ -36,6 +36,9 @@ pub struct Prepared {
 pub(super) enum PreparedStep {
     Sweep(PreparedSweep),
     Call { closure: usize, input: usize, output: usize },
+    Scan { scan: usize, input: usize, output: usize },
+    Fold { fold: usize, input: usize },
+    Halo { sweep: PreparedSweep, extra: Vec<usize> },
 }
 
 pub(super) struct PreparedSweep {
@@ -108,7 +111,7 @@ fn verify(program: &Program) -> Result<()> {
 pub(super) fn register_needs(program: &Program) -> (usize, usize) {
     let (mut registers, mut bytes) = (0, 0);
     for step in &program.steps {
-        let Step::Sweep(sweep) = step else { continue };
+        let (Step::Sweep(sweep) | Step::Halo { sweep, .. }) = step else { continue };
         registers = registers.max(sweep.registers as usize + kept_loads(sweep, program) + 1);
         let widest = sweep.code.iter().filter_map(|instr| written(instr, program)).map(|(_, dtype)| dtype.size()).max().unwrap_or(0);
         bytes = bytes.max(widest * sweep.tile_elements);

@@ -65,7 +65,7 @@ impl Values {
         let mut locals: Vec<Option<Operand>> = vec![None; program.slots.len()];
         let mut called = vec![false; program.slots.len()];
         for step in &program.steps {
-            if let Step::Call { input, .. } = step {
+            if let Step::Call { input, .. } | Step::Scan { input, .. } | Step::Fold { input, .. } = step {
                 called[input.0 as usize] = true;
             }
         }

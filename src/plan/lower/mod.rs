@@ -8,17 +8,17 @@ mod registers;
 mod sweeps;
 
 use crate::{
-    expr::{FunctionId, Graph, NodeId, Op},
+    expr::{FunctionId, FunctionRole, Graph, NodeId, Op},
     kernel::program::{AccId, Accumulation, Program, Slot, SlotId, SlotKind, Step, allocate},
     nd::{DType, IndexMap},
     numeric::{AccumulatorKind, Finish},
     plan::{
-        WriteTo,
+        ScanBy, WriteTo,
         expression::{Expression, LoadFrom, Make, Value, ValueId, reduced_flags},
-        share::{Anchor, Draft, How, accumulator_kind},
+        share::{Anchor, Draft, How, accumulator_kind, name_of},
     },
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use sweeps::{Action, SweepKey};
 
 /// A read before its place in memory is chosen.
@@ -60,6 +60,19 @@ pub struct LoweredReduction {
     pub finishes: Vec<(Finish, NodeId)>,
 }
 
+/// A scan before it is known how many of its lines are carried.
+#[derive(Clone, Debug)]
+pub struct LoweredScan {
+    /// What is accumulated.
+    pub by: ScanBy,
+    /// Along which axis of the stage.
+    pub axis: usize,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// What explain calls it.
+    pub name: String,
+}
+
 /// A pass as a program, with what it reads and writes.
 #[derive(Clone, Debug, Default)]
 pub struct Lowered {
@@ -73,6 +86,10 @@ pub struct Lowered {
     pub reductions: Vec<LoweredReduction>,
     /// Functions, in the order of the program's call indices.
     pub functions: Vec<FunctionId>,
+    /// Scans, in the order of the program's scan indices.
+    pub scans: Vec<LoweredScan>,
+    /// Functions that take all blocks into a state, and the nodes that these are, in the order of the program's fold indices.
+    pub folds: Vec<(FunctionId, NodeId)>,
 }
 
 /// Lowers one pass. `destinations` says where each streamed node goes; global reductions go to temps by themselves.
@@ -90,6 +107,7 @@ pub fn lower(graph: &Graph, draft: &Draft, expression: Expression, destinations:
         loads: BTreeMap::new(),
         actions: BTreeMap::new(),
         requests: Vec::new(),
+        early: Vec::new(),
     };
     for (index, value) in lowering.values.iter().enumerate() {
         if let Make::Load(from, map) = &value.make {
@@ -155,6 +173,8 @@ struct Lowering<'a> {
     loads: BTreeMap<ValueId, SlotId>,
     actions: BTreeMap<SweepKey, Vec<Action>>,
     requests: Vec<Request>,
+    /// What needs nothing but loads and comes before all sweeps.
+    early: Vec<Step>,
 }
 
 impl Lowering<'_> {
@@ -188,6 +208,11 @@ impl Lowering<'_> {
                     let slot = self.output(*to, axes.clone(), reduction.dtype, false);
                     self.act(level, support.clone(), Action::Store(slot, result));
                 }
+            }
+            (Op::MapBlocks(_), How::Global) => {
+                let (level, full) = (self.values[operands[0].0].level, self.full());
+                let slot = self.local(full.clone(), self.values[operands[0].0].dtype);
+                self.act(level, full, Action::Fold { slot, value: operands[0], node: anchor.node });
             }
             (Op::Compress { .. }, _) => {
                 let level = operands.iter().map(|id| self.values[id.0].level).max().unwrap_or(0);
@@ -228,7 +253,7 @@ impl Lowering<'_> {
             Operand::Pairs(sides) => Make::ReducePairs(node, sides),
         };
         let level = self.level(operand) + 1;
-        self.values.push(Value { make, dtype: reduction.dtype, support, level });
+        self.values.push(Value { make, dtype: reduction.dtype, support, wider: false, level });
         ValueId(self.values.len() - 1)
     }
 
@@ -245,6 +270,7 @@ impl Lowering<'_> {
             match self.values[index].make {
                 Make::Reduce(node, operand) => self.request_inside(node, Operand::One(operand), ValueId(index)),
                 Make::ReducePairs(node, sides) => self.request_inside(node, Operand::Pairs(sides), ValueId(index)),
+                Make::Call(node, operand) if self.extra_of(node).is_some() => self.neighbours(node, operand, ValueId(index)),
                 Make::Call(_, operand) => {
                     let (level, full) = (self.values[operand.0].level, self.full());
                     let input = self.local(full.clone(), self.values[operand.0].dtype);
@@ -260,6 +286,42 @@ impl Lowering<'_> {
     fn request_inside(&mut self, node: NodeId, operand: Operand, result: ValueId) {
         let Op::Reduce(reduction) = &self.graph.node(node).op else { unreachable!("made from a reduction") };
         self.request(node, reduction, operand, Some(result));
+    }
+
+    /// Places that a function with neighbours sees behind a block.
+    fn extra_of(&self, node: NodeId) -> Option<Vec<usize>> {
+        let Op::MapBlocks(id) = self.graph.node(node).op else { return None };
+        match &self.graph.functions[id.0 as usize].role {
+            FunctionRole::Overlap { extra } => Some(extra.clone()),
+            _ => None,
+        }
+    }
+
+    /// A function with neighbours: its operand is computed over block and neighbours in one sweep, and the function called at once.
+    fn neighbours(&mut self, node: NodeId, operand: ValueId, result: ValueId) {
+        let extra = self.extra_of(node).unwrap_or_default();
+        let input = SlotId(self.made.program.slots.len() as u32);
+        let kind = SlotKind::Halo { extra: extra.clone() };
+        self.made.program.slots.push(Slot { dtype: self.values[operand.0].dtype, kind, swapped: false });
+        let output = self.local(self.full(), self.values[result.0].dtype);
+        self.locals.insert(result, output);
+        let mut members = BTreeSet::new();
+        let mut waiting = vec![operand];
+        while let Some(value) = waiting.pop() {
+            let make = &self.values[value.0].make;
+            if matches!(make, Make::Unary(..) | Make::Binary(..) | Make::Select(..) | Make::Cast(..)) && members.insert(value) {
+                waiting.extend(sweeps::operands(make));
+            }
+        }
+        let axes: Vec<bool> = self.space().iter().zip(&extra).map(|(length, extra)| length + extra > 1).collect();
+        let key = SweepKey::new(0, axes.clone());
+        let members: Vec<ValueId> = members.into_iter().collect();
+        let code = sweeps::Emitter { values: &self.values, locals: &self.locals, loads: &self.loads, key: &key }
+            .emit(Some(&members), &[Action::Store(input, operand)]);
+        let tile_elements = registers::tile_elements(&self.values);
+        self.early.push(Step::Halo { sweep: allocate(axes, code, tile_elements), extra });
+        let call = self.call(input, result);
+        self.early.push(call);
     }
 
     fn request(&mut self, node: NodeId, reduction: &crate::expr::Reduction, operand: Operand, local: Option<ValueId>) {
@@ -348,15 +410,17 @@ impl Lowering<'_> {
         let tile_elements = registers::tile_elements(&self.values);
         let members = sweeps::members(&homes);
         let mut calls: Vec<(u32, Step)> = Vec::new();
-        let mut steps: Vec<Step> = Vec::new();
+        let mut steps: Vec<Step> = std::mem::take(&mut self.early);
         for (place, key) in keys.iter().enumerate() {
             let actions = self.actions.get(key).cloned().unwrap_or_default();
             let sweep =
                 sweeps::Emitter { values: &self.values, locals: &self.locals, loads: &self.loads, key }.emit(members.get(key), &actions);
             steps.push(Step::Sweep(allocate(key.axes.clone(), sweep, tile_elements)));
             for action in &actions {
-                if let Action::CallInput { slot, result, .. } = action {
-                    calls.push((key.level, self.call(*slot, *result)));
+                match action {
+                    Action::CallInput { slot, result, .. } => calls.push((key.level, self.call(*slot, *result))),
+                    Action::Fold { slot, node, .. } => calls.push((key.level, self.fold(*slot, *node))),
+                    _ => {}
                 }
             }
             // A call runs when every sweep of its level is done.
@@ -367,11 +431,31 @@ impl Lowering<'_> {
         self.made.program.steps = steps;
     }
 
+    fn fold(&mut self, input: SlotId, node: NodeId) -> Step {
+        let Op::MapBlocks(function) = self.graph.node(node).op else { unreachable!("made from a fold") };
+        self.made.folds.push((function, node));
+        Step::Fold { fold: self.made.folds.len() - 1, input }
+    }
+
     fn call(&mut self, input: SlotId, result: ValueId) -> Step {
         let Make::Call(node, _) = self.values[result.0].make else { unreachable!("made from a call") };
-        let Op::MapBlocks(function) = self.graph.node(node).op else { unreachable!("made from a call") };
-        self.made.functions.push(function);
-        Step::Call { closure: self.made.functions.len() - 1, input, output: self.locals[&result] }
+        let output = self.locals[&result];
+        let mut scan = |axis, by| {
+            let dtype = self.graph.node(self.graph.node(node).args[0]).dtype();
+            self.made.scans.push(LoweredScan { by, axis, dtype, name: name_of(self.graph, node) });
+            Step::Scan { scan: self.made.scans.len() - 1, input, output }
+        };
+        match self.graph.node(node).op {
+            Op::MapBlocks(function) => {
+                if let FunctionRole::Scan { axis, .. } = self.graph.functions[function.0 as usize].role {
+                    return scan(axis, ScanBy::User(function));
+                }
+                self.made.functions.push(function);
+                Step::Call { closure: self.made.functions.len() - 1, input, output }
+            }
+            Op::Scan { kind, axis } => scan(axis, ScanBy::Own(kind)),
+            _ => unreachable!("made from a call"),
+        }
     }
 }
 

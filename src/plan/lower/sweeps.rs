@@ -1,6 +1,7 @@
 //! Which sweep a value belongs to, what has to travel between sweeps, and the instructions of a sweep.
 
 use crate::{
+    expr::NodeId,
     kernel::program::{AccId, Arg, Generator, Instr, Reg, SlotId},
     nd::{DType, Scalar},
     plan::expression::{Make, Value, ValueId},
@@ -36,6 +37,15 @@ pub enum Action {
     ReducePairs(AccId, [ValueId; 2]),
     /// Write the selected elements of the first, by the second.
     Compress(SlotId, ValueId, ValueId),
+    /// Write it to the local that a function takes into its state.
+    Fold {
+        /// The local.
+        slot: SlotId,
+        /// The operand.
+        value: ValueId,
+        /// The node that the function makes.
+        node: NodeId,
+    },
     /// Write it to the local that a function reads.
     CallInput {
         /// The local.
@@ -50,8 +60,10 @@ pub enum Action {
 impl Action {
     fn operands(&self) -> Vec<ValueId> {
         match self {
-            Action::Store(_, value) | Action::Reduce(_, value) | Action::CallInput { value, .. } => vec![*value],
             Action::ReducePairs(_, sides) => sides.to_vec(),
+            Action::Store(_, value) | Action::Reduce(_, value) | Action::CallInput { value, .. } | Action::Fold { value, .. } => {
+                vec![*value]
+            }
             Action::Compress(_, value, mask) => vec![*value, *mask],
         }
     }
@@ -63,6 +75,7 @@ pub fn homes(values: &[Value]) -> Vec<Option<SweepKey>> {
     values
         .iter()
         .map(|value| match value.make {
+            _ if value.wider => None,
             Make::Unary(..) | Make::Binary(..) | Make::Select(..) | Make::Cast(..) => {
                 Some(SweepKey::new(value.level, value.support.clone()))
             }
@@ -150,7 +163,7 @@ impl Emitter<'_> {
         }
         for action in actions {
             let instruction = match *action {
-                Action::Store(slot, value) | Action::CallInput { slot, value, .. } => {
+                Action::Store(slot, value) | Action::CallInput { slot, value, .. } | Action::Fold { slot, value, .. } => {
                     Instr::Store { slot, src: self.arg(&mut code, value) }
                 }
                 Action::Reduce(acc, value) => Instr::Reduce { acc, src: self.arg(&mut code, value) },

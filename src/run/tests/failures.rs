@@ -3,7 +3,7 @@
 use super::builder::*;
 use crate::{
     error::{Error, ErrorKind, Result},
-    expr::{FunctionFacts, FunctionId},
+    expr::{FunctionFacts, FunctionId, FunctionRole},
     kernel::{
         program::{SlotId, SlotKind, Step},
         vm::BlockFunction,
@@ -110,8 +110,14 @@ impl BlockFunction for Grumpy {
 /// `grumpy(x) + 0`, runs of three rows of forty.
 fn function_plan(sources: &[Arc<dyn Source>]) -> Plan {
     let mut plan = map_plan(sources, &[3, 8], &[3, 8], Access::Window);
-    plan.functions =
-        vec![FunctionFacts { name: "grumpy/1".into(), input: DType::F32, output: DType::F32, whole: vec![], scratch_bytes: 10 }];
+    plan.functions = vec![FunctionFacts {
+        name: "grumpy/1".into(),
+        input: DType::F32,
+        output: DType::F32,
+        whole: vec![],
+        scratch_bytes: 10,
+        role: FunctionRole::Map,
+    }];
     let stage = &mut plan.stages[0];
     stage.functions = vec![FunctionId(0)];
     let local = SlotKind::Local { axes: vec![true, true] };

@@ -4,7 +4,7 @@ use super::{Form, FunctionDoc};
 use crate::{
     array::{
         Array,
-        parse::{calls, create, gather, networks, random, reductions, views},
+        parse::{calls, create, gather, networks, random, reductions, scans, views},
     },
     kernel::program::{BinaryOp, UnaryOp},
     numeric::Finish,
@@ -167,6 +167,13 @@ pub(super) static FUNCTIONS: &[FunctionDoc] = {
         doc("corrcoef", &[], "corrcoef(x1, x2)", "any -> f64", "Matrix of the correlations of two vectors, exact and rounded once.", "corrcoef(y, y * y)[0, 1]", Other(reductions::corrcoef)),
         doc("skew", &[], "skew(x, axis=None, *, bias=True, keepdims=False)", MOMENTS, "Third central moment by the cube of the deviation, as in scipy.stats.", "skew(x, axis=0)", Other(reductions::skew)),
         doc("kurtosis", &[], "kurtosis(x, axis=None, *, fisher=True, bias=True, keepdims=False)", MOMENTS, "Fourth central moment by the square of the variance, less 3, as in scipy.stats.", "kurtosis(x, axis=0)", Other(reductions::kurtosis)),
+        doc("cumsum", &[], "cumsum(x, axis=None, *, dtype=None)", "floats -> the same; i* bool -> i64; u* -> u64", "Running sums along an axis, or of all elements in C order; the last is sum(x).", "cumsum(x, axis=0)", Other(scans::cumsum)),
+        doc("cumprod", &[], "cumprod(x, axis=None, *, dtype=None)", "floats -> the same; i* bool -> i64; u* -> u64", "Running products along an axis, or of all elements in C order.", "cumprod(x / 8, axis=0)", Other(scans::cumprod)),
+        doc("cummax", &[], "cummax(x, axis=None)", "any -> the same", "Largest element so far along an axis, or in C order; NaN once there was one.", "cummax(x, axis=1)", Other(scans::cummax)),
+        doc("cummin", &[], "cummin(x, axis=None)", "any -> the same", "Smallest element so far along an axis, or in C order; NaN once there was one.", "cummin(x, axis=1)", Other(scans::cummin)),
+        doc("diff", &[], "diff(x, n=1, axis=-1, prepend=None, append=None)", "any -> the same", "Differences of neighbours along an axis, n times over; of bools, whether they differ.", "diff(x, axis=0)", Other(scans::diff)),
+        doc("ediff1d", &[], "ediff1d(x, to_end=None, to_begin=None)", "any -> the same", "Differences of neighbours of all elements in C order.", "ediff1d(x)", Other(scans::ediff1d)),
+        doc("sliding_window_view", &[], "sliding_window_view(x, window_shape, axis=None)", "any -> the same", "Every window of neighbours along axes, a view; places in the windows are the last axes.", "mean(sliding_window_view(x, 2, axis=0), axis=-1)", Other(scans::sliding_window_view)),
         doc("softmax", &[], "softmax(x, axis=None)", FLOATS, "exp(x) divided by its sum over axes, without overflow in between.", "softmax(x, axis=-1)", Other(networks::softmax)),
         doc("log_softmax", &[], "log_softmax(x, axis=None)", FLOATS, "log(softmax(x)), finite where softmax is 0.", "log_softmax(x, axis=-1)", Other(networks::log_softmax)),
         doc("logsumexp", &[], "logsumexp(x, axis=None, *, keepdims=False)", FLOATS, "log(sum(exp(x))) over axes, without overflow in between.", "logsumexp(x, axis=1)", Other(networks::logsumexp)),

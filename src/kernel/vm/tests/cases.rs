@@ -141,7 +141,7 @@ pub(super) fn random_case(bits: &mut Bits) -> Case {
                 byte_offset: 0,
             }),
             SlotKind::Output => Some(memory(slot.dtype, &shape, false, bits)),
-            SlotKind::Local { .. } => None,
+            SlotKind::Local { .. } | SlotKind::Halo { .. } => None,
         })
         .collect();
     let stores = [Stores::Cached, Stores::Streamed][bits.below(2)];
