@@ -7,10 +7,12 @@
 pub mod elementwise;
 pub mod graph;
 pub mod movement;
+pub mod phased;
 pub mod reduce;
 mod show;
 
 pub use graph::{Graph, GraphBuilder, Node, NodeId};
+pub use phased::Phased;
 
 use crate::{
     error::{Error, Result},
@@ -135,6 +137,8 @@ pub enum Op {
         /// Number of true elements, once an earlier phase has counted them.
         count: Option<usize>,
     },
+    /// A value that earlier phases of the job compute.
+    Phased(Phased),
     /// A user function on blocks; the shape stays.
     MapBlocks(FunctionId),
 }
@@ -176,6 +180,7 @@ pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[Func
         Op::Rename(dims) => movement::infer_rename(dims, args[0]),
         Op::Reduce(reduction) => reduce::infer_reduce(reduction, args[0]),
         Op::Compress { axis, count } => movement::infer_compress(*axis, *count, args[0], args[1]),
+        Op::Phased(phased) => phased::infer_phased(phased, args[0]),
         Op::MapBlocks(id) => infer_map_blocks(&functions[id.0 as usize], args[0]),
     }
 }

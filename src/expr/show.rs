@@ -42,6 +42,7 @@ impl Graph {
                 format!("{} axes {}{keep} {:?}", reduction.finish.name(), show(&reduction.axes), reduction.mode)
             }
             Op::Compress { axis, count } => format!("compress axis {axis:?} count {count:?}"),
+            Op::Phased(phased) => format!("phased {phased:?}"),
             Op::MapBlocks(id) => format!("map_blocks {}", self.functions[id.0 as usize].name),
         }
     }

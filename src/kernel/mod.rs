@@ -14,6 +14,7 @@ pub(crate) mod loops;
 pub mod math;
 pub(crate) mod movement;
 pub(crate) mod operation;
+pub mod order;
 #[cfg(test)]
 mod oracle;
 pub mod program;

@@ -125,7 +125,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Names that people know from NumPy and that this language is meant to have.
-pub(super) const LATER: [&str; 40] = [
+pub(super) const LATER: [&str; 37] = [
     "append",
     "argmax",
     "argmin",
@@ -148,7 +148,6 @@ pub(super) const LATER: [&str; 40] = [
     "histogram",
     "linalg",
     "matmul",
-    "median",
     "nanmax",
     "nanmean",
     "nanmin",
@@ -158,9 +157,7 @@ pub(super) const LATER: [&str; 40] = [
     "norm",
     "normal",
     "outer",
-    "percentile",
     "prod",
-    "quantile",
     "random",
     "searchsorted",
     "sort",

@@ -4,7 +4,7 @@ use super::{Form, FunctionDoc, Reducer};
 use crate::{
     array::{
         Array,
-        parse::{calls, create, gather, networks, views},
+        parse::{calls, create, gather, networks, order, views},
     },
     kernel::program::{BinaryOp, UnaryOp},
 };
@@ -30,6 +30,7 @@ const BITS: &str = "bool, integers -> promoted";
 const FLOATED: &str = "both as floats (as sqrt has them), promoted -> that dtype";
 const INTEGERS: &str = "integers (bool -> i8) -> promoted";
 const MOMENTS: &str = "floats -> the same; others -> f64";
+const QUANTILES: &str = "floats -> the same; others -> f64, or the same where the method always gives an element";
 
 #[rustfmt::skip]
 pub(super) static FUNCTIONS: &[FunctionDoc] = {
@@ -138,6 +139,12 @@ pub(super) static FUNCTIONS: &[FunctionDoc] = {
         doc("std", &[], "std(x, axis=None, *, ddof=0, keepdims=False, dtype=None)", MOMENTS, "Standard deviation over axes; divides by n - ddof.", "std(x, axis=0)", Reduce(R::Std)),
         doc("min", &["amin"], "min(x, axis=None, *, keepdims=False)", "any -> the same", "Smallest element over axes; NaN if there is one.", "min(x)", Reduce(R::Min)),
         doc("max", &["amax"], "max(x, axis=None, *, keepdims=False)", "any -> the same", "Largest element over axes; NaN if there is one.", "max(x, axis=1)", Reduce(R::Max)),
+        doc("median", &[], "median(x, axis=None, keepdims=False)", MOMENTS, "The middle element, or the mean of the two, exact; NaN where there is one.", "median(x, axis=1)", Other(order::median)),
+        doc("nanmedian", &[], "nanmedian(x, axis=None, keepdims=False)", MOMENTS, "The median of what is not NaN.", "nanmedian(x, axis=0)", Other(order::nanmedian)),
+        doc("quantile", &[], "quantile(x, q, axis=None, *, method='linear', keepdims=False)", QUANTILES, "The element below which a share q lies, exact; a list q gives a leading axis; all methods of NumPy.", "quantile(x, [0.25, 0.75], axis=0)", Other(order::quantile)),
+        doc("nanquantile", &[], "nanquantile(x, q, axis=None, *, method='linear', keepdims=False)", QUANTILES, "quantile of what is not NaN.", "nanquantile(x, 0.9)", Other(order::nanquantile)),
+        doc("percentile", &[], "percentile(x, q, axis=None, *, method='linear', keepdims=False)", QUANTILES, "quantile with q in percent.", "percentile(x, 99)", Other(order::percentile)),
+        doc("nanpercentile", &[], "nanpercentile(x, q, axis=None, *, method='linear', keepdims=False)", QUANTILES, "percentile of what is not NaN.", "nanpercentile(x, [5, 95], axis=1)", Other(order::nanpercentile)),
         doc("any", &[], "any(x, axis=None, *, keepdims=False)", LOGICAL, "Whether an element is not zero.", "any(x > 0, axis=1)", Reduce(R::Any)),
         doc("all", &[], "all(x, axis=None, *, keepdims=False)", LOGICAL, "Whether no element is zero.", "all(isfinite(x))", Reduce(R::All)),
         doc("count_nonzero", &[], "count_nonzero(x, axis=None, *, keepdims=False)", "any -> i64", "Number of elements that are not zero.", "count_nonzero(x > 0)", Reduce(R::CountNonzero)),
