@@ -1,14 +1,22 @@
-//! Order statistics: quantiles, percentiles, medians.
+//! Order: quantiles, percentiles, medians, sorting, the first elements, what is distinct.
 
 use super::{
-    axes::{Axes, places},
+    axes::{Axes, AxisRef, places},
+    function::BlockCode,
     node::Array,
-    words::QuantileMethod,
+    size::show_memory,
+    words::{DType, QuantileMethod},
 };
 use crate::{
     error::{Error, Result},
-    expr::{Op, Phased, phased::Quantile},
+    expr::{
+        FunctionFacts, Op, Phased,
+        phased::{Part, Quantile, Top},
+    },
+    kernel::order::lines::{Give, LineSort},
+    nd::shape::show,
 };
+use std::sync::Arc;
 
 /// Which quantiles, and how they are made of elements: a number, or a list of them (then the result has a leading axis).
 ///
@@ -108,6 +116,98 @@ impl Array {
     pub fn nanmedian(&self, axes: impl Into<Axes>) -> Array {
         self.then(try_quantile(self, &Quantiles::from(0.5).skip_nan(), &axes.into()))
     }
+}
+
+impl Array {
+    /// Sorted along `axis`: `-0` before `+0`, NaN last. A line along the axis has to fit into memory a few times over.
+    ///
+    /// ```
+    /// let x = outcore::Session::default_session().from_ndarray(ndarray::array![3f32, f32::NAN, 1.0, 2.0]);
+    /// assert_eq!(x.sort(0).eval::<f32, ndarray::Ix1>()?.to_vec()[..3], [1.0, 2.0, 3.0]);
+    /// assert_eq!(x.argsort(0).eval::<i64, ndarray::Ix1>()?, ndarray::array![2, 3, 0, 1]);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn sort(&self, axis: impl Into<AxisRef>) -> Array {
+        self.then(try_sort(self, &axis.into(), Give::Values))
+    }
+
+    /// Where the elements of the sorted array are along `axis`, as `i64`: equal elements (`-0` and `+0` are) in the order of their
+    /// places, NaN last.
+    #[must_use]
+    #[track_caller]
+    pub fn argsort(&self, axis: impl Into<AxisRef>) -> Array {
+        self.then(try_sort(self, &axis.into(), Give::Places))
+    }
+
+    /// The `count` largest elements along `axis` (or the smallest) in order, and where they are, as `i64`.
+    ///
+    /// Equal elements come in the order of their places. NaN count as the largest of all, as they do when sorting: first among the largest,
+    /// last among the smallest. The axis may be of any length.
+    ///
+    /// ```
+    /// let x = outcore::Session::default_session().from_ndarray(ndarray::array![3f32, 5.0, 1.0, 5.0]);
+    /// let (values, places) = x.top_k(2, 0, true);
+    /// assert_eq!(values.eval::<f32, ndarray::Ix1>()?, ndarray::array![5.0, 5.0]);
+    /// assert_eq!(places.eval::<i64, ndarray::Ix1>()?, ndarray::array![1, 3]);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn top_k(&self, count: usize, axis: impl Into<AxisRef>, largest: bool) -> (Array, Array) {
+        let axis = axis.into();
+        let made = |part| {
+            let axis = self.axis_of(&axis)?;
+            Array::make(Op::Phased(Phased::Top(Top { count, axis, largest, part })), vec![self.clone()])
+        };
+        (self.then(made(Part::Values)), self.then(made(Part::Numbers)))
+    }
+
+    /// The distinct elements in order, NaN last and all one, `-0` as `+0`. Refused if there are more than a quarter of the budget holds.
+    #[must_use]
+    #[track_caller]
+    pub fn unique(&self) -> Array {
+        self.then(Array::make(Op::Phased(Phased::Unique(Part::Values)), vec![self.clone()]))
+    }
+
+    /// [`Array::unique`], and how many there are of each, as `i64`.
+    ///
+    /// ```
+    /// let x = outcore::Session::default_session().from_ndarray(ndarray::array![[3u8, 1], [3, 3]]);
+    /// let (values, counts) = x.unique_counts();
+    /// assert_eq!(values.eval::<u8, ndarray::Ix1>()?, ndarray::array![1, 3]);
+    /// assert_eq!(counts.eval::<i64, ndarray::Ix1>()?, ndarray::array![1, 3]);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn unique_counts(&self) -> (Array, Array) {
+        (self.unique(), self.then(Array::make(Op::Phased(Phased::Unique(Part::Numbers)), vec![self.clone()])))
+    }
+}
+
+fn try_sort(value: &Array, axis: &AxisRef, give: Give) -> Result<Array> {
+    let axis = value.axis_of(axis)?;
+    let meta = value.known()?;
+    let (dtype, length) = (meta.dtype, meta.shape[axis].bound());
+    let output = if give == Give::Places { DType::I64 } else { dtype };
+    let scratch_bytes = LineSort::scratch_bytes(length);
+    let line = (length as u64).saturating_mul((dtype.size() + output.size()) as u64).saturating_add(scratch_bytes);
+    let budget = value.session().limits().memory_bytes;
+    if line > budget {
+        let text = format!(
+            "sorting along axis {axis} of shape {} takes {} for a line, the memory budget is {}",
+            show(&meta.shape),
+            show_memory(line),
+            show_memory(budget)
+        );
+        return Err(Error::refused(text).hint("a line is sorted in memory; `top_k` and quantiles need no room for lines").with_needed_bytes(line));
+    }
+    let name = if give == Give::Places { "argsort" } else { "sort" };
+    let facts = FunctionFacts { name: format!("{name} along axis {axis}"), input: dtype, output, whole: vec![axis], scratch_bytes };
+    let code = Arc::new(LineSort { dtype, axis, descending: false, give, wanted: usize::MAX });
+    value.make_mapped(Arc::new(BlockCode { facts, code }))
 }
 
 fn try_quantile(value: &Array, quantiles: &Quantiles, options: &Axes) -> Result<Array> {

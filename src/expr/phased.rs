@@ -16,6 +16,32 @@ use serde::{Deserialize, Serialize};
 pub enum Phased {
     /// Quantiles over axes.
     Quantile(Quantile),
+    /// The first elements along an axis in order.
+    Top(Top),
+    /// The distinct elements in order, and how many there are of each.
+    Unique(Part),
+}
+
+/// Which of two results that are found together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Part {
+    /// Elements.
+    Values,
+    /// What belongs to them: places along the axis, or counts.
+    Numbers,
+}
+
+/// The first elements along an axis in order, by value and then by place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Top {
+    /// How many.
+    pub count: usize,
+    /// The axis.
+    pub axis: usize,
+    /// Whether the largest come first, NaN before all; else the smallest, NaN last.
+    pub largest: bool,
+    /// What is wanted of them.
+    pub part: Part,
 }
 
 /// Quantiles over axes.
@@ -56,6 +82,8 @@ impl Phased {
         match self {
             Phased::Quantile(Quantile { skip_nan: true, .. }) => "nanquantile",
             Phased::Quantile(_) => "quantile",
+            Phased::Top(_) => "topk",
+            Phased::Unique(_) => "unique",
         }
     }
 }
@@ -63,7 +91,32 @@ impl Phased {
 pub(super) fn infer_phased(phased: &Phased, value: &Meta) -> Result<Meta> {
     match phased {
         Phased::Quantile(quantile) => infer_quantile(quantile, value),
+        Phased::Top(top) => infer_top(top, value),
+        Phased::Unique(part) => {
+            let all = value.shape.iter().map(|extent| extent.bound()).fold(1, usize::saturating_mul);
+            Ok(Meta { shape: vec![Extent::AtMost(all)], dtype: part.dtype(value.dtype), dims: Dims::unnamed(1) })
+        }
     }
+}
+
+impl Part {
+    fn dtype(self, dtype: DType) -> DType {
+        match self {
+            Part::Values => dtype,
+            Part::Numbers => DType::I64,
+        }
+    }
+}
+
+fn infer_top(top: &Top, value: &Meta) -> Result<Meta> {
+    let length = value.shape[top.axis].bound();
+    if top.count > length {
+        let (count, axis) = (top.count, top.axis);
+        return Err(Error::mismatch(format!("the first {count} of axis {axis} of length {length} of shape {}", show(&value.shape))));
+    }
+    let mut shape = value.shape.clone();
+    shape[top.axis] = Extent::Known(top.count);
+    Ok(Meta { shape, dtype: top.part.dtype(value.dtype), dims: value.dims.clone() })
 }
 
 fn infer_quantile(quantile: &Quantile, value: &Meta) -> Result<Meta> {

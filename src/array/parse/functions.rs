@@ -125,12 +125,11 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Names that people know from NumPy and that this language is meant to have.
-pub(super) const LATER: [&str; 37] = [
+pub(super) const LATER: [&str; 33] = [
     "append",
     "argmax",
     "argmin",
     "argpartition",
-    "argsort",
     "array",
     "array_split",
     "asarray",
@@ -160,9 +159,6 @@ pub(super) const LATER: [&str; 37] = [
     "prod",
     "random",
     "searchsorted",
-    "sort",
-    "topk",
-    "unique",
 ];
 
 #[cfg(test)]

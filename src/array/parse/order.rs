@@ -2,7 +2,7 @@
 
 use crate::{
     array::{
-        Array, Axes, Quantiles,
+        Axes, AxisRef, Quantiles,
         parse::{
             build::{Builder, Item},
             calls::Arguments,
@@ -104,4 +104,56 @@ quantile_functions! {
     nanquantile One true;
     nanpercentile Percent true;
     nanmedian Half true;
+}
+
+impl Builder<'_> {
+    /// The array and the axis of a call; without an axis (`None`) all elements in C order.
+    fn along(&mut self, arguments: &mut Arguments) -> Result<(crate::array::Array, AxisRef, Lineage)> {
+        let (array, lineage) = self.operand_array(arguments.need("x")?)?;
+        match arguments.get("axis") {
+            None => Ok((array, AxisRef::Index(-1), lineage)),
+            Some((Item { value: Value::None, .. }, _)) => Ok((array.ravel(), AxisRef::Index(0), Lineage::made(1))),
+            Some((item, id)) => {
+                let axis = self.axis(&array, &item.value, id)?;
+                Ok((array, AxisRef::Index(axis), lineage))
+            }
+        }
+    }
+
+    /// Axes that were put in order have another past.
+    fn ordered(&self, made: crate::array::Array, span: Span) -> Result<Item> {
+        let lineage = Lineage::made(made.rank().unwrap_or(0));
+        self.done(made, lineage, span)
+    }
+}
+
+pub(super) fn sort(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let (array, axis, _) = builder.along(&mut arguments)?;
+    builder.ordered(array.sort(axis), span)
+}
+
+pub(super) fn argsort(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let (array, axis, _) = builder.along(&mut arguments)?;
+    builder.ordered(array.argsort(axis), span)
+}
+
+pub(super) fn topk(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let (array, axis, _) = builder.along(&mut arguments)?;
+    let (item, id) = arguments.need("k")?;
+    let count = builder.integer_of(&item.value, id, "a number of elements")?;
+    let count = usize::try_from(count).map_err(|_| builder.source.error(builder.span(id), format!("k is {count}, below 0")))?;
+    let largest = arguments.given("largest").map_or(Ok(true), |operand| builder.truth(operand, "largest"))?;
+    let (values, places) = array.top_k(count, axis, largest);
+    let parts = [values, places].map(|part| builder.ordered(part, span).map(|item| item.value));
+    Ok(Value::Tuple(parts.into_iter().collect::<Result<_>>()?).into())
+}
+
+pub(super) fn unique(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let (array, _) = builder.operand_array(arguments.need("x")?)?;
+    if !arguments.given("return_counts").map_or(Ok(false), |operand| builder.truth(operand, "return_counts"))? {
+        return builder.ordered(array.unique(), span);
+    }
+    let (values, counts) = array.unique_counts();
+    let parts = [values, counts].map(|part| builder.ordered(part, span).map(|item| item.value));
+    Ok(Value::Tuple(parts.into_iter().collect::<Result<_>>()?).into())
 }

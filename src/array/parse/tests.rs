@@ -79,6 +79,7 @@ fn render(array: &Array, inputs: &[(String, Array)]) -> String {
                 format!("{:?}({args}, {:?}{keep} {})", reduction.finish, reduction.axes, reduction.dtype)
             }
             Op::Compress { axis, .. } => format!("compress({args}, {axis:?})"),
+            Op::Phased(phased) => format!("{}({args})", phased.name()),
             Op::Source(_) | Op::MapBlocks(_) => "?".to_string(),
         },
         _ => "?".to_string(),

@@ -6,8 +6,11 @@ use crate::{
         graph::{Work, rewrite_with},
     },
     error::Result,
-    expr::{FunctionFacts, GraphBuilder, NodeId, Op, Phased, Reduction, phased::Quantile},
-    kernel::{order::lines::LineQuantile, program::{BinaryOp, Generator}},
+    expr::{
+        FunctionFacts, GraphBuilder, NodeId, Op, Phased, Reduction,
+        phased::{Part, Quantile, Top},
+    },
+    kernel::{order::lines::{Give, LineQuantile, LineSort}, program::{BinaryOp, Generator}},
     nd::{DType, Scalar, SliceItem},
     numeric::{Finish, SumMode},
     plan::{Limits, grid::BLOCK_BYTES},
@@ -23,6 +26,13 @@ pub(super) fn put(work: &mut Work, nodes: &[NodeId], limits: &Limits) -> Result<
             let within: Vec<bool> = (0..shape.len()).map(|axis| quantile.axes.contains(&axis)).collect();
             !shape.contains(&0) && lies_whole(&shape, &within, value.dtype().size() + quantile.dtype(value.dtype()).size(), limits)
         }
+        Op::Phased(Phased::Top(top)) => {
+            let value = work.graph.node(work.graph.node(*id).args[0]);
+            let shape = value.shape();
+            // What is cut off leaves the block in order, so that all axes but the first are whole.
+            let within: Vec<bool> = (0..shape.len()).map(|axis| axis > 0 || axis == top.axis).collect();
+            top.count > 0 && !shape.contains(&0) && lies_whole(&shape, &within, value.dtype().size() + 9, limits)
+        }
         _ => false,
     };
     let local: Vec<NodeId> = nodes.iter().copied().filter(fits).collect();
@@ -33,6 +43,7 @@ pub(super) fn put(work: &mut Work, nodes: &[NodeId], limits: &Limits) -> Result<
     let mut functions: Vec<Arc<dyn BlockFunction>> = Vec::new();
     let (builder, roots) = rewrite_with(&graph, &work.roots, |builder, id, op, args| match op {
         Op::Phased(Phased::Quantile(quantile)) if local.contains(&id) => quantiles(builder, &mut functions, quantile, args[0]),
+        Op::Phased(Phased::Top(top)) if local.contains(&id) => first_of_lines(builder, &mut functions, top, args[0]),
         _ => builder.push(op.clone(), args),
     })?;
     (work.graph, work.roots) = (builder.finish(), roots);
@@ -91,6 +102,36 @@ fn quantiles(builder: &mut GraphBuilder, functions: &mut Vec<Arc<dyn BlockFuncti
         made.push(builder.push(Op::Reduce(reduction), vec![filled])?);
     }
     if quantile.listed { stacked(builder, &made) } else { Ok(made[0]) }
+}
+
+/// The first elements of lines that lie whole in a block, each block's cut off as it is stored.
+fn first_of_lines(builder: &mut GraphBuilder, functions: &mut Vec<Arc<dyn BlockFunction>>, top: &Top, value: NodeId) -> Result<NodeId> {
+    let node = builder.graph().node(value);
+    let (shape, dtype) = (node.shape(), node.dtype());
+    let length = shape[top.axis];
+    let (give, output) = match top.part {
+        Part::Values => (Give::Values, dtype),
+        Part::Numbers => (Give::Places, DType::I64),
+    };
+    let facts = FunctionFacts {
+        name: format!("first {} of lines", top.count),
+        input: dtype,
+        output,
+        whole: vec![top.axis],
+        scratch_bytes: LineSort::scratch_bytes(length),
+    };
+    let function = builder.function(facts);
+    functions.push(Arc::new(LineSort { dtype, axis: top.axis, descending: top.largest, give, wanted: top.count }));
+    let ordered = builder.push(Op::MapBlocks(function), vec![value])?;
+    let generator = Generator::Arange { start: Scalar::Int(0), step: Scalar::Int(1) };
+    let index = builder.push(Op::Sequence { generator, length, dtype: DType::I64 }, Vec::new())?;
+    let count = builder.push(Op::Constant(Scalar::Int(top.count as i128), DType::I64), Vec::new())?;
+    let mask = builder.push(Op::Binary(BinaryOp::Less), vec![index, count])?;
+    let mut items = vec![SliceItem::NewAxis; shape.len()];
+    items[top.axis] = SliceItem::FULL;
+    let mask = builder.push(Op::Slice(items), vec![mask])?;
+    let mask = builder.push(Op::BroadcastTo(shape), vec![mask])?;
+    builder.push(Op::Compress { axis: Some(top.axis), count: Some(top.count) }, vec![ordered, mask])
 }
 
 /// Values of one shape along a new first axis.

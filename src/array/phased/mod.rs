@@ -9,6 +9,8 @@ mod masks;
 mod quantile;
 mod round;
 mod sample;
+mod top;
+mod unique;
 
 use super::{
     any::AnyArray,
@@ -180,13 +182,19 @@ fn next_level(work: &mut Work, limits: &Limits) -> Result<Option<Vec<Box<dyn Tas
         let phased = nodes.iter().filter(|node| matches!(work.graph.node(**node).op, Op::Phased(_))).count() as u64;
         let room = limits.memory_bytes.saturating_sub(work.held_bytes) / SHARE / phased.max(1);
         let mut tasks: Vec<Box<dyn Task>> = Vec::new();
-        let mut masks = Vec::new();
+        let (mut masks, mut tops, mut distinct) = (Vec::new(), Vec::new(), Vec::new());
         for id in nodes {
             match &work.graph.node(id).op {
                 Op::Phased(Phased::Quantile(quantile)) => tasks.push(Box::new(quantile::Quantiles::new(work, id, quantile, room)?)),
+                Op::Phased(Phased::Top(top)) if top::join(&mut tops, work, id, top) => {}
+                Op::Phased(Phased::Top(top)) => tops.push(top::TopTask::new(work, id, top, room)?),
+                Op::Phased(Phased::Unique(part)) if unique::join(&mut distinct, work, id, *part) => {}
+                Op::Phased(Phased::Unique(part)) => distinct.push(unique::Unique::new(work, id, *part, room)),
                 _ => masks.push(id),
             }
         }
+        tasks.extend(tops.into_iter().map(|task| Box::new(task) as Box<dyn Task>));
+        tasks.extend(distinct.into_iter().map(|task| Box::new(task) as Box<dyn Task>));
         if !masks.is_empty() {
             tasks.push(Box::new(masks::Masks::new(work, &masks)));
         }

@@ -14,6 +14,14 @@ pub(crate) trait Key: Copy + Ord + Default + Send + Sync + 'static {
     /// 1 or 0 of the key's own width, so that counting loops stay in lanes of one width.
     fn one_if(truth: bool) -> Self;
     fn plus(self, other: Self) -> Self;
+
+    /// The key by which elements are compared and not told apart: `-0` is `+0`.
+    #[inline(always)]
+    fn folded<C: Cell<Key = Self>>(self) -> i64 {
+        // The key of -0 is the one before that of +0.
+        let key = self.widen();
+        if C::HAS_NAN && key == -1 { 0 } else { key }
+    }
 }
 
 macro_rules! keys {

@@ -95,3 +95,77 @@ impl BlockFunction for LineQuantile {
         Ok(())
     }
 }
+
+/// What becomes of a line that is put in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Give {
+    /// The elements, in order.
+    Values,
+    /// Where they were, as `i64`.
+    Places,
+}
+
+/// Lines along one axis, put in order.
+pub(crate) struct LineSort {
+    pub dtype: DType,
+    pub axis: usize,
+    /// Whether the largest come first; NaN count as the largest of all.
+    pub descending: bool,
+    pub give: Give,
+    /// Elements of a line that are wanted, from the front; what stands behind them is nothing to anybody.
+    pub wanted: usize,
+}
+
+impl LineSort {
+    /// Memory of one call for lines of `length` elements of `dtype`, in bytes.
+    pub fn scratch_bytes(length: usize) -> u64 {
+        (length as u64).saturating_mul(16) + 4096
+    }
+
+    fn sort<C: Cell>(&self, shape: &[usize], input: &[u8], output: &mut [u8]) {
+        let cells = C::cells(input);
+        let (length, inner) = (shape[self.axis], shape[self.axis + 1..].iter().product::<usize>());
+        let wanted = self.wanted.min(length);
+        let turned = -i64::from(self.descending);
+        let mut keys: Vec<C::Key> = Vec::new();
+        let mut pairs: Vec<(i64, usize)> = Vec::new();
+        for outer in 0..cells.len() / (length * inner).max(1) {
+            for lane in 0..inner {
+                let first = outer * length * inner + lane;
+                let line = (0..length).map(|at| C::key(cells[first + at * inner]));
+                if self.give == Give::Values && wanted == length && !self.descending {
+                    keys.clear();
+                    keys.extend(line);
+                    keys.sort_unstable();
+                    for (at, &key) in keys.iter().enumerate() {
+                        C::cells_mut(output)[first + at * inner] = C::bytes(key);
+                    }
+                    continue;
+                }
+                pairs.clear();
+                pairs.extend(line.enumerate().map(|(at, key)| (key.folded::<C>() ^ turned, at)));
+                if wanted < length && wanted > 0 {
+                    pairs.select_nth_unstable(wanted - 1);
+                }
+                pairs[..wanted].sort_unstable();
+                for (at, &(_, place)) in pairs[..wanted].iter().enumerate() {
+                    match self.give {
+                        Give::Values => C::cells_mut(output)[first + at * inner] = cells[first + place * inner],
+                        Give::Places => i64::cells_mut(output)[first + at * inner] = (place as i64).to_ne_bytes(),
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl BlockFunction for LineSort {
+    fn name(&self) -> &str {
+        "sort"
+    }
+
+    fn call(&self, _start: &[usize], shape: &[usize], input: &[u8], output: &mut [u8]) -> Result<()> {
+        of_cell!(self.dtype, T => self.sort::<T>(shape, input, output));
+        Ok(())
+    }
+}

@@ -6,10 +6,12 @@
 //! budget or a file; the door decides what is asked and how much may be kept.
 
 pub(crate) mod cuts;
+pub(crate) mod distinct;
 pub(crate) mod key;
 pub(crate) mod lines;
 pub(crate) mod method;
 pub(crate) mod scan;
 pub(crate) mod seek;
+pub(crate) mod top;
 #[cfg(test)]
 mod tests;
