@@ -52,9 +52,11 @@ pub mod trace;
 
 pub use array::{
     AnyArray, Array, Axes, AxisList, AxisRef, Block, Blocks, Bound, BoxError, Compiled, Destination, Endpoint, Isa, Job, JobResult,
-    MapSpec, MemoryAmount, Norm, OnInvalid, Operand, Pad, Progress, Promote, Quantiles, Rows, RunReport, RunStats, Running, Save, ScalarSide, Session,
-    SessionBuilder, Size, StageStats, Writer, axis, open, where_,
-    words::{BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, QuantileMethod, Region, Scalar, SliceItem, SumMode, UnaryOp},
+    MapSpec, MemoryAmount, Norm, OnInvalid, Operand, Pad, Progress, Promote, Quantiles, Rows, RunReport, RunStats, Running, Save,
+    ScalarSide, Session, SessionBuilder, Size, StageStats, Writer, axis, open, where_,
+    words::{
+        BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, QuantileMethod, Region, Scalar, SliceItem, SumMode, UnaryOp,
+    },
 };
 pub use error::{Error, ErrorKind, Result};
 pub use half;

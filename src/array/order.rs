@@ -202,7 +202,9 @@ fn try_sort(value: &Array, axis: &AxisRef, give: Give) -> Result<Array> {
             show_memory(line),
             show_memory(budget)
         );
-        return Err(Error::refused(text).hint("a line is sorted in memory; `top_k` and quantiles need no room for lines").with_needed_bytes(line));
+        return Err(Error::refused(text)
+            .hint("a line is sorted in memory; `top_k` and quantiles need no room for lines")
+            .with_needed_bytes(line));
     }
     let name = if give == Give::Places { "argsort" } else { "sort" };
     let facts = FunctionFacts { name: format!("{name} along axis {axis}"), input: dtype, output, whole: vec![axis], scratch_bytes };

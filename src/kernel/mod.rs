@@ -14,9 +14,9 @@ pub(crate) mod loops;
 pub mod math;
 pub(crate) mod movement;
 pub(crate) mod operation;
-pub mod order;
 #[cfg(test)]
 mod oracle;
+pub mod order;
 pub mod program;
 pub mod simd;
 mod verify;

@@ -9,6 +9,7 @@ mod examples;
 mod memory;
 mod naive;
 mod numpy;
+mod order;
 mod random;
 mod tidy;
 mod warnings;

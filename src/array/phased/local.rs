@@ -10,7 +10,10 @@ use crate::{
         FunctionFacts, GraphBuilder, NodeId, Op, Phased, Reduction,
         phased::{Part, Quantile, Top},
     },
-    kernel::{order::lines::{Give, LineQuantile, LineSort}, program::{BinaryOp, Generator}},
+    kernel::{
+        order::lines::{Give, LineQuantile, LineSort},
+        program::{BinaryOp, Generator},
+    },
     nd::{DType, Scalar, SliceItem},
     numeric::{Finish, SumMode},
     plan::{Limits, grid::BLOCK_BYTES},
@@ -71,7 +74,12 @@ pub(super) fn lies_whole(shape: &[usize], within: &[bool], item_bytes: usize, li
 }
 
 /// Quantiles of lines that lie whole in a block.
-fn quantiles(builder: &mut GraphBuilder, functions: &mut Vec<Arc<dyn BlockFunction>>, quantile: &Quantile, value: NodeId) -> Result<NodeId> {
+fn quantiles(
+    builder: &mut GraphBuilder,
+    functions: &mut Vec<Arc<dyn BlockFunction>>,
+    quantile: &Quantile,
+    value: NodeId,
+) -> Result<NodeId> {
     let node = builder.graph().node(value);
     let (shape, from) = (node.shape(), node.dtype());
     let within: Vec<bool> = (0..shape.len()).map(|axis| quantile.axes.contains(&axis)).collect();

@@ -139,11 +139,16 @@ pub(super) fn prove(asked: &Asked, work: &Work, limits: &Limits) -> Result<()> {
     }
     let mut work = work.clone();
     let mut refusals = Vec::new();
-    while let Some(mut tasks) = next_level(&mut work, limits)? {
-        // Samples are left out where they do not fit.
-        for task in &mut tasks {
+    while let Some(tasks) = next_level(&mut work, limits)? {
+        let mut open = Vec::new();
+        for mut task in tasks {
+            // Samples are left out where they do not fit.
             let _ = task.ask_less();
+            if task.values()?.is_none() {
+                open.push(task);
+            }
         }
+        let mut tasks = open;
         let held = tasks.iter().map(|task| task.held_bytes()).sum();
         refusals.extend(round::ask(&work, &mut tasks, held, limits).err());
         assume_level(&mut work)?;

@@ -1,6 +1,6 @@
 //! One round of a level: what all tasks want to know, as one plan.
 
-use super::Task;
+use super::{SHARE, Task};
 use crate::{
     array::{
         any::AnyArray,
@@ -8,6 +8,7 @@ use crate::{
         graph::{Work, rewrite},
         phases::{control, plan_beside},
         session::Session,
+        size::show_memory,
     },
     error::{Error, Result},
     expr::{FunctionFacts, Graph, GraphBuilder, Node, NodeId, Op, Reduction},
@@ -87,12 +88,20 @@ pub(super) fn ask(work: &Work, tasks: &mut [Box<dyn Task>], held: u64, limits: &
             Err(error) if error.needed_bytes().is_some() => {
                 let less = tasks.iter_mut().fold(false, |less, task| task.ask_less() || less);
                 if !less {
-                    return Err(error);
+                    return Err(needs_more(error, held, work.held_bytes));
                 }
             }
             asked => return asked,
         }
     }
+}
+
+/// The refusal of a round, with the budget that would do: tasks hold a share of it, whatever it is.
+fn needs_more(error: Error, held: u64, earlier: u64) -> Error {
+    let Some(all) = error.needed_bytes() else { return error };
+    let plan = all.saturating_sub(held).saturating_sub(earlier);
+    let whole = plan.saturating_mul(SHARE).div_ceil(SHARE - 1).max(plan).saturating_add(earlier);
+    error.hint(format!("--memory {whole} ({}) works", show_memory(whole))).with_needed_bytes(whole)
 }
 
 fn try_ask(work: &Work, tasks: &mut [Box<dyn Task>], held: u64, limits: &Limits) -> Result<AskedRound> {

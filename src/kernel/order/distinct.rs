@@ -62,7 +62,8 @@ impl Distinct {
             for &cell in cells {
                 table[(C::key(cell).folded::<C>() - low) as usize] += 1;
             }
-            return self.add(table.into_iter().enumerate().filter(|(_, count)| *count > 0).map(|(place, count)| (place as i64 + low, count)));
+            return self
+                .add(table.into_iter().enumerate().filter(|(_, count)| *count > 0).map(|(place, count)| (place as i64 + low, count)));
         }
         let mut keys: Vec<i64> = Vec::with_capacity(BATCH);
         for cells in cells.chunks(BATCH) {

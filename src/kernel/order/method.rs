@@ -1,7 +1,10 @@
 //! NumPy's rules of quantiles: which order statistics, and how they are mixed.
 
 use super::key::{value_of, write_key};
-use crate::{kernel::program::QuantileMethod, nd::DType};
+use crate::{
+    kernel::{lane::f64_to_f32_odd, program::QuantileMethod},
+    nd::DType,
+};
 use half::{bf16, f16};
 
 /// What a quantile is made of: two neighbouring ranks and how far it lies from the first to the second.
@@ -75,9 +78,11 @@ pub(crate) fn write_nan(to: DType, out: &mut [u8]) {
 
 #[allow(clippy::cast_possible_truncation, reason = "rounding to the result's dtype")]
 fn write_float(to: DType, value: f64, out: &mut [u8]) {
+    // Rounded to odd first, so that rounding to a narrow float is the only rounding.
+    let odd = f64_to_f32_odd(value);
     match to {
-        DType::F16 => out.copy_from_slice(&if value.is_nan() { f16::from_bits(0x7e00) } else { f16::from_f64(value) }.to_ne_bytes()),
-        DType::BF16 => out.copy_from_slice(&if value.is_nan() { bf16::from_bits(0x7fc0) } else { bf16::from_f64(value) }.to_ne_bytes()),
+        DType::F16 => out.copy_from_slice(&if value.is_nan() { f16::from_bits(0x7e00) } else { f16::from_f32(odd) }.to_ne_bytes()),
+        DType::BF16 => out.copy_from_slice(&if value.is_nan() { bf16::from_bits(0x7fc0) } else { bf16::from_f32(odd) }.to_ne_bytes()),
         DType::F32 => out.copy_from_slice(&if value.is_nan() { f32::from_bits(0x7fc0_0000) } else { value as f32 }.to_ne_bytes()),
         _ => out.copy_from_slice(&if value.is_nan() { f64::from_bits(0x7ff8 << 48) } else { value }.to_ne_bytes()),
     }

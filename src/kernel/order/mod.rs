@@ -12,6 +12,6 @@ pub(crate) mod lines;
 pub(crate) mod method;
 pub(crate) mod scan;
 pub(crate) mod seek;
-pub(crate) mod top;
 #[cfg(test)]
 mod tests;
+pub(crate) mod top;

@@ -23,7 +23,7 @@ const TILE: usize = 256;
 /// Elements that are looked through together for kept ones.
 const PART: usize = 64;
 /// Elements scanned before what was kept is handed over.
-const BATCH: usize = 16 * 1024;
+const BATCH: usize = 4 * 1024;
 
 /// A function on blocks that answers [`Cuts`]. What it returns is nothing; the answer is in the tally.
 pub(crate) struct Scan {
@@ -132,8 +132,7 @@ impl Scan {
         for lanes in (0..row).step_by(TILE) {
             let width = TILE.min(row - lanes);
             let at = |index: usize| first + lanes + index % width;
-            let keys: Vec<C::Key> =
-                (0..cuts.count * width).map(|index| C::Key::narrow(cuts.key(index / width, at(index)))).collect();
+            let keys: Vec<C::Key> = (0..cuts.count * width).map(|index| C::Key::narrow(cuts.key(index / width, at(index)))).collect();
             let mut spans = vec![None; cuts.count + 1];
             for (cell, span_of) in spans.iter_mut().enumerate() {
                 if (0..width).any(|lane| cuts.keeps[cell * cuts.lanes + at(lane)]) {
@@ -145,7 +144,10 @@ impl Scan {
             let mut kept: Vec<Vec<(u32, C::Key)>> = vec![Vec::new(); spans.len()];
             let height = (BATCH / width).max(1);
             for (batch, part) in cells.chunks(height * row).enumerate() {
-                enter(self.isa, Rows::<C> { cells: part, row, lanes, width, cuts: &keys, spans: &spans, counts: &mut counts, kept: &mut kept });
+                enter(
+                    self.isa,
+                    Rows::<C> { cells: part, row, lanes, width, cuts: &keys, spans: &spans, counts: &mut counts, kept: &mut kept },
+                );
                 self.hand_over(&mut kept, first + lanes, mixed(seed ^ batch as u64 ^ (lanes as u64) << 32));
             }
             let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
@@ -271,15 +273,26 @@ fn count_at_most<K: Key>(keys: &[K; TILE], limit: K) -> usize {
 #[inline(always)]
 fn keep_between<K: Key>(keys: &[K; TILE], low: K, high: K, kept: &mut Vec<K>) {
     for part in keys.as_chunks::<PART>().0 {
-        let any = part.iter().fold(K::default(), |sum, &key| sum.plus(K::one_if((low <= key) & (key <= high))));
-        if any != K::default() {
-            let mut found = [K::default(); PART];
-            let mut count = 0;
-            for &key in part {
-                found[count % PART] = key;
-                count += usize::from((low <= key) & (key <= high));
-            }
-            kept.extend_from_slice(&found[..count]);
+        let mut flags = [0u8; PART];
+        for (flag, &key) in flags.iter_mut().zip(part) {
+            *flag = u8::from((low <= key) & (key <= high));
+        }
+        each_flag(&flags, |at| kept.push(part[at]));
+    }
+}
+
+/// Calls `found` with the place of every flag that is 1. Most have none.
+#[inline(always)]
+fn each_flag(flags: &[u8; PART], mut found: impl FnMut(usize)) {
+    let words = flags.as_chunks::<8>().0;
+    if words.iter().fold(0, |any, word| any | u64::from_le_bytes(*word)) == 0 {
+        return;
+    }
+    for (index, word) in words.iter().enumerate() {
+        let mut left = u64::from_le_bytes(*word);
+        while left != 0 {
+            found((index * 8 + left.trailing_zeros() as usize / 8) % PART);
+            left &= left - 1;
         }
     }
 }
@@ -325,16 +338,10 @@ impl<C: Cell> Piece for Rows<'_, C> {
 fn keep_lanes<K: Key>(keys: &[K], low: &[K], high: &[K], kept: &mut Vec<(u32, K)>) {
     let parts = keys.chunks(PART).zip(low.chunks(PART)).zip(high.chunks(PART));
     for (index, ((keys, low), high)) in parts.enumerate() {
-        let inside = |(&key, (&low, &high)): (&K, (&K, &K))| (low <= key) & (key <= high);
-        let any = keys.iter().zip(low.iter().zip(high)).fold(K::default(), |sum, triple| sum.plus(K::one_if(inside(triple))));
-        if any != K::default() {
-            let mut found = [(0u32, K::default()); PART];
-            let mut count = 0;
-            for (lane, triple) in keys.iter().zip(low.iter().zip(high)).enumerate() {
-                found[count % PART] = ((index * PART + lane) as u32, *triple.0);
-                count += usize::from(inside(triple));
-            }
-            kept.extend_from_slice(&found[..count]);
+        let mut flags = [0u8; PART];
+        for (flag, (&key, (&low, &high))) in flags.iter_mut().zip(keys.iter().zip(low.iter().zip(high))) {
+            *flag = u8::from((low <= key) & (key <= high));
         }
+        each_flag(&flags, |at| kept.push(((index * PART + at) as u32, keys[at])));
     }
 }

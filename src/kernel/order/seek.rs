@@ -251,8 +251,7 @@ impl Seek {
             for cell in 0..=count {
                 let Some((low, high)) = cuts.cell(cell, lane, highest) else { continue };
                 let low = low.max(lowest);
-                cuts.keeps[cell * lanes + lane] =
-                    low < high && brackets.iter().any(|bracket| bracket.low <= low && high <= bracket.high);
+                cuts.keeps[cell * lanes + lane] = low < high && brackets.iter().any(|bracket| bracket.low <= low && high <= bracket.high);
             }
         }
         let about: f64 = brackets.iter().flatten().map(|bracket| bracket.about).sum();

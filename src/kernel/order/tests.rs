@@ -5,7 +5,15 @@ use super::{
     seek::{Seek, Wanted},
 };
 use crate::{
-    kernel::{program::QuantileMethod, vm::BlockFunction},
+    kernel::{
+        order::{
+            distinct::Distinct,
+            lines::{Give, LineSort},
+            top::Top,
+        },
+        program::QuantileMethod,
+        vm::BlockFunction,
+    },
     nd::{DType, Element},
 };
 
@@ -113,42 +121,126 @@ fn a_good_sample_needs_one_pass() {
 fn zz_speed() {
     let mut state = 3;
     let count = 64 << 20;
-    let values: Vec<f32> = (0..count).map(|_| (0..4).map(|_| (random(&mut state) >> 40) as f32 / (1u64 << 24) as f32).sum::<f32>()).collect();
+    let values: Vec<f32> =
+        (0..count).map(|_| (0..4).map(|_| (random(&mut state) >> 40) as f32 / (1u64 << 24) as f32).sum::<f32>()).collect();
     let bytes = f32::as_bytes(&values);
     for round in 0..3 {
-    let wanted = Wanted { quantiles: vec![0.5], method: QuantileMethod::Linear, skip_nan: false };
-    let mut seek = Seek::new(DType::F32, wanted, 1, count as u64, 16 << 20);
-    let t = std::time::Instant::now();
-    let cuts = seek.sample_cuts(1 << 20);
-    seek.propose(scan(DType::F32, &[1 << 19], &[true], &cuts, &bytes[..4 << 19], 1 << 16));
-    println!("sample {:?}", t.elapsed());
-    while let Some(cuts) = seek.next() {
+        let wanted = Wanted { quantiles: vec![0.5], method: QuantileMethod::Linear, skip_nan: false };
+        let mut seek = Seek::new(DType::F32, wanted, 1, count as u64, 16 << 20);
         let t = std::time::Instant::now();
-        let tally = scan(DType::F32, &[count], &[true], &cuts, bytes, 1 << 16);
-        let e = t.elapsed().as_secs_f64();
-        println!("pass {:?} {} GB/s kept {} cuts {:?}", t.elapsed(), bytes.len() as f64 / 1e9 / e, tally.kept.len(), cuts.keys);
+        let cuts = seek.sample_cuts(1 << 20);
+        seek.propose(scan(DType::F32, &[1 << 19], &[true], &cuts, &bytes[..4 << 19], 1 << 16));
+        println!("sample {:?}", t.elapsed());
+        while let Some(cuts) = seek.next() {
+            let t = std::time::Instant::now();
+            let tally = scan(DType::F32, &[count], &[true], &cuts, bytes, 1 << 16);
+            let e = t.elapsed().as_secs_f64();
+            println!("pass {:?} {} GB/s kept {} cuts {:?}", t.elapsed(), bytes.len() as f64 / 1e9 / e, tally.kept.len(), cuts.keys);
+            let t = std::time::Instant::now();
+            seek.learn(&cuts, tally).unwrap();
+            println!("learn {:?}", t.elapsed());
+        }
         let t = std::time::Instant::now();
-        seek.learn(&cuts, tally).unwrap();
-        println!("learn {:?}", t.elapsed());
+        let s: f32 = values
+            .chunks(4096)
+            .map(|c| {
+                let mut a = [0f32; 64];
+                for p in c.as_chunks::<64>().0 {
+                    for i in 0..64 {
+                        a[i] += p[i];
+                    }
+                }
+                a.iter().sum::<f32>()
+            })
+            .sum();
+        println!("sum {:?} {}", bytes.len() as f64 / 1e9 / t.elapsed().as_secs_f64(), s);
+        // columns
+        let wanted = Wanted { quantiles: vec![0.5], method: QuantileMethod::Linear, skip_nan: false };
+        let mut seek = Seek::new(DType::F32, wanted, 128, count as u64 / 128, 16 << 20);
+        let cuts = seek.sample_cuts(1 << 21);
+        let t = std::time::Instant::now();
+        seek.propose(scan(DType::F32, &[1 << 14, 128], &[true, false], &cuts, &bytes[..4 << 21], 512));
+        println!("sample {:?}", t.elapsed());
+        while let Some(cuts) = seek.next() {
+            let t = std::time::Instant::now();
+            let tally = scan(DType::F32, &[count / 128, 128], &[true, false], &cuts, bytes, 512);
+            let e = t.elapsed().as_secs_f64();
+            println!("pass {:?} {} GB/s kept {} cuts {:?}", t.elapsed(), bytes.len() as f64 / 1e9 / e, tally.kept.len(), cuts.count);
+            let t = std::time::Instant::now();
+            seek.learn(&cuts, tally).unwrap();
+            println!("learn {:?}", t.elapsed());
+        }
     }
-    let t = std::time::Instant::now();
-    let s: f32 = values.chunks(4096).map(|c| { let mut a = [0f32; 64]; for p in c.as_chunks::<64>().0 { for i in 0..64 { a[i] += p[i]; } } a.iter().sum::<f32>() }).sum();
-    println!("sum {:?} {}", bytes.len() as f64 / 1e9 / t.elapsed().as_secs_f64(), s);
-    // columns
-    let wanted = Wanted { quantiles: vec![0.5], method: QuantileMethod::Linear, skip_nan: false };
-    let mut seek = Seek::new(DType::F32, wanted, 128, count as u64 / 128, 16 << 20);
-    let cuts = seek.sample_cuts(1 << 21);
-    let t = std::time::Instant::now();
-    seek.propose(scan(DType::F32, &[1 << 14, 128], &[true, false], &cuts, &bytes[..4 << 21], 512));
-    println!("sample {:?}", t.elapsed());
-    while let Some(cuts) = seek.next() {
-        let t = std::time::Instant::now();
-        let tally = scan(DType::F32, &[count / 128, 128], &[true, false], &cuts, bytes, 512);
-        let e = t.elapsed().as_secs_f64();
-        println!("pass {:?} {} GB/s kept {} cuts {:?}", t.elapsed(), bytes.len() as f64 / 1e9 / e, tally.kept.len(), cuts.count);
-        let t = std::time::Instant::now();
-        seek.learn(&cuts, tally).unwrap();
-        println!("learn {:?}", t.elapsed());
+}
+
+/// Calls `function` for every block of an array of `shape`.
+fn blocks(function: &dyn BlockFunction, shape: &[usize; 3], block: [usize; 3], item: usize, bytes: &[u8]) {
+    for (a, b, c) in (0..shape[0])
+        .step_by(block[0])
+        .flat_map(|a| (0..shape[1]).step_by(block[1]).flat_map(move |b| (0..shape[2]).step_by(block[2]).map(move |c| (a, b, c))))
+    {
+        let size = [block[0].min(shape[0] - a), block[1].min(shape[1] - b), block[2].min(shape[2] - c)];
+        let mut part = Vec::new();
+        for (x, y) in (a..a + size[0]).flat_map(|x| (b..b + size[1]).map(move |y| (x, y))) {
+            let first = (x * shape[1] + y) * shape[2] + c;
+            part.extend_from_slice(&bytes[first * item..(first + size[2]) * item]);
+        }
+        function.call(&[a, b, c], &size, &part, &mut []).unwrap();
     }
+}
+
+#[test]
+fn the_first_of_every_lane_are_kept() {
+    let (shape, mut state) = ([12, 9, 10], 5);
+    for kind in [3, 1000, 1] {
+        let values: Vec<i32> = (0..shape.iter().product()).map(|_| (random(&mut state) % kind) as i32 - 1).collect();
+        for (axis, largest) in [(0, true), (1, false), (2, true)] {
+            for block in [[12, 9, 10], [5, 2, 3], [1, 9, 10]] {
+                let top = Top::new(DType::I32, &shape, axis, 4, largest);
+                blocks(&top, &shape, block, 4, i32::as_bytes(&values));
+                let inner: usize = shape[axis + 1..].iter().product();
+                for (lane, found) in top.take().into_iter().enumerate() {
+                    let first = lane / inner * inner * shape[axis] + lane % inner;
+                    let mut line: Vec<(i64, u64)> = (0..shape[axis]).map(|at| (i64::from(values[first + at * inner]), at as u64)).collect();
+                    line.sort_by_key(|&(value, at)| (if largest { -value } else { value }, at));
+                    assert_eq!(found, line[..4], "axis {axis} lane {lane}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn distinct_elements_are_counted_while_there_is_room() {
+    let values: Vec<f32> = (0..720).map(|at| [0.0, -0.0, 2.5, f32::NAN, -f32::NAN][at % 5]).collect();
+    let distinct = Distinct::new(DType::F32, 3);
+    blocks(&distinct, &[8, 9, 10], [3, 9, 10], 4, f32::as_bytes(&values));
+    let found: Vec<u64> = distinct.take().unwrap().into_iter().map(|(_, count)| count).collect();
+    assert_eq!(found, [288, 144, 288]);
+    let bytes: Vec<u8> = (0..720u32).map(|at| (at % 7) as u8).collect();
+    let distinct = Distinct::new(DType::U8, 6);
+    blocks(&distinct, &[8, 9, 10], [3, 9, 10], 1, &bytes);
+    assert!(distinct.take().is_none());
+}
+
+#[test]
+fn lines_are_sorted_along_any_axis() {
+    let (shape, mut state) = ([4, 6, 5], 9);
+    let values: Vec<u16> = (0..120).map(|_| (random(&mut state) % 9) as u16).collect();
+    for axis in 0..3 {
+        let inner: usize = shape[axis + 1..].iter().product();
+        let (mut sorted, mut places) = (vec![0u8; 240], vec![0u8; 960]);
+        let sort = |give| LineSort { dtype: DType::U16, axis, descending: false, give, wanted: usize::MAX };
+        sort(Give::Values).call(&[0; 3], &shape, u16::as_bytes(&values), &mut sorted).unwrap();
+        sort(Give::Places).call(&[0; 3], &shape, u16::as_bytes(&values), &mut places).unwrap();
+        for lane in 0..120 / shape[axis] {
+            let at = |rank: usize| lane / inner * inner * shape[axis] + lane % inner + rank * inner;
+            let mut line: Vec<(u16, i64)> = (0..shape[axis]).map(|rank| (values[at(rank)], rank as i64)).collect();
+            line.sort_unstable();
+            for (rank, &(value, place)) in line.iter().enumerate() {
+                assert_eq!(u16::from_bytes(&sorted[at(rank) * 2..][..2]), value);
+                assert_eq!(i64::from_bytes(&places[at(rank) * 8..][..8]), place);
+            }
+        }
     }
 }

@@ -115,7 +115,14 @@ impl Top {
         if step == 0 { vec![lanes.bounds[first]] } else { (0..count).map(|at| lanes.bounds[first + at * step]).collect() }
     }
 
-    fn look<C: Cell>(&self, cells: &[C::Bytes], bounds: &[Entry], from: (usize, u64), steps: (usize, usize), found: &mut Vec<(usize, Entry)>) {
+    fn look<C: Cell>(
+        &self,
+        cells: &[C::Bytes],
+        bounds: &[Entry],
+        from: (usize, u64),
+        steps: (usize, usize),
+        found: &mut Vec<(usize, Entry)>,
+    ) {
         let already = found.len();
         for (part, cells) in cells.chunks(PART).enumerate() {
             let bound = |at: usize| bounds[if steps.0 == 0 { 0 } else { part * PART + at }];
