@@ -7,7 +7,7 @@ use super::{
     graph::{Work, build, inputs_of},
     job::{ResultShape, plan_beside_results},
     node::{Array, Input},
-    phased::{settle, waits_for_phases},
+    phased::{settle, settle_local, waits_for_phases},
     phases::{Asked, control, run},
     session::Session,
     words::{Element, Region},
@@ -137,7 +137,8 @@ impl Compiled {
         if let Some(ready) = plans.get(&key) {
             return Ok(Some(ready.clone()));
         }
-        let work = self.build(sources)?;
+        let mut work = self.build(sources)?;
+        settle_local(&mut work, self.session.limits())?;
         if waits_for_phases(&work) {
             return Ok(None);
         }

@@ -2,21 +2,16 @@
 
 use super::{
     axes::{Axes, AxisRef, places},
-    function::BlockCode,
     node::Array,
-    size::show_memory,
-    words::{DType, QuantileMethod},
+    words::QuantileMethod,
 };
 use crate::{
     error::{Error, Result},
     expr::{
-        FunctionFacts, Op, Phased,
-        phased::{Part, Quantile, Top},
+        Op, Phased,
+        phased::{Part, Quantile, Sort, Top},
     },
-    kernel::order::lines::{Give, LineSort},
-    nd::shape::show,
 };
-use std::sync::Arc;
 
 /// Which quantiles, and how they are made of elements: a number, or a list of them (then the result has a leading axis).
 ///
@@ -130,7 +125,7 @@ impl Array {
     #[must_use]
     #[track_caller]
     pub fn sort(&self, axis: impl Into<AxisRef>) -> Array {
-        self.then(try_sort(self, &axis.into(), Give::Values))
+        self.then(try_sort(self, &axis.into(), Part::Values))
     }
 
     /// Where the elements of the sorted array are along `axis`, as `i64`: equal elements (`-0` and `+0` are) in the order of their
@@ -138,7 +133,7 @@ impl Array {
     #[must_use]
     #[track_caller]
     pub fn argsort(&self, axis: impl Into<AxisRef>) -> Array {
-        self.then(try_sort(self, &axis.into(), Give::Places))
+        self.then(try_sort(self, &axis.into(), Part::Numbers))
     }
 
     /// The `count` largest elements along `axis` (or the smallest) in order, and where they are, as `i64`.
@@ -187,29 +182,9 @@ impl Array {
     }
 }
 
-fn try_sort(value: &Array, axis: &AxisRef, give: Give) -> Result<Array> {
+fn try_sort(value: &Array, axis: &AxisRef, part: Part) -> Result<Array> {
     let axis = value.axis_of(axis)?;
-    let meta = value.known()?;
-    let (dtype, length) = (meta.dtype, meta.shape[axis].bound());
-    let output = if give == Give::Places { DType::I64 } else { dtype };
-    let scratch_bytes = LineSort::scratch_bytes(length);
-    let line = (length as u64).saturating_mul((dtype.size() + output.size()) as u64).saturating_add(scratch_bytes);
-    let budget = value.session().limits().memory_bytes;
-    if line > budget {
-        let text = format!(
-            "sorting along axis {axis} of shape {} takes {} for a line, the memory budget is {}",
-            show(&meta.shape),
-            show_memory(line),
-            show_memory(budget)
-        );
-        return Err(Error::refused(text)
-            .hint("a line is sorted in memory; `top_k` and quantiles need no room for lines")
-            .with_needed_bytes(line));
-    }
-    let name = if give == Give::Places { "argsort" } else { "sort" };
-    let facts = FunctionFacts { name: format!("{name} along axis {axis}"), input: dtype, output, whole: vec![axis], scratch_bytes };
-    let code = Arc::new(LineSort { dtype, axis, descending: false, give, wanted: usize::MAX });
-    value.make_mapped(Arc::new(BlockCode { facts, code }))
+    Array::make(Op::Phased(Phased::Sort(Sort { axis, part })), vec![value.clone()])
 }
 
 fn try_quantile(value: &Array, quantiles: &Quantiles, options: &Axes) -> Result<Array> {

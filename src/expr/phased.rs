@@ -18,6 +18,8 @@ pub enum Phased {
     Quantile(Quantile),
     /// The first elements along an axis in order.
     Top(Top),
+    /// All elements along an axis in order; never needs a phase.
+    Sort(Sort),
     /// The distinct elements in order, and how many there are of each.
     Unique(Part),
 }
@@ -29,6 +31,15 @@ pub enum Part {
     Values,
     /// What belongs to them: places along the axis, or counts.
     Numbers,
+}
+
+/// All elements along an axis in order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Sort {
+    /// The axis, whose lines have to lie whole in a block.
+    pub axis: usize,
+    /// What is wanted of the elements.
+    pub part: Part,
 }
 
 /// The first elements along an axis in order, by value and then by place.
@@ -83,6 +94,8 @@ impl Phased {
             Phased::Quantile(Quantile { skip_nan: true, .. }) => "nanquantile",
             Phased::Quantile(_) => "quantile",
             Phased::Top(_) => "topk",
+            Phased::Sort(Sort { part: Part::Values, .. }) => "sort",
+            Phased::Sort(_) => "argsort",
             Phased::Unique(_) => "unique",
         }
     }
@@ -92,6 +105,7 @@ pub(super) fn infer_phased(phased: &Phased, value: &Meta) -> Result<Meta> {
     match phased {
         Phased::Quantile(quantile) => infer_quantile(quantile, value),
         Phased::Top(top) => infer_top(top, value),
+        Phased::Sort(sort) => Ok(Meta { dtype: sort.part.dtype(value.dtype), ..value.clone() }),
         Phased::Unique(part) => {
             let all = value.shape.iter().map(|extent| extent.bound()).fold(1, usize::saturating_mul);
             Ok(Meta { shape: vec![Extent::AtMost(all)], dtype: part.dtype(value.dtype), dims: Dims::unnamed(1) })
@@ -100,7 +114,9 @@ pub(super) fn infer_phased(phased: &Phased, value: &Meta) -> Result<Meta> {
 }
 
 impl Part {
-    fn dtype(self, dtype: DType) -> DType {
+    /// The dtype of it for elements of `dtype`.
+    #[must_use]
+    pub fn dtype(self, dtype: DType) -> DType {
         match self {
             Part::Values => dtype,
             Part::Numbers => DType::I64,

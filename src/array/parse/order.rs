@@ -80,7 +80,7 @@ impl Builder<'_> {
                 return Ok(method);
             }
             let error = self.source.error(self.span(id), format!("no method of quantiles is called '{text}'"));
-            return Err(match nearest(text, names().into_iter()) {
+            return Err(match nearest(text, names()) {
                 Some(meant) => error.hint(format!("did you mean '{meant}'?")),
                 None => error.hint(format!("one of {}", names().join(", "))),
             });

@@ -4,17 +4,18 @@ use crate::{
     array::{
         below::BlockFunction,
         graph::{Work, rewrite_with},
+        size::show_memory,
     },
-    error::Result,
+    error::{Error, Result},
     expr::{
         FunctionFacts, GraphBuilder, NodeId, Op, Phased, Reduction,
-        phased::{Part, Quantile, Top},
+        phased::{Part, Quantile, Sort, Top},
     },
     kernel::{
         order::lines::{Give, LineQuantile, LineSort},
         program::{BinaryOp, Generator},
     },
-    nd::{DType, Scalar, SliceItem},
+    nd::{DType, Scalar, SliceItem, shape::show},
     numeric::{Finish, SumMode},
     plan::{Limits, grid::BLOCK_BYTES},
 };
@@ -29,6 +30,8 @@ pub(super) fn put(work: &mut Work, nodes: &[NodeId], limits: &Limits) -> Result<
             let within: Vec<bool> = (0..shape.len()).map(|axis| quantile.axes.contains(&axis)).collect();
             !shape.contains(&0) && lies_whole(&shape, &within, value.dtype().size() + quantile.dtype(value.dtype()).size(), limits)
         }
+        // There is no other way.
+        Op::Phased(Phased::Sort(_)) => true,
         Op::Phased(Phased::Top(top)) => {
             let value = work.graph.node(work.graph.node(*id).args[0]);
             let shape = value.shape();
@@ -46,6 +49,7 @@ pub(super) fn put(work: &mut Work, nodes: &[NodeId], limits: &Limits) -> Result<
     let mut functions: Vec<Arc<dyn BlockFunction>> = Vec::new();
     let (builder, roots) = rewrite_with(&graph, &work.roots, |builder, id, op, args| match op {
         Op::Phased(Phased::Quantile(quantile)) if local.contains(&id) => quantiles(builder, &mut functions, quantile, args[0]),
+        Op::Phased(Phased::Sort(sort)) if local.contains(&id) => sorted(builder, &mut functions, sort, args[0], limits),
         Op::Phased(Phased::Top(top)) if local.contains(&id) => first_of_lines(builder, &mut functions, top, args[0]),
         _ => builder.push(op.clone(), args),
     })?;
@@ -110,6 +114,38 @@ fn quantiles(
         made.push(builder.push(Op::Reduce(reduction), vec![filled])?);
     }
     if quantile.listed { stacked(builder, &made) } else { Ok(made[0]) }
+}
+
+/// Lines in order.
+fn sorted(
+    builder: &mut GraphBuilder,
+    functions: &mut Vec<Arc<dyn BlockFunction>>,
+    sort: &Sort,
+    value: NodeId,
+    limits: &Limits,
+) -> Result<NodeId> {
+    let node = builder.graph().node(value);
+    let (shape, dtype, axis) = (node.shape(), node.dtype(), sort.axis);
+    let (output, scratch_bytes) = (sort.part.dtype(dtype), LineSort::scratch_bytes(shape[axis]));
+    let line = (shape[axis] as u64).saturating_mul((dtype.size() + output.size()) as u64).saturating_add(scratch_bytes);
+    if line > limits.memory_bytes {
+        let text = format!(
+            "sorting along axis {axis} of shape {} takes {} for a line, the memory budget is {}",
+            show(&shape),
+            show_memory(line),
+            show_memory(limits.memory_bytes)
+        );
+        let hint = "a line is sorted in memory; `topk` and quantiles need no room for lines";
+        return Err(Error::refused(text).hint(hint).with_needed_bytes(line));
+    }
+    let (name, give) = match sort.part {
+        Part::Values => ("sort", Give::Values),
+        Part::Numbers => ("argsort", Give::Places),
+    };
+    let facts = FunctionFacts { name: format!("{name} along axis {axis}"), input: dtype, output, whole: vec![axis], scratch_bytes };
+    let function = builder.function(facts);
+    functions.push(Arc::new(LineSort { dtype, axis, descending: false, give, wanted: usize::MAX }));
+    builder.push(Op::MapBlocks(function), vec![value])
 }
 
 /// The first elements of lines that lie whole in a block, each block's cut off as it is stored.

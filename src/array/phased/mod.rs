@@ -73,6 +73,16 @@ fn waits(op: &Op) -> bool {
     matches!(op, Op::Compress { count: None, .. } | Op::Phased(_))
 }
 
+/// Puts what needs no phase into the graph, as far as nothing before it waits for one.
+pub(super) fn settle_local(work: &mut Work, limits: &Limits) -> Result<()> {
+    loop {
+        let nodes = ready(work);
+        if !local::put(work, &nodes, limits)? {
+            return Ok(());
+        }
+    }
+}
+
 /// Runs phases, level by level, until nothing in `work` waits. Returns what that took.
 pub(super) fn settle(session: &Session, work: &mut Work, limits: &Limits) -> Result<Vec<RunStats>> {
     let mut stats = Vec::new();

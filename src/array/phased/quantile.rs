@@ -34,6 +34,7 @@ pub(super) struct Quantiles {
     reduced: Vec<bool>,
     lanes: usize,
     line: u64,
+    quantiles: usize,
     seek: Seek,
     /// Whether a sample comes next.
     sampling: bool,
@@ -54,12 +55,13 @@ impl Quantiles {
         let state = Seek::state_bytes(quantiles.len(), lanes);
         let total = line.saturating_mul(lanes as u64);
         let room = (room_bytes.saturating_sub(state) / KEPT_BYTES).min(total.max(64)).min(ROOM_MAX);
-        if room < 64 || lanes.saturating_mul(8 * quantiles.len() + 2) > u32::MAX as usize {
+        if room < 64 || lanes.saturating_mul(Seek::cuts_max(quantiles.len()) + 1) > u32::MAX as usize {
             let needed = state + 64 * KEPT_BYTES;
             return Err(too_large(&format!("quantiles of {lanes} lines at once"), needed, room_bytes)
                 .hint("take them of a part of the other axes at a time"));
         }
         let held_bytes = state + room * KEPT_BYTES;
+        let count = quantiles.len();
         let wanted = Wanted { quantiles, method: quantile.method, skip_nan: quantile.skip_nan };
         let result = work.graph.node(node);
         Ok(Quantiles {
@@ -74,6 +76,7 @@ impl Quantiles {
             reduced,
             lanes,
             line,
+            quantiles: count,
             held_bytes,
         })
     }
@@ -81,7 +84,8 @@ impl Quantiles {
     /// Has `cuts` asked of `node`.
     fn scan(&mut self, round: &mut Round, name: &str, node: NodeId, reduced: &[bool], cuts: Cuts) -> Result<()> {
         let scan = Scan::new(self.dtype, &round.node(node).shape(), reduced, cuts)?;
-        round.observe(name, node, scan.scratch_bytes(), scan.clone())?;
+        let scratch_bytes = Scan::scratch_bytes(self.lanes, Seek::cuts_max(self.quantiles));
+        round.observe(name, node, scratch_bytes, scan.clone())?;
         self.scan = Some(scan);
         Ok(())
     }

@@ -86,8 +86,9 @@ pub(super) fn ask(work: &Work, tasks: &mut [Box<dyn Task>], held: u64, limits: &
     loop {
         match try_ask(work, tasks, held, limits) {
             Err(error) if error.needed_bytes().is_some() => {
-                let less = tasks.iter_mut().fold(false, |less, task| task.ask_less() || less);
-                if !less {
+                // Every task is told, not only the first that can.
+                let less = tasks.iter_mut().filter_map(|task| task.ask_less().then_some(())).count();
+                if less == 0 {
                     return Err(needs_more(error, held, work.held_bytes));
                 }
             }

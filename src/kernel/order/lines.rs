@@ -119,7 +119,7 @@ pub(crate) struct LineSort {
 impl LineSort {
     /// Memory of one call for lines of `length` elements of `dtype`, in bytes.
     pub fn scratch_bytes(length: usize) -> u64 {
-        (length as u64).saturating_mul(16) + 4096
+        (length as u64).saturating_mul(16).saturating_add(4096)
     }
 
     fn sort<C: Cell>(&self, shape: &[usize], input: &[u8], output: &mut [u8]) {

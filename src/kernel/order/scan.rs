@@ -49,10 +49,10 @@ impl Scan {
         Ok(Arc::new(Scan { dtype, lane_steps, reduced: reduced.to_vec(), cuts, isa: Isa::detect(), tally }))
     }
 
-    /// Memory of one call, in bytes.
-    pub fn scratch_bytes(&self) -> u64 {
-        let lanes = self.cuts.lanes.min(1 << 19) as u64;
-        (2 * BATCH * 16) as u64 + (self.cuts.count as u64 + 1) * (lanes * 28 + 64)
+    /// Memory of one call with up to `cuts` cuts, in bytes.
+    pub fn scratch_bytes(lanes: usize, cuts: usize) -> u64 {
+        let row = lanes.min(TILE) as u64;
+        (2 * BATCH * 16) as u64 + (cuts as u64 + 1) * (row * 28 + 128)
     }
 
     /// The question.

@@ -19,7 +19,9 @@ use crate::{
 /// Rounds after which brackets are split by keys.
 const ROUNDS_BY_SAMPLE: u32 = 6;
 /// Pieces of a bracket that is split by keys.
-const PIECES: i128 = 16;
+const PIECES: i128 = 4;
+/// Cuts that one rank needs at most.
+const CUTS: usize = 5;
 /// How many standard deviations of a sample's rank a bracket reaches to either side.
 const DEVIATIONS: f64 = 4.0;
 
@@ -78,10 +80,16 @@ impl Seek {
         Seek { dtype, wanted, lanes, line, room: room.max(64), round: 0, valid: None, targets: Vec::new(), next: None }
     }
 
-    /// Bytes of the search beside what passes keep.
+    /// Cuts of a pass, at most.
+    pub fn cuts_max(quantiles: usize) -> usize {
+        2 * quantiles * CUTS + 1
+    }
+
+    /// Bytes of the search beside what passes keep: ranks, and cuts and brackets of one pass and the next.
     pub fn state_bytes(quantiles: usize, lanes: usize) -> u64 {
-        let of_lane = 8 + 2 * quantiles as u64 * (size_of::<Target>() as u64 + 4 * CUT_BYTES) + CUT_BYTES;
-        of_lane.saturating_mul(lanes as u64).saturating_mul(2)
+        let of_rank = size_of::<Target>() as u64 + 2 * CUTS as u64 * CUT_BYTES + PIECES as u64 * size_of::<Bracket>() as u64;
+        let of_lane = 2 * quantiles as u64 * of_rank + 2 * CUT_BYTES + 32;
+        of_lane.saturating_mul(lanes as u64)
     }
 
     /// Elements that a pass may keep.

@@ -117,62 +117,6 @@ fn a_good_sample_needs_one_pass() {
     assert!(check(DType::F64, &[200_000], 0, f64::as_bytes(&sorted), 20_000, true, &[0.5]) <= 3);
 }
 
-#[test]
-fn zz_speed() {
-    let mut state = 3;
-    let count = 64 << 20;
-    let values: Vec<f32> =
-        (0..count).map(|_| (0..4).map(|_| (random(&mut state) >> 40) as f32 / (1u64 << 24) as f32).sum::<f32>()).collect();
-    let bytes = f32::as_bytes(&values);
-    for round in 0..3 {
-        let wanted = Wanted { quantiles: vec![0.5], method: QuantileMethod::Linear, skip_nan: false };
-        let mut seek = Seek::new(DType::F32, wanted, 1, count as u64, 16 << 20);
-        let t = std::time::Instant::now();
-        let cuts = seek.sample_cuts(1 << 20);
-        seek.propose(scan(DType::F32, &[1 << 19], &[true], &cuts, &bytes[..4 << 19], 1 << 16));
-        println!("sample {:?}", t.elapsed());
-        while let Some(cuts) = seek.next() {
-            let t = std::time::Instant::now();
-            let tally = scan(DType::F32, &[count], &[true], &cuts, bytes, 1 << 16);
-            let e = t.elapsed().as_secs_f64();
-            println!("pass {:?} {} GB/s kept {} cuts {:?}", t.elapsed(), bytes.len() as f64 / 1e9 / e, tally.kept.len(), cuts.keys);
-            let t = std::time::Instant::now();
-            seek.learn(&cuts, tally).unwrap();
-            println!("learn {:?}", t.elapsed());
-        }
-        let t = std::time::Instant::now();
-        let s: f32 = values
-            .chunks(4096)
-            .map(|c| {
-                let mut a = [0f32; 64];
-                for p in c.as_chunks::<64>().0 {
-                    for i in 0..64 {
-                        a[i] += p[i];
-                    }
-                }
-                a.iter().sum::<f32>()
-            })
-            .sum();
-        println!("sum {:?} {}", bytes.len() as f64 / 1e9 / t.elapsed().as_secs_f64(), s);
-        // columns
-        let wanted = Wanted { quantiles: vec![0.5], method: QuantileMethod::Linear, skip_nan: false };
-        let mut seek = Seek::new(DType::F32, wanted, 128, count as u64 / 128, 16 << 20);
-        let cuts = seek.sample_cuts(1 << 21);
-        let t = std::time::Instant::now();
-        seek.propose(scan(DType::F32, &[1 << 14, 128], &[true, false], &cuts, &bytes[..4 << 21], 512));
-        println!("sample {:?}", t.elapsed());
-        while let Some(cuts) = seek.next() {
-            let t = std::time::Instant::now();
-            let tally = scan(DType::F32, &[count / 128, 128], &[true, false], &cuts, bytes, 512);
-            let e = t.elapsed().as_secs_f64();
-            println!("pass {:?} {} GB/s kept {} cuts {:?}", t.elapsed(), bytes.len() as f64 / 1e9 / e, tally.kept.len(), cuts.count);
-            let t = std::time::Instant::now();
-            seek.learn(&cuts, tally).unwrap();
-            println!("learn {:?}", t.elapsed());
-        }
-    }
-}
-
 /// Calls `function` for every block of an array of `shape`.
 fn blocks(function: &dyn BlockFunction, shape: &[usize; 3], block: [usize; 3], item: usize, bytes: &[u8]) {
     for (a, b, c) in (0..shape[0])
