@@ -96,6 +96,21 @@ fn medians_along_an_axis_are_those_of_sorted_lines() {
     }
 }
 
+#[test]
+fn lanes_beyond_the_room_are_found_in_parts() {
+    let (rows, columns) = (2000, 1500);
+    let matrix = ndarray::Array2::from_shape_vec((rows, columns), numbers(rows * columns, 0)).unwrap();
+    let session = Session::builder().memory("3MiB").threads(2).build().unwrap();
+    let x = session.from_ndarray(matrix.clone());
+    let quartiles = x.quantile([0.0, 0.5], 0);
+    assert!(quartiles.explain().unwrap().contains("parts before this plan"), "{}", quartiles.explain().unwrap());
+    let found = quartiles.eval::<f64, ndarray::Ix2>().unwrap();
+    for (column, found) in matrix.columns().into_iter().zip(found.columns()) {
+        let (line, _) = sorted(column.iter().copied());
+        assert!(found[0] == line[0] && same(found[1], middle(&line)));
+    }
+}
+
 /// Bytes of results in every session.
 fn everywhere(values: &[f64], shape: [usize; 2], make: impl Fn(&Array) -> Vec<Array>) -> Vec<AnyArray> {
     let mut first: Option<Vec<AnyArray>> = None;

@@ -34,7 +34,7 @@ use std::{collections::BTreeMap, sync::Arc};
 const SHARE: u64 = 4;
 
 /// Rounds of a level after which something is wrong.
-const ROUNDS_MAX: usize = 200;
+const ROUNDS_MAX: usize = 1_000_000;
 
 /// Something that rounds find out.
 trait Task {
@@ -48,6 +48,10 @@ trait Task {
     fn ask(&mut self, round: &mut Round) -> Result<()>;
     /// Gives up asking for something that is only of use, not needed. False if there is nothing of the kind.
     fn ask_less(&mut self) -> bool {
+        false
+    }
+    /// Whether it asks for a part of its operand now, all of which is looked at later.
+    fn is_sampling(&self) -> bool {
         false
     }
     /// Learns the outputs that it asked for, in their order.
@@ -107,7 +111,12 @@ pub(super) fn settle(session: &Session, work: &mut Work, limits: &Limits) -> Res
             let held = tasks.iter().map(|task| task.held_bytes()).sum();
             let asked = round::ask(work, &mut tasks, held, limits)?;
             identity.clone_from(&asked.plan.job_id);
+            let sampling = tasks.iter().any(|task| task.is_sampling());
             let mut took = round::run(session, asked, &mut tasks, work)?;
+            if sampling {
+                // The pass over all elements will have counted them all.
+                took.warnings.clear();
+            }
             took.bytes_peak_held += held + work.held_bytes;
             stats.push(took);
         }
@@ -227,7 +236,7 @@ fn bind(work: &mut Work, known: BTreeMap<NodeId, Known>, identity: &str) -> Resu
         (Op::Phased(phased), Some(Known::Array(array))) => {
             held += array.bytes().len() as u64;
             let dims = graph.node(id).meta.dims.clone();
-            let source = in_memory(&array)?.named(phased.name()).identified(format!("{identity} {}", id.0)).with_dims(dims)?;
+            let source = in_memory(array)?.named(phased.name()).identified(format!("{identity} {}", id.0)).with_dims(dims)?;
             let facts = crate::store::Source::facts(&source).clone();
             sources.push(Arc::new(source) as Arc<dyn crate::store::Source>);
             let source = builder.source(facts);
@@ -241,8 +250,12 @@ fn bind(work: &mut Work, known: BTreeMap<NodeId, Known>, identity: &str) -> Resu
     Ok(())
 }
 
-fn in_memory(array: &AnyArray) -> Result<MemorySource> {
-    dispatch!(array.dtype(), T => MemorySource::from_vec::<T>(array.shape(), array.as_slice::<T>()?.to_vec()))
+fn in_memory(array: AnyArray) -> Result<MemorySource> {
+    let shape = array.shape().to_vec();
+    dispatch!(array.dtype(), T => {
+        let elements = array.into_ndarray::<T, ndarray::IxDyn>()?.into_raw_vec_and_offset().0;
+        MemorySource::from_vec::<T>(&shape, elements)
+    })
 }
 
 /// Takes every value of a level to be as large as it can be.

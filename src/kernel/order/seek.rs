@@ -92,11 +92,6 @@ impl Seek {
         of_lane.saturating_mul(lanes as u64)
     }
 
-    /// Elements that a pass may keep.
-    pub fn room(&self) -> usize {
-        self.room
-    }
-
     fn highest(&self) -> i64 {
         of_cell!(self.dtype, T => <T as Cell>::Key::HIGHEST.widen())
     }
