@@ -175,7 +175,6 @@ def expressions():
         yield f"quantile(m_{short} * 2, 0.5, axis=1, keepdims=True) - median(m_{short})"
     yield "median(e_f64)"
     yield "median(e_f64, axis=0)"
-    yield "nanquantile(e_f64, [0.1, 0.2], axis=0)"
     yield "quantile(e_f64, 0.5, axis=1)"
     for short in SHORT.values():
         for text in extra(short):
