@@ -173,6 +173,7 @@ fn main() {
         || bench.seconds(&["sum(abs(a[:, None] - b[None, :]))", &pa, &pb]),
         || timed(|| limits::pair_sum(&a, &b)),
     );
+    bench.row("W14", "median(x)", gb, "GB/s", || bench.seconds(&["median(x)", &input]), || timed(|| limits::sum(x)));
     overhead(&bench, &input, bytes);
     for name in ["out.npy", "m.npy", "s.npy", "report.json"] {
         let _ = std::fs::remove_file(data.join(name));

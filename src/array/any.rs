@@ -158,6 +158,11 @@ impl AnyArray {
         array.into_dimensionality::<D>().map_err(|_| wrong_rank(D::NDIM, &shape))
     }
 
+    /// Writes elements from the one at `first` (C order) on.
+    pub(super) fn place_flat(&mut self, first: usize, bytes: &[u8]) {
+        self.elements.write(first, bytes);
+    }
+
     /// Writes a box of the array.
     pub(super) fn place(&mut self, region: &Region, bytes: &[u8]) {
         let (item, elements) = (self.dtype.size(), &mut self.elements);

@@ -5,7 +5,8 @@ use super::{
     below::Sink,
     graph::{build, unbound},
     node::Array,
-    phases::{Asked, count_masks, run},
+    phased::settle,
+    phases::{Asked, run},
     size::show_memory,
     words::{DType, Element, Region},
 };
@@ -134,7 +135,7 @@ fn produce(array: &Array, rows: usize, sender: &SyncSender<Result<Block>>) -> Re
     }
     let session = array.session();
     let mut work = build(&[array], &unbound)?;
-    count_masks(&session, &mut work, session.limits())?;
+    settle(&session, &mut work, session.limits())?;
     let node = work.graph.node(work.roots[0]);
     let mut bands = Bands::new(require_known(node)?, node.dtype(), rows);
     let limits = limits_beside(session.limits(), bands.band_bytes(), rows)?;

@@ -7,13 +7,14 @@ use super::{
     graph::{Work, build, inputs_of},
     job::{ResultShape, memory_for, plan_beside_results},
     node::{Array, Input},
-    phases::{Asked, control, count_masks, run},
+    phased::{settle, settle_local, waits_for_phases},
+    phases::{Asked, control, run},
     session::Session,
     words::Element,
 };
 use crate::{
     error::{Error, Result},
-    expr::{Op, graph::require_known},
+    expr::graph::require_known,
     nd::SourceFacts,
     plan::Plan,
     store::Source,
@@ -128,7 +129,7 @@ impl Compiled {
         self.inputs.iter().map(find).collect()
     }
 
-    /// The plan for `sources`; `None` if a mask must be counted first, so that every run plans anew.
+    /// The plan for `sources`; `None` if phases come first, so that every run plans anew.
     fn ready(&self, sources: &[Arc<dyn Source>]) -> Result<Option<Arc<Ready>>> {
         // Plans depend on facts; content is free to change.
         let key: Vec<SourceFacts> = sources.iter().map(|source| source.facts().clone()).collect();
@@ -136,8 +137,9 @@ impl Compiled {
         if let Some(ready) = plans.get(&key) {
             return Ok(Some(ready.clone()));
         }
-        let work = self.build(sources)?;
-        if work.graph.nodes.iter().any(|node| matches!(node.op, Op::Compress { count: None, .. })) {
+        let mut work = self.build(sources)?;
+        settle_local(&mut work, self.session.limits())?;
+        if waits_for_phases(&work) {
             return Ok(None);
         }
         let (plan, results) = self.plan(&work)?;
@@ -191,7 +193,7 @@ impl Compiled {
 
     fn run_phases(&self, sources: &[Arc<dyn Source>]) -> Result<Vec<AnyArray>> {
         let mut work = self.build(sources)?;
-        count_masks(&self.session, &mut work, self.session.limits())?;
+        settle(&self.session, &mut work, self.session.limits())?;
         let (plan, results) = self.plan(&work)?;
         collect(&results, |sinks| run(&self.session, &plan, &work, sinks).map(drop))
     }

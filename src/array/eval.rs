@@ -7,7 +7,8 @@ use super::{
     job::{Destination, Job, RunReport, plan_beside_results},
     node::Array,
     outputs::Save,
-    phases::{Asked, count_masks, run},
+    phased::settle,
+    phases::{Asked, run},
     session::Session,
     words::{Element, Region},
 };
@@ -57,7 +58,7 @@ impl Array {
     pub fn eval_into<T: Element, D: Dimension>(&self, mut out: ArrayViewMut<'_, T, D>) -> Result<()> {
         let session = self.session();
         let mut work = build(&[self], &unbound)?;
-        count_masks(&session, &mut work, session.limits())?;
+        settle(&session, &mut work, session.limits())?;
         let node = work.graph.node(work.roots[0]);
         let shape = crate::expr::graph::require_known(node)?;
         if node.dtype() != T::DTYPE {

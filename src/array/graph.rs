@@ -30,6 +30,8 @@ pub(super) struct Work {
     pub inputs: Vec<(Arc<Input>, SourceId)>,
     /// Where arrays of different dtypes meet, in words.
     pub widenings: Vec<String>,
+    /// Bytes of values that earlier phases left in memory.
+    pub held_bytes: u64,
 }
 
 /// Gives the array that stands for an input.
@@ -195,12 +197,21 @@ pub(super) fn inputs_of(roots: &[Array]) -> Result<Vec<Arc<Input>>> {
 impl Work {
     fn empty() -> Work {
         let (roots, sources, functions, paths, inputs, widenings) = Default::default();
-        Work { graph: Graph::default(), roots, sources, functions, paths, inputs, widenings }
+        Work { graph: Graph::default(), roots, sources, functions, paths, inputs, widenings, held_bytes: 0 }
     }
 }
 
 /// `graph` without what `roots` do not need, every operation passed through `change`; shapes are inferred again.
 pub(super) fn rewrite(graph: &Graph, roots: &[NodeId], change: impl Fn(NodeId, &Op) -> Op) -> Result<(GraphBuilder, Vec<NodeId>)> {
+    rewrite_with(graph, roots, |builder, id, op, args| builder.push(change(id, op), args))
+}
+
+/// `graph` without what `roots` do not need, every operation made by `make` from its new operands.
+pub(super) fn rewrite_with(
+    graph: &Graph,
+    roots: &[NodeId],
+    mut make: impl FnMut(&mut GraphBuilder, NodeId, &Op, Vec<NodeId>) -> Result<NodeId>,
+) -> Result<(GraphBuilder, Vec<NodeId>)> {
     let mut needed = vec![false; graph.nodes.len()];
     roots.iter().for_each(|root| needed[root.index()] = true);
     for (index, node) in graph.nodes.iter().enumerate().rev() {
@@ -212,7 +223,7 @@ pub(super) fn rewrite(graph: &Graph, roots: &[NodeId], change: impl Fn(NodeId, &
     let mut places: Vec<Option<NodeId>> = vec![None; graph.nodes.len()];
     for (index, node) in graph.nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
         let args = node.args.iter().filter_map(|arg| places[arg.index()]).collect();
-        places[index] = Some(builder.push(change(NodeId(index as u32), &node.op), args)?);
+        places[index] = Some(make(&mut builder, NodeId(index as u32), &node.op, args)?);
     }
     let roots = roots.iter().filter_map(|root| places[root.index()]).collect();
     Ok((builder, roots))

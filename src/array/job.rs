@@ -6,7 +6,8 @@ use super::{
     graph::{Work, build, unbound},
     node::Array,
     outputs::{Files, Save},
-    phases::{Asked, assume_masks, count_masks, merge, prove_phases, run},
+    phased::{assume, prove, settle},
+    phases::{Asked, merge, run},
     session::Session,
     size::show_memory,
     words::DType,
@@ -124,7 +125,7 @@ impl Job {
     /// The plan of the job. Where masks decide shapes, they count as all true and lengths are bounds.
     pub fn plan(&self) -> Result<Plan> {
         let mut work = self.build()?;
-        let said = assume_masks(&mut work)?;
+        let said = assume(&mut work, self.session.limits())?;
         // A preview needs no room for results.
         let mut plan = self.asked().plan(&work, self.session.limits())?;
         plan.why.extend(said);
@@ -143,8 +144,8 @@ impl Job {
         let mut work = self.build()?;
         let files = Files::check(self.paths(), &work.paths, self.save)?;
         let limits = self.session.limits();
-        prove_phases(&self.asked(), &work, limits)?;
-        let mut phases = count_masks(&self.session, &mut work, limits)?;
+        prove(&self.asked(), &work, limits)?;
+        let mut phases = settle(&self.session, &mut work, limits)?;
         let results = self.result_shapes(&work)?;
         let plan = plan_beside_results(&self.asked(), &work, limits, results.iter().flatten())?;
         let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;

@@ -168,7 +168,7 @@ fn masks_wait_level_by_level() {
     let rows = x.compress(&x.sum(1).greater(0.0));
     let picked = rows.compress(&rows.less(1.0));
     let mut work = graph::build(&[&picked], &graph::unbound).unwrap();
-    let said = phases::assume_masks(&mut work).unwrap();
+    let said = phased::assume(&mut work, session().limits()).unwrap();
     assert_eq!(said.len(), 2, "the second mask depends on the first");
     assert_eq!(work.graph.node(work.roots[0]).meta.known_shape().unwrap(), [10]);
 }

@@ -1,7 +1,7 @@
 //! The vocabulary of the floors below that stands in the door's signatures, named in one place.
 
 pub use crate::{
-    kernel::program::{BinaryOp, CastMode, Domain, UnaryOp},
+    kernel::program::{BinaryOp, CastMode, Domain, QuantileMethod, UnaryOp},
     nd::{DType, Dims, Element, Extent, Region, Scalar, SliceItem},
     numeric::{Finish, ScanKind, SumMode},
     plan::IoMode,

@@ -7,11 +7,13 @@
 pub mod elementwise;
 pub mod graph;
 pub mod movement;
+pub mod phased;
 pub mod reduce;
 pub mod scan;
 mod show;
 
 pub use graph::{Graph, GraphBuilder, Node, NodeId};
+pub use phased::Phased;
 
 use crate::{
     error::{Error, Result},
@@ -173,6 +175,8 @@ pub enum Op {
         /// Number of true elements, once an earlier phase has counted them.
         count: Option<usize>,
     },
+    /// A value that earlier phases of the job compute.
+    Phased(Phased),
     /// A user function on blocks; the shape stays, unless its role is to fold them.
     MapBlocks(FunctionId),
     /// A running sum, product or extreme along an axis; the shape and the dtype stay.
@@ -223,6 +227,7 @@ pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[Func
         Op::Reduce(reduction) => reduce::infer_reduce(reduction, args),
         Op::Compress { axis, count } => movement::infer_compress(*axis, *count, args[0], args[1]),
         Op::Scan { kind, axis } => scan::infer_scan(*kind, *axis, args[0]),
+        Op::Phased(phased) => phased::infer_phased(phased, args[0]),
         Op::MapBlocks(id) => infer_map_blocks(&functions[id.0 as usize], args[0]),
     }
 }

@@ -44,6 +44,7 @@ impl Graph {
             }
             Op::Compress { axis, count } => format!("compress axis {axis:?} count {count:?}"),
             Op::Scan { kind, axis } => format!("{} axis {axis}", kind.name()),
+            Op::Phased(phased) => format!("phased {phased:?}"),
             Op::MapBlocks(id) => format!("map_blocks {}", self.functions[id.0 as usize].name),
         }
     }

@@ -16,6 +16,7 @@ pub(crate) mod movement;
 pub(crate) mod operation;
 #[cfg(test)]
 mod oracle;
+pub mod order;
 pub mod program;
 mod random;
 pub mod simd;

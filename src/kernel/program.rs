@@ -11,9 +11,11 @@
 //! moves a rounding.
 
 mod operators;
+mod quantile;
 mod registers;
 
 pub use operators::{BinaryOp, Domain, Outcome, UnaryOp};
+pub use quantile::QuantileMethod;
 pub use registers::allocate;
 pub(crate) use registers::visit as visit_registers;
 

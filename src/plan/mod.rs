@@ -22,7 +22,7 @@ mod tests;
 pub use model::*;
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     expr::{Graph, Node, NodeId, Op, Reduction, infer},
     nd::DType,
     numeric::{Finish, SumMode},
@@ -49,6 +49,9 @@ pub fn plan(graph: &Graph, request: &Request, limits: &Limits) -> Result<Plan> {
     let (graph, roots) = with_checks(graph, request)?;
     // 2. Fewer and plainer nodes; everything that is not asked for goes.
     let (graph, roots) = simplify::simplify(&graph, &roots)?;
+    if let Some(node) = graph.nodes.iter().find(|node| matches!(node.op, Op::Phased(_))) {
+        return Err(Error::internal(format!("{:?} is planned before a phase has found it", node.op)));
+    }
     // 3. Views become index maps of what they read.
     let views = views::Views::new(&graph);
     // 4. Which results exist as a whole, and which share a pass.

@@ -317,6 +317,7 @@ pub fn name_of(graph: &Graph, id: NodeId) -> String {
     let what = match &node.op {
         Op::Reduce(reduction) => reduction.finish.name().to_string(),
         Op::Compress { .. } => "mask selection".to_string(),
+        Op::Phased(phased) => phased.name().to_string(),
         Op::MapBlocks(function) => graph.functions[function.0 as usize].name.clone(),
         Op::Scan { kind, .. } => kind.name().to_string(),
         Op::Source(source) => graph.sources[source.0 as usize].name.clone(),

@@ -85,6 +85,13 @@ impl MemorySource {
         self
     }
 
+    /// The same array with an identity: equal identities mean equal elements.
+    #[must_use]
+    pub fn identified(mut self, identity: impl Into<String>) -> Self {
+        self.facts.identity = identity.into();
+        self
+    }
+
     /// The same array with axis names.
     ///
     /// Names belong to the axes of [`Source::index_map`], also where the facts describe the memory that an array with gaps spans.

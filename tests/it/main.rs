@@ -10,6 +10,7 @@ mod memory;
 mod naive;
 mod numbers;
 mod numpy;
+mod order;
 mod random;
 mod reductions;
 mod tidy;

@@ -49,6 +49,10 @@ const KINDS: &[Kind] = &[
         inputs: &["x=tall.npy"],
         outputs: &["out.npy"],
     },
+    Kind { name: "median of all", statements: "median(x)", inputs: &["x=tall.npy"], outputs: &[] },
+    Kind { name: "medians of columns", statements: "x - median(x, axis=0)", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
+    Kind { name: "medians of long rows", statements: "median(x, axis=1)", inputs: &["x=wide.npy"], outputs: &["out.npy"] },
+    Kind { name: "first elements of columns", statements: "topk(x, 5, axis=0)[0]", inputs: &["x=tall.npy"], outputs: &["out.npy"] },
     Kind { name: "outer difference", statements: "sum(abs(v[:, None] - v[None, :]))", inputs: &["v=long.npy"], outputs: &[] },
 ];
 

@@ -188,6 +188,14 @@ fn scans_are_those_of_numpy() {
     check_values("scans.txt", &small, 900);
 }
 
+#[test]
+fn orders_are_those_of_numpy() {
+    check_values("order.txt", &session(), 2000);
+    // Blocks of few elements, so that lines do not lie whole in them and phases have to find what is asked.
+    let small = Session::builder().memory("64MiB").threads(2).block_bytes(16).build().unwrap();
+    check_values("order.txt", &small, 2000);
+}
+
 /// Evaluates every expression of a table; there are more than `least`.
 fn check_values(name: &str, session: &Session, least: usize) {
     let text = table(name);

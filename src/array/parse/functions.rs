@@ -112,10 +112,9 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Names that people know from NumPy and that this language is meant to have.
-pub(super) const LATER: [&str; 21] = [
+pub(super) const LATER: [&str; 14] = [
     "append",
     "argpartition",
-    "argsort",
     "array",
     "array_split",
     "asarray",
@@ -126,14 +125,8 @@ pub(super) const LATER: [&str; 21] = [
     "histogram",
     "linalg",
     "matmul",
-    "median",
     "outer",
-    "percentile",
-    "quantile",
     "searchsorted",
-    "sort",
-    "topk",
-    "unique",
 ];
 
 #[cfg(test)]

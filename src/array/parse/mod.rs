@@ -21,6 +21,7 @@ mod lineage;
 mod names;
 mod networks;
 mod operators;
+mod order;
 mod random;
 mod reductions;
 mod refuse;

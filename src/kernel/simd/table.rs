@@ -76,7 +76,7 @@ pub(crate) struct Kernels {
     pub draw: DrawKernel,
 }
 
-/// The accumulators' loops compiled for AVX2. Only the table of that set names it.
+/// Loops compiled for AVX2. Only the table of that set and [`enter`] name it.
 #[cfg(target_arch = "x86_64")]
 struct Avx2Set;
 
@@ -88,12 +88,12 @@ impl InstructionSet for Avx2Set {
         fn compiled<P: Piece>(piece: P) {
             piece.go();
         }
-        // SAFETY: this type is named by the AVX2 table alone, and that is handed out only where the CPU has the features.
+        // SAFETY: this type is named by the AVX2 table, which is handed out only where the CPU has the features, and by `enter`, which asks.
         unsafe { compiled(piece) }
     }
 }
 
-/// The accumulators' loops compiled for AVX-512. Only the table of that set names it.
+/// Loops compiled for AVX-512. Only the table of that set and [`enter`] name it.
 #[cfg(target_arch = "x86_64")]
 struct Avx512Set;
 
@@ -105,8 +105,19 @@ impl InstructionSet for Avx512Set {
         fn compiled<P: Piece>(piece: P) {
             piece.go();
         }
-        // SAFETY: this type is named by the AVX-512 table alone, and that is handed out only where the CPU has the features.
+        // SAFETY: this type is named by the AVX-512 table, which is handed out only where the CPU has the features, and by `enter`, which asks.
         unsafe { compiled(piece) }
+    }
+}
+
+/// Runs `piece` compiled for `isa`, or for every CPU if this one has not the set.
+pub(crate) fn enter<P: Piece>(isa: Isa, piece: P) {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 if isa.is_available() => Avx512Set::enter(piece),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 if isa.is_available() => Avx2Set::enter(piece),
+        _ => Baseline::enter(piece),
     }
 }
 

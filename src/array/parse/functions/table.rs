@@ -4,7 +4,7 @@ use super::{Form, FunctionDoc};
 use crate::{
     array::{
         Array,
-        parse::{calls, create, gather, networks, random, reductions, scans, views},
+        parse::{calls, create, gather, networks, order, random, reductions, scans, views},
     },
     kernel::program::{BinaryOp, UnaryOp},
     numeric::Finish,
@@ -32,6 +32,7 @@ const FLOATED: &str = "both as floats (as sqrt has them), promoted -> that dtype
 const INTEGERS: &str = "integers (bool -> i8) -> promoted";
 const SUMS: &str = "floats -> the same; signed, bool -> i64; unsigned -> u64";
 const MOMENTS: &str = "floats -> the same; others -> f64";
+const QUANTILES: &str = "floats -> the same; others -> f64, or the same where the method always gives an element";
 
 #[rustfmt::skip]
 pub(super) static FUNCTIONS: &[FunctionDoc] = {
@@ -142,6 +143,16 @@ pub(super) static FUNCTIONS: &[FunctionDoc] = {
         doc("std", &[], "std(x, axis=None, *, ddof=0, keepdims=False, dtype=None)", MOMENTS, "Standard deviation over axes; divides by n - ddof.", "std(x, axis=0)", Reduce(R::Std { ddof: 0 })),
         doc("min", &["amin"], "min(x, axis=None, *, keepdims=False)", "any -> the same", "Smallest element over axes; NaN if there is one.", "min(x)", Reduce(R::Min)),
         doc("max", &["amax"], "max(x, axis=None, *, keepdims=False)", "any -> the same", "Largest element over axes; NaN if there is one.", "max(x, axis=1)", Reduce(R::Max)),
+        doc("median", &[], "median(x, axis=None, keepdims=False)", MOMENTS, "The middle element, or the mean of the two, exact; NaN where there is one.", "median(x, axis=1)", Other(order::median)),
+        doc("nanmedian", &[], "nanmedian(x, axis=None, keepdims=False)", MOMENTS, "The median of what is not NaN.", "nanmedian(x, axis=0)", Other(order::nanmedian)),
+        doc("quantile", &[], "quantile(x, q, axis=None, *, method='linear', keepdims=False)", QUANTILES, "The element below which a share q lies, exact; a list q gives a leading axis; all methods of NumPy.", "quantile(x, [0.25, 0.75], axis=0)", Other(order::quantile)),
+        doc("nanquantile", &[], "nanquantile(x, q, axis=None, *, method='linear', keepdims=False)", QUANTILES, "quantile of what is not NaN.", "nanquantile(x, 0.9)", Other(order::nanquantile)),
+        doc("percentile", &[], "percentile(x, q, axis=None, *, method='linear', keepdims=False)", QUANTILES, "quantile with q in percent.", "percentile(x, 99)", Other(order::percentile)),
+        doc("nanpercentile", &[], "nanpercentile(x, q, axis=None, *, method='linear', keepdims=False)", QUANTILES, "percentile of what is not NaN.", "nanpercentile(x, [5, 95], axis=1)", Other(order::nanpercentile)),
+        doc("sort", &[], "sort(x, axis=-1)", "any -> the same", "Sorted along an axis that fits memory (None: all elements); NaN last.", "sort(x, axis=0)", Other(order::sort)),
+        doc("argsort", &[], "argsort(x, axis=-1)", "any -> i64", "Where the elements of the sorted array are; equal ones in their order, NaN last.", "argsort(x)", Other(order::argsort)),
+        doc("topk", &[], "topk(x, k, axis=-1, *, largest=True)", "any -> the same, i64", "The k largest (or smallest) elements in order, and where they are: two arrays; NaN count as largest.", "topk(x, 2)[0]", Other(order::topk)),
+        doc("unique", &[], "unique(x, *, return_counts=False)", "any -> the same (and i64)", "The distinct elements in order, and how many of each; refused where memory does not hold them.", "unique(x)", Other(order::unique)),
         doc("any", &[], "any(x, axis=None, *, keepdims=False)", LOGICAL, "Whether an element is not zero.", "any(x > 0, axis=1)", Reduce(R::Any)),
         doc("all", &[], "all(x, axis=None, *, keepdims=False)", LOGICAL, "Whether no element is zero.", "all(isfinite(x))", Reduce(R::All)),
         doc("count_nonzero", &[], "count_nonzero(x, axis=None, *, keepdims=False)", "any -> i64", "Number of elements that are not zero.", "count_nonzero(x > 0)", Reduce(R::CountNonzero)),
