@@ -144,6 +144,31 @@ def logarithm_tables(name, scale, bits, single_bits):
     array(f"{name}_OF_2", "The logarithm of 2: the product of the first part with an exponent is exact.", [double(high_of_2), double(of_2 - high_of_2)])
 
 
+def cube_root_tables():
+    """For mantissas from 1 + i/16: reciprocals as of the logarithms, their inverse cube roots as heads and relative rests."""
+    cube = lambda x: mp.mpf(x) ** (mp.mpf(1) / 3)
+    reciprocals = [mp.mpf(1) if i == 0 else mp.floor(128 / (1 + (i + mp.mpf("0.5")) / 16) + 0.5) / 128 for i in range(16)]
+    roots = [cube(1 / c) for c in reciprocals]
+    table("CBRT_RECIPROCALS", "`1 / m` of few bits for m from `1 + i/16`.", [double(c) for c in reciprocals])
+    table("CBRT_HEADS", "Inverse cube roots of [`CBRT_RECIPROCALS`].", [double(x) for x in roots])
+    table("CBRT_RESTS", "What [`CBRT_HEADS`] miss, by their value.", [double(x / mp.mpf(double(x)) - 1) for x in roots])
+    thirds = [cube(2 ** (i % 4 if i % 4 < 3 else 0)) for i in range(8)]
+    table("CBRT_THIRDS", "Cube roots of 1, 2 and 4.", [double(x) for x in thirds])
+    table("CBRT_THIRD_RESTS", "What [`CBRT_THIRDS`] miss, by their value.", [double(x / mp.mpf(double(x)) - 1) for x in thirds])
+    polynomial("CBRT_SERIES", "`((1 + r)^(1/3) - 1) / r` for r from -1/32 to 1/16", near_zero(lambda r: (cube(1 + r) - 1) / r, mp.mpf(1) / 3), -mp.mpf(1) / 31, mp.mpf(1) / 16, 9)
+    # f32: place = 24 + 8 rest + the highest three bits of the mantissa, modulo 32.
+    reciprocals, roots = [mp.mpf(1)] * 32, [mp.mpf(1)] * 32
+    for rest in range(3):
+        for i in range(8):
+            c = mp.floor(64 / (1 + (i + mp.mpf("0.5")) / 8) + 0.5) / 64
+            place = (24 + 8 * rest + i) % 32
+            reciprocals[place], roots[place] = c, cube(2**rest / c)
+    table("CBRT_RECIPROCALS_F32", "`1 / m` of few bits for m from `1 + i/8`, at `24 + 8 k + i` modulo 32 for exponents 3 n + k.", [single(c) for c in reciprocals], "f32")
+    table("CBRT_HEADS_F32", "The cube roots that belong to [`CBRT_RECIPROCALS_F32`].", [single(x) for x in roots], "f32")
+    table("CBRT_RESTS_F32", "What [`CBRT_HEADS_F32`] miss, by their value.", [single(x / mp.mpf(float(single(x))) - 1) for x in roots], "f32")
+    polynomial("CBRT_SERIES_F32", "`((1 + r)^(1/3) - 1) / r` for `|r| <= 1/15`", near_zero(lambda r: (cube(1 + r) - 1) / r, mp.mpf(1) / 3), -mp.mpf(1) / 15, mp.mpf(1) / 15, 4, "f32")
+
+
 def power_tables(kind, bits, terms, exp_terms):
     """Tables of the power: reciprocals for mantissas from 0.75 to 1.5, minus their logarithms; 2^(i/16)."""
     convert, suffix = (double, "") if kind == "f64" else (single, "_F32")
@@ -164,12 +189,22 @@ def power_tables(kind, bits, terms, exp_terms):
     table("POWER_RECIPROCALS" + suffix, "`1 / m` of five bits: " + ("for m around 0.75 + i/32, from 1 on `1 + (i - 8)/16`." if kind == "f64" else "for m from `1 + i/16`, then from `0.75 + (i - 8)/32`."), reciprocals, kind)
     table("POWER_HEADS" + suffix, f"Minus the logarithms of [`POWER_RECIPROCALS{suffix}`], {bits} bits behind the point.", heads, kind)
     table("POWER_RESTS" + suffix, f"What [`POWER_HEADS{suffix}`] miss.", rests, kind)
+    fraction_bits = 52 if kind == "f64" else 23
+    def with_place(x, i):
+        form, bits = ("<d", "<q") if kind == "f64" else ("<f", "<i")
+        raw = struct.unpack(bits, struct.pack(form, float(convert(x))))[0] + (i << (fraction_bits - 4))
+        return convert(struct.unpack(form, struct.pack(bits, raw))[0])
     array("POWER_LN2" + suffix, "ln 2: the product of the first part with an exponent is exact.", [convert(high_of_2), convert(of_2 - high_of_2)], kind)
     polynomial("POWER_SERIES" + suffix, "`(2 atanh s - 2 s) / s^3` in `z = s^2`, `z <= 0.00095`", near_zero(lambda z: 2 * (mp.atanh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(2) / 3), 0, mp.mpf("0.00095" if kind == "f32" else "0.00066"), terms - 1, kind)
     powers = [mp.mpf(2) ** (mp.mpf(i) / 16) for i in range(16)]
     table("EXP_HEADS" + suffix, "`2^(i/16)`.", [convert(p) for p in powers], kind)
     table("EXP_RESTS" + suffix, f"What [`EXP_HEADS{suffix}`] miss, by their value.", [convert(p / mp.mpf(float(convert(p))) - 1) for p in powers], kind)
+    table("EXP_UP" + suffix, "`2^(i/16)` less `i` in the highest four bits of the fraction: a shifted sum of sixteenths makes up for them.", [with_place(p, -i) for i, p in enumerate(powers)], kind)
+    table("EXP_DOWN" + suffix, "`2^(-i/16-6)` and `i` in the highest four bits of the fraction.", [with_place(1 / p / 64, i) for i, p in enumerate(powers)], kind)
+    table("EXP_DOWN_RESTS" + suffix, f"What the values of [`EXP_DOWN{suffix}`] miss, by them.", [convert(1 / p / mp.mpf(float(convert(1 / p))) - 1) for p in powers], kind)
     limit = mp.log(2) / 32 * mp.mpf("1.001")
+    polynomial("SINH_SHORT" + suffix, "`(sinh r - r) / r^3` in `z = r^2`, `|r| <= ln 2 / 32`", near_zero(lambda z: (mp.sinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 6), 0, limit**2, 2 if kind == "f64" else 0, kind)
+    polynomial("COSH_SHORT" + suffix, "`(cosh r - 1) / r^2` in `z = r^2`, `|r| <= ln 2 / 32`", near_zero(lambda z: (mp.cosh(mp.sqrt(z)) - 1) / z, mp.mpf(1) / 2), 0, limit**2, 2 if kind == "f64" else 0, kind)
     polynomial("EXP_SHORT" + suffix, "`(e^r - 1 - r) / r^2` for `|r| <= ln 2 / 32`", near_zero(lambda r: (mp.expm1(r) - r) / r**2, 0.5), -limit, limit, exp_terms - 1, kind)
     polynomial("EXP2_SHORT" + suffix, "`(2^r - 1) / r` for `|r| <= 1/32`", near_zero(lambda r: mp.expm1(r * of_2) / r, of_2), -mp.mpf(1) / 32, mp.mpf(1) / 32, exp_terms, kind)
 
@@ -254,6 +289,14 @@ def main():
         constant_single(f"{name}_SCALE_F32", "1 / ln of the base.", scale)
         polynomial(f"{name}_F32", f"`(log(1 + r) / r - c) / r` with `c` the first of [`{name}_SCALE_F32`], r from -1/32 to 1/16", near_zero(lambda r: (scale * mp.log1p(r) / r - scale) / r, -scale / 2), low, high, 3, "f32")
         polynomial(f"{name}_SERIES", "`(log(1 + r) - r / ln b) / r^2` for r from -1/32 to 1/16", near_zero(lambda r: scale * (mp.log1p(r) - r) / r**2, -scale / 2), low, high, 9)
+    cube_root_tables()
+    limit = mp.log(2) / 64 * mp.mpf("1.001")
+    polynomial("SINH_NEAR_F32", "`(sinh r - r) / r^3` in `z = r^2`, `|r| <= 0.7`", near_zero(lambda z: (mp.sinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 6), 0, mp.mpf("0.49"), 2, "f32")
+    limit = mp.log(2) / 32 * mp.mpf("1.001")
+    polynomial("TANH_EXP", "`(e^r - 1 - r) / r^2` for `|r| <= ln 2 / 32`", near_zero(lambda r: (mp.expm1(r) - r) / r**2, 0.5), -limit, limit, 5)
+    polynomial("TANH_EXP_F32", "`(e^(2r) - 1) / r` for `|r| <= ln 2 / 64`", near_zero(lambda r: mp.expm1(2 * r) / r, 2), -limit, limit, 2, "f32")
+    polynomial("ATAN_HALF", "`(atan s - s) / s^3` in `z = s^2`, `|s| <= 1/2`", near_zero(lambda z: (mp.atan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, -mp.mpf(1) / 3), 0, mp.mpf("0.2501"), 12)
+    polynomial("TAN_LONG", "`(tan r - r) / r^3` in `z = r^2`, `|r| <= pi/4`", near_zero(lambda z: (mp.tan(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 3), 0, quarter, 14)
     power_tables("f64", 40, 5, 5)
     power_tables("f32", 15, 2, 2)
     two_over_pi("TWO_OVER_PI_F32", "`2^(16 b - 8) * 2/pi` modulo 4 in two doubles, for b from 0 to 7: for huge arguments in f32.", -8, 8, 2)

@@ -1,5 +1,4 @@
-//! sinh, cosh, tanh by `x = k ln 2 + r` and the addition theorems, so that nothing cancels and nothing is divided;
-//! asinh, acosh, atanh by the logarithm of a sum of two doubles.
+//! asinh, acosh, atanh by the logarithm of a sum of two parts.
 
 use super::{
     LN2_HIGH, LN2_LOW,
@@ -8,67 +7,6 @@ use super::{
     log::{log_ratio, log_sum},
     pair::{Pair, divide, fast_two_sum, polynomial, power_of_two, select, two_product, two_sum, with_sign},
 };
-
-/// A quarter of `sinh x` and of `cosh x` for `x` from 0 to 711.
-#[inline(always)]
-fn quarters(x: f64) -> (Pair, Pair) {
-    let shifted = x.mul_add(std::f64::consts::LOG2_E, ROUND);
-    let k = shifted - ROUND;
-    let exponent = (shifted.to_bits() as i64).wrapping_sub(ROUND.to_bits() as i64);
-    let r = fast_two_sum(k.mul_add(-LN2_HIGH, x), k * -LN2_LOW);
-    let z = r.0 * r.0;
-    let sinh_tail = (z * r.0).mul_add(polynomial(&SINH, z), r.1);
-    // cosh r = 1 + z/2 + …, sinh r = r + …
-    let cosh_tail = z * z.mul_add(polynomial(&COSH, z), 0.5);
-    let up = power_of_two(exponent.wrapping_sub(3));
-    // 2^-k does not count beside 2^k long before it leaves the range.
-    let opposite = if exponent > 500 { 500 } else { exponent };
-    let down = power_of_two((-3i64).wrapping_sub(opposite));
-    let difference = fast_two_sum(up, -down);
-    let sum = fast_two_sum(up, down);
-    (combine(difference, sum, r.0, sinh_tail, cosh_tail), combine(sum, difference, r.0, sinh_tail, cosh_tail))
-}
-
-/// `a (1 + cosh_tail) + b (r + sinh_tail)`.
-#[inline(always)]
-fn combine(a: Pair, b: Pair, r: f64, sinh_tail: f64, cosh_tail: f64) -> Pair {
-    let product = two_product(b.0, r);
-    let head = fast_two_sum(a.0, product.0);
-    let tail = a.0.mul_add(cosh_tail, b.0.mul_add(sinh_tail, b.1.mul_add(r, product.1)));
-    fast_two_sum(head.0, head.1 + (a.1 + tail))
-}
-
-/// Hyperbolic sine.
-#[inline(always)]
-#[must_use]
-pub fn sinh_f64(x: f64) -> f64 {
-    let magnitude = x.abs();
-    let sinh = quarters(clamp(magnitude, 0.0, 711.0)).0;
-    let result = 4.0 * (sinh.0 + sinh.1);
-    let result = if magnitude < 1e-10 { magnitude } else { result };
-    if x.is_nan() { x } else { with_sign(result, x) }
-}
-
-/// Hyperbolic cosine.
-#[inline(always)]
-#[must_use]
-pub fn cosh_f64(x: f64) -> f64 {
-    let cosh = quarters(clamp(x.abs(), 0.0, 711.0)).1;
-    let result = 4.0 * (cosh.0 + cosh.1);
-    if x.is_nan() { x } else { result }
-}
-
-/// Hyperbolic tangent.
-#[inline(always)]
-#[must_use]
-pub fn tanh_f64(x: f64) -> f64 {
-    let magnitude = x.abs();
-    let (sinh, cosh) = quarters(clamp(magnitude, 0.0, 22.0));
-    let quotient = divide(sinh, cosh);
-    let result = quotient.0 + quotient.1;
-    let result = if magnitude < 1e-10 { magnitude } else { result };
-    if x.is_nan() { x } else { with_sign(result, x) }
-}
 
 /// The root of a positive sum.
 #[inline(always)]

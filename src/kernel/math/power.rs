@@ -5,11 +5,12 @@
 use super::{
     coefficients::*,
     pair::polynomial,
-    real::{Double, Format, Real, Single},
+    powers::{self, Powers},
+    real::{Double, Format, Real},
 };
 
-/// What an element type has: tables of reciprocals and of their logarithms, of powers of two, and coefficients.
-struct Tables<T: 'static, const N: usize, const M: usize> {
+/// What an element type has: tables of reciprocals and of their logarithms, and coefficients.
+struct Tables<T: 'static, const N: usize> {
     /// Where the first piece of the tables begins and what the last holds; without, pieces begin at 1 and the middle has two.
     pieces: Option<[T; 2]>,
     reciprocals: &'static [T; 16],
@@ -17,19 +18,11 @@ struct Tables<T: 'static, const N: usize, const M: usize> {
     rests: &'static [T; 16],
     ln2: [T; 2],
     series: [T; N],
-    /// 16 / ln 2 in sixteenths, and 1.5 times the smallest number whose last bit is a sixteenth.
-    log2_e: T,
-    sixteenths: T,
     /// From this exponent on, and below its negative, the result is infinite or zero.
     limit: T,
-    exp_ln2: [T; 2],
-    exp_heads: &'static [T; 16],
-    /// Without, the results lose half an ULP.
-    exp_rests: Option<&'static [T; 16]>,
-    exp_series: [T; M],
 }
 
-static DOUBLE: Tables<f64, 5, 5> = Tables {
+static DOUBLE: Tables<f64, 5> = Tables {
     // 0.75 - 1/64
     pieces: Some([0.734_375, 1.45]),
     reciprocals: &POWER_RECIPROCALS,
@@ -37,29 +30,17 @@ static DOUBLE: Tables<f64, 5, 5> = Tables {
     rests: &POWER_RESTS,
     ln2: POWER_LN2,
     series: POWER_SERIES,
-    log2_e: std::f64::consts::LOG2_E,
-    sixteenths: 422_212_465_065_984.0,
     limit: 750.0,
-    exp_ln2: [super::LN2_HIGH, super::LN2_LOW],
-    exp_heads: &EXP_HEADS,
-    exp_rests: Some(&EXP_RESTS),
-    exp_series: EXP_SHORT,
 };
 
-static SINGLE: Tables<f32, 2, 2> = Tables {
+static SINGLE: Tables<f32, 2> = Tables {
     pieces: None,
     reciprocals: &POWER_RECIPROCALS_F32,
     heads: &POWER_HEADS_F32,
     rests: &POWER_RESTS_F32,
     ln2: POWER_LN2_F32,
     series: POWER_SERIES_F32,
-    log2_e: std::f32::consts::LOG2_E,
-    sixteenths: 786_432.0,
     limit: 110.0,
-    exp_ln2: EXP_LN2_F32,
-    exp_heads: &EXP_HEADS_F32,
-    exp_rests: None,
-    exp_series: EXP_SHORT_F32,
 };
 
 /// `a + b` without error, for `|a| >= |b|` or `a == 0`.
@@ -71,7 +52,7 @@ fn fast_two_sum<V: Real>(a: V, b: V) -> (V, V) {
 
 /// `log x` of a positive finite number in two parts, the second up to 2^-12 of the first.
 #[inline(always)]
-fn log_parts<V: Real, const N: usize, const M: usize>(x: V, tables: &'static Tables<V::Scalar, N, M>) -> (V, V) {
+fn log_parts<V: Real, const N: usize>(x: V, tables: &'static Tables<V::Scalar, N>) -> (V, V) {
     let (m, k) = x.balanced();
     let place = match tables.pieces {
         Some([first, last]) => m.at_most(V::of(last)).bits_subtract(V::of(first)),
@@ -90,19 +71,6 @@ fn log_parts<V: Real, const N: usize, const M: usize>(x: V, tables: &'static Tab
     let tail = (s * z).mul_add(polynomial(&tables.series, z), k.mul_add(V::of(tables.ln2[1]), place.lookup(tables.rests)));
     let sum = fast_two_sum(k.mul_add(V::of(tables.ln2[0]), place.lookup(tables.heads)), s + s);
     (sum.0, sum.1 + (rest + rest + tail))
-}
-
-/// `e^(high + low)`, `low` below `high`, both within the limit.
-#[inline(always)]
-fn exp_parts<V: Real, const N: usize, const M: usize>(high: V, low: V, tables: &'static Tables<V::Scalar, N, M>) -> V {
-    let shifted = (high + low).mul_add(V::of(tables.log2_e), V::of(tables.sixteenths));
-    let k = shifted - V::of(tables.sixteenths);
-    let r = k.mul_add(-V::of(tables.exp_ln2[0]), high);
-    let r = k.mul_add(-V::of(tables.exp_ln2[1]), r) + low;
-    let e = polynomial(&tables.exp_series, r).mul_add(r * r, r);
-    let e = tables.exp_rests.map_or(e, |rests| e + shifted.lookup(rests));
-    let head = shifted.lookup(tables.exp_heads);
-    head.mul_add(e, head).scale(k)
 }
 
 /// Signs and special cases around `result`, the power of `|x|`, which is `within` range.
@@ -132,11 +100,16 @@ fn special<V: Real>(x: V, y: V, result: V, within: V::Mask) -> V {
 }
 
 #[inline(always)]
-fn any_power<V: Real, const N: usize, const M: usize>(x: V, y: V, tables: &'static Tables<V::Scalar, N, M>) -> V {
+fn any_power<V: Real, const N: usize, const E: usize, const S: usize, const C: usize, const B: usize>(
+    x: V,
+    y: V,
+    tables: &'static Tables<V::Scalar, N>,
+    powers: &'static Powers<V::Scalar, E, S, C, B>,
+) -> V {
     let log = log_parts(x, tables);
     let high = log.0 * y;
     let low = log.1.mul_add(y, log.0.mul_add(y, -high));
-    let result = exp_parts(high, low, tables);
+    let result = powers.exp_sum(high, low);
     // Arguments that are not finite have an exponent that is not within the limit.
     let within = high.abs().is_less(V::of(tables.limit));
     // What is special changes nothing in other lanes: vectors without need not ask.
@@ -148,13 +121,13 @@ fn any_power<V: Real, const N: usize, const M: usize>(x: V, y: V, tables: &'stat
 /// `x` to the power `y`, as C's `pow`; `power(x, 2)` is `x * x`.
 #[inline(always)]
 pub(crate) fn power<V: Double>(x: V, y: V) -> V {
-    any_power(x, y, &DOUBLE)
+    any_power(x, y, &DOUBLE, &powers::DOUBLE)
 }
 
 /// [`power`] of `f32`.
 #[inline(always)]
 pub(crate) fn power_single<V: Real<Scalar = f32, Bits = u32>>(x: V, y: V) -> V {
-    any_power(x, y, &SINGLE)
+    any_power(x, y, &SINGLE, &powers::SINGLE)
 }
 
 /// [`power`] of one number.
