@@ -152,17 +152,17 @@ def cube_root_tables():
     table("CBRT_RECIPROCALS", "`1 / m` of few bits for m from `1 + i/16`.", [double(c) for c in reciprocals])
     table("CBRT_HEADS", "Inverse cube roots of [`CBRT_RECIPROCALS`].", [double(x) for x in roots])
     table("CBRT_RESTS", "What [`CBRT_HEADS`] miss, by their value.", [double(x / mp.mpf(double(x)) - 1) for x in roots])
-    thirds = [cube(2 ** (i % 4 if i % 4 < 3 else 0)) for i in range(8)]
-    table("CBRT_THIRDS", "Cube roots of 1, 2 and 4.", [double(x) for x in thirds])
+    thirds = [cube(mp.mpf(2) ** {0: 0, 1: 1, 7: -1}.get(i, 0)) for i in range(8)]
+    table("CBRT_THIRDS", "Cube roots of `2^k` for k of 0, 1 and, at 7, -1.", [double(x) for x in thirds])
     table("CBRT_THIRD_RESTS", "What [`CBRT_THIRDS`] miss, by their value.", [double(x / mp.mpf(double(x)) - 1) for x in thirds])
     polynomial("CBRT_SERIES", "`((1 + r)^(1/3) - 1) / r` for r from -1/32 to 1/16", near_zero(lambda r: (cube(1 + r) - 1) / r, mp.mpf(1) / 3), -mp.mpf(1) / 31, mp.mpf(1) / 16, 9)
     # f32: place = 24 + 8 rest + the highest three bits of the mantissa, modulo 32.
     reciprocals, roots = [mp.mpf(1)] * 32, [mp.mpf(1)] * 32
-    for rest in range(3):
+    for rest in (-1, 0, 1):
         for i in range(8):
             c = mp.floor(64 / (1 + (i + mp.mpf("0.5")) / 8) + 0.5) / 64
             place = (24 + 8 * rest + i) % 32
-            reciprocals[place], roots[place] = c, cube(2**rest / c)
+            reciprocals[place], roots[place] = c, cube(mp.mpf(2) ** rest / c)
     table("CBRT_RECIPROCALS_F32", "`1 / m` of few bits for m from `1 + i/8`, at `24 + 8 k + i` modulo 32 for exponents 3 n + k.", [single(c) for c in reciprocals], "f32")
     table("CBRT_HEADS_F32", "The cube roots that belong to [`CBRT_RECIPROCALS_F32`].", [single(x) for x in roots], "f32")
     table("CBRT_RESTS_F32", "What [`CBRT_HEADS_F32`] miss, by their value.", [single(x / mp.mpf(float(single(x))) - 1) for x in roots], "f32")
@@ -260,6 +260,7 @@ def main():
     constant("PI", "pi.", mp.pi, 3)
     constant("HALF_PI", "pi / 2.", mp.pi / 2, 3)
     constant("QUARTER_PI", "pi / 4.", mp.pi / 4)
+    constant("THREE_QUARTERS_PI", "3 pi / 4.", 3 * mp.pi / 4)
     constant("TWO_BY_ROOT_PI", "2 / sqrt(pi).", two_by_root)
     constant("ROOT3_OF_2", "2^(1/3).", mp.cbrt(2))
     constant("ROOT3_OF_4", "4^(1/3).", mp.cbrt(4))

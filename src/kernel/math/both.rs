@@ -72,7 +72,7 @@ impl<V: Real> Real for Both<V> {
     type Mask = BothMasks<V::Mask>;
     const LANES: usize = 2 * V::LANES;
     each!(sqrt abs exponent mantissa;
-        at_most at_least bit_and bit_or bit_xor bits_add bits_subtract scale or_special_logarithm;
+        at_most at_least bit_and bit_or bit_xor bits_add bits_subtract scale or_special_logarithm or_special_argument;
         is_less is_equal is_at_most);
     #[inline(always)]
     fn of(value: V::Scalar) -> Self {

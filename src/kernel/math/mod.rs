@@ -30,13 +30,15 @@ mod trig_single;
 pub(crate) use both::Both;
 pub(crate) use real::{Double, Lanes, Real, Single, map, map_two};
 
+pub(crate) use arc::atan;
+pub(crate) use arc_single::atan_single;
 pub use arc::{acos_f64, asin_f64, atan_f64, atan2_f64};
 pub use arc_single::{acos_f32, asin_f32, atan_f32, atan2_f32};
 pub use erf::{erf_f64, erfc_f64, gelu_f64};
 pub use exp::expm1_f64;
 pub use exp_single::{expm1_f32, sigmoid_f32, silu_f32};
 pub use hyperbolic::{acosh_f64, asinh_f64, atanh_f64};
-pub use hyperbolic_single::{cbrt_f32, erf_f32};
+pub use hyperbolic_single::erf_f32;
 pub(crate) use log::{log, log1p, log2, log10};
 pub(crate) use log_single::{log1p_single, log2_single, log10_single, log_single};
 pub use log::{log_f64, log1p_f64, log2_f64, log10_f64};
@@ -49,7 +51,8 @@ pub(crate) use powers::{cosh, cosh_single, exp, exp_single, exp2, exp2_single, s
 pub use powers::{
     cosh_f32, cosh_f64, exp_f32, exp_f64, exp2_f32, exp2_f64, sinh_f32, sinh_f64, tanh_f32, tanh_f64,
 };
-pub use root::{cbrt_f64, hypot_f64};
+pub(crate) use root::{cbrt, cbrt_single};
+pub use root::{cbrt_f32, cbrt_f64, hypot_f64};
 pub use trig::{TRIG_NEAR, cos_f64, cos_near_f64, sin_f64, sin_near_f64, tan_f64, tan_near_f64};
 pub use trig_single::{TRIG_NEAR_F32, cos_f32, cos_near_f32, sin_f32, sin_near_f32, tan_f32, tan_near_f32};
 

@@ -255,7 +255,7 @@ pub(crate) fn tanh<V: Double>(x: V) -> V {
     let head = k.mul_add(-V::of(p.ln2[0]), double);
     let r = k.mul_add(-V::of(p.ln2[1]), head);
     let low = k.mul_add(-V::of(p.ln2[1]), head - r) + shifted.lookup(p.up_rests);
-    let tail = polynomial(&TANH_EXP, r).mul_add(r * r, low);
+    let tail = polynomial(&TANH_EXP, r).mul_add(r * r, low.mul_add(r, low));
     let power = shifted.lookup(p.up).bits_add(shifted.bits_left(48));
     // 2^k - 1, then 2^k r, both with what they miss.
     let less = fast_two_sum(power, -one);
@@ -271,7 +271,7 @@ pub(crate) fn tanh<V: Double>(x: V) -> V {
     rest.mul_add(inverse, quotient).bit_or(x.bit_and(V::of(-0.0)))
 }
 
-/// Hyperbolic tangent: an odd polynomial to 0.65, then `1 - 2 / (e^2x + 1)`.
+/// Hyperbolic tangent: an odd polynomial to 0.72, then `1 - 2 / (e^2x + 1)`.
 #[inline(always)]
 pub(crate) fn tanh_single<V: Single>(x: V) -> V {
     let p = &SINGLE;
@@ -286,7 +286,7 @@ pub(crate) fn tanh_single<V: Single>(x: V) -> V {
     let e = polynomial(&TANH_EXP_F32, r) * r;
     let power = shifted.lookup(p.up).bits_add(shifted.bits_left(19));
     let far = one - V::of(2.0) / power.mul_add(e, power + one);
-    let result = V::select(magnitude.is_less(V::of(0.65)), near, far);
+    let result = V::select(magnitude.is_less(V::of(0.72)), near, far);
     result.bit_or(x.bit_and(V::of(-0.0)))
 }
 

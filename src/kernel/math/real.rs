@@ -85,6 +85,13 @@ pub(crate) trait Real:
         let result = Self::select(x.is_equal(zero), -infinity, result);
         Self::select(zero.is_at_most(x), result, Self::of(Self::Scalar::NAN))
     }
+    /// `self`, or `x` where that is zero or not finite.
+    #[inline(always)]
+    fn or_special_argument(self, x: Self) -> Self {
+        let magnitude = x.abs();
+        let plain = Self::of(Self::Scalar::default()).is_less(magnitude) & magnitude.is_less(Self::of(Self::Scalar::INFINITY));
+        Self::select(plain, self, x)
+    }
 }
 
 /// Constants of an element type.

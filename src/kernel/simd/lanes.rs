@@ -214,6 +214,10 @@ real!(Wide8(__m512d, __m512i) f64, u64, i64, 8, __mmask8;
     fn or_special_logarithm(self, x: Self) -> Self {
         Self(set!(_mm512_fixupimm_pd::<0>(self.0, x.0, _mm512_set1_epi64(LOGARITHM_FIXUP as i64))))
     }
+    #[inline(always)]
+    fn or_special_argument(self, x: Self) -> Self {
+        Self(set!(_mm512_fixupimm_pd::<0>(self.0, x.0, _mm512_set1_epi64(ARGUMENT_FIXUP as i64))))
+    }
 );
 
 real!(Wide16(__m512, __m512i) f32, u32, i32, 16, __mmask16;
@@ -270,6 +274,10 @@ real!(Wide16(__m512, __m512i) f32, u32, i32, 16, __mmask16;
     #[inline(always)]
     fn or_special_logarithm(self, x: Self) -> Self {
         Self(set!(_mm512_fixupimm_ps::<0>(self.0, x.0, _mm512_set1_epi32(LOGARITHM_FIXUP))))
+    }
+    #[inline(always)]
+    fn or_special_argument(self, x: Self) -> Self {
+        Self(set!(_mm512_fixupimm_ps::<0>(self.0, x.0, _mm512_set1_epi32(ARGUMENT_FIXUP))))
     }
 );
 
@@ -339,6 +347,8 @@ real!(Narrow8(__m256, __m256i) f32, u32, i32, 8, Mask8;
 
 /// The response of `fixupimm` for a logarithm: NaN of a NaN, -inf of zero, NaN of what is negative, +inf of +inf; one keeps.
 const LOGARITHM_FIXUP: i32 = 0x0353_0422;
+/// The argument of NaN, zero and infinities; others keep.
+const ARGUMENT_FIXUP: i32 = 0x0011_0111;
 
 impl Single for Wide16 {
     type Wide = Wide8;
