@@ -64,10 +64,9 @@ pub(crate) fn log10_single<V: Single>(x: V) -> V {
     logarithm(x, &TEN)
 }
 
-/// `log(1 + x)`, accurate near zero.
+/// `extra ln 2 + log(u + rest)` of a positive number and what is small beside it.
 #[inline(always)]
-pub(crate) fn log1p_single<V: Single>(x: V) -> V {
-    let (u, rest) = two_sum(V::of(1.0), x);
+pub(super) fn log_of_sum_single<V: Single>(u: V, rest: V, extra: Option<V>) -> V {
     let (k, n, place) = reduce(u);
     // 2^-k, or nothing where it leaves the range: there the rest is none.
     let power = V::of_bits(0x7f00_0000).bits_subtract(u.bit_and(V::of_bits(0x7f80_0000)));
@@ -75,7 +74,15 @@ pub(crate) fn log1p_single<V: Single>(x: V) -> V {
     let r = n + rest;
     // What the sum lost counts by the derivative 1 / (1 + r), nearly 1.
     let low = rest - (r - n);
-    let result = evaluate((k, r, place), Some(low), &NATURAL).or_special_logarithm(u);
+    let k = extra.map_or(k, |extra| k + extra);
+    evaluate((k, r, place), Some(low), &NATURAL)
+}
+
+/// `log(1 + x)`, accurate near zero.
+#[inline(always)]
+pub(crate) fn log1p_single<V: Single>(x: V) -> V {
+    let (u, rest) = two_sum(V::of(1.0), x);
+    let result = log_of_sum_single(u, rest, None).or_special_logarithm(u);
     // The result has the sign of the argument: that of a zero is not in the sum.
     result.bit_or(x.bit_and(V::of(-0.0)))
 }

@@ -37,7 +37,8 @@ pub use arc_single::{acos_f32, asin_f32, atan_f32, atan2_f32};
 pub use erf::{erf_f64, erfc_f64, gelu_f64};
 pub use exp::expm1_f64;
 pub use exp_single::{expm1_f32, sigmoid_f32, silu_f32};
-pub use hyperbolic::{acosh_f64, asinh_f64, atanh_f64};
+pub(crate) use hyperbolic::{acosh, acosh_single, asinh, asinh_single, atanh, atanh_single};
+pub use hyperbolic::{acosh_f32, acosh_f64, asinh_f32, asinh_f64, atanh_f32, atanh_f64};
 pub use hyperbolic_single::erf_f32;
 pub(crate) use log::{log, log1p, log2, log10};
 pub(crate) use log_single::{log1p_single, log2_single, log10_single, log_single};
@@ -53,6 +54,7 @@ pub use powers::{
 };
 pub(crate) use root::{cbrt, cbrt_single};
 pub use root::{cbrt_f32, cbrt_f64, hypot_f64};
+pub(crate) use trig::tan_near;
 pub use trig::{TRIG_NEAR, cos_f64, cos_near_f64, sin_f64, sin_near_f64, tan_f64, tan_near_f64};
 pub use trig_single::{TRIG_NEAR_F32, cos_f32, cos_near_f32, sin_f32, sin_near_f32, tan_f32, tan_near_f32};
 

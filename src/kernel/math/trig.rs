@@ -2,8 +2,9 @@
 //! tile without larger numbers may use them.
 
 use super::{
-    coefficients::{COS, SIN},
-    pair::{Pair, divide, fast_two_sum, polynomial},
+    coefficients::{COS, SIN, TAN_LONG},
+    pair::{Pair, fast_two_sum, polynomial, wide_polynomial},
+    real::{Double, Real},
     reduce::{NEAR, reduce, reduce_near},
 };
 
@@ -45,18 +46,17 @@ fn signed(x: f64, value: f64) -> f64 {
     if x.abs() < f64::INFINITY { value } else { f64::NAN }
 }
 
+/// The tangent of a reduced argument, as good as its sign.
 #[inline(always)]
-fn tangent(x: f64, r: Pair, quarters: u64) -> f64 {
-    let (sin, cos) = (sin_kernel(r), cos_kernel(r));
-    let (sin, cos) = (fast_two_sum(sin.0, sin.1), fast_two_sum(cos.0, cos.1));
-    let even = quarters & 1 == 0;
-    let n = if even { sin } else { cos };
-    let d = if even { cos } else { sin };
-    let quotient = divide(n, d);
-    let value = quotient.0 + quotient.1;
-    let value = f64::from_bits(value.to_bits() ^ ((quarters & 1) << 63));
-    let value = if x.abs() < 1e-300 { x.abs() } else { value };
-    signed(x, value)
+fn tangent<V: Double>(r: Pair<V>, quarters: V) -> V {
+    let z = r.0 * r.0;
+    // The derivative of the tangent is 1 + tan^2, near 1 + 3/2 r^2.
+    let low = (z * V::of(1.5)).mul_add(r.1, r.1);
+    let tan = fast_two_sum(r.0, wide_polynomial(&TAN_LONG, z).mul_add(z * r.0, low));
+    let inverse = V::of(-1.0) / tan.0;
+    let error = inverse.mul_add(tan.1, inverse.mul_add(tan.0, V::of(1.0)));
+    let even = quarters.bit_and(V::of_bits(1)).is_equal(V::of(0.0));
+    V::select(even, tan.0, error.mul_add(inverse, inverse))
 }
 
 /// Sine.
@@ -72,7 +72,7 @@ pub fn sin_f64(x: f64) -> f64 {
 #[must_use]
 pub fn sin_near_f64(x: f64) -> f64 {
     let (r, quarters) = reduce_near(x.abs());
-    signed(x, sine(r, quarters))
+    signed(x, sine(r, quarters.to_bits()))
 }
 
 /// Cosine.
@@ -88,7 +88,7 @@ pub fn cos_f64(x: f64) -> f64 {
 #[must_use]
 pub fn cos_near_f64(x: f64) -> f64 {
     let (r, quarters) = reduce_near(x.abs());
-    signed(x.abs(), sine(r, quarters.wrapping_add(1)))
+    signed(x.abs(), sine(r, quarters.to_bits().wrapping_add(1)))
 }
 
 /// Tangent.
@@ -96,13 +96,18 @@ pub fn cos_near_f64(x: f64) -> f64 {
 #[must_use]
 pub fn tan_f64(x: f64) -> f64 {
     let (r, quarters) = reduce(x.abs());
-    tangent(x, r, quarters)
+    signed(x, tangent(r, f64::from_bits(quarters)))
 }
 
 /// [`tan_f64`] up to [`TRIG_NEAR`].
 #[inline(always)]
+pub(crate) fn tan_near<V: Double>(x: V) -> V {
+    let (r, quarters) = reduce_near(x.abs());
+    tangent(r, quarters).bit_xor(x.bit_and(V::of(-0.0)))
+}
+
+/// [`tan_near`] of one number.
 #[must_use]
 pub fn tan_near_f64(x: f64) -> f64 {
-    let (r, quarters) = reduce_near(x.abs());
-    tangent(x, r, quarters)
+    tan_near(x)
 }
