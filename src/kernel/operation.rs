@@ -7,7 +7,11 @@
 mod float;
 mod integer;
 
-use crate::kernel::{lane::Lane, math};
+use crate::kernel::{
+    lane::Lane,
+    math::{self, Lanes},
+};
+use bytemuck::{cast_slice, cast_slice_mut};
 use float::*;
 use half::{bf16, f16};
 use integer::{common_divisor, common_multiple, negative_power, wrapping_power};
@@ -28,6 +32,11 @@ pub(crate) trait Unary<L: Lane> {
     fn apply_near(a: L::Wide) -> <Self::Out as Lane>::Wide {
         Self::apply(a)
     }
+    /// Fills `out` by the vectors of an instruction set, where the operation is written for them: the bits are those of `apply`.
+    #[inline(always)]
+    fn by_vectors<S: Lanes>(_out: &mut [u8], _a: &[u8]) -> bool {
+        false
+    }
 }
 
 /// A two-operand operation on elements of `L`.
@@ -45,6 +54,11 @@ pub(crate) trait Binary<L: Lane> {
     #[inline(always)]
     fn apply_near(a: L::Wide, b: L::Wide) -> <Self::Out as Lane>::Wide {
         Self::apply(a, b)
+    }
+    /// See [`Unary::by_vectors`].
+    #[inline(always)]
+    fn by_vectors<S: Lanes>(_out: &mut [u8], _a: &[u8], _b: &[u8]) -> bool {
+        false
     }
 }
 
@@ -175,6 +189,45 @@ operations! {
     Fmod(a, b) [u8 u16 u32 u64] -> same a.checked_rem(b).unwrap_or(0);
 }
 
+/// Functions of [`math`] that are written for vectors: one of `f32` and one of `f64`, with the vectors they take.
+macro_rules! vector_functions {
+    ($($op:ident($($arg:ident),*) $trait:ident $map:ident $narrow:ident $lanes:ident $single:ident $wide:ident $wide_lanes:ident $double:ident;)*) => {$(
+        pub(crate) struct $op;
+        vector_functions!(@one $op($($arg),*) $trait $map f32 $narrow $lanes $single);
+        vector_functions!(@one $op($($arg),*) $trait $map f64 $wide $wide_lanes $double);
+    )*};
+    (@one $op:ident($($arg:ident),*) $trait:ident $map:ident $t:tt $scalar:ident $lanes:ident $function:ident) => {
+        impl $trait<$t> for $op {
+            type Out = $t;
+            #[inline(always)]
+            fn apply($($arg: $t),*) -> $t { math::$scalar($($arg),*) }
+            #[inline(always)]
+            fn by_vectors<S: Lanes>(out: &mut [u8], $($arg: &[u8]),*) -> bool {
+                math::$map::<S::$lanes>(cast_slice_mut(out), $(cast_slice($arg)),*, |$($arg),*| math::$function($($arg),*));
+                true
+            }
+        }
+    };
+}
+
+vector_functions! {
+    Exp(a) Unary map exp_f32 F32 exp_single exp_f64 F64 exp;
+    Exp2(a) Unary map exp2_f32 F32 exp2_single exp2_f64 F64 exp2;
+    Log(a) Unary map log_f32 F32 log_single log_f64 F64 log;
+    Log2(a) Unary map log2_f32 F32 log2_single log2_f64 F64 log2;
+    Log10(a) Unary map log10_f32 F32 log10_single log10_f64 F64 log10;
+    Log1p(a) Unary map log1p_f32 F32 log1p_single log1p_f64 F64 log1p;
+    Cbrt(a) Unary map cbrt_f32 F32 cbrt_single cbrt_f64 F64 cbrt;
+    Atan(a) Unary map atan_f32 F32 atan_single atan_f64 F64Twice atan;
+    Sinh(a) Unary map sinh_f32 F32 sinh_single sinh_f64 F64Twice sinh;
+    Cosh(a) Unary map cosh_f32 F32 cosh_single cosh_f64 F64 cosh;
+    Tanh(a) Unary map tanh_f32 F32 tanh_single tanh_f64 F64Twice tanh;
+    Asinh(a) Unary map asinh_f32 F32 asinh_single asinh_f64 F64Twice asinh;
+    Acosh(a) Unary map acosh_f32 F32 acosh_single acosh_f64 F64Twice acosh;
+    Atanh(a) Unary map atanh_f32 F32 atanh_single atanh_f64 F64Twice atanh;
+    Power(a, b) Binary map_two power_f32 F32Twice power_single power_f64 F64Twice power;
+}
+
 /// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` ([`super::loops::through`]).
 macro_rules! functions {
     ($($op:ident($($arg:ident),*) $trait:ident $narrow:ident $wide:ident;)*) => {$(
@@ -193,30 +246,15 @@ macro_rules! functions {
 }
 
 functions! {
-    Exp(a) Unary exp_f32 exp_f64;
-    Exp2(a) Unary exp2_f32 exp2_f64;
     Expm1(a) Unary expm1_f32 expm1_f64;
-    Log(a) Unary log_f32 log_f64;
-    Log2(a) Unary log2_f32 log2_f64;
-    Log10(a) Unary log10_f32 log10_f64;
-    Log1p(a) Unary log1p_f32 log1p_f64;
-    Cbrt(a) Unary cbrt_f32 cbrt_f64;
     Asin(a) Unary asin_f32 asin_f64;
     Acos(a) Unary acos_f32 acos_f64;
-    Atan(a) Unary atan_f32 atan_f64;
-    Sinh(a) Unary sinh_f32 sinh_f64;
-    Cosh(a) Unary cosh_f32 cosh_f64;
-    Tanh(a) Unary tanh_f32 tanh_f64;
-    Asinh(a) Unary asinh_f32 asinh_f64;
-    Acosh(a) Unary acosh_f32 acosh_f64;
-    Atanh(a) Unary atanh_f32 atanh_f64;
     Sigmoid(a) Unary sigmoid_f32 sigmoid_f64;
     Softplus(a) Unary softplus_f32 softplus_f64;
     Gelu(a) Unary gelu_f32 gelu_f64;
     Silu(a) Unary silu_f32 silu_f64;
     Erf(a) Unary erf_f32 erf_f64;
     Erfc(a) Unary erfc_f32 erfc_f64;
-    Power(a, b) Binary power_f32 power_f64;
     Hypot(a, b) Binary hypot_f32 hypot_f64;
     Atan2(a, b) Binary atan2_f32 atan2_f64;
     Logaddexp(a, b) Binary logaddexp_f32 logaddexp_f64;

@@ -3,7 +3,7 @@
 use super::{
     coefficients::{ASIN, ATAN_HALF, HALF_PI, PI, QUARTER_PI, THREE_QUARTERS_PI},
     pair::{Pair, fast_two_sum, polynomial, select, with_sign},
-    real::{Double, Real},
+    real::Double,
 };
 
 const ZERO: Pair = Pair(0.0, 0.0);

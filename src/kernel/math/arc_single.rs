@@ -2,7 +2,7 @@
 
 use super::{
     coefficients::{ASIN_F32, ATAN_F32, HALF_PI_F32},
-    real::{Real, Single},
+    real::Single,
     single::{fast_two_sum, polynomial, wide_polynomial, with_sign},
 };
 

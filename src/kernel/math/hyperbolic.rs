@@ -4,7 +4,7 @@ use super::{
     log::log_of_sum,
     log_single::log_of_sum_single,
     pair::{Pair, fast_two_sum, two_product, two_sum},
-    real::{Double, Real, Single},
+    real::{Double, Single},
     single,
 };
 

@@ -5,7 +5,7 @@ use super::{
     LN2_HIGH, LN2_LOW,
     coefficients::*,
     pair::{Pair, divide, fast_two_sum, polynomial, two_sum, wide_polynomial},
-    real::{Double, Real},
+    real::Double,
 };
 
 /// A positive number as `2^k (1 + r) / c`: `k`, `r`, and where `c` is in the tables.

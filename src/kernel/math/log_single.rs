@@ -2,7 +2,7 @@
 
 use super::{
     coefficients::*,
-    real::{Real, Single},
+    real::Single,
     single::{polynomial, two_sum},
 };
 

@@ -6,7 +6,7 @@ use super::{
     coefficients::*,
     pair::polynomial,
     powers::{self, Powers},
-    real::{Double, Format, Real},
+    real::{Double, Format, Real, Single},
 };
 
 /// What an element type has: tables of reciprocals and of their logarithms, and coefficients.
@@ -126,7 +126,7 @@ pub(crate) fn power<V: Double>(x: V, y: V) -> V {
 
 /// [`power`] of `f32`.
 #[inline(always)]
-pub(crate) fn power_single<V: Real<Scalar = f32, Bits = u32>>(x: V, y: V) -> V {
+pub(crate) fn power_single<V: Single>(x: V, y: V) -> V {
     any_power(x, y, &SINGLE, &powers::SINGLE)
 }
 

@@ -189,19 +189,16 @@ pub(crate) trait Double: Real<Scalar = f64, Bits = u64> {}
 impl<V: Real<Scalar = f64, Bits = u64>> Double for V {}
 
 /// Lanes of `f32`.
-pub(crate) trait Single: Real<Scalar = f32, Bits = u32> {
-    /// As many lanes, or half of them, of `f64`.
-    type Wide: Double;
-    /// A function that computes in `f64`, rounded once.
-    fn in_wide(self, function: impl Fn(Self::Wide) -> Self::Wide) -> Self;
-    /// As [`Single::in_wide`] with two arguments.
-    fn in_wide_two(self, other: Self, function: impl Fn(Self::Wide, Self::Wide) -> Self::Wide) -> Self;
-}
+pub(crate) trait Single: Real<Scalar = f32, Bits = u32> {}
+impl<V: Real<Scalar = f32, Bits = u32>> Single for V {}
 
 /// The vectors of an instruction set.
 pub(crate) trait Lanes {
     type F64: Double;
-    type F32: Single<Wide = Self::F64>;
+    type F32: Single;
+    /// As many as long functions take at once: their steps wait for each other.
+    type F64Twice: Double;
+    type F32Twice: Single;
 }
 
 macro_rules! scalar {
@@ -304,18 +301,6 @@ macro_rules! scalar {
 }
 scalar!(f64, u64);
 scalar!(f32, u32);
-
-impl Single for f32 {
-    type Wide = f64;
-    #[inline(always)]
-    fn in_wide(self, function: impl Fn(f64) -> f64) -> Self {
-        function(f64::from(self)) as f32
-    }
-    #[inline(always)]
-    fn in_wide_two(self, other: Self, function: impl Fn(f64, f64) -> f64) -> Self {
-        function(f64::from(self), f64::from(other)) as f32
-    }
-}
 
 /// `out[i] = function(a[i])`, the last vector overlapping the one before, so that the body is there once.
 #[inline(always)]

@@ -4,7 +4,7 @@
 use super::{
     coefficients::{COS, SIN, TAN_LONG},
     pair::{Pair, fast_two_sum, polynomial, wide_polynomial},
-    real::{Double, Real},
+    real::Double,
     reduce::{NEAR, reduce, reduce_near},
 };
 

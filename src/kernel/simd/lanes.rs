@@ -3,7 +3,7 @@
 //! The types are named by the table of their own set alone ([`super::table`]), which is handed out only where the CPU has it.
 #![expect(unsafe_code, reason = "instructions of a set that the types stand for")]
 
-use crate::kernel::math::{Real, Single};
+use crate::kernel::math::Real;
 use std::{
     arch::x86_64::*,
     mem::transmute,
@@ -349,55 +349,3 @@ real!(Narrow8(__m256, __m256i) f32, u32, i32, 8, Mask8;
 const LOGARITHM_FIXUP: i32 = 0x0353_0422;
 /// The argument of NaN, zero and infinities; others keep.
 const ARGUMENT_FIXUP: i32 = 0x0011_0111;
-
-impl Single for Wide16 {
-    type Wide = Wide8;
-    #[inline(always)]
-    fn in_wide(self, function: impl Fn(Wide8) -> Wide8) -> Self {
-        let [low, high] = self.halves();
-        Self::joined(function(low), function(high))
-    }
-    #[inline(always)]
-    fn in_wide_two(self, other: Self, function: impl Fn(Wide8, Wide8) -> Wide8) -> Self {
-        let ([low, high], [other_low, other_high]) = (self.halves(), other.halves());
-        Self::joined(function(low, other_low), function(high, other_high))
-    }
-}
-
-impl Wide16 {
-    #[inline(always)]
-    fn halves(self) -> [Wide8; 2] {
-        let [low, high] = set!(transmute::<__m512, [__m256; 2]>(self.0));
-        [Wide8(set!(_mm512_cvtps_pd(low))), Wide8(set!(_mm512_cvtps_pd(high)))]
-    }
-    #[inline(always)]
-    fn joined(low: Wide8, high: Wide8) -> Self {
-        Self(set!(transmute::<[__m256; 2], __m512>([_mm512_cvtpd_ps(low.0), _mm512_cvtpd_ps(high.0)])))
-    }
-}
-
-impl Single for Narrow8 {
-    type Wide = Wide4;
-    #[inline(always)]
-    fn in_wide(self, function: impl Fn(Wide4) -> Wide4) -> Self {
-        let [low, high] = self.halves();
-        Self::joined(function(low), function(high))
-    }
-    #[inline(always)]
-    fn in_wide_two(self, other: Self, function: impl Fn(Wide4, Wide4) -> Wide4) -> Self {
-        let ([low, high], [other_low, other_high]) = (self.halves(), other.halves());
-        Self::joined(function(low, other_low), function(high, other_high))
-    }
-}
-
-impl Narrow8 {
-    #[inline(always)]
-    fn halves(self) -> [Wide4; 2] {
-        let [low, high] = set!(transmute::<__m256, [__m128; 2]>(self.0));
-        [Wide4(set!(_mm256_cvtps_pd(low))), Wide4(set!(_mm256_cvtps_pd(high)))]
-    }
-    #[inline(always)]
-    fn joined(low: Wide4, high: Wide4) -> Self {
-        Self(set!(transmute::<[__m128; 2], __m256>([_mm256_cvtpd_ps(low.0), _mm256_cvtpd_ps(high.0)])))
-    }
-}

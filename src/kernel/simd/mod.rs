@@ -4,6 +4,8 @@
 //! `#[target_feature]`, so the compiler vectorises the same source once per set, and coerces them to plain function
 //! pointers inside a function with the same features. Calling that one function is the only `unsafe` step per set.
 
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod prefetch;
 mod table;
 #[cfg(test)]

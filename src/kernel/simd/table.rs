@@ -18,6 +18,7 @@ use crate::{
 use half::{bf16, f16};
 
 mod halves;
+mod vectors;
 #[macro_use]
 mod pick;
 
@@ -205,7 +206,9 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             #[inline(never)]
             fn body<L: Lane, O: Unary<L>>(out: &mut [u8], a: &[u8]) {
-                loops::function::<L, O>(out, a);
+                if !O::by_vectors::<$set>(out, a) {
+                    loops::function::<L, O>(out, a);
+                }
             }
             $(#[target_feature(enable = $features)])?
             fn through<L: Lane<Wide = f32>, O: Unary<f32>>(out: &mut [u8], a: &[u8]) {
@@ -214,7 +217,9 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             #[inline(never)]
             fn body_two<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
-                loops::function_two::<L, O>(out, a, b);
+                if !O::by_vectors::<$set>(out, a, b) {
+                    loops::function_two::<L, O>(out, a, b);
+                }
             }
             $(#[target_feature(enable = $features)])?
             fn through_two<L, B, O, const SCALAR_A: bool, const SCALAR_B: bool>(out: &mut [u8], a: &[u8], b: &[u8])

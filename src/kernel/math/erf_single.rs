@@ -1,8 +1,8 @@
-//! sinh, cosh, tanh of `f32`, in `f32`, as in the wide functions; and cbrt, erf.
+//! erf of `f32`, in `f32`.
 
 use super::{
-    coefficients::{COSH_F32, CUBE_ROOT_F32, ERF_F32, ERF_FAR_F32, LN2_F32, SINH_F32, TANH_F32, TWO_BY_ROOT_PI_F32},
-    single::{ROUND, fast_two_sum, polynomial, power_of_two, with_sign},
+    coefficients::{ERF_F32, ERF_FAR_F32, LN2_F32, TWO_BY_ROOT_PI_F32},
+    single::{ROUND, polynomial, power_of_two, with_sign},
 };
 
 /// Error function: an odd polynomial to 0.95, then `1 - e^P(x)`.
