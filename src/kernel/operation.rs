@@ -211,21 +211,29 @@ macro_rules! vector_functions {
 }
 
 vector_functions! {
-    Exp(a) Unary map exp_f32 F32 exp_single exp_f64 F64 exp;
-    Exp2(a) Unary map exp2_f32 F32 exp2_single exp2_f64 F64 exp2;
-    Log(a) Unary map log_f32 F32 log_single log_f64 F64 log;
-    Log2(a) Unary map log2_f32 F32 log2_single log2_f64 F64 log2;
-    Log10(a) Unary map log10_f32 F32 log10_single log10_f64 F64 log10;
-    Log1p(a) Unary map log1p_f32 F32 log1p_single log1p_f64 F64 log1p;
-    Cbrt(a) Unary map cbrt_f32 F32 cbrt_single cbrt_f64 F64 cbrt;
-    Atan(a) Unary map atan_f32 F32 atan_single atan_f64 F64Twice atan;
-    Sinh(a) Unary map sinh_f32 F32 sinh_single sinh_f64 F64Twice sinh;
-    Cosh(a) Unary map cosh_f32 F32 cosh_single cosh_f64 F64 cosh;
-    Tanh(a) Unary map tanh_f32 F32 tanh_single tanh_f64 F64Twice tanh;
-    Asinh(a) Unary map asinh_f32 F32 asinh_single asinh_f64 F64Twice asinh;
-    Acosh(a) Unary map acosh_f32 F32 acosh_single acosh_f64 F64Twice acosh;
-    Atanh(a) Unary map atanh_f32 F32 atanh_single atanh_f64 F64Twice atanh;
+    Exp(a) Unary map exp_f32 F32Twice exp_single exp_f64 F64 exp;
+    Exp2(a) Unary map exp2_f32 F32Twice exp2_single exp2_f64 F64 exp2;
+    Log(a) Unary map log_f32 F32Twice log_single log_f64 F64 log;
+    Log2(a) Unary map log2_f32 F32Twice log2_single log2_f64 F64 log2;
+    Log10(a) Unary map log10_f32 F32Twice log10_single log10_f64 F64 log10;
+    Log1p(a) Unary map log1p_f32 F32Twice log1p_single log1p_f64 F64Twice log1p;
+    Cbrt(a) Unary map cbrt_f32 F32Twice cbrt_single cbrt_f64 F64 cbrt;
+    Atan(a) Unary map atan_f32 F32Twice atan_single atan_f64 F64Twice atan;
+    Sinh(a) Unary map sinh_f32 F32Twice sinh_single sinh_f64 F64Twice sinh;
+    Cosh(a) Unary map cosh_f32 F32Twice cosh_single cosh_f64 F64 cosh;
+    Tanh(a) Unary map tanh_f32 F32Twice tanh_single tanh_f64 F64Twice tanh;
+    Asinh(a) Unary map asinh_f32 F32Twice asinh_single asinh_f64 F64Twice asinh;
+    Acosh(a) Unary map acosh_f32 F32Twice acosh_single acosh_f64 F64Twice acosh;
+    Atanh(a) Unary map atanh_f32 F32Twice atanh_single atanh_f64 F64Twice atanh;
     Power(a, b) Binary map_two power_f32 F32Twice power_single power_f64 F64Twice power;
+}
+
+names!(Asin Acos);
+vector_functions!(@one Asin(a) Unary map f64 asin_f64 F64Twice asin);
+vector_functions!(@one Acos(a) Unary map f64 acos_f64 F64Twice acos);
+operations! {
+    Asin(a) [f32] -> same math::asin_f32(a);
+    Acos(a) [f32] -> same math::acos_f32(a);
 }
 
 /// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` ([`super::loops::through`]).
@@ -247,8 +255,6 @@ macro_rules! functions {
 
 functions! {
     Expm1(a) Unary expm1_f32 expm1_f64;
-    Asin(a) Unary asin_f32 asin_f64;
-    Acos(a) Unary acos_f32 acos_f64;
     Sigmoid(a) Unary sigmoid_f32 sigmoid_f64;
     Softplus(a) Unary softplus_f32 softplus_f64;
     Gelu(a) Unary gelu_f32 gelu_f64;
@@ -261,7 +267,46 @@ functions! {
     Logaddexp2(a, b) Binary logaddexp2_f32 logaddexp2_f64;
 }
 
-/// Functions with a shorter way where arguments (or a quotient) are not huge.
+/// sin, cos and tan: by vectors where no argument is huge.
+macro_rules! turning_functions {
+    ($($op:ident $t:ident $limit:ident $function:ident $lanes:ident $near:ident;)*) => {$(
+        impl Unary<$t> for $op {
+            type Out = $t;
+            #[inline(always)]
+            fn apply(a: $t) -> $t { math::$function(a) }
+            #[inline(always)]
+            fn by_vectors<S: Lanes>(out: &mut [u8], a: &[u8]) -> bool {
+                let (out, a): (&mut [$t], &[$t]) = (cast_slice_mut(out), cast_slice(a));
+                for (out, a) in out.chunks_mut(TURNING_CHUNK).zip(a.chunks(TURNING_CHUNK)) {
+                    // Without an exit, so that it vectorises.
+                    if a.iter().fold(true, |near, a| near & (a.abs() <= math::$limit)) {
+                        math::map::<S::$lanes>(out, a, |a| math::$near(a));
+                    } else {
+                        for (out, &a) in out.iter_mut().zip(a) {
+                            *out = math::$function(a);
+                        }
+                    }
+                }
+                true
+            }
+        }
+    )*};
+}
+
+/// Elements that are asked together whether one is huge.
+const TURNING_CHUNK: usize = 256;
+
+names!(Sin Cos Tan);
+turning_functions! {
+    Sin f32 TRIG_NEAR_F32 sin_f32 F32Twice sin_near_single;
+    Cos f32 TRIG_NEAR_F32 cos_f32 F32Twice cos_near_single;
+    Tan f32 TRIG_NEAR_F32 tan_f32 F32Twice tan_near_single;
+    Sin f64 TRIG_NEAR sin_f64 F64Twice sin_near;
+    Cos f64 TRIG_NEAR cos_f64 F64Twice cos_near;
+    Tan f64 TRIG_NEAR tan_f64 F64Twice tan_near;
+}
+
+/// Functions with a shorter way where a quotient is not huge.
 macro_rules! near_functions {
     ($($op:ident($($arg:ident),*) $trait:ident $t:ty, $near:expr, $function:expr, $short:expr;)*) => {$(
         impl $trait<$t> for $op {
@@ -277,14 +322,7 @@ macro_rules! near_functions {
     )*};
 }
 
-names!(Sin Cos Tan);
 near_functions! {
-    Sin(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::sin_f32, math::sin_near_f32;
-    Sin(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::sin_f64, math::sin_near_f64;
-    Cos(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::cos_f32, math::cos_near_f32;
-    Cos(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::cos_f64, math::cos_near_f64;
-    Tan(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::tan_f32, math::tan_near_f32;
-    Tan(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::tan_f64, math::tan_near_f64;
     Fmod(a, b) Binary f32, quotient_is_near_f32(a, b), fmod_f32, fmod_near_f32;
     Fmod(a, b) Binary f64, quotient_is_near_f64(a, b), fmod_f64, fmod_near_f64;
     FloorDivide(a, b) Binary f32, quotient_is_near_f32(a, b), floor_divide_f32, floor_divide_near_f32;

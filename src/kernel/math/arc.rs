@@ -6,42 +6,59 @@ use super::{
     real::Double,
 };
 
-const ZERO: Pair = Pair(0.0, 0.0);
-
-/// `asin x` of half or less, or what is doubled and taken from pi/2 beyond: head and tail.
+/// For `|x|` up to a half its head and what the arc sine has more, beyond those of `asin(sqrt((1 - |x|) / 2))`, of which pi/2 has
+/// two more; and which of both.
 #[inline(always)]
-fn asin_kernel(magnitude: f64, large: bool) -> Pair {
-    let z = if large { (1.0 - magnitude) * 0.5 } else { magnitude * magnitude };
+fn asin_kernel<V: Double>(magnitude: V) -> (Pair<V>, V::Mask) {
+    let half = V::of(0.5);
+    let large = half.is_less(magnitude);
+    let z = V::select(large, magnitude.mul_add(-half, half), magnitude * magnitude);
     let root = z.sqrt();
-    let s = if large { root } else { magnitude };
-    let low = (-root).mul_add(root, z) / (root + root);
-    let low = if large & (z != 0.0) { low } else { 0.0 };
-    Pair(s, (z * s).mul_add(polynomial(&ASIN, z), low))
+    let s = V::select(large, root, magnitude);
+    let low = root.mul_add(-root, z) / (root + root).at_least(V::of(f64::MIN_POSITIVE));
+    let low = V::select(large, low, V::of(0.0));
+    (Pair(s, (z * s).mul_add(polynomial(&ASIN, z), low)), large)
+}
+
+/// `base + factor * value`.
+#[inline(always)]
+fn turned<V: Double>(base: Pair<V>, factor: V, value: Pair<V>) -> V {
+    let sum = fast_two_sum(base.0, factor * value.0);
+    sum.0 + (sum.1 + factor.mul_add(value.1, base.1))
 }
 
 /// Arc sine.
 #[inline(always)]
-#[must_use]
-pub fn asin_f64(x: f64) -> f64 {
-    let large = x.abs() > 0.5;
-    let value = asin_kernel(x.abs(), large);
-    let sum = fast_two_sum(HALF_PI[0], -2.0 * value.0);
-    let far = sum.0 + (sum.1 + (-2.0f64).mul_add(value.1, HALF_PI[1]));
-    with_sign(if large { far } else { value.0 + value.1 }, x)
+pub(crate) fn asin<V: Double>(x: V) -> V {
+    let zero = V::of(0.0);
+    let (value, large) = asin_kernel(x.abs());
+    let base = Pair(V::select(large, V::of(HALF_PI[0]), zero), V::select(large, V::of(HALF_PI[1]), zero));
+    turned(base, V::select(large, V::of(-2.0), V::of(1.0)), value).bit_or(x.bit_and(-zero))
 }
 
 /// Arc cosine.
 #[inline(always)]
+pub(crate) fn acos<V: Double>(x: V) -> V {
+    let zero = V::of(0.0);
+    let (value, large) = asin_kernel(x.abs());
+    let negative = x.is_less(zero);
+    let far = Pair(V::select(negative, V::of(PI[0]), zero), V::select(negative, V::of(PI[1]), zero));
+    let base = Pair(V::select(large, far.0, V::of(HALF_PI[0])), V::select(large, far.1, V::of(HALF_PI[1])));
+    // Twice as much with the sign of x, or as much with the other.
+    let factor = V::select(large, V::of(2.0), V::of(-1.0)).bit_xor(x.bit_and(-zero));
+    turned(base, factor, value)
+}
+
+/// [`asin`] of one number.
+#[must_use]
+pub fn asin_f64(x: f64) -> f64 {
+    asin(x)
+}
+
+/// [`acos`] of one number.
 #[must_use]
 pub fn acos_f64(x: f64) -> f64 {
-    let large = x.abs() > 0.5;
-    let value = asin_kernel(x.abs(), large);
-    let base = if large { if x > 0.0 { ZERO } else { Pair(PI[0], PI[1]) } } else { Pair(HALF_PI[0], HALF_PI[1]) };
-    // +2 for x > 1/2, -2 for x < -1/2, else the sign of -x.
-    let factor = if large { 2.0 } else { 1.0 };
-    let factor = if (x > 0.0) == large { factor } else { -factor };
-    let sum = fast_two_sum(base.0, factor * value.0);
-    sum.0 + (sum.1 + factor.mul_add(value.1, base.1))
+    acos(x)
 }
 
 /// `near + turned(atan(n / d))` for `0 <= n <= d` far from the ends of the range, `turn` the sign bit or none; `far` is `near`
@@ -107,7 +124,7 @@ pub fn atan2_f64(y: f64, x: f64) -> f64 {
     let n = if d == f64::INFINITY { if n == f64::INFINITY { 1.0 } else { 0.0 } } else { n };
     let d = if (d == f64::INFINITY) | (d == 0.0) { 1.0 } else { d };
     let left = x.is_sign_negative();
-    let base = select(steep, Pair(HALF_PI[0], HALF_PI[1]), select(left, Pair(PI[0], PI[1]), ZERO));
+    let base = select(steep, Pair(HALF_PI[0], HALF_PI[1]), select(left, Pair(PI[0], PI[1]), pair_of([0.0; 2])));
     let far = select(left, pair_of(THREE_QUARTERS_PI), pair_of(QUARTER_PI));
     let value = arc(n, d, base, far, if steep == left { 0.0 } else { -0.0 });
     if x.is_nan() | y.is_nan() { f64::NAN } else { with_sign(value, y) }

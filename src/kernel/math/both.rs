@@ -114,6 +114,14 @@ impl<V: Real> Real for Both<V> {
         Self(self.0.lookup(table), self.1.lookup(table))
     }
     #[inline(always)]
+    fn has_bit(self, bit: V::Bits) -> Self::Mask {
+        BothMasks(self.0.has_bit(bit), self.1.has_bit(bit))
+    }
+    #[inline(always)]
+    fn any(condition: Self::Mask) -> bool {
+        V::any(condition.0) || V::any(condition.1)
+    }
+    #[inline(always)]
     fn all(condition: Self::Mask) -> bool {
         V::all(condition.0) && V::all(condition.1)
     }

@@ -119,8 +119,7 @@ pub(crate) fn atanh_single<V: Single>(x: V) -> V {
     let rest = (-quotient).mul_add(d.1, (-quotient).mul_add(d.0, n.0) + n.1) * inverse;
     let quotient = V::select(magnitude.is_equal(one), V::of(f32::INFINITY), quotient);
     let result = V::of(0.5) * log_of_sum_single(quotient, rest, None).or_special_logarithm(quotient);
-    let small = (magnitude * magnitude * magnitude).mul_add(V::of(1.0 / 3.0), magnitude);
-    V::select(magnitude.is_less(V::of(1e-2)), small, result).bit_or(x.bit_and(V::of(-0.0)))
+    result.bit_or(x.bit_and(V::of(-0.0)))
 }
 
 /// Each function of one number.

@@ -29,7 +29,14 @@ pub(crate) fn log<V: Double>(x: V) -> V {
 
 /// A logarithm to another base, of which the tables and `scale`, the inverse of its natural logarithm, are.
 #[inline(always)]
-fn to_base<V: Double>(x: V, scale: [f64; 2], of_2: [f64; 2], heads: &'static [f64; 16], rests: &'static [f64; 16], series: &[f64; 10]) -> V {
+fn to_base<V: Double>(
+    x: V,
+    scale: [f64; 2],
+    of_2: [f64; 2],
+    heads: &'static [f64; 16],
+    rests: &'static [f64; 16],
+    series: &[f64; 10],
+) -> V {
     let (k, r, place) = reduce(x);
     let head = k.mul_add(V::of(of_2[0]), place.lookup(heads));
     let rest = place.lookup(rests);

@@ -114,8 +114,8 @@ fn any_power<V: Real, const N: usize, const E: usize, const S: usize, const C: u
     let within = high.abs().is_less(V::of(tables.limit));
     // What is special changes nothing in other lanes: vectors without need not ask.
     let plain = within & V::of(V::Scalar::default()).is_less(x);
-    let result = if V::all(plain) { result } else { special(x, y, result, within) };
-    V::select(y.is_equal(V::of(V::Scalar::TWO)), x * x, result)
+    let square = y.is_equal(V::of(V::Scalar::TWO));
+    if V::all(plain) & !V::any(square) { result } else { V::select(square, x * x, special(x, y, result, within)) }
 }
 
 /// `x` to the power `y`, as C's `pow`; `power(x, 2)` is `x * x`.

@@ -44,8 +44,12 @@ pub(crate) trait Real:
     fn lookup<const N: usize>(self, table: &'static [Self::Scalar; N]) -> Self;
 
     fn is_at_most(self, other: Self) -> Self::Mask;
+    /// Whether the bits hold this one.
+    fn has_bit(self, bit: Self::Bits) -> Self::Mask;
     /// Whether the condition holds in every lane.
     fn all(condition: Self::Mask) -> bool;
+    /// Whether the condition holds in any lane.
+    fn any(condition: Self::Mask) -> bool;
 
     /// `floor(log2 |x|)` of a number that is not zero: not finite where `x` is not; nonsense for zero.
     #[inline(always)]
@@ -255,6 +259,14 @@ macro_rules! scalar {
             #[inline(always)]
             fn is_at_most(self, other: Self) -> bool {
                 self <= other
+            }
+            #[inline(always)]
+            fn has_bit(self, bit: $bits) -> bool {
+                self.to_bits() & bit != 0
+            }
+            #[inline(always)]
+            fn any(condition: bool) -> bool {
+                condition
             }
             #[inline(always)]
             fn all(condition: bool) -> bool {

@@ -22,9 +22,9 @@ pub(super) fn reduce_near<V: Double>(magnitude: V) -> (Pair<V>, V) {
     // The first difference is exact: it is a multiple of 2^-53 below 2.
     let first = k.mul_add(V::of(-HALF_PI[0]), magnitude);
     let second = two_product(k, V::of(HALF_PI[1]));
-    let sum = two_sum(first, -second.0);
-    let low = k.mul_add(V::of(-HALF_PI[2]), sum.1 - second.1);
-    (fast_two_sum(sum.0, low), shifted)
+    // Without error whichever is greater: the first is a multiple of the last place of the second.
+    let sum = fast_two_sum(first, -second.0);
+    (Pair(sum.0, k.mul_add(V::of(-HALF_PI[2]), sum.1 - second.1)), shifted)
 }
 
 /// One pass of error-free sums: the head in the first, the errors behind it.
@@ -43,7 +43,7 @@ fn distill(terms: &mut [f64; 7]) {
 
 /// `|x|` from [`NEAR`] up; nonsense for infinities.
 #[inline(always)]
-pub(super) fn reduce_far(magnitude: f64) -> (Pair, u64) {
+pub(super) fn reduce_far(magnitude: f64) -> (Pair, f64) {
     let bits = magnitude.to_bits();
     let place = (bits >> 52).wrapping_sub(1051);
     let bucket = (place >> 4) as usize & 63;
@@ -61,13 +61,13 @@ pub(super) fn reduce_far(magnitude: f64) -> (Pair, u64) {
     terms[0] -= shifted - ROUND;
     distill(&mut terms);
     let low = terms[1] + (terms[2] + (terms[3] + (terms[4] + (terms[5] + terms[6]))));
-    (multiply(fast_two_sum(terms[0], low), Pair(HALF_PI[0], HALF_PI[1])), shifted.to_bits())
+    (multiply(fast_two_sum(terms[0], low), Pair(HALF_PI[0], HALF_PI[1])), shifted)
 }
 
 /// Any finite `|x|`.
 #[inline(always)]
-pub(super) fn reduce(magnitude: f64) -> (Pair, u64) {
+pub(super) fn reduce(magnitude: f64) -> (Pair, f64) {
     let (near, far) = (reduce_near(magnitude), reduce_far(magnitude));
     let is_near = magnitude <= NEAR;
-    (select(is_near, near.0, far.0), if is_near { near.1.to_bits() } else { far.1 })
+    (select(is_near, near.0, far.0), if is_near { near.1 } else { far.1 })
 }

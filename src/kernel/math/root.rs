@@ -3,9 +3,9 @@
 use super::{
     coefficients::*,
     exp::ROUND,
-    single::ROUND as ROUND_F32,
     pair::{fast_two_sum, polynomial, two_product},
     real::{Double, Single},
+    single::ROUND as ROUND_F32,
 };
 
 /// Cube root: `|x| = 2^(3 n + k) m`, `m c = 1 + r` for a `c` of a table; tables of the cube roots of `1 / c` and of `2^k`.

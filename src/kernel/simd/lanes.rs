@@ -189,6 +189,14 @@ real!(Wide8(__m512d, __m512i) f64, u64, i64, 8, __mmask8;
         })
     }
     #[inline(always)]
+    fn has_bit(self, bit: u64) -> __mmask8 {
+        set!(_mm512_test_epi64_mask(self.integers(), _mm512_set1_epi64(bit as i64)))
+    }
+    #[inline(always)]
+    fn any(condition: __mmask8) -> bool {
+        condition != 0
+    }
+    #[inline(always)]
     fn all(condition: __mmask8) -> bool {
         condition == __mmask8::MAX
     }
@@ -250,6 +258,14 @@ real!(Wide16(__m512, __m512i) f32, u32, i32, 16, __mmask16;
         })
     }
     #[inline(always)]
+    fn has_bit(self, bit: u32) -> __mmask16 {
+        set!(_mm512_test_epi32_mask(self.integers(), _mm512_set1_epi32(bit as i32)))
+    }
+    #[inline(always)]
+    fn any(condition: __mmask16) -> bool {
+        condition != 0
+    }
+    #[inline(always)]
     fn all(condition: __mmask16) -> bool {
         condition == __mmask16::MAX
     }
@@ -297,6 +313,14 @@ real!(Wide4(__m256d, __m256i) f64, u64, i64, 4, Mask4;
         Mask4(set!(_mm256_cmp_pd::<_CMP_LE_OQ>(self.0, other.0)))
     }
     #[inline(always)]
+    fn has_bit(self, bit: u64) -> Mask4 {
+        set!(Mask4(_mm256_castsi256_pd(_mm256_cmpeq_epi64(_mm256_and_si256(self.integers(), _mm256_set1_epi64x(bit as i64)), _mm256_set1_epi64x(bit as i64)))))
+    }
+    #[inline(always)]
+    fn any(condition: Mask4) -> bool {
+        set!(_mm256_movemask_pd(condition.0)) != 0
+    }
+    #[inline(always)]
     fn all(condition: Mask4) -> bool {
         set!(_mm256_movemask_pd(condition.0)) == 0xf
     }
@@ -325,6 +349,14 @@ real!(Narrow8(__m256, __m256i) f32, u32, i32, 8, Mask8;
     #[inline(always)]
     fn is_at_most(self, other: Self) -> Mask8 {
         Mask8(set!(_mm256_cmp_ps::<_CMP_LE_OQ>(self.0, other.0)))
+    }
+    #[inline(always)]
+    fn has_bit(self, bit: u32) -> Mask8 {
+        set!(Mask8(_mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(self.integers(), _mm256_set1_epi32(bit as i32)), _mm256_set1_epi32(bit as i32)))))
+    }
+    #[inline(always)]
+    fn any(condition: Mask8) -> bool {
+        set!(_mm256_movemask_ps(condition.0)) != 0
     }
     #[inline(always)]
     fn all(condition: Mask8) -> bool {
