@@ -236,7 +236,7 @@ operations! {
     Acos(a) [f32] -> same math::acos_f32(a);
 }
 
-/// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` ([`super::loops::through`]).
+/// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` .
 macro_rules! functions {
     ($($op:ident($($arg:ident),*) $trait:ident $narrow:ident $wide:ident;)*) => {$(
         pub(crate) struct $op;

@@ -381,3 +381,25 @@ real!(Narrow8(__m256, __m256i) f32, u32, i32, 8, Mask8;
 const LOGARITHM_FIXUP: i32 = 0x0353_0422;
 /// The argument of NaN, zero and infinities; others keep.
 const ARGUMENT_FIXUP: i32 = 0x0011_0111;
+
+/// Half floats to `f32` and back. The instructions keep what a NaN carries when it is narrowed; here it becomes the one that the
+/// portable conversion gives.
+macro_rules! halves {
+    ($t:ident $raw:ty, $halves:ty, $lanes:literal $widen:expr, $narrow:expr) => {
+        impl $t {
+            #[inline(always)]
+            pub(crate) fn widened(bits: [u16; $lanes]) -> [f32; $lanes] {
+                set!(transmute::<$raw, [f32; $lanes]>($widen(transmute::<[u16; $lanes], $halves>(bits))))
+            }
+            #[inline(always)]
+            pub(crate) fn narrowed(wide: [f32; $lanes]) -> [u16; $lanes] {
+                let wide = Self::load(&wide);
+                let nan = wide.bit_and(Self::of(-0.0)).bit_or(Self::of_bits(0x7fc0_0000));
+                let plain = Self::select(wide.is_equal(wide), wide, nan);
+                set!(transmute::<$halves, [u16; $lanes]>($narrow(plain.0)))
+            }
+        }
+    };
+}
+halves!(Wide16 __m512, __m256i, 16 _mm512_cvtph_ps, _mm512_cvtps_ph::<0>);
+halves!(Narrow8 __m256, __m128i, 8 _mm256_cvtph_ps, _mm256_cvtps_ph::<0>);

@@ -18,7 +18,7 @@ use crate::{
 use half::{bf16, f16};
 
 mod halves;
-mod vectors;
+mod math;
 #[macro_use]
 mod pick;
 
@@ -211,8 +211,8 @@ macro_rules! instruction_set {
                 }
             }
             $(#[target_feature(enable = $features)])?
-            fn through<L: Lane<Wide = f32>, O: Unary<f32>>(out: &mut [u8], a: &[u8]) {
-                loops::through::<L, f32>(out, a, |out, a| body::<f32, O>(out, a));
+            fn through<L: math::Half, O: Unary<f32>>(out: &mut [u8], a: &[u8]) {
+                math::through_halves::<$set, L>(out, a, |out, a| body::<f32, O>(out, a));
             }
             $(#[target_feature(enable = $features)])?
             #[inline(never)]
@@ -233,7 +233,7 @@ macro_rules! instruction_set {
                 body::<L, O>
             }
             $(#[target_feature(enable = $features)])?
-            fn narrow_function<L: Lane<Wide = f32>, O: Unary<f32>>() -> UnaryKernel {
+            fn narrow_function<L: math::Half, O: Unary<f32>>() -> UnaryKernel {
                 through::<L, O>
             }
             $(#[target_feature(enable = $features)])?
