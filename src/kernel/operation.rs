@@ -14,7 +14,7 @@ use crate::kernel::{
 use bytemuck::{cast_slice, cast_slice_mut};
 use float::*;
 use half::{bf16, f16};
-use integer::{common_divisor, common_multiple, negative_power, wrapping_power};
+use integer::{common_divisor, common_multiple, negative_power, powers_i32, powers_i64, powers_u32, powers_u64, wrapping_power};
 
 /// A one-operand operation on elements of `L`.
 pub(crate) trait Unary<L: Lane> {
@@ -187,6 +187,30 @@ operations! {
     Remainder(a, b) [u8 u16 u32 u64] -> same a.checked_rem(b).unwrap_or(0);
     Fmod(a, b) [i8 i16 i32 i64] -> same if b == 0 { 0 } else { a.wrapping_rem(b) };
     Fmod(a, b) [u8 u16 u32 u64] -> same a.checked_rem(b).unwrap_or(0);
+}
+
+/// [`IntegerPower`] of long integers, in chunks that vectorise.
+pub(crate) struct ChunkedPower;
+
+macro_rules! chunked_powers {
+    ($($t:ident $function:ident;)*) => {$(
+        impl Binary<$t> for ChunkedPower {
+            type Out = $t;
+            #[inline(always)]
+            fn apply(a: $t, b: $t) -> $t { <IntegerPower as Binary<$t>>::apply(a, b) }
+            #[inline(always)]
+            fn by_vectors<S: Lanes>(out: &mut [u8], a: &[u8], b: &[u8]) -> bool {
+                $function(cast_slice_mut(out), cast_slice(a), cast_slice(b));
+                true
+            }
+        }
+    )*};
+}
+chunked_powers! {
+    i32 powers_i32;
+    u32 powers_u32;
+    i64 powers_i64;
+    u64 powers_u64;
 }
 
 /// Functions of [`math`] that are written for vectors: one of `f32` and one of `f64`, with the vectors they take.

@@ -10,6 +10,8 @@ mod erf;
 mod erf_single;
 mod exp;
 mod exp_single;
+#[cfg(test)]
+mod hashes;
 mod hyperbolic;
 mod log;
 mod log_single;
