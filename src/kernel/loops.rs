@@ -91,7 +91,7 @@ pub(crate) fn scalar_vector<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: 
     }
 }
 
-/// Elements of the buffers on the stack through which [`through`] and [`through_two`] go.
+/// Elements of the buffers on the stack through which [`through_two`] goes.
 const CHUNK: usize = 256;
 
 /// Copies up to a chunk of elements into the lane `B`; one element fills it.
@@ -114,20 +114,7 @@ fn narrow_chunk<L: Lane, B: Lane<Wide = L::Wide>>(out: &mut [L::Bits], a: &[B::B
 }
 
 /// A function of the lane `B` on elements of `L`, in chunks: a large body is compiled once for several lanes.
-#[inline(always)]
-pub(crate) fn through<L: Lane, B: Lane<Wide = L::Wide>>(out: &mut [u8], a: &[u8], body: impl Fn(&mut [u8], &[u8])) {
-    let out: &mut [L::Bits] = cast_slice_mut(out);
-    let a: &[L::Bits] = cast_slice(a);
-    let (mut from, mut to) = ([<B::Bits as Zeroable>::zeroed(); CHUNK], [<B::Bits as Zeroable>::zeroed(); CHUNK]);
-    for (out, a) in out.chunks_mut(CHUNK).zip(a.chunks(CHUNK)) {
-        let length = out.len();
-        widen_chunk::<L, B>(&mut from[..length], a);
-        body(cast_slice_mut(&mut to[..length]), cast_slice(&from[..length]));
-        narrow_chunk::<L, B>(out, &to[..length]);
-    }
-}
-
-/// See [`through`]. A scalar operand (`SCALAR_A`, `SCALAR_B`) fills its chunk once.
+/// A scalar operand (`SCALAR_A`, `SCALAR_B`) fills its chunk once.
 #[inline(always)]
 pub(crate) fn through_two<L: Lane, B: Lane<Wide = L::Wide>, const SCALAR_A: bool, const SCALAR_B: bool>(
     out: &mut [u8],

@@ -7,10 +7,14 @@
 mod float;
 mod integer;
 
-use crate::kernel::{lane::Lane, math};
+use crate::kernel::{
+    lane::Lane,
+    math::{self, Lanes},
+};
+use bytemuck::{cast_slice, cast_slice_mut};
 use float::*;
 use half::{bf16, f16};
-use integer::{common_divisor, common_multiple, negative_power, wrapping_power};
+use integer::{common_divisor, common_multiple, negative_power, powers_i32, powers_i64, powers_u32, powers_u64, wrapping_power};
 
 /// A one-operand operation on elements of `L`.
 pub(crate) trait Unary<L: Lane> {
@@ -27,6 +31,11 @@ pub(crate) trait Unary<L: Lane> {
     #[inline(always)]
     fn apply_near(a: L::Wide) -> <Self::Out as Lane>::Wide {
         Self::apply(a)
+    }
+    /// Fills `out` by the vectors of an instruction set, where the operation is written for them: the bits are those of `apply`.
+    #[inline(always)]
+    fn by_vectors<S: Lanes>(_out: &mut [u8], _a: &[u8]) -> bool {
+        false
     }
 }
 
@@ -45,6 +54,11 @@ pub(crate) trait Binary<L: Lane> {
     #[inline(always)]
     fn apply_near(a: L::Wide, b: L::Wide) -> <Self::Out as Lane>::Wide {
         Self::apply(a, b)
+    }
+    /// See [`Unary::by_vectors`].
+    #[inline(always)]
+    fn by_vectors<S: Lanes>(_out: &mut [u8], _a: &[u8], _b: &[u8]) -> bool {
+        false
     }
 }
 
@@ -175,7 +189,78 @@ operations! {
     Fmod(a, b) [u8 u16 u32 u64] -> same a.checked_rem(b).unwrap_or(0);
 }
 
-/// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` ([`super::loops::through`]).
+/// [`IntegerPower`] of long integers, in chunks that vectorise.
+pub(crate) struct ChunkedPower;
+
+macro_rules! chunked_powers {
+    ($($t:ident $function:ident;)*) => {$(
+        impl Binary<$t> for ChunkedPower {
+            type Out = $t;
+            #[inline(always)]
+            fn apply(a: $t, b: $t) -> $t { <IntegerPower as Binary<$t>>::apply(a, b) }
+            #[inline(always)]
+            fn by_vectors<S: Lanes>(out: &mut [u8], a: &[u8], b: &[u8]) -> bool {
+                $function(cast_slice_mut(out), cast_slice(a), cast_slice(b));
+                true
+            }
+        }
+    )*};
+}
+chunked_powers! {
+    i32 powers_i32;
+    u32 powers_u32;
+    i64 powers_i64;
+    u64 powers_u64;
+}
+
+/// Functions of [`math`] that are written for vectors: one of `f32` and one of `f64`, with the vectors they take.
+macro_rules! vector_functions {
+    ($($op:ident($($arg:ident),*) $trait:ident $map:ident $narrow:ident $lanes:ident $single:ident $wide:ident $wide_lanes:ident $double:ident;)*) => {$(
+        pub(crate) struct $op;
+        vector_functions!(@one $op($($arg),*) $trait $map f32 $narrow $lanes $single);
+        vector_functions!(@one $op($($arg),*) $trait $map f64 $wide $wide_lanes $double);
+    )*};
+    (@one $op:ident($($arg:ident),*) $trait:ident $map:ident $t:tt $scalar:ident $lanes:ident $function:ident) => {
+        impl $trait<$t> for $op {
+            type Out = $t;
+            #[inline(always)]
+            fn apply($($arg: $t),*) -> $t { math::$scalar($($arg),*) }
+            #[inline(always)]
+            fn by_vectors<S: Lanes>(out: &mut [u8], $($arg: &[u8]),*) -> bool {
+                math::$map::<S::$lanes>(cast_slice_mut(out), $(cast_slice($arg)),*, |$($arg),*| math::$function($($arg),*));
+                true
+            }
+        }
+    };
+}
+
+vector_functions! {
+    Exp(a) Unary map exp_f32 F32Twice exp_single exp_f64 F64 exp;
+    Exp2(a) Unary map exp2_f32 F32Twice exp2_single exp2_f64 F64 exp2;
+    Log(a) Unary map log_f32 F32Twice log_single log_f64 F64 log;
+    Log2(a) Unary map log2_f32 F32Twice log2_single log2_f64 F64 log2;
+    Log10(a) Unary map log10_f32 F32Twice log10_single log10_f64 F64 log10;
+    Log1p(a) Unary map log1p_f32 F32Twice log1p_single log1p_f64 F64Twice log1p;
+    Cbrt(a) Unary map cbrt_f32 F32Twice cbrt_single cbrt_f64 F64 cbrt;
+    Atan(a) Unary map atan_f32 F32Twice atan_single atan_f64 F64Twice atan;
+    Sinh(a) Unary map sinh_f32 F32Twice sinh_single sinh_f64 F64Twice sinh;
+    Cosh(a) Unary map cosh_f32 F32Twice cosh_single cosh_f64 F64 cosh;
+    Tanh(a) Unary map tanh_f32 F32Twice tanh_single tanh_f64 F64Twice tanh;
+    Asinh(a) Unary map asinh_f32 F32Twice asinh_single asinh_f64 F64Twice asinh;
+    Acosh(a) Unary map acosh_f32 F32Twice acosh_single acosh_f64 F64Twice acosh;
+    Atanh(a) Unary map atanh_f32 F32Twice atanh_single atanh_f64 F64Twice atanh;
+    Power(a, b) Binary map_two power_f32 F32Twice power_single power_f64 F64Twice power;
+}
+
+names!(Asin Acos);
+vector_functions!(@one Asin(a) Unary map f64 asin_f64 F64Twice asin);
+vector_functions!(@one Acos(a) Unary map f64 acos_f64 F64Twice acos);
+operations! {
+    Asin(a) [f32] -> same math::asin_f32(a);
+    Acos(a) [f32] -> same math::acos_f32(a);
+}
+
+/// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` .
 macro_rules! functions {
     ($($op:ident($($arg:ident),*) $trait:ident $narrow:ident $wide:ident;)*) => {$(
         pub(crate) struct $op;
@@ -193,37 +278,59 @@ macro_rules! functions {
 }
 
 functions! {
-    Exp(a) Unary exp_f32 exp_f64;
-    Exp2(a) Unary exp2_f32 exp2_f64;
     Expm1(a) Unary expm1_f32 expm1_f64;
-    Log(a) Unary log_f32 log_f64;
-    Log2(a) Unary log2_f32 log2_f64;
-    Log10(a) Unary log10_f32 log10_f64;
-    Log1p(a) Unary log1p_f32 log1p_f64;
-    Cbrt(a) Unary cbrt_f32 cbrt_f64;
-    Asin(a) Unary asin_f32 asin_f64;
-    Acos(a) Unary acos_f32 acos_f64;
-    Atan(a) Unary atan_f32 atan_f64;
-    Sinh(a) Unary sinh_f32 sinh_f64;
-    Cosh(a) Unary cosh_f32 cosh_f64;
-    Tanh(a) Unary tanh_f32 tanh_f64;
-    Asinh(a) Unary asinh_f32 asinh_f64;
-    Acosh(a) Unary acosh_f32 acosh_f64;
-    Atanh(a) Unary atanh_f32 atanh_f64;
     Sigmoid(a) Unary sigmoid_f32 sigmoid_f64;
     Softplus(a) Unary softplus_f32 softplus_f64;
     Gelu(a) Unary gelu_f32 gelu_f64;
     Silu(a) Unary silu_f32 silu_f64;
     Erf(a) Unary erf_f32 erf_f64;
     Erfc(a) Unary erfc_f32 erfc_f64;
-    Power(a, b) Binary power_f32 power_f64;
     Hypot(a, b) Binary hypot_f32 hypot_f64;
     Atan2(a, b) Binary atan2_f32 atan2_f64;
     Logaddexp(a, b) Binary logaddexp_f32 logaddexp_f64;
     Logaddexp2(a, b) Binary logaddexp2_f32 logaddexp2_f64;
 }
 
-/// Functions with a shorter way where arguments (or a quotient) are not huge.
+/// sin, cos and tan: by vectors where no argument is huge.
+macro_rules! turning_functions {
+    ($($op:ident $t:ident $limit:ident $function:ident $lanes:ident $near:ident;)*) => {$(
+        impl Unary<$t> for $op {
+            type Out = $t;
+            #[inline(always)]
+            fn apply(a: $t) -> $t { math::$function(a) }
+            #[inline(always)]
+            fn by_vectors<S: Lanes>(out: &mut [u8], a: &[u8]) -> bool {
+                let (out, a): (&mut [$t], &[$t]) = (cast_slice_mut(out), cast_slice(a));
+                for (out, a) in out.chunks_mut(TURNING_CHUNK).zip(a.chunks(TURNING_CHUNK)) {
+                    // Without an exit, so that it vectorises.
+                    if a.iter().fold(true, |near, a| near & (a.abs() <= math::$limit)) {
+                        math::map::<S::$lanes>(out, a, |a| math::$near(a));
+                    } else {
+                        for (out, &a) in out.iter_mut().zip(a) {
+                            *out = math::$function(a);
+                        }
+                    }
+                }
+                true
+            }
+        }
+    )*};
+}
+
+/// Elements that are asked together whether one is huge.
+const TURNING_CHUNK: usize = 256;
+
+names!(Sin Cos Tan);
+turning_functions! {
+    Sin f32 TRIG_NEAR_F32 sin_f32 F32Twice sin_near_single;
+    Cos f32 TRIG_NEAR_F32 cos_f32 F32Twice cos_near_single;
+    Tan f32 TRIG_NEAR_F32 tan_f32 F32Twice tan_near_single;
+    Sin f64 TRIG_NEAR sin_f64 F64Twice sin_near;
+    Cos f64 TRIG_NEAR cos_f64 F64Twice cos_near;
+    Tan f64 TRIG_NEAR tan_f64 F64Twice tan_near;
+}
+
+/// Functions with a shorter way where a quotient is not huge.
 macro_rules! near_functions {
     ($($op:ident($($arg:ident),*) $trait:ident $t:ty, $near:expr, $function:expr, $short:expr;)*) => {$(
         impl $trait<$t> for $op {
@@ -239,14 +346,7 @@ macro_rules! near_functions {
     )*};
 }
 
-names!(Sin Cos Tan);
 near_functions! {
-    Sin(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::sin_f32, math::sin_near_f32;
-    Sin(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::sin_f64, math::sin_near_f64;
-    Cos(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::cos_f32, math::cos_near_f32;
-    Cos(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::cos_f64, math::cos_near_f64;
-    Tan(a) Unary f32, a.abs() <= math::TRIG_NEAR_F32, math::tan_f32, math::tan_near_f32;
-    Tan(a) Unary f64, a.abs() <= math::TRIG_NEAR, math::tan_f64, math::tan_near_f64;
     Fmod(a, b) Binary f32, quotient_is_near_f32(a, b), fmod_f32, fmod_near_f32;
     Fmod(a, b) Binary f64, quotient_is_near_f64(a, b), fmod_f64, fmod_near_f64;
     FloorDivide(a, b) Binary f32, quotient_is_near_f32(a, b), floor_divide_f32, floor_divide_near_f32;

@@ -60,6 +60,10 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+/// The version of the bits that functions give. A change of any bit of any function raises it; `src/kernel/math/hashes.txt` holds
+/// the hashes that tell.
+pub const VERSION: u32 = 2;
+
 pub use accumulator::Accumulator;
 pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
 pub use pairs::Side;

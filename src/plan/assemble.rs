@@ -72,6 +72,7 @@ pub fn assemble(
         limits: limits.clone(),
         bytes_peak,
         why: why.finish(),
+        numerics: NUMERICS_VERSION,
         job_id,
         plan_id,
     })

@@ -322,11 +322,12 @@ pub struct Plan {
     pub bytes_peak: u64,
     /// Decisions.
     pub why: Vec<Decision>,
+    /// Version of the bits that functions give: [`NUMERICS_VERSION`].
+    pub numerics: u32,
     /// Hash of graph, input identities, output layout and numerics version; never of limits.
     pub job_id: String,
     /// Hash of `job_id` and the grids.
     pub plan_id: String,
 }
 
-/// The version of the bits that functions give. A change of any bit of any function raises it.
-pub const NUMERICS_VERSION: u32 = 1;
+pub use crate::numeric::VERSION as NUMERICS_VERSION;

@@ -1,7 +1,7 @@
 //! What a finished job took, as the JSON that `--report` writes.
 
 use crate::{
-    plan::Limits,
+    plan::{Limits, NUMERICS_VERSION},
     trace::{RunStats, StageStats},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -11,6 +11,8 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 pub struct Summary {
     /// `outcore.report/1`.
     pub schema: &'static str,
+    /// Version of the bits that functions give.
+    pub numerics: u32,
     /// Planning and running; not the start of the process.
     pub seconds: f64,
     /// Bytes of sources read, over all passes.
@@ -74,6 +76,7 @@ impl Summary {
         };
         Summary {
             schema: "outcore.report/1",
+            numerics: NUMERICS_VERSION,
             seconds,
             bytes_read: stats.bytes_read,
             bytes_written: stats.bytes_written,

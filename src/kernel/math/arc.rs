@@ -1,78 +1,106 @@
 //! asin, acos, atan, atan2.
 
 use super::{
-    coefficients::{ASIN, ATAN, HALF_PI, PI, QUARTER_PI},
-    pair::{Pair, divide, fast_two_sum, polynomial, select, with_sign},
+    coefficients::{ASIN, ATAN_HALF, HALF_PI, PI, QUARTER_PI, THREE_QUARTERS_PI},
+    pair::{Pair, fast_two_sum, polynomial, select, with_sign},
+    real::Double,
 };
 
-const ZERO: Pair = Pair(0.0, 0.0);
-
-/// `asin x` of half or less, or what is doubled and taken from pi/2 beyond: head and tail.
+/// For `|x|` up to a half its head and what the arc sine has more, beyond those of `asin(sqrt((1 - |x|) / 2))`, of which pi/2 has
+/// two more; and which of both.
 #[inline(always)]
-fn asin_kernel(magnitude: f64, large: bool) -> Pair {
-    let z = if large { (1.0 - magnitude) * 0.5 } else { magnitude * magnitude };
+fn asin_kernel<V: Double>(magnitude: V) -> (Pair<V>, V::Mask) {
+    let half = V::of(0.5);
+    let large = half.is_less(magnitude);
+    let z = V::select(large, magnitude.mul_add(-half, half), magnitude * magnitude);
     let root = z.sqrt();
-    let s = if large { root } else { magnitude };
-    let low = (-root).mul_add(root, z) / (root + root);
-    let low = if large & (z != 0.0) { low } else { 0.0 };
-    Pair(s, (z * s).mul_add(polynomial(&ASIN, z), low))
+    let s = V::select(large, root, magnitude);
+    let low = root.mul_add(-root, z) / (root + root).at_least(V::of(f64::MIN_POSITIVE));
+    let low = V::select(large, low, V::of(0.0));
+    (Pair(s, (z * s).mul_add(polynomial(&ASIN, z), low)), large)
 }
 
-/// Arc sine.
+/// `base + factor * value`.
 #[inline(always)]
-#[must_use]
-pub fn asin_f64(x: f64) -> f64 {
-    let large = x.abs() > 0.5;
-    let value = asin_kernel(x.abs(), large);
-    let sum = fast_two_sum(HALF_PI[0], -2.0 * value.0);
-    let far = sum.0 + (sum.1 + (-2.0f64).mul_add(value.1, HALF_PI[1]));
-    with_sign(if large { far } else { value.0 + value.1 }, x)
-}
-
-/// Arc cosine.
-#[inline(always)]
-#[must_use]
-pub fn acos_f64(x: f64) -> f64 {
-    let large = x.abs() > 0.5;
-    let value = asin_kernel(x.abs(), large);
-    let base = if large { if x > 0.0 { ZERO } else { Pair(PI[0], PI[1]) } } else { Pair(HALF_PI[0], HALF_PI[1]) };
-    // +2 for x > 1/2, -2 for x < -1/2, else the sign of -x.
-    let factor = if large { 2.0 } else { 1.0 };
-    let factor = if (x > 0.0) == large { factor } else { -factor };
+fn turned<V: Double>(base: Pair<V>, factor: V, value: Pair<V>) -> V {
     let sum = fast_two_sum(base.0, factor * value.0);
     sum.0 + (sum.1 + factor.mul_add(value.1, base.1))
 }
 
-/// `base + sign * atan(n / d)` for `0 <= n <= d`, `d` far from the ends of the range.
+/// Arc sine.
 #[inline(always)]
-fn arc(n: f64, d: f64, base: Pair, sign: f64) -> f64 {
-    // From tan(pi/8) on: atan(n/d) = pi/4 - atan((d - n) / (d + n)).
-    let far = n > 0.4142 * d;
-    let (less, more) = (fast_two_sum(d, -n), fast_two_sum(d, n));
-    let (n, d) = (select(far, less, Pair(n, 0.0)), select(far, more, Pair(d, 0.0)));
-    let quarter = if far { sign } else { 0.0 };
-    let start = fast_two_sum(base.0, quarter * QUARTER_PI[0]);
-    let base_low = quarter.mul_add(QUARTER_PI[1], start.1 + base.1);
-    let sign = if far { -sign } else { sign };
-    let q = divide(n, d);
-    let z = q.0 * q.0;
-    let tail = (z * q.0).mul_add(polynomial(&ATAN, z), q.1);
-    let sum = fast_two_sum(start.0, sign * q.0);
-    sum.0 + (sum.1 + sign.mul_add(tail, base_low))
+pub(crate) fn asin<V: Double>(x: V) -> V {
+    let zero = V::of(0.0);
+    let (value, large) = asin_kernel(x.abs());
+    let base = Pair(V::select(large, V::of(HALF_PI[0]), zero), V::select(large, V::of(HALF_PI[1]), zero));
+    turned(base, V::select(large, V::of(-2.0), V::of(1.0)), value).bit_or(x.bit_and(-zero))
+}
+
+/// Arc cosine.
+#[inline(always)]
+pub(crate) fn acos<V: Double>(x: V) -> V {
+    let zero = V::of(0.0);
+    let (value, large) = asin_kernel(x.abs());
+    let negative = x.is_less(zero);
+    let far = Pair(V::select(negative, V::of(PI[0]), zero), V::select(negative, V::of(PI[1]), zero));
+    let base = Pair(V::select(large, far.0, V::of(HALF_PI[0])), V::select(large, far.1, V::of(HALF_PI[1])));
+    // Twice as much with the sign of x, or as much with the other.
+    let factor = V::select(large, V::of(2.0), V::of(-1.0)).bit_xor(x.bit_and(-zero));
+    turned(base, factor, value)
+}
+
+/// [`asin`] of one number.
+#[must_use]
+pub fn asin_f64(x: f64) -> f64 {
+    asin(x)
+}
+
+/// [`acos`] of one number.
+#[must_use]
+pub fn acos_f64(x: f64) -> f64 {
+    acos(x)
+}
+
+/// `near + turned(atan(n / d))` for `0 <= n <= d` far from the ends of the range, `turn` the sign bit or none; `far` is `near`
+/// and a turned pi/4.
+#[inline(always)]
+fn arc<V: Double>(n: V, d: V, near: Pair<V>, far: Pair<V>, turn: V) -> V {
+    // From a half on: atan(n/d) = pi/4 + atan((n - d) / (n + d)), where the difference is exact.
+    let is_far = (V::of(0.5) * d).is_at_most(n);
+    let sum = d + n;
+    let (d_low, zero) = (n - (sum - d), V::of(0.0));
+    let (n, d, d_low) = (V::select(is_far, n - d, n).bit_xor(turn), V::select(is_far, sum, d), V::select(is_far, d_low, zero));
+    let inverse = V::of(1.0) / d;
+    let q = n * inverse;
+    let low = (-q).mul_add(d_low, (-q).mul_add(d, n)) * inverse;
+    let z = q * q;
+    let tail = (z * q).mul_add(polynomial(&ATAN_HALF, z), low);
+    let sum = fast_two_sum(V::select(is_far, far.0, near.0), q);
+    sum.0 + (sum.1 + (tail + V::select(is_far, far.1, near.1)))
+}
+
+/// A constant in every lane.
+#[inline(always)]
+fn pair_of<V: Double>(value: [f64; 2]) -> Pair<V> {
+    Pair(V::of(value[0]), V::of(value[1]))
 }
 
 /// Arc tangent.
 #[inline(always)]
+pub(crate) fn atan<V: Double>(x: V) -> V {
+    let (one, zero) = (V::of(1.0), V::of(0.0));
+    let magnitude = x.abs().at_most(V::of(1e30));
+    let large = one.is_less(magnitude);
+    let near = Pair(V::select(large, V::of(HALF_PI[0]), zero), V::select(large, V::of(HALF_PI[1]), zero));
+    let turn = V::select(large, -zero, zero);
+    let value = arc(magnitude.at_most(one), magnitude.at_least(one), near, pair_of(QUARTER_PI), turn);
+    value.bit_or(x.bit_and(-zero))
+}
+
+/// [`atan`] of one number.
 #[must_use]
 pub fn atan_f64(x: f64) -> f64 {
-    let magnitude = x.abs();
-    let bounded = if magnitude > 1e30 { 1e30 } else { magnitude };
-    let large = bounded > 1.0;
-    let base = select(large, Pair(HALF_PI[0], HALF_PI[1]), ZERO);
-    let (n, d, sign) = (if large { 1.0 } else { bounded }, if large { bounded } else { 1.0 }, if large { -1.0 } else { 1.0 });
-    let value = arc(n, d, base, sign);
-    let value = if magnitude < 1e-300 { magnitude } else { value };
-    if x.is_nan() { x } else { with_sign(value, x) }
+    atan(x)
 }
 
 /// The angle of the point (`x`, `y`), as C's `atan2`.
@@ -96,7 +124,8 @@ pub fn atan2_f64(y: f64, x: f64) -> f64 {
     let n = if d == f64::INFINITY { if n == f64::INFINITY { 1.0 } else { 0.0 } } else { n };
     let d = if (d == f64::INFINITY) | (d == 0.0) { 1.0 } else { d };
     let left = x.is_sign_negative();
-    let base = select(steep, Pair(HALF_PI[0], HALF_PI[1]), select(left, Pair(PI[0], PI[1]), ZERO));
-    let value = arc(n, d, base, if steep == left { 1.0 } else { -1.0 });
+    let base = select(steep, Pair(HALF_PI[0], HALF_PI[1]), select(left, Pair(PI[0], PI[1]), pair_of([0.0; 2])));
+    let far = select(left, pair_of(THREE_QUARTERS_PI), pair_of(QUARTER_PI));
+    let value = arc(n, d, base, far, if steep == left { 0.0 } else { -0.0 });
     if x.is_nan() | y.is_nan() { f64::NAN } else { with_sign(value, y) }
 }

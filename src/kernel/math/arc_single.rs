@@ -2,7 +2,8 @@
 
 use super::{
     coefficients::{ASIN_F32, ATAN_F32, HALF_PI_F32},
-    single::{fast_two_sum, polynomial, with_sign},
+    real::Single,
+    single::{fast_two_sum, polynomial, wide_polynomial, with_sign},
 };
 
 /// `asin s` for a half or less, and for what is doubled and taken from pi/2 beyond: head and tail.
@@ -53,13 +54,23 @@ fn arc(q: f32, low: f32, base_turns: f32, sign: f32) -> f32 {
 
 /// Arc tangent.
 #[inline(always)]
+pub(crate) fn atan_single<V: Single>(x: V) -> V {
+    let (one, zero) = (V::of(1.0), V::of(0.0));
+    let magnitude = x.abs();
+    let large = one.is_less(magnitude);
+    let q = magnitude.at_most(one) / magnitude.at_least(one);
+    let z = q * q;
+    let turn = V::select(large, -zero, zero);
+    let tail = wide_polynomial(&ATAN_F32, z) * (z * q);
+    let sum = fast_two_sum(V::select(large, V::of(HALF_PI_F32[0]), zero), q.bit_xor(turn));
+    let value = sum.0 + (sum.1 + (tail.bit_xor(turn) + V::select(large, V::of(HALF_PI_F32[1]), zero)));
+    value.bit_or(x.bit_and(-zero))
+}
+
+/// [`atan_single`] of one number.
 #[must_use]
 pub fn atan_f32(x: f32) -> f32 {
-    let magnitude = x.abs();
-    let large = magnitude > 1.0;
-    let q = if large { 1.0 / magnitude } else { magnitude };
-    let value = arc(q, 0.0, if large { 1.0 } else { 0.0 }, if large { -1.0 } else { 1.0 });
-    with_sign(value, x)
+    atan_single(x)
 }
 
 /// The angle of the point (`x`, `y`), as C's `atan2`.

@@ -1,9 +1,9 @@
-//! exp, exp2, expm1: `x = k ln 2 + r` with `|r| <= ln 2 / 2`, a polynomial for `e^r`, and `2^k` in two steps so that
+//! expm1, and what its like share: `x = k ln 2 + r` with `|r| <= ln 2 / 2`, a polynomial for `e^r`, and `2^k` in two steps so that
 //! subnormal results are rounded once.
 
 use super::{
     LN2_HIGH, LN2_LOW,
-    coefficients::{EXP, LN2},
+    coefficients::EXP,
     pair::{Pair, fast_two_sum, polynomial, power_of_two, two_sum, wide_polynomial},
 };
 
@@ -46,81 +46,6 @@ fn exp_reduced(r: Pair) -> Pair {
 pub(super) fn clamp(x: f64, lowest: f64, highest: f64) -> f64 {
     let clamped = if x > highest { highest } else { x };
     if clamped < lowest { lowest } else { clamped }
-}
-
-/// `value * 2^k` rounded once, for `k` from -1090 to 1024 in the low bits of a number that [`ROUND`] was added to, and
-/// `value` near 1; `tiny` says whether the result may be subnormal.
-#[inline(always)]
-pub(super) fn scale_near_one(value: f64, shifted: f64, tiny: bool) -> f64 {
-    let offset = if tiny { 64 << 52 } else { 0 };
-    let bits = value.to_bits().wrapping_add(shifted.to_bits() << 52).wrapping_add(offset);
-    let scaled = f64::from_bits(bits);
-    // 2^-64
-    if tiny { scaled * f64::from_bits((1023 - 64) << 52) } else { scaled }
-}
-
-/// `1 + high + low` for `e^high` reduced by `k ln 2`, and what `k` was rounded from: as [`exp_parts`], good to 0.9 ULP.
-#[inline(always)]
-fn exp_quick(high: f64, low: f64) -> (f64, f64) {
-    let shifted = high.mul_add(std::f64::consts::LOG2_E, ROUND);
-    let k = shifted - ROUND;
-    let (head, low) = (k.mul_add(-LN2_HIGH, high), k.mul_add(-LN2_LOW, low));
-    let r = head + low;
-    let e = head + wide_polynomial(&EXP, r).mul_add(r * r, low);
-    (1.0 + e, shifted)
-}
-
-/// `e^(high + low)`, for `|low|` far below an ULP of `high`; nonsense in `low` where the result is zero or infinite.
-#[inline(always)]
-pub(super) fn exp_sum(high: f64, low: f64) -> f64 {
-    let shifted = high.mul_add(std::f64::consts::LOG2_E, ROUND);
-    let value = exp_parts(high, low).0;
-    let value = value.0 + value.1;
-    // The low part may decide whether the result is a number: a factor of 2^64 does.
-    let (huge, tiny) = (high > 700.0, high < -700.0);
-    let offset = if tiny {
-        64u64 << 52
-    } else if huge {
-        (64u64 << 52).wrapping_neg()
-    } else {
-        0
-    };
-    let factor = if tiny {
-        f64::from_bits((1023 - 64) << 52)
-    } else if huge {
-        f64::from_bits((1023 + 64) << 52)
-    } else {
-        1.0
-    };
-    let bits = value.to_bits().wrapping_add(shifted.to_bits() << 52).wrapping_add(offset);
-    let result = f64::from_bits(bits) * factor;
-    let result = if high < -746.0 { 0.0 } else { result };
-    if high < 710.0 { result } else { high + f64::INFINITY }
-}
-
-/// Natural exponential.
-#[inline(always)]
-#[must_use]
-pub fn exp_f64(x: f64) -> f64 {
-    let (value, shifted) = exp_quick(x, 0.0);
-    let result = scale_near_one(value, shifted, x < -700.0);
-    let result = if x < -746.0 { 0.0 } else { result };
-    // The comparison fails for NaN as well.
-    if x <= 709.782_712_893_384 { result } else { x + f64::INFINITY }
-}
-
-/// 2 to the power `x`.
-#[inline(always)]
-#[must_use]
-pub fn exp2_f64(x: f64) -> f64 {
-    let shifted = x + ROUND;
-    let fraction = x - (shifted - ROUND);
-    let high = fraction * LN2[0];
-    let low = fraction.mul_add(LN2[1], fraction.mul_add(LN2[0], -high));
-    let value = 1.0 + (high + wide_polynomial(&EXP, high).mul_add(high * high, low));
-    let result = scale_near_one(value, shifted, x < -1000.0);
-    let result = if x < -1080.0 { 0.0 } else { result };
-    if x < 1024.0 { result } else { x + f64::INFINITY }
 }
 
 /// `e^x - 1`, accurate near zero.

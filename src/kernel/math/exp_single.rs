@@ -1,7 +1,7 @@
-//! exp, exp2, expm1, sigmoid, silu of `f32`, in `f32`.
+//! expm1, sigmoid, silu of `f32`, in `f32`.
 
 use super::{
-    coefficients::{EXP_F32, EXP2_F32, LN2_F32},
+    coefficients::{EXP_F32, LN2_F32},
     single::{ROUND, fast_two_sum, polynomial, power_of_two},
 };
 
@@ -24,30 +24,6 @@ fn scale(value: f32, shifted: f32, tiny: bool) -> f32 {
     let scaled = f32::from_bits(bits);
     // 2^-64
     if tiny { scaled * f32::from_bits(0x1f80_0000) } else { scaled }
-}
-
-/// Natural exponential.
-#[inline(always)]
-#[must_use]
-pub fn exp_f32(x: f32) -> f32 {
-    let (high, low, shifted) = reduce(x);
-    let value = 1.0 + (high + low);
-    let result = scale(value, shifted, x < -87.0);
-    let result = if x < -104.0 { 0.0 } else { result };
-    // The comparison holds for NaN as well.
-    if x <= 88.722_83 { result } else { x + f32::INFINITY }
-}
-
-/// 2 to the power `x`.
-#[inline(always)]
-#[must_use]
-pub fn exp2_f32(x: f32) -> f32 {
-    let shifted = x + ROUND;
-    let f = x - (shifted - ROUND);
-    let value = polynomial(&EXP2_F32, f).mul_add(f, 1.0);
-    let result = scale(value, shifted, x < -125.5);
-    let result = if x < -150.0 { 0.0 } else { result };
-    if x < 128.0 { result } else { x + f32::INFINITY }
 }
 
 /// `e^x - 1`, accurate near zero.

@@ -1,143 +1,142 @@
-//! sinh, cosh, tanh by `x = k ln 2 + r` and the addition theorems, so that nothing cancels and nothing is divided;
-//! asinh, acosh, atanh by the logarithm of a sum of two doubles.
+//! asinh, acosh, atanh by the logarithm of a sum of two parts.
 
 use super::{
-    LN2_HIGH, LN2_LOW,
-    coefficients::{COSH, SINH},
-    exp::{ROUND, clamp},
-    log::{log_ratio, log_sum},
-    pair::{Pair, divide, fast_two_sum, polynomial, power_of_two, select, two_product, two_sum, with_sign},
+    log::log_of_sum,
+    log_single::log_of_sum_single,
+    pair::{Pair, fast_two_sum, two_product, two_sum},
+    real::{Double, Single},
+    single,
 };
 
-/// A quarter of `sinh x` and of `cosh x` for `x` from 0 to 711.
+/// The root of a sum that is not negative.
 #[inline(always)]
-fn quarters(x: f64) -> (Pair, Pair) {
-    let shifted = x.mul_add(std::f64::consts::LOG2_E, ROUND);
-    let k = shifted - ROUND;
-    let exponent = (shifted.to_bits() as i64).wrapping_sub(ROUND.to_bits() as i64);
-    let r = fast_two_sum(k.mul_add(-LN2_HIGH, x), k * -LN2_LOW);
-    let z = r.0 * r.0;
-    let sinh_tail = (z * r.0).mul_add(polynomial(&SINH, z), r.1);
-    // cosh r = 1 + z/2 + …, sinh r = r + …
-    let cosh_tail = z * z.mul_add(polynomial(&COSH, z), 0.5);
-    let up = power_of_two(exponent.wrapping_sub(3));
-    // 2^-k does not count beside 2^k long before it leaves the range.
-    let opposite = if exponent > 500 { 500 } else { exponent };
-    let down = power_of_two((-3i64).wrapping_sub(opposite));
-    let difference = fast_two_sum(up, -down);
-    let sum = fast_two_sum(up, down);
-    (combine(difference, sum, r.0, sinh_tail, cosh_tail), combine(sum, difference, r.0, sinh_tail, cosh_tail))
-}
-
-/// `a (1 + cosh_tail) + b (r + sinh_tail)`.
-#[inline(always)]
-fn combine(a: Pair, b: Pair, r: f64, sinh_tail: f64, cosh_tail: f64) -> Pair {
-    let product = two_product(b.0, r);
-    let head = fast_two_sum(a.0, product.0);
-    let tail = a.0.mul_add(cosh_tail, b.0.mul_add(sinh_tail, b.1.mul_add(r, product.1)));
-    fast_two_sum(head.0, head.1 + (a.1 + tail))
-}
-
-/// Hyperbolic sine.
-#[inline(always)]
-#[must_use]
-pub fn sinh_f64(x: f64) -> f64 {
-    let magnitude = x.abs();
-    let sinh = quarters(clamp(magnitude, 0.0, 711.0)).0;
-    let result = 4.0 * (sinh.0 + sinh.1);
-    let result = if magnitude < 1e-10 { magnitude } else { result };
-    if x.is_nan() { x } else { with_sign(result, x) }
-}
-
-/// Hyperbolic cosine.
-#[inline(always)]
-#[must_use]
-pub fn cosh_f64(x: f64) -> f64 {
-    let cosh = quarters(clamp(x.abs(), 0.0, 711.0)).1;
-    let result = 4.0 * (cosh.0 + cosh.1);
-    if x.is_nan() { x } else { result }
-}
-
-/// Hyperbolic tangent.
-#[inline(always)]
-#[must_use]
-pub fn tanh_f64(x: f64) -> f64 {
-    let magnitude = x.abs();
-    let (sinh, cosh) = quarters(clamp(magnitude, 0.0, 22.0));
-    let quotient = divide(sinh, cosh);
-    let result = quotient.0 + quotient.1;
-    let result = if magnitude < 1e-10 { magnitude } else { result };
-    if x.is_nan() { x } else { with_sign(result, x) }
-}
-
-/// The root of a positive sum.
-#[inline(always)]
-fn square_root(t: Pair) -> Pair {
+fn square_root<V: Double>(t: Pair<V>) -> Pair<V> {
     let root = t.0.sqrt();
     let rest = (-root).mul_add(root, t.0) + t.1;
-    let low = rest / (root + root);
-    Pair(root, if t.0 == 0.0 { 0.0 } else { low })
+    Pair(root, rest / (root + root).at_least(V::of(f64::MIN_POSITIVE)))
 }
 
 /// From here on `sqrt(x^2 +- 1)` is `x` as far as the logarithm of the sum can tell.
 const LARGE: f64 = 1_073_741_824.0;
 
+/// As [`LARGE`], in `f32`.
+const LARGE_F32: f32 = 65_536.0;
+
+/// `log(bounded + root)`, or `log(2 x)` where `x` is large.
+#[inline(always)]
+fn log_of_both<V: Double>(x: V, sum: Pair<V>, large: V::Mask) -> V {
+    let zero = V::of(0.0);
+    let (high, low) = (V::select(large, x, sum.0), V::select(large, zero, sum.1));
+    log_of_sum(high, low, Some(V::select(large, V::of(1.0), zero))).or_special_logarithm(high)
+}
+
 /// Inverse hyperbolic sine.
 #[inline(always)]
-#[must_use]
-pub fn asinh_f64(x: f64) -> f64 {
+pub(crate) fn asinh<V: Double>(x: V) -> V {
     let magnitude = x.abs();
-    let large = magnitude > LARGE;
-    let bounded = if large { LARGE } else { magnitude };
+    let bounded = magnitude.at_most(V::of(LARGE));
     let square = two_product(bounded, bounded);
-    let t = two_sum(1.0, square.0);
+    let t = two_sum(V::of(1.0), square.0);
     let root = square_root(Pair(t.0, t.1 + square.1));
-    let u = two_sum(bounded, root.0);
-    let u = select(large, Pair(magnitude, 0.0), Pair(u.0, u.1 + root.1));
-    let log = log_sum(u.0, u.1, if large { 1.0 } else { 0.0 });
-    let small = (magnitude * magnitude * magnitude).mul_add(-1.0 / 6.0, magnitude);
-    let result = if magnitude < 1e-5 { small } else { log };
-    if magnitude < f64::INFINITY { with_sign(result, x) } else { x }
+    let u = fast_two_sum(root.0, bounded);
+    let result = log_of_both(magnitude, Pair(u.0, u.1 + root.1), V::of(LARGE).is_less(magnitude));
+    // The result has the sign of the argument.
+    result.bit_or(x.bit_and(V::of(-0.0)))
 }
 
 /// Inverse hyperbolic cosine.
 #[inline(always)]
-#[must_use]
-pub fn acosh_f64(x: f64) -> f64 {
-    let large = x > LARGE;
-    let bounded = if large { LARGE } else { x };
+pub(crate) fn acosh<V: Double>(x: V) -> V {
+    let one = V::of(1.0);
+    let bounded = x.at_most(V::of(LARGE));
     // x^2 - 1 = (x - 1) (x + 1), both to twice the precision.
-    let (a, b) = (two_sum(bounded, -1.0), two_sum(bounded, 1.0));
+    let (a, b) = (two_sum(bounded, -one), two_sum(bounded, one));
     let product = two_product(a.0, b.0);
     let root = square_root(fast_two_sum(product.0, product.1 + a.0.mul_add(b.1, a.1 * b.0)));
     let u = fast_two_sum(bounded, root.0);
-    let u = select(large, Pair(x, 0.0), Pair(u.0, u.1 + root.1));
-    let log = log_sum(u.0, u.1, if large { 1.0 } else { 0.0 });
-    let result = if x == f64::INFINITY { x } else { log };
-    if x >= 1.0 { result } else { f64::NAN }
+    let result = log_of_both(x, Pair(u.0, u.1 + root.1), V::of(LARGE).is_less(x));
+    V::select(one.is_at_most(x), result, V::of(f64::NAN))
 }
 
-/// Inverse hyperbolic tangent.
+/// Inverse hyperbolic tangent: half the logarithm of `(1 + x) / (1 - x)`.
 #[inline(always)]
-#[must_use]
-pub fn atanh_f64(x: f64) -> f64 {
-    let magnitude = x.abs();
-    // (1 + x) / (1 - x) = 2^k m with m near 1: k from the bits of both.
-    let bits = (1.0 + magnitude).to_bits().wrapping_sub((1.0 - magnitude).to_bits());
-    let steps = bits.wrapping_add(1 << 51) >> 52;
-    let steps = if magnitude < 1.0 { steps } else { 0 };
-    let k = f64::from_bits(steps | 0x4330_0000_0000_0000) - 4_503_599_627_370_496.0;
-    // s = (1 + x - p (1 - x)) / (1 + x + p (1 - x)) = (1 - p + x (1 + p)) / (1 + p + x (1 - p)), p = 2^k.
-    let p = power_of_two(steps as i64);
-    let (more, less) = (two_sum(1.0, p), two_sum(1.0, -p));
-    let (up, down) = (two_product(magnitude, more.0), two_product(magnitude, less.0));
-    let n = two_sum(less.0, up.0);
-    let d = two_sum(more.0, down.0);
-    let n = Pair(n.0, n.1 + (magnitude.mul_add(more.1, less.1) + up.1));
-    let d = Pair(d.0, d.1 + (magnitude.mul_add(less.1, more.1) + down.1));
-    let log = log_ratio(fast_two_sum(n.0, n.1), fast_two_sum(d.0, d.1), k);
-    let result = 0.5 * (log.0 + log.1);
-    let result = if magnitude < 1e-10 { magnitude } else { result };
-    let result = if magnitude == 1.0 { f64::INFINITY } else { result };
-    if magnitude <= 1.0 { with_sign(result, x) } else { f64::NAN }
+pub(crate) fn atanh<V: Double>(x: V) -> V {
+    let (one, magnitude) = (V::of(1.0), x.abs());
+    let (n, d) = (fast_two_sum(one, magnitude), fast_two_sum(one, -magnitude));
+    let inverse = one / d.0;
+    let quotient = n.0 * inverse;
+    let rest = (-quotient).mul_add(d.1, (-quotient).mul_add(d.0, n.0) + n.1) * inverse;
+    // Infinite at 1, where the quotient is no number.
+    let quotient = V::select(magnitude.is_equal(one), V::of(f64::INFINITY), quotient);
+    let result = V::of(0.5) * log_of_sum(quotient, rest, None).or_special_logarithm(quotient);
+    let small = (magnitude * magnitude * magnitude).mul_add(V::of(1.0 / 3.0), magnitude);
+    V::select(magnitude.is_less(V::of(1e-5)), small, result).bit_or(x.bit_and(V::of(-0.0)))
+}
+
+/// As [`log_of_both`].
+#[inline(always)]
+fn log_of_both_single<V: Single>(x: V, sum: (V, V), large: V::Mask) -> V {
+    let zero = V::of(0.0);
+    let (high, low) = (V::select(large, x, sum.0), V::select(large, zero, sum.1));
+    log_of_sum_single(high, low, Some(V::select(large, V::of(1.0), zero))).or_special_logarithm(high)
+}
+
+/// [`asinh`] of `f32`.
+#[inline(always)]
+pub(crate) fn asinh_single<V: Single>(x: V) -> V {
+    let (one, magnitude) = (V::of(1.0), x.abs());
+    let bounded = magnitude.at_most(V::of(LARGE_F32));
+    let square = bounded * bounded;
+    let root = (square + one).sqrt();
+    // 1 + x^2 less the square of the root: first with the greater term.
+    let rest = (-root).mul_add(root, square.at_least(one)) + square.at_most(one);
+    let u = single::fast_two_sum(root, bounded);
+    let low = u.1 + rest / (root + root);
+    let result = log_of_both_single(magnitude, (u.0, low), V::of(LARGE_F32).is_less(magnitude));
+    result.bit_or(x.bit_and(V::of(-0.0)))
+}
+
+/// [`acosh`] of `f32`.
+#[inline(always)]
+pub(crate) fn acosh_single<V: Single>(x: V) -> V {
+    let one = V::of(1.0);
+    let bounded = x.at_most(V::of(LARGE_F32));
+    let t = bounded.mul_add(bounded, -one);
+    let root = t.sqrt();
+    let rest = (-root).mul_add(root, t) / (root + root).at_least(V::of(f32::MIN_POSITIVE));
+    let u = single::fast_two_sum(bounded, root);
+    let result = log_of_both_single(x, (u.0, u.1 + rest), V::of(LARGE_F32).is_less(x));
+    V::select(one.is_at_most(x), result, V::of(f32::NAN))
+}
+
+/// [`atanh`] of `f32`.
+#[inline(always)]
+pub(crate) fn atanh_single<V: Single>(x: V) -> V {
+    let (one, magnitude) = (V::of(1.0), x.abs());
+    let (n, d) = (single::fast_two_sum(one, magnitude), single::fast_two_sum(one, -magnitude));
+    let inverse = one / d.0;
+    let quotient = n.0 * inverse;
+    let rest = (-quotient).mul_add(d.1, (-quotient).mul_add(d.0, n.0) + n.1) * inverse;
+    let quotient = V::select(magnitude.is_equal(one), V::of(f32::INFINITY), quotient);
+    let result = V::of(0.5) * log_of_sum_single(quotient, rest, None).or_special_logarithm(quotient);
+    result.bit_or(x.bit_and(V::of(-0.0)))
+}
+
+/// Each function of one number.
+macro_rules! of_one {
+    ($($name:ident $function:ident $t:ty;)*) => {$(
+        /// The function of the name, of one number.
+        #[must_use]
+        pub fn $name(x: $t) -> $t {
+            $function(x)
+        }
+    )*};
+}
+of_one! {
+    asinh_f64 asinh f64;
+    acosh_f64 acosh f64;
+    atanh_f64 atanh f64;
+    asinh_f32 asinh_single f32;
+    acosh_f32 acosh_single f32;
+    atanh_f32 atanh_single f32;
 }

@@ -3,9 +3,7 @@
 use super::{
     coefficients::{ERFC_NARROW, EXP_NARROW, GELU_NARROW, LOG_NARROW},
     exp::{ROUND, clamp},
-    log::log_narrow,
     pair::{polynomial, wide_polynomial},
-    single::with_sign,
 };
 
 /// `e^x` for `x` from -700 to 700, relative error near 2^-34.
@@ -73,41 +71,6 @@ pub fn hypot_f32(x: f32, y: f32) -> f32 {
     let (a, b) = (f64::from(x), f64::from(y));
     let result = a.mul_add(a, b * b).sqrt() as f32;
     if (x.abs() == f32::INFINITY) | (y.abs() == f32::INFINITY) { f32::INFINITY } else { result }
-}
-
-/// Inverse hyperbolic sine.
-#[inline(always)]
-#[must_use]
-pub fn asinh_f32(x: f32) -> f32 {
-    let magnitude = x.abs();
-    let wide = f64::from(magnitude);
-    let large = log_narrow(wide + wide.mul_add(wide, 1.0).sqrt()) as f32;
-    let small = (magnitude * magnitude * magnitude).mul_add(-1.0 / 6.0, magnitude);
-    let result = with_sign(if magnitude < 1e-2 { small } else { large }, x);
-    if magnitude < f32::INFINITY { result } else { x }
-}
-
-/// Inverse hyperbolic cosine.
-#[inline(always)]
-#[must_use]
-pub fn acosh_f32(x: f32) -> f32 {
-    let wide = f64::from(x);
-    let result = log_narrow(wide + wide.mul_add(wide, -1.0).sqrt()) as f32;
-    let result = if x == f32::INFINITY { x } else { result };
-    if x >= 1.0 { result } else { f32::NAN }
-}
-
-/// Inverse hyperbolic tangent.
-#[inline(always)]
-#[must_use]
-pub fn atanh_f32(x: f32) -> f32 {
-    let magnitude = x.abs();
-    let wide = f64::from(magnitude);
-    let large = (0.5 * log_narrow((1.0 + wide) / (1.0 - wide))) as f32;
-    let small = (magnitude * magnitude * magnitude).mul_add(1.0 / 3.0, magnitude);
-    let result = if magnitude < 1e-2 { small } else { large };
-    let result = if magnitude == 1.0 { f32::INFINITY } else { result };
-    if magnitude <= 1.0 { with_sign(result, x) } else { f32::NAN }
 }
 
 /// `(1 - t) h(t) e^exponent / (2 b)`, `t = (x - b) / (x + b)`.

@@ -8,22 +8,23 @@ use super::{
     coefficients::{HALF_PI, TWO_OVER_PI},
     exp::ROUND,
     pair::{Pair, fast_two_sum, multiply, select, two_product, two_sum},
+    real::Double,
 };
 
 /// Magnitudes up to this need no table.
 pub(super) const NEAR: f64 = 1_073_741_824.0;
 
-/// `|x|` up to [`NEAR`].
+/// `|x|` up to [`NEAR`]; the quadrant is in the low bits.
 #[inline(always)]
-pub(super) fn reduce_near(magnitude: f64) -> (Pair, u64) {
-    let shifted = magnitude.mul_add(std::f64::consts::FRAC_2_PI, ROUND);
-    let k = shifted - ROUND;
+pub(super) fn reduce_near<V: Double>(magnitude: V) -> (Pair<V>, V) {
+    let shifted = magnitude.mul_add(V::of(std::f64::consts::FRAC_2_PI), V::of(ROUND));
+    let k = shifted - V::of(ROUND);
     // The first difference is exact: it is a multiple of 2^-53 below 2.
-    let first = (-k).mul_add(HALF_PI[0], magnitude);
-    let second = two_product(k, HALF_PI[1]);
-    let sum = two_sum(first, -second.0);
-    let low = (-k).mul_add(HALF_PI[2], sum.1 - second.1);
-    (fast_two_sum(sum.0, low), shifted.to_bits())
+    let first = k.mul_add(V::of(-HALF_PI[0]), magnitude);
+    let second = two_product(k, V::of(HALF_PI[1]));
+    // Without error whichever is greater: the first is a multiple of the last place of the second.
+    let sum = fast_two_sum(first, -second.0);
+    (Pair(sum.0, k.mul_add(V::of(-HALF_PI[2]), sum.1 - second.1)), shifted)
 }
 
 /// One pass of error-free sums: the head in the first, the errors behind it.
@@ -42,7 +43,7 @@ fn distill(terms: &mut [f64; 7]) {
 
 /// `|x|` from [`NEAR`] up; nonsense for infinities.
 #[inline(always)]
-pub(super) fn reduce_far(magnitude: f64) -> (Pair, u64) {
+pub(super) fn reduce_far(magnitude: f64) -> (Pair, f64) {
     let bits = magnitude.to_bits();
     let place = (bits >> 52).wrapping_sub(1051);
     let bucket = (place >> 4) as usize & 63;
@@ -60,12 +61,12 @@ pub(super) fn reduce_far(magnitude: f64) -> (Pair, u64) {
     terms[0] -= shifted - ROUND;
     distill(&mut terms);
     let low = terms[1] + (terms[2] + (terms[3] + (terms[4] + (terms[5] + terms[6]))));
-    (multiply(fast_two_sum(terms[0], low), Pair(HALF_PI[0], HALF_PI[1])), shifted.to_bits())
+    (multiply(fast_two_sum(terms[0], low), Pair(HALF_PI[0], HALF_PI[1])), shifted)
 }
 
 /// Any finite `|x|`.
 #[inline(always)]
-pub(super) fn reduce(magnitude: f64) -> (Pair, u64) {
+pub(super) fn reduce(magnitude: f64) -> (Pair, f64) {
     let (near, far) = (reduce_near(magnitude), reduce_far(magnitude));
     let is_near = magnitude <= NEAR;
     (select(is_near, near.0, far.0), if is_near { near.1 } else { far.1 })

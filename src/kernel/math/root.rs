@@ -1,53 +1,53 @@
 //! cbrt and hypot.
 
 use super::{
-    coefficients::{CUBE_ROOT, ROOT3_OF_2, ROOT3_OF_4},
+    coefficients::*,
     exp::ROUND,
-    pair::{fast_two_sum, polynomial, power_of_two, two_product, with_sign},
+    pair::{fast_two_sum, polynomial, two_product},
+    real::{Double, Single},
+    single::ROUND as ROUND_F32,
 };
 
-/// Cube root: the inverse root by a polynomial and one step of third order, the root corrected by its exact residue.
+/// Cube root: `|x| = 2^(3 n + k) m`, `m c = 1 + r` for a `c` of a table; tables of the cube roots of `1 / c` and of `2^k`.
 #[inline(always)]
+pub(crate) fn cbrt<V: Double>(x: V) -> V {
+    let (mantissa, exponent) = (x.mantissa(), x.exponent());
+    let place = mantissa.bits_right(48);
+    let r = mantissa.mul_add(place.lookup(&CBRT_RECIPROCALS), V::of(-1.0));
+    // The exponent is 3 n + k, k from -1 to 1.
+    let n = exponent.mul_add(V::of(1.0 / 3.0), V::of(ROUND)) - V::of(ROUND);
+    let k = n.mul_add(V::of(-3.0), exponent) + V::of(ROUND);
+    let (head, other) = (place.lookup(&CBRT_HEADS), k.lookup(&CBRT_THIRDS));
+    let product = head * other;
+    let rests = place.lookup(&CBRT_RESTS) + k.lookup(&CBRT_THIRD_RESTS);
+    let series = polynomial(&CBRT_SERIES, r).mul_add(r, rests);
+    let root = product + product.mul_add(series, head.mul_add(other, -product));
+    root.scale(n).or_special_argument(x).bit_or(x.bit_and(V::of(-0.0)))
+}
+
+/// [`cbrt`] of `f32`: one table for both.
+#[inline(always)]
+pub(crate) fn cbrt_single<V: Single>(x: V) -> V {
+    let (mantissa, exponent) = (x.mantissa(), x.exponent());
+    let n = exponent.mul_add(V::of(1.0 / 3.0), V::of(ROUND_F32)) - V::of(ROUND_F32);
+    let k = n.mul_add(V::of(-3.0), exponent) + V::of(ROUND_F32);
+    let place = mantissa.bits_right(20).bits_add(k.bits_left(3));
+    let r = mantissa.mul_add(place.lookup(&CBRT_RECIPROCALS_F32), V::of(-1.0));
+    let head = place.lookup(&CBRT_HEADS_F32);
+    let series = polynomial(&CBRT_SERIES_F32, r).mul_add(r, place.lookup(&CBRT_RESTS_F32));
+    head.mul_add(series, head).scale(n).or_special_argument(x).bit_or(x.bit_and(V::of(-0.0)))
+}
+
+/// [`cbrt`] of one number.
 #[must_use]
 pub fn cbrt_f64(x: f64) -> f64 {
-    let magnitude = x.abs();
-    let small = magnitude < f64::MIN_POSITIVE;
-    let scaled = if small { magnitude * 18_014_398_509_481_984.0 } else { magnitude };
-    let bits = scaled.to_bits();
-    let mantissa = f64::from_bits((bits & 0x000f_ffff_ffff_ffff) | 0x3ff0_0000_0000_0000);
-    let exponent = f64::from_bits(0x4330_0000_0000_0000 | (bits >> 52)) - (4_503_599_627_370_496.0 + 1023.0);
-    // exponent = 3 third + rest, rest in {0, 1, 2}.
-    let shifted = (exponent - 1.0).mul_add(1.0 / 3.0, ROUND);
-    let third = shifted - ROUND;
-    let rest = third.mul_add(-3.0, exponent);
-    let (one, two) = (rest == 1.0, rest == 2.0);
-    let a = mantissa
-        * if two {
-            4.0
-        } else if one {
-            2.0
-        } else {
-            1.0
-        };
-    let inverse = polynomial(&CUBE_ROOT, mantissa)
-        * if two {
-            1.0 / ROOT3_OF_4[0]
-        } else if one {
-            1.0 / ROOT3_OF_2[0]
-        } else {
-            1.0
-        };
-    let error = (-(a * inverse)).mul_add(inverse * inverse, 1.0);
-    let inverse = (inverse * error).mul_add(error.mul_add(2.0 / 9.0, 1.0 / 3.0), inverse);
-    let square = inverse * inverse;
-    let root = a * square;
-    let root_square = two_product(root, root);
-    let residue = (-root_square.0).mul_add(root, a) - root_square.1 * root;
-    let root = (residue * (1.0 / 3.0)).mul_add(square, root);
-    let power = power_of_two((shifted.to_bits() as i64).wrapping_sub(ROUND.to_bits() as i64));
-    let result = root * power * if small { 1.0 / 262_144.0 } else { 1.0 };
-    let result = if magnitude == 0.0 { 0.0 } else { result };
-    if magnitude < f64::INFINITY { with_sign(result, x) } else { x }
+    cbrt(x)
+}
+
+/// [`cbrt_single`] of one number.
+#[must_use]
+pub fn cbrt_f32(x: f32) -> f32 {
+    cbrt_single(x)
 }
 
 /// `sqrt(x^2 + y^2)` without overflow on the way.

@@ -1,19 +1,10 @@
 //! What the functions that compute in `f32` share.
 
+pub(super) use super::pair::{polynomial, wide_polynomial};
+use super::real::Single;
+
 /// 1.5 * 2^23: adding it leaves the nearest integer in the low bits.
 pub(super) const ROUND: f32 = 12_582_912.0;
-
-/// `c[0] + c[1] x + …`, by Horner's rule.
-#[inline(always)]
-pub(super) fn polynomial<const N: usize>(c: &[f32; N], x: f32) -> f32 {
-    let mut sum = c[N - 1];
-    let mut index = N - 1;
-    while index > 0 {
-        index -= 1;
-        sum = sum.mul_add(x, c[index]);
-    }
-    sum
-}
 
 /// `magnitude` with the sign of `sign`.
 #[inline(always)]
@@ -24,14 +15,14 @@ pub(super) fn with_sign(magnitude: f32, sign: f32) -> f32 {
 
 /// `a + b` without error, for `|a| >= |b|` or `a == 0`.
 #[inline(always)]
-pub(super) fn fast_two_sum(a: f32, b: f32) -> (f32, f32) {
+pub(super) fn fast_two_sum<V: Single>(a: V, b: V) -> (V, V) {
     let sum = a + b;
     (sum, b - (sum - a))
 }
 
 /// `a + b` without error.
 #[inline(always)]
-pub(super) fn two_sum(a: f32, b: f32) -> (f32, f32) {
+pub(super) fn two_sum<V: Single>(a: V, b: V) -> (V, V) {
     let sum = a + b;
     let b_part = sum - a;
     (sum, (a - (sum - b_part)) + (b - b_part))

@@ -3,67 +3,47 @@
 #![cfg(all(target_arch = "x86_64", target_os = "linux", target_env = "gnu"))]
 
 use super::*;
-use crate::kernel::oracle::Bits;
+use crate::{
+    kernel::{
+        oracle::Bits,
+        program::{BinaryOp, UnaryOp},
+        simd::{Isa, kernels},
+    },
+    nd::DType,
+};
+use bytemuck::{Pod, cast_slice, cast_slice_mut};
 use quad::{Quad, error_ulps};
 
 mod quad;
 
-/// The loops over one function: AVX-512, AVX2, baseline.
-type Loops<const IN: usize, T> = [fn(&mut [T], [&[T]; IN]); 3];
-
-/// A function with its oracle, and where its arguments usually lie.
+/// A function with its kernels, its oracle, and where its arguments usually lie.
 struct Case<const IN: usize> {
     name: &'static str,
-    wide: Loops<IN, f64>,
-    narrow: Loops<IN, f32>,
+    kernel: fn(Isa, DType, &mut [u8], [&[u8]; IN]),
     oracle: fn([Quad; IN]) -> Quad,
     range: [(f64, f64); IN],
 }
 
-/// Runs the loop compiled for a set, or the baseline's where the CPU lacks it.
-macro_rules! loops {
-    ($function:ident $t:ty; $($x:ident)*) => {{
-        fn plain(out: &mut [$t], [$($x),*]: [&[$t]; loops!(@count $($x)*)]) {
-            for (index, out) in out.iter_mut().enumerate() {
-                *out = $function($($x[index]),*);
-            }
-        }
-        #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512cd")]
-        fn avx512(out: &mut [$t], [$($x),*]: [&[$t]; loops!(@count $($x)*)]) {
-            $(let $x = &$x[..out.len()];)*
-            for (index, out) in out.iter_mut().enumerate() {
-                *out = $function($($x[index]),*);
-            }
-        }
-        #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
-        fn avx2(out: &mut [$t], [$($x),*]: [&[$t]; loops!(@count $($x)*)]) {
-            $(let $x = &$x[..out.len()];)*
-            for (index, out) in out.iter_mut().enumerate() {
-                *out = $function($($x[index]),*);
-            }
-        }
-        #[expect(unsafe_code, reason = "entering code compiled for an instruction set")]
-        fn on_avx512(out: &mut [$t], x: [&[$t]; loops!(@count $($x)*)]) {
-            // SAFETY: the features that matter are found on this CPU; whoever has these has the small ones.
-            if is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") { unsafe { avx512(out, x) } } else { plain(out, x) }
-        }
-        #[expect(unsafe_code, reason = "entering code compiled for an instruction set")]
-        fn on_avx2(out: &mut [$t], x: [&[$t]; loops!(@count $($x)*)]) {
-            // SAFETY: as above.
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") { unsafe { avx2(out, x) } } else { plain(out, x) }
-        }
-        [on_avx512, on_avx2, plain]
-    }};
-    (@count $a:ident) => { 1 };
-    (@count $a:ident $b:ident) => { 2 };
+/// The instruction sets, the one of the baseline where this CPU lacks another.
+const SETS: [Isa; 3] = [Isa::Avx512, Isa::Avx2, Isa::Baseline];
+
+impl<const IN: usize> Case<IN> {
+    fn run<T: Pod>(&self, set: Isa, dtype: DType, out: &mut [T], x: [&[T]; IN]) {
+        (self.kernel)(set, dtype, cast_slice_mut(out), x.map(|x| cast_slice(x)));
+    }
+    fn wide(&self, set: usize, out: &mut [f64], x: [&[f64]; IN]) {
+        self.run(SETS[set], DType::F64, out, x);
+    }
+    fn narrow(&self, set: usize, out: &mut [f32], x: [&[f32]; IN]) {
+        self.run(SETS[set], DType::F32, out, x);
+    }
 }
 
 macro_rules! one {
-    ($($name:ident $wide:ident $narrow:ident $low:literal $high:literal;)*) => {
+    ($($name:ident $operation:ident $low:literal $high:literal;)*) => {
         vec![$(Case {
             name: stringify!($name),
-            wide: loops!($wide f64; x),
-            narrow: loops!($narrow f32; x),
+            kernel: |set, dtype, out, [x]| (kernels(set).unary)(UnaryOp::$operation, dtype).unwrap()(out, x),
             oracle: |[x]| quad::$name(x),
             range: [($low, $high)],
         }),*]
@@ -71,11 +51,10 @@ macro_rules! one {
 }
 
 macro_rules! two {
-    ($($name:ident $wide:ident $narrow:ident $a:expr, $b:expr;)*) => {
+    ($($name:ident $operation:ident $a:expr, $b:expr;)*) => {
         vec![$(Case {
             name: stringify!($name),
-            wide: loops!($wide f64; x y),
-            narrow: loops!($narrow f32; x y),
+            kernel: |set, dtype, out, [x, y]| ((kernels(set).binary)(BinaryOp::$operation, dtype).unwrap().vector_vector)(out, x, y),
             oracle: |[x, y]| quad::$name(x, y),
             range: [$a, $b],
         }),*]
@@ -84,42 +63,42 @@ macro_rules! two {
 
 fn unary() -> Vec<Case<1>> {
     one! {
-        exp exp_f64 exp_f32 -10.0 10.0;
-        exp2 exp2_f64 exp2_f32 -10.0 10.0;
-        expm1 expm1_f64 expm1_f32 -10.0 10.0;
-        log log_f64 log_f32 1e-3 1e3;
-        log2 log2_f64 log2_f32 1e-3 1e3;
-        log10 log10_f64 log10_f32 1e-3 1e3;
-        log1p log1p_f64 log1p_f32 -0.9 1e3;
-        cbrt cbrt_f64 cbrt_f32 -1e3 1e3;
-        sin sin_f64 sin_f32 -20.0 20.0;
-        cos cos_f64 cos_f32 -20.0 20.0;
-        tan tan_f64 tan_f32 -20.0 20.0;
-        asin asin_f64 asin_f32 -1.0 1.0;
-        acos acos_f64 acos_f32 -1.0 1.0;
-        atan atan_f64 atan_f32 -10.0 10.0;
-        sinh sinh_f64 sinh_f32 -10.0 10.0;
-        cosh cosh_f64 cosh_f32 -10.0 10.0;
-        tanh tanh_f64 tanh_f32 -5.0 5.0;
-        asinh asinh_f64 asinh_f32 -100.0 100.0;
-        acosh acosh_f64 acosh_f32 1.0 100.0;
-        atanh atanh_f64 atanh_f32 -1.0 1.0;
-        sigmoid sigmoid_f64 sigmoid_f32 -10.0 10.0;
-        softplus softplus_f64 softplus_f32 -10.0 10.0;
-        silu silu_f64 silu_f32 -10.0 10.0;
-        gelu gelu_f64 gelu_f32 -5.0 5.0;
-        erf erf_f64 erf_f32 -4.0 4.0;
-        erfc erfc_f64 erfc_f32 -4.0 10.0;
+        exp Exp -10.0 10.0;
+        exp2 Exp2 -10.0 10.0;
+        expm1 Expm1 -10.0 10.0;
+        log Log 1e-3 1e3;
+        log2 Log2 1e-3 1e3;
+        log10 Log10 1e-3 1e3;
+        log1p Log1p -0.9 1e3;
+        cbrt Cbrt -1e3 1e3;
+        sin Sin -20.0 20.0;
+        cos Cos -20.0 20.0;
+        tan Tan -20.0 20.0;
+        asin Asin -1.0 1.0;
+        acos Acos -1.0 1.0;
+        atan Atan -10.0 10.0;
+        sinh Sinh -10.0 10.0;
+        cosh Cosh -10.0 10.0;
+        tanh Tanh -5.0 5.0;
+        asinh Asinh -100.0 100.0;
+        acosh Acosh 1.0 100.0;
+        atanh Atanh -1.0 1.0;
+        sigmoid Sigmoid -10.0 10.0;
+        softplus Softplus -10.0 10.0;
+        silu Silu -10.0 10.0;
+        gelu Gelu -5.0 5.0;
+        erf Erf -4.0 4.0;
+        erfc Erfc -4.0 10.0;
     }
 }
 
 fn binary() -> Vec<Case<2>> {
     two! {
-        power power_f64 power_f32 (0.01, 10.0), (-10.0, 10.0);
-        hypot hypot_f64 hypot_f32 (-10.0, 10.0), (-10.0, 10.0);
-        atan2 atan2_f64 atan2_f32 (-10.0, 10.0), (-10.0, 10.0);
-        logaddexp logaddexp_f64 logaddexp_f32 (-10.0, 10.0), (-10.0, 10.0);
-        logaddexp2 logaddexp2_f64 logaddexp2_f32 (-10.0, 10.0), (-10.0, 10.0);
+        power Power (0.01, 10.0), (-10.0, 10.0);
+        hypot Hypot (-10.0, 10.0), (-10.0, 10.0);
+        atan2 Atan2 (-10.0, 10.0), (-10.0, 10.0);
+        logaddexp Logaddexp (-10.0, 10.0), (-10.0, 10.0);
+        logaddexp2 Logaddexp2 (-10.0, 10.0), (-10.0, 10.0);
     }
 }
 
@@ -247,7 +226,7 @@ fn wide_error<const IN: usize>(case: &Case<IN>, count: usize, seed: u64) -> (f64
     for batch in 0..count.div_ceil(BATCH) {
         let x = arguments(case, &mut bits, batch == 0);
         let mut out = vec![0.0; x[0].len()];
-        case.wide[0](&mut out, std::array::from_fn(|which| &x[which][..]));
+        case.wide(0, &mut out, std::array::from_fn(|which| &x[which][..]));
         for (index, &ours) in out.iter().enumerate() {
             let x: [f64; IN] = std::array::from_fn(|which| x[which][index]);
             if !cancels(case, x, ours) {
@@ -283,9 +262,9 @@ fn narrow_ulps(ours: f32, exact: f64) -> f64 {
 fn narrow_error<const IN: usize>(case: &Case<IN>, x: [&[f32]; IN]) -> (f64, [f32; IN]) {
     let wide: [Vec<f64>; IN] = std::array::from_fn(|which| x[which].iter().map(|&x| f64::from(x)).collect());
     let mut exact = vec![0.0; x[0].len()];
-    case.wide[0](&mut exact, std::array::from_fn(|which| &wide[which][..]));
+    case.wide(0, &mut exact, std::array::from_fn(|which| &wide[which][..]));
     let mut out = vec![0.0; x[0].len()];
-    case.narrow[0](&mut out, x);
+    case.narrow(0, &mut out, x);
     let mut worst = (0.0, [0.0; IN]);
     for index in 0..out.len() {
         let error = narrow_ulps(out[index], exact[index]);
@@ -325,8 +304,8 @@ fn check_sets<const IN: usize>(case: &Case<IN>, count: usize) {
         let narrow: [Vec<f32>; IN] = std::array::from_fn(|which| x[which].iter().map(|&x| x as f32).collect());
         let results = [0, 1, 2].map(|set| {
             let (mut wide_out, mut narrow_out) = (vec![0.0; x[0].len()], vec![0.0; x[0].len()]);
-            case.wide[set](&mut wide_out, std::array::from_fn(|which| &x[which][..]));
-            case.narrow[set](&mut narrow_out, std::array::from_fn(|which| &narrow[which][..]));
+            case.wide(set, &mut wide_out, std::array::from_fn(|which| &x[which][..]));
+            case.narrow(set, &mut narrow_out, std::array::from_fn(|which| &narrow[which][..]));
             let wide_out: Vec<u64> = wide_out.iter().map(|x| if x.is_nan() { 1 } else { x.to_bits() }).collect();
             let narrow_out: Vec<u32> = narrow_out.iter().map(|x| if x.is_nan() { 1 } else { x.to_bits() }).collect();
             (wide_out, narrow_out)
@@ -348,15 +327,15 @@ fn near_functions_are_the_complete_ones() {
         let x = within(&mut bits, (-1.0, 1.0)) * 2f64.powf(within(&mut bits, (-30.0, 30.0)));
         assert!(x.abs() <= TRIG_NEAR);
         let same = |near: f64, complete: f64| assert_eq!(near.to_bits(), complete.to_bits(), "{x:e}");
-        same(sin_near_f64(x), sin_f64(x));
-        same(cos_near_f64(x), cos_f64(x));
-        same(tan_near_f64(x), tan_f64(x));
+        same(sin_near(x), sin_f64(x));
+        same(cos_near(x), cos_f64(x));
+        same(tan_near(x), tan_f64(x));
         let x = (x * 1e-4) as f32;
         if x.abs() <= TRIG_NEAR_F32 {
             let same = |near: f32, complete: f32| assert_eq!(near.to_bits(), complete.to_bits(), "{x:e}");
-            same(sin_near_f32(x), sin_f32(x));
-            same(cos_near_f32(x), cos_f32(x));
-            same(tan_near_f32(x), tan_f32(x));
+            same(sin_near_single(x), sin_f32(x));
+            same(cos_near_single(x), cos_f32(x));
+            same(tan_near_single(x), tan_f32(x));
         }
     }
 }

@@ -2,61 +2,53 @@
 //! tile without larger numbers may use them.
 
 use super::{
-    coefficients::{COS, SIN},
-    pair::{Pair, divide, fast_two_sum, polynomial},
+    coefficients::{COS, SIN, TAN_REST},
+    pair::{Pair, fast_two_sum, polynomial},
+    real::{Double, Real},
     reduce::{NEAR, reduce, reduce_near},
 };
 
 /// Magnitudes up to this are served by the `_near` functions.
 pub const TRIG_NEAR: f64 = NEAR;
 
-/// `sin r` for `|r| <= pi/4`, as head and tail.
+/// The sine of a reduced argument, the quadrant in the low bits of `quarters`.
 #[inline(always)]
-fn sin_kernel(r: Pair) -> Pair {
+fn sine<V: Double>(r: Pair<V>, quarters: V) -> V {
     let z = r.0 * r.0;
-    let cube = z * r.0;
-    let tail = r.1.mul_add((-0.5f64).mul_add(z, 1.0), polynomial(&SIN, z) * cube);
-    Pair(r.0, tail)
-}
-
-/// `cos r` for `|r| <= pi/4`, as head and tail.
-#[inline(always)]
-fn cos_kernel(r: Pair) -> Pair {
-    let z = r.0 * r.0;
-    let half = 0.5 * z;
-    let head = fast_two_sum(1.0, -half);
+    let sin = r.0 + r.1.mul_add(z.mul_add(V::of(-0.5), V::of(1.0)), polynomial(&SIN, z) * (z * r.0));
+    let half = z * V::of(0.5);
+    let head = fast_two_sum(V::of(1.0), -half);
     // The error of z/2, and the low part of r.
-    let error = (-0.5f64).mul_add(r.0.mul_add(r.0, -z), -(r.0 * r.1));
-    Pair(head.0, head.1 + (z * z).mul_add(polynomial(&COS, z), error))
+    let error = r.0.mul_add(-r.0, z).mul_add(V::of(0.5), -(r.0 * r.1));
+    let cos = head.0 + (head.1 + (z * z).mul_add(polynomial(&COS, z), error));
+    let value = V::select(quarters.has_bit(1), cos, sin);
+    value.bit_xor(quarters.bits_left(62).bit_and(V::of(-0.0)))
 }
 
-/// The sine of a reduced argument, `quarters` quarter turns on.
-#[inline(always)]
-fn sine(r: Pair, quarters: u64) -> f64 {
-    let (sin, cos) = (sin_kernel(r), cos_kernel(r));
-    let (sin, cos) = (sin.0 + sin.1, cos.0 + cos.1);
-    let value = if quarters & 1 == 0 { sin } else { cos };
-    f64::from_bits(value.to_bits() ^ ((quarters & 2) << 62))
-}
-
+/// NaN where `x` is not finite, with the sign of `x`.
 #[inline(always)]
 fn signed(x: f64, value: f64) -> f64 {
-    let value = f64::from_bits(value.to_bits() ^ (x.to_bits() & (1 << 63)));
-    if x.abs() < f64::INFINITY { value } else { f64::NAN }
+    if x.abs() < f64::INFINITY { value.bit_xor(x.bit_and(-0.0)) } else { f64::NAN }
 }
 
+/// A quadrant on: the integer in the low bits.
 #[inline(always)]
-fn tangent(x: f64, r: Pair, quarters: u64) -> f64 {
-    let (sin, cos) = (sin_kernel(r), cos_kernel(r));
-    let (sin, cos) = (fast_two_sum(sin.0, sin.1), fast_two_sum(cos.0, cos.1));
-    let even = quarters & 1 == 0;
-    let n = if even { sin } else { cos };
-    let d = if even { cos } else { sin };
-    let quotient = divide(n, d);
-    let value = quotient.0 + quotient.1;
-    let value = f64::from_bits(value.to_bits() ^ ((quarters & 1) << 63));
-    let value = if x.abs() < 1e-300 { x.abs() } else { value };
-    signed(x, value)
+fn next<V: Double>(quarters: V) -> V {
+    quarters.bits_add(V::of_bits(1))
+}
+
+/// The tangent of a reduced argument, as good as its sign.
+#[inline(always)]
+fn tangent<V: Double>(r: Pair<V>, quarters: V) -> V {
+    let z = r.0 * r.0;
+    // The derivatives by r, 1 + tan^2, near 1 + 3/2 r^2, and by z, near r/2 where it counts.
+    let z_low = r.0.mul_add(r.0, -z) * V::of(0.5);
+    let low = z_low.mul_add(r.0, (z * V::of(1.5)).mul_add(r.1, r.1));
+    let series = z.mul_add(V::of(1.0 / 3.0), z * z * polynomial(&TAN_REST, z));
+    let tan = fast_two_sum(r.0, series.mul_add(r.0, low));
+    let inverse = V::of(-1.0) / tan.0;
+    let error = inverse.mul_add(tan.1, inverse.mul_add(tan.0, V::of(1.0)));
+    V::select(quarters.has_bit(1), error.mul_add(inverse, inverse), tan.0)
 }
 
 /// Sine.
@@ -69,10 +61,9 @@ pub fn sin_f64(x: f64) -> f64 {
 
 /// [`sin_f64`] up to [`TRIG_NEAR`].
 #[inline(always)]
-#[must_use]
-pub fn sin_near_f64(x: f64) -> f64 {
+pub(crate) fn sin_near<V: Double>(x: V) -> V {
     let (r, quarters) = reduce_near(x.abs());
-    signed(x, sine(r, quarters))
+    sine(r, quarters).bit_xor(x.bit_and(V::of(-0.0)))
 }
 
 /// Cosine.
@@ -80,15 +71,14 @@ pub fn sin_near_f64(x: f64) -> f64 {
 #[must_use]
 pub fn cos_f64(x: f64) -> f64 {
     let (r, quarters) = reduce(x.abs());
-    signed(x.abs(), sine(r, quarters.wrapping_add(1)))
+    signed(x.abs(), sine(r, next(quarters)))
 }
 
 /// [`cos_f64`] up to [`TRIG_NEAR`].
 #[inline(always)]
-#[must_use]
-pub fn cos_near_f64(x: f64) -> f64 {
+pub(crate) fn cos_near<V: Double>(x: V) -> V {
     let (r, quarters) = reduce_near(x.abs());
-    signed(x.abs(), sine(r, quarters.wrapping_add(1)))
+    sine(r, next(quarters))
 }
 
 /// Tangent.
@@ -96,13 +86,12 @@ pub fn cos_near_f64(x: f64) -> f64 {
 #[must_use]
 pub fn tan_f64(x: f64) -> f64 {
     let (r, quarters) = reduce(x.abs());
-    tangent(x, r, quarters)
+    signed(x, tangent(r, quarters))
 }
 
 /// [`tan_f64`] up to [`TRIG_NEAR`].
 #[inline(always)]
-#[must_use]
-pub fn tan_near_f64(x: f64) -> f64 {
+pub(crate) fn tan_near<V: Double>(x: V) -> V {
     let (r, quarters) = reduce_near(x.abs());
-    tangent(x, r, quarters)
+    tangent(r, quarters).bit_xor(x.bit_and(V::of(-0.0)))
 }

@@ -5,6 +5,8 @@
 //! pointers inside a function with the same features. Calling that one function is the only `unsafe` step per set.
 
 mod fence;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod prefetch;
 mod table;
 #[cfg(test)]

@@ -20,6 +20,7 @@ use half::{bf16, f16};
 
 mod halves;
 mod lines;
+mod math;
 #[macro_use]
 mod pick;
 
@@ -237,16 +238,20 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             #[inline(never)]
             fn body<L: Lane, O: Unary<L>>(out: &mut [u8], a: &[u8]) {
-                loops::function::<L, O>(out, a);
+                if !O::by_vectors::<$set>(out, a) {
+                    loops::function::<L, O>(out, a);
+                }
             }
             $(#[target_feature(enable = $features)])?
-            fn through<L: Lane<Wide = f32>, O: Unary<f32>>(out: &mut [u8], a: &[u8]) {
-                loops::through::<L, f32>(out, a, |out, a| body::<f32, O>(out, a));
+            fn through<L: math::Half, O: Unary<f32>>(out: &mut [u8], a: &[u8]) {
+                math::through_halves::<$set, L>(out, a, |out, a| body::<f32, O>(out, a));
             }
             $(#[target_feature(enable = $features)])?
             #[inline(never)]
             fn body_two<L: Lane, O: Binary<L>>(out: &mut [u8], a: &[u8], b: &[u8]) {
-                loops::function_two::<L, O>(out, a, b);
+                if !O::by_vectors::<$set>(out, a, b) {
+                    loops::function_two::<L, O>(out, a, b);
+                }
             }
             $(#[target_feature(enable = $features)])?
             fn through_two<L, B, O, const SCALAR_A: bool, const SCALAR_B: bool>(out: &mut [u8], a: &[u8], b: &[u8])
@@ -260,7 +265,7 @@ macro_rules! instruction_set {
                 body::<L, O>
             }
             $(#[target_feature(enable = $features)])?
-            fn narrow_function<L: Lane<Wide = f32>, O: Unary<f32>>() -> UnaryKernel {
+            fn narrow_function<L: math::Half, O: Unary<f32>>() -> UnaryKernel {
                 through::<L, O>
             }
             $(#[target_feature(enable = $features)])?

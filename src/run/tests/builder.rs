@@ -59,6 +59,7 @@ pub fn plan(sources: &[Arc<dyn Source>]) -> Plan {
         limits: Limits { memory_bytes: 1 << 30, threads: 2, block_bytes: None, rows_per_run: None, io: Default::default() },
         bytes_peak: 1 << 30,
         why: Vec::new(),
+        numerics: crate::plan::NUMERICS_VERSION,
         job_id: String::new(),
         plan_id: String::new(),
     }

@@ -90,6 +90,7 @@ macro_rules! binary_kernel {
     ($operation:expr, $dtype:expr) => {
         kernel_match!($operation, $dtype, BinaryOp, function_two, narrow_function_two, {
             BinaryOp::Power if $dtype.is_float() => pick_function!($dtype, function_two, narrow_function_two, op::Power),
+            BinaryOp::Power if $dtype.size() >= 4 => pick!($dtype, function_two, op::ChunkedPower, I32: i32, U32: u32, I64: i64, U64: u64),
             BinaryOp::FloorDivide if $dtype.is_float() => pick_function!($dtype, function_two, narrow_function_two, op::FloorDivide),
             BinaryOp::Remainder if $dtype.is_float() => pick_function!($dtype, function_two, narrow_function_two, op::Remainder),
             BinaryOp::Fmod if $dtype.is_float() => pick_function!($dtype, function_two, narrow_function_two, op::Fmod),
