@@ -334,7 +334,7 @@ fn build_errors_point_and_suggest() {
             "x + 'a'",
             "x + None",
             "sort(x)",
-            "x.cumsum()",
+            "x.einsum()",
             "x(3)",
             "f32(x)",
             "x[1.5]",

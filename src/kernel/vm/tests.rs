@@ -141,7 +141,7 @@ fn random_case(bits: &mut Bits) -> Case {
                 byte_offset: 0,
             }),
             SlotKind::Output => Some(memory(slot.dtype, &shape, false, bits)),
-            SlotKind::Local { .. } => None,
+            SlotKind::Local { .. } | SlotKind::Halo { .. } => None,
         })
         .collect();
     Case { program, shape, start, space, memories }

@@ -35,7 +35,7 @@ fn findings(program: &Program, inputs: &[Vec<u8>], space: &[usize], block: &[usi
             operands.push(match slot.kind {
                 SlotKind::Input => Operand::Input { bytes: given.next().unwrap(), first, strides: &strides, byte_offset: 0 },
                 SlotKind::Output => Operand::Output { bytes: out, first, strides: &strides },
-                SlotKind::Local { .. } => Operand::Local,
+                SlotKind::Local { .. } | SlotKind::Halo { .. } => Operand::Local,
             });
         }
         let mut accumulators: Vec<_> =
