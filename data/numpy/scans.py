@@ -70,7 +70,7 @@ def first(name, value):
     if choice < 3:
         return f"{draw.choice(['cumsum', 'cumsum', 'cummax', 'cummin'])}({name}{axis})"
     if choice == 3:
-        dtype = draw.choice(["'f8'", "'i8'", "'f4'"]) if name not in "sx" else "'f8'"
+        dtype = draw.choice(["'float64'", "'int64'", "'float32'"]) if name not in "sx" else "'float64'"
         return f"cumsum({name}{axis}, dtype={dtype})"
     if choice == 4:
         count = draw.randint(0, 3)
