@@ -46,7 +46,7 @@ impl Axes {
         Axes::default()
     }
 
-    /// Variance and standard deviation divide by `n - ddof` (default 0).
+    /// Variance and standard deviation divide by `n - ddof` (default 0), the covariance too (default 1).
     #[must_use]
     pub fn ddof(mut self, ddof: u64) -> Axes {
         self.ddof = Some(ddof);
@@ -60,7 +60,7 @@ impl Axes {
         self
     }
 
-    /// Dtype of the result of sum, mean, variance and standard deviation.
+    /// Dtype of the result of sums, products, means, deviations and norms, and of reductions of two arrays.
     #[must_use]
     pub fn dtype(mut self, dtype: DType) -> Axes {
         self.dtype = Some(dtype);

@@ -106,17 +106,14 @@ impl Big {
         if even && (exponent - shift) % 2 != 0 {
             shift += 1;
         }
-        let mut rest = self.shift_left(shift.max(0) as u64);
-        let divisor = other.shift_left((-shift).max(0) as u64);
-        let mut leading = 0_u128;
-        for bit in (0..128).rev() {
-            let part = divisor.shift_left(bit);
-            if part <= rest {
-                rest = rest.difference(&part).0;
-                leading |= 1 << bit;
-            }
-        }
-        Quotient { leading, exponent: exponent - shift, inexact: !rest.is_zero() }
+        // Both a little longer still, so that the divisor has two limbs at least and its highest bit is set.
+        let room = 64 + u64::from(other.limbs.last().map_or(0, |limb| limb.leading_zeros()));
+        let more = room + ((-shift).max(0) as u64).next_multiple_of(64);
+        let divisor = other.shift_left(more);
+        let mut rest = self.shift_left((shift + more as i64) as u64);
+        let leading = divide_limbs(&mut rest.limbs, &divisor.limbs);
+        let inexact = rest.limbs.iter().any(|limb| *limb != 0);
+        Quotient { leading, exponent: exponent - shift, inexact }
     }
 
     /// The leading bits of `self * 2^exponent / divisor`, as [`quotient_of`].
@@ -169,6 +166,53 @@ impl PartialOrd for Big {
 impl Ord for Big {
     fn cmp(&self, other: &Self) -> Ordering {
         self.limbs.len().cmp(&other.limbs.len()).then_with(|| self.limbs.iter().rev().cmp(other.limbs.iter().rev()))
+    }
+}
+
+/// `rest / divisor`, which is below `2^128`; `rest` becomes the remainder. The highest bit of the divisor is set, and it has at
+/// least two limbs: schoolbook division, a limb of the quotient at a time.
+fn divide_limbs(rest: &mut Vec<u64>, divisor: &[u64]) -> u128 {
+    let count = divisor.len();
+    rest.resize(count + 2, 0);
+    let (high, next) = (u128::from(divisor[count - 1]), u128::from(divisor[count - 2]));
+    let mut quotient = 0_u128;
+    for at in [1, 0] {
+        let part = &mut rest[at..=at + count];
+        let top = u128::from(part[count]) << 64 | u128::from(part[count - 1]);
+        let mut digit = (top / high).min(u128::from(u64::MAX));
+        let mut left = top - digit * high;
+        while left >> 64 == 0 && digit * next > (left << 64 | u128::from(part[count - 2])) {
+            digit -= 1;
+            left += high;
+        }
+        if subtract_multiple(part, divisor, digit as u64) {
+            digit -= 1;
+            add_limbs(part, divisor);
+        }
+        quotient = quotient << 64 | digit;
+    }
+    quotient
+}
+
+/// Takes `factor * other` out of `limbs`, which has one limb more; whether that went below zero.
+fn subtract_multiple(limbs: &mut [u64], other: &[u64], factor: u64) -> bool {
+    let mut carry = 0_u128;
+    for (at, limb) in limbs.iter_mut().enumerate() {
+        let product = u128::from(other.get(at).copied().unwrap_or(0)) * u128::from(factor) + carry;
+        let (left, borrow) = limb.overflowing_sub(product as u64);
+        *limb = left;
+        carry = (product >> 64) + u128::from(borrow);
+    }
+    carry != 0
+}
+
+/// Adds `other` to `limbs`, which has one limb more, and forgets the carry.
+fn add_limbs(limbs: &mut [u64], other: &[u64]) {
+    let mut carry = 0_u128;
+    for (at, limb) in limbs.iter_mut().enumerate() {
+        let sum = u128::from(*limb) + u128::from(other.get(at).copied().unwrap_or(0)) + carry;
+        *limb = sum as u64;
+        carry = sum >> 64;
     }
 }
 

@@ -39,7 +39,8 @@ pub(crate) trait Float: Cell {
     const EXPONENT_MIN: i32;
     /// All finite magnitudes are below `2^EXPONENT_END`.
     const EXPONENT_END: i32;
-    /// Whether the square of every value is an f64.
+    /// Whether the square of every value is an f64. Then so are, but for their digits, products of six values and a number between
+    /// 1 and 2.
     const SQUARE_IS_F64: bool;
     /// The same value as an f64.
     fn widen(self) -> f64;

@@ -23,7 +23,7 @@ use half::{bf16, f16};
 use std::ops::Range;
 
 /// Elements of a piece of two tiles.
-const PIECE: usize = 1024;
+const PIECE: usize = 512;
 /// Accumulators that are sums of products at most; those over one side each follow.
 pub(super) const PRODUCTS: usize = 3;
 const PARTS: usize = 5;
@@ -137,6 +137,7 @@ impl Pairs {
         for (same, side) in same.iter_mut().zip(sides).filter(|(_, side)| side.uniform) {
             same[..PIECE * size].chunks_exact_mut(size).for_each(|element| element.copy_from_slice(&side.tile[..size]));
         }
+        let mut out = Products { first: [0; PIECE], second: [0; PIECE], plain: true };
         each_piece(axes, PIECE, |first, count, axes, offset| {
             let base = (base as i64 + offset) as usize;
             let of = |side: usize| match sides[side].uniform {
@@ -144,7 +145,7 @@ impl Pairs {
                 false => &sides[side].tile[first * size..(first + count) * size],
             };
             let [left, right] = [of(0), of(1)];
-            self.multiply::<I>(dtype, [left, right], axes, base);
+            self.multiply::<I>(dtype, [left, right], &mut out, axes, base);
             for (part, tile) in [(LEFT, left), (RIGHT, right)] {
                 if let Some(part) = &mut self.parts[part] {
                     part.absorb::<I>(tile, axes, base, 0);
@@ -153,11 +154,10 @@ impl Pairs {
         });
     }
 
-    fn multiply<I: InstructionSet>(&mut self, dtype: DType, sides: [&[u8]; 2], axes: &[TileAxis], base: usize) {
-        let mut out = Products { first: [0; PIECE], second: [0; PIECE], plain: true };
+    fn multiply<I: InstructionSet>(&mut self, dtype: DType, sides: [&[u8]; 2], out: &mut Products, axes: &[TileAxis], base: usize) {
         macro_rules! of {
             ($piece:ident, $t:ty) => {
-                I::enter($piece::<$t> { left: sides[0].as_chunks().0, right: sides[1].as_chunks().0, out: &mut out })
+                I::enter($piece::<$t> { left: sides[0].as_chunks().0, right: sides[1].as_chunks().0, out: &mut *out })
             };
         }
         match dtype {
@@ -165,7 +165,7 @@ impl Pairs {
             DType::BF16 => of!(Widened, bf16),
             DType::F32 => of!(Widened, f32),
             DType::F64 if self.parts[1].is_some() => {
-                I::enter(Lossless { left: sides[0].as_chunks().0, right: sides[1].as_chunks().0, out: &mut out })
+                I::enter(Lossless { left: sides[0].as_chunks().0, right: sides[1].as_chunks().0, out: &mut *out })
             }
             DType::F64 => of!(Widened, f64),
             DType::I8 => of!(Short, i8),
@@ -186,7 +186,7 @@ impl Pairs {
                 }
             }
         } else if out.plain {
-            self.absorb_lossless::<I>(0, &out, count, axes, base);
+            self.absorb_lossless::<I>(0, out, count, axes, base);
         } else {
             self.multiply_scaled::<I>(sides, axes, base);
         }

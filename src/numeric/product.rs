@@ -24,6 +24,8 @@ const ONE: u64 = 1.0_f64.to_bits();
 
 /// Rows after which the lanes are brought back between 1 and 2.
 const BLOCK_ROWS: usize = 64;
+/// The same for narrow floats that are multiplied with their exponents: `2^-149` to `2^128` each.
+const NARROW_ROWS: usize = 6;
 
 /// `mantissa * 2^exponent` of each output, without the elements that have a flag but for their signs.
 #[derive(Clone, Debug)]
@@ -120,43 +122,78 @@ impl Lanes {
     /// Multiplies by the elements of up to [`BLOCK_ROWS`] rows of `width` elements.
     #[inline(always)]
     fn block<T: Float>(&mut self, cells: &[T::Bytes], rows: Rows, width: usize) {
-        let before = *self;
-        if self.multiply::<T>(cells, rows, width) {
-            *self = before;
-            self.multiply_special::<T>(cells, rows, width);
-        }
-        for lane in 0..LANES {
-            let bits = self.mantissas[lane].to_bits();
-            self.fields[lane] = self.fields[lane].wrapping_add(bits >> SHIFT & FIELD);
-            self.mantissas[lane] = f64::from_bits(bits & !(FIELD << SHIFT) | ONE);
-        }
-        self.factors += rows.count as i64 + 1;
+        let plain = if T::SQUARE_IS_F64 { self.narrow::<T>(cells, rows, width) } else { self.wide::<T>(cells, rows, width) };
+        *self = plain.unwrap_or_else(|| self.special::<T>(cells, rows, width));
+        self.settle();
+        self.factors += rows.count as i64;
     }
 
-    /// Multiplies by normal elements. Whether any element is not normal: then nothing of the lanes can be used.
+    /// Brings mantissas back between 1 and 2. Whether a mantissa was no normal number.
     #[inline(always)]
-    fn multiply<T: Float>(&mut self, cells: &[T::Bytes], rows: Rows, width: usize) -> bool {
-        let mut strange = [0_u64; LANES];
+    fn settle(&mut self) -> bool {
+        let mut strange = 0;
+        for lane in 0..LANES {
+            let bits = self.mantissas[lane].to_bits();
+            let field = bits >> SHIFT & FIELD;
+            strange |= ((field + 1) & (FIELD - 1)).wrapping_sub(1);
+            self.fields[lane] = self.fields[lane].wrapping_add(field);
+            self.mantissas[lane] = f64::from_bits(bits & !(FIELD << SHIFT) | ONE);
+        }
+        self.factors += 1;
+        strange >> 63 != 0
+    }
+
+    /// The lanes times normal elements; `None` if any element is not normal.
+    #[inline(always)]
+    fn wide<T: Float>(&self, cells: &[T::Bytes], rows: Rows, width: usize) -> Option<Self> {
+        let (mut mantissas, mut fields) = (self.mantissas, self.fields);
+        // The sign bit is set where a field is 0 or 2047; neighbouring lanes share one.
+        let mut strange = [0_u64; LANES / 4];
         for row in 0..rows.count {
             let row = load::<T>(&cells[row * rows.stride..], width);
             for lane in 0..LANES {
                 let field = row[lane] >> SHIFT & FIELD;
-                self.fields[lane] = self.fields[lane].wrapping_add(field);
-                // The sign bit is set where the field is 0 or 2047.
-                strange[lane] |= ((field + 1) & (FIELD - 1)).wrapping_sub(1);
-                self.mantissas[lane] *= f64::from_bits(row[lane] & !(FIELD << SHIFT) | ONE);
+                fields[lane] = fields[lane].wrapping_add(field);
+                strange[lane % (LANES / 4)] |= ((field + 1) & (FIELD - 1)).wrapping_sub(1);
+                mantissas[lane] *= f64::from_bits(row[lane] & !(FIELD << SHIFT) | ONE);
             }
         }
         let mut all = 0;
-        for lane in 0..LANES {
+        for lane in 0..LANES / 4 {
             all |= strange[lane];
         }
-        all >> 63 != 0
+        (all >> 63 == 0).then_some(Self { mantissas, fields, ..*self })
     }
 
-    /// [`Lanes::multiply`] for any elements.
+    /// The same for narrow floats: a few of them are multiplied as they are before the lanes are settled. Their exponents are added
+    /// as the biased ones, which the caller expects: one for each row.
+    #[inline(always)]
+    fn narrow<T: Float>(&self, cells: &[T::Bytes], rows: Rows, width: usize) -> Option<Self> {
+        let mut lanes = *self;
+        let mut strange = false;
+        let mut first = 0;
+        while first < rows.count {
+            let count = NARROW_ROWS.min(rows.count - first);
+            let mut mantissas = lanes.mantissas;
+            for row in first..first + count {
+                let row = load::<T>(&cells[row * rows.stride..], width);
+                for lane in 0..LANES {
+                    mantissas[lane] *= f64::from_bits(row[lane]);
+                }
+            }
+            lanes.mantissas = mantissas;
+            strange |= lanes.settle();
+            first += count;
+        }
+        // Nothing was added for the rows themselves.
+        lanes.factors -= rows.count as i64;
+        (!strange).then_some(lanes)
+    }
+
+    /// The lanes times any elements.
     #[cold]
-    fn multiply_special<T: Float>(&mut self, cells: &[T::Bytes], rows: Rows, width: usize) {
+    fn special<T: Float>(&self, cells: &[T::Bytes], rows: Rows, width: usize) -> Self {
+        let mut lanes = *self;
         for row in 0..rows.count {
             let row = load::<T>(&cells[row * rows.stride..], width);
             for (lane, &bits) in row.iter().enumerate() {
@@ -172,11 +209,12 @@ impl Lanes {
                 } else {
                     ((value * (1_u64 << 54) as f64).to_bits(), 0, 54)
                 };
-                self.flags[lane] |= flag;
-                self.fields[lane] = self.fields[lane].wrapping_add(factor >> SHIFT & FIELD).wrapping_sub(shift);
-                self.mantissas[lane] *= f64::from_bits(factor & !(FIELD << SHIFT) | ONE);
+                lanes.flags[lane] |= flag;
+                lanes.fields[lane] = lanes.fields[lane].wrapping_add(factor >> SHIFT & FIELD).wrapping_sub(shift);
+                lanes.mantissas[lane] *= f64::from_bits(factor & !(FIELD << SHIFT) | ONE);
             }
         }
+        lanes
     }
 
     #[inline(always)]

@@ -120,20 +120,24 @@ impl Accumulator {
         let elements: usize = axes.iter().map(|axis| axis.length).product();
         let size = self.dtype.size();
         let tile = &tile[..elements * size];
-        if count::<I>(self.dtype, tile) == 0 {
+        let found = count::<I>(self.dtype, tile);
+        if found == 0 {
             return self.absorb_plain::<I>(tile, axes, base, 0);
         }
+        let whole = (tile.len() <= PIECE_BYTES).then_some(found);
         let mut buffer = [0_u8; PIECE_BYTES];
         each_piece(axes, PIECE_BYTES / size, |first, count, axes, offset| {
             let piece = &tile[first * size..(first + count) * size];
             let base = (base as i64 + offset) as usize;
-            self.absorb_piece::<I>(piece, &mut buffer[..count * size], axes, base);
+            self.absorb_piece::<I>(piece, whole, &mut buffer[..count * size], axes, base);
         });
     }
 
-    fn absorb_piece<I: InstructionSet>(&mut self, piece: &[u8], buffer: &mut [u8], axes: &[TileAxis], base: usize) {
+    /// Absorbs a piece with `found` NaN, if their number is known.
+    fn absorb_piece<I: InstructionSet>(&mut self, piece: &[u8], found: Option<u64>, buffer: &mut [u8], axes: &[TileAxis], base: usize) {
         let dtype = self.dtype;
-        if count::<I>(dtype, piece) == 0 {
+        let found = found.unwrap_or_else(|| count::<I>(dtype, piece));
+        if found == 0 {
             return self.absorb_plain::<I>(piece, axes, base, 0);
         }
         let neutral = self.neutral();
@@ -147,6 +151,10 @@ impl Accumulator {
             State::Compensated(state) => &mut state.counts,
             _ => return,
         };
+        if axes.iter().all(|axis| axis.output_step == 0) {
+            counts[base] -= found;
+            return;
+        }
         bits_of!(dtype, T => {
             let mut uncount = Uncount::<T> { counts, element: PhantomData };
             I::enter(Walk { state: &mut uncount, cells: piece.as_chunks().0, axes, base });

@@ -3,7 +3,7 @@
 //! have to be multiplied: a few dozen, until then.
 
 use super::axes::{Absorb, Columns, Rows};
-use super::element::Whole;
+use super::element::{Truth, Whole};
 use super::lanes::{Cell, LANES};
 use super::memory::reserved;
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ const FLAG_BEYOND: u8 = 2;
 pub(super) const FLAGS_ALL: u8 = 3;
 
 /// Elements that are looked at before any of them is multiplied.
-const CHUNK: usize = 16 * LANES;
+const CHUNK: usize = 64 * LANES;
 
 /// Magnitude and sign of each output. A zero has no flags; what left 64 bits has the largest magnitude and one flag.
 #[derive(Clone, Debug)]
@@ -113,49 +113,114 @@ impl<T: Whole> Factor<T> {
     }
 }
 
-/// What the elements of a lane have in common.
-struct Survey {
-    /// The highest bit stays while no element is 0.
-    nonzero: [u64; LANES],
-    /// Not 0 once an element is neither 0, 1 nor -1.
-    large: [u64; LANES],
-    /// The highest bit is the sign of the product.
-    sign: [u64; LANES],
+/// An element whose bits can be surveyed in its own width.
+pub(super) trait Surveyed: Whole {
+    /// An unsigned integer of the element's width.
+    type Bits: Copy;
+    /// No element yet: see [`Survey`].
+    const START: [Self::Bits; 3];
+    /// The survey after one more element.
+    fn survey(self, before: [Self::Bits; 3]) -> [Self::Bits; 3];
+    /// The survey of the elements of two.
+    fn join(left: [Self::Bits; 3], right: [Self::Bits; 3]) -> [Self::Bits; 3];
+    /// Whether an element was 0, whether one was neither 0, 1 nor -1, and whether the product is negative.
+    fn found(survey: [Self::Bits; 3]) -> [bool; 3];
 }
 
-impl Survey {
+macro_rules! surveyed {
+    ($($t:ty, $bits:ty, $magnitude:expr, $sign:expr;)*) => {$(
+        impl Surveyed for $t {
+            type Bits = $bits;
+            const START: [$bits; 3] = [<$bits>::MAX, 0, 0];
+            #[inline(always)]
+            fn survey(self, [nonzero, large, sign]: [$bits; 3]) -> [$bits; 3] {
+                let magnitude: $bits = $magnitude(self);
+                [nonzero & (magnitude | magnitude.wrapping_neg()), large | magnitude >> 1, sign ^ $sign(self)]
+            }
+            #[inline(always)]
+            fn join(left: [$bits; 3], right: [$bits; 3]) -> [$bits; 3] {
+                [left[0] & right[0], left[1] | right[1], left[2] ^ right[2]]
+            }
+            #[inline(always)]
+            fn found([nonzero, large, sign]: [$bits; 3]) -> [bool; 3] {
+                let top = <$bits>::BITS - 1;
+                [nonzero >> top == 0, large != 0, sign >> top != 0]
+            }
+        }
+    )*};
+}
+surveyed! {
+    i8, u8, i8::unsigned_abs, |value: i8| value as u8;
+    i16, u16, i16::unsigned_abs, |value: i16| value as u16;
+    i32, u32, i32::unsigned_abs, |value: i32| value as u32;
+    i64, u64, i64::unsigned_abs, |value: i64| value as u64;
+    u8, u8, |value: u8| value, |_| 0; u16, u16, |value: u16| value, |_| 0;
+    u32, u32, |value: u32| value, |_| 0; u64, u64, |value: u64| value, |_| 0;
+    Truth, u8, |value: Truth| u8::from(value.0 != 0), |_| 0;
+}
+
+/// What the elements of each lane have in common: the highest bit of the first word stays while none is 0, the second is not 0 once
+/// one is neither 0, 1 nor -1, and the highest bit of the third is the sign of the product.
+struct Survey<T: Surveyed> {
+    nonzero: [T::Bits; LANES],
+    large: [T::Bits; LANES],
+    sign: [T::Bits; LANES],
+}
+
+impl<T: Surveyed> Survey<T> {
     #[inline(always)]
     fn new() -> Self {
-        Self { nonzero: [u64::MAX; LANES], large: [0; LANES], sign: [0; LANES] }
+        let [nonzero, large, sign] = T::START;
+        Self { nonzero: [nonzero; LANES], large: [large; LANES], sign: [sign; LANES] }
     }
 
     #[inline(always)]
-    fn row<T: Whole>(&mut self, cells: &[T::Bytes], width: usize) {
-        let mut row = [(1, 0); LANES];
+    fn take(&mut self, lane: usize, cell: T::Bytes) {
+        let before = self.lane(lane);
+        [self.nonzero[lane], self.large[lane], self.sign[lane]] = T::read(cell).survey(before);
+    }
+
+    #[inline(always)]
+    fn row(&mut self, cells: &[T::Bytes], width: usize) {
         if width == LANES {
             if let Some(cells) = cells.first_chunk::<LANES>() {
                 for lane in 0..LANES {
-                    row[lane] = Factor(<T as Cell>::read(cells[lane])).split();
+                    self.take(lane, cells[lane]);
                 }
             }
         } else {
-            for (lane, cell) in row.iter_mut().zip(&cells[..width]) {
-                *lane = Factor(<T as Cell>::read(*cell)).split();
+            for (lane, cell) in cells[..width].iter().enumerate() {
+                self.take(lane, *cell);
             }
-        }
-        for lane in 0..LANES {
-            let (magnitude, sign) = row[lane];
-            self.nonzero[lane] &= magnitude | magnitude.wrapping_neg();
-            self.large[lane] |= magnitude >> 1;
-            self.sign[lane] ^= sign;
         }
     }
 
-    /// The product of a lane, if it has no large elements.
     #[inline(always)]
-    fn part(&self, lane: usize) -> Part {
-        if self.nonzero[lane] >> 63 == 0 { ZERO } else { Part { magnitude: 1, flags: (self.sign[lane] >> 63) as u8 } }
+    fn lane(&self, lane: usize) -> [T::Bits; 3] {
+        [self.nonzero[lane], self.large[lane], self.sign[lane]]
     }
+
+    /// The product of a lane, if it has no large elements, and whether it has.
+    #[inline(always)]
+    fn part(&self, lane: usize) -> (Part, bool) {
+        part::<T>(self.lane(lane))
+    }
+
+    /// The same of all lanes.
+    #[inline(always)]
+    fn all(&self) -> (Part, bool) {
+        let mut joined = self.lane(0);
+        for lane in 1..LANES {
+            joined = T::join(joined, self.lane(lane));
+        }
+        part::<T>(joined)
+    }
+}
+
+#[inline(always)]
+fn part<T: Surveyed>(survey: [T::Bits; 3]) -> (Part, bool) {
+    let [zero, large, negative] = T::found(survey);
+    (if zero { ZERO } else { Part { magnitude: 1, flags: u8::from(negative) } }, large)
 }
 
 /// Multiplies elements until it does not matter any more.
@@ -177,25 +242,21 @@ pub(super) struct Target<'a, T> {
     pub element: PhantomData<T>,
 }
 
-impl<T: Whole> Absorb<T::Bytes> for Target<'_, T> {
+impl<T: Surveyed> Absorb<T::Bytes> for Target<'_, T> {
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
         for chunk in cells.chunks(CHUNK) {
-            let mut survey = Survey::new();
+            let mut survey = Survey::<T>::new();
             let (rows, rest) = chunk.as_chunks::<LANES>();
             for row in rows {
-                survey.row::<T>(row, LANES);
+                survey.row(row, LANES);
             }
             if !rest.is_empty() {
-                survey.row::<T>(rest, rest.len());
+                survey.row(rest, rest.len());
             }
-            let (mut small, mut large) = (Part { magnitude: 1, flags: 0 }, 0);
-            for lane in 0..LANES {
-                small = small.times(survey.part(lane));
-                large |= survey.large[lane];
-            }
-            let whole =
-                if large == 0 || small == ZERO || !self.state.part(output).is_open() { small } else { product::<T>(chunk.iter().copied()) };
+            let (small, large) = survey.all();
+            let is_open = self.state.part(output).is_open();
+            let whole = if large && small != ZERO && is_open { product::<T>(chunk.iter().copied()) } else { small };
             self.state.multiply(output, whole);
             if whole == ZERO {
                 return;
@@ -208,14 +269,14 @@ impl<T: Whole> Absorb<T::Bytes> for Target<'_, T> {
         let mut first = 0;
         while first < columns.count {
             let strip = columns.part(first, LANES.min(columns.count - first));
-            let mut survey = Survey::new();
+            let mut survey = Survey::<T>::new();
             for row in 0..rows.count {
-                survey.row::<T>(&cells[row * rows.stride + first..], strip.count);
+                survey.row(&cells[row * rows.stride + first..], strip.count);
             }
             for lane in 0..strip.count {
                 let output = strip.output(lane);
-                let small = survey.part(lane);
-                let whole = if survey.large[lane] == 0 || small == ZERO || !self.state.part(output).is_open() {
+                let (small, large) = survey.part(lane);
+                let whole = if !large || small == ZERO || !self.state.part(output).is_open() {
                     small
                 } else {
                     product::<T>((0..rows.count).map(|row| cells[row * rows.stride + first + lane]))

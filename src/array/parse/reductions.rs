@@ -47,17 +47,17 @@ impl Call {
     }
 }
 
+fn ddof(builder: &Builder<'_>, arguments: &mut Arguments, otherwise: u64) -> Result<u64> {
+    let Some(operand) = arguments.given("ddof") else { return Ok(otherwise) };
+    let at = builder.span(operand.1);
+    let ddof = builder.integer(operand, "ddof")?;
+    u64::try_from(ddof).map_err(|_| builder.source.error(at, format!("ddof is {ddof}, below 0")))
+}
+
 pub(super) fn reduce(builder: &mut Builder<'_>, finish: Finish, mut arguments: Arguments, span: Span) -> Result<Item> {
     let call = Call::read(builder, &mut arguments, span)?;
     let dtype = arguments.given("dtype").map(|operand| builder.dtype(operand)).transpose()?;
-    let ddof = match arguments.given("ddof") {
-        Some(operand) => {
-            let at = builder.span(operand.1);
-            let ddof = builder.integer(operand, "ddof")?;
-            u64::try_from(ddof).map_err(|_| builder.source.error(at, format!("ddof is {ddof}, below 0")))?
-        }
-        None => 0,
-    };
+    let ddof = ddof(builder, &mut arguments, 0)?;
     let made = call.array.reduce(finish.with_ddof(ddof), call.axes, call.keepdims, dtype, builder.options.sum_mode);
     builder.done(made, call.lineage, span)
 }
@@ -146,8 +146,8 @@ fn matrix(corner: &Array, beside: &Array, last: &Array) -> Array {
 
 pub(super) fn cov(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
     let [left, right] = vectors(builder, &mut arguments, "cov", span)?;
-    let ddof = arguments.given("ddof").map_or(Ok(1), |operand| builder.integer(operand, "ddof"))?;
-    let axes = || Axes::all().ddof(ddof.unsigned_abs()).sum(builder.options.sum_mode);
+    let ddof = ddof(builder, &mut arguments, 1)?;
+    let axes = || Axes::all().ddof(ddof).sum(builder.options.sum_mode);
     let made = matrix(&left.cov(&left, axes()), &left.cov(&right, axes()), &right.cov(&right, axes()));
     builder.done(made, Lineage::made(2), span)
 }
