@@ -3,13 +3,12 @@
 use super::axes::{Baseline, InstructionSet, TileAxis, Walk, each_element};
 use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN, SumRun};
 use super::element::{Float, Truth};
+use super::exact::{self, Superaccumulator};
 use super::order::{self, Extremes};
 use super::run::{RUN_MIN, Run};
-use super::superaccumulator::{Superaccumulator, digits_for};
 use super::truth::{self, Bits, FirstZero, Truths};
 use super::whole::{self, WholeSums};
-use super::window::Extent;
-use super::{AccumulatorKind, SumMode, exact};
+use super::{AccumulatorKind, SumMode};
 use crate::error::{Error, Result};
 use crate::nd::DType;
 use half::{bf16, f16};
@@ -35,22 +34,6 @@ pub(super) enum State {
     FirstZero(FirstZero),
 }
 
-/// Exponent of the lowest bit of an exact sum of `dtype`, digits per output of it and of the sum of squares, and the
-/// windows before them.
-fn exact_form(dtype: DType, moments: bool) -> (i32, [usize; 2], Extent) {
-    const fn of<T: Float>() -> (i32, [usize; 2]) {
-        let (low, end) = (T::EXPONENT_MIN, T::EXPONENT_END);
-        (low, [digits_for(low, end), digits_for(2 * low, 2 * end)])
-    }
-    let (low, [sum, squares]) = match dtype {
-        DType::F16 => of::<f16>(),
-        DType::BF16 => of::<bf16>(),
-        DType::F32 => of::<f32>(),
-        _ => of::<f64>(),
-    };
-    (low, [sum, if moments { squares } else { 0 }], exact::extent(dtype != DType::F64, moments))
-}
-
 impl Accumulator {
     /// An empty accumulator of `outputs` outputs; `dtype` is that of the elements it will absorb.
     ///
@@ -64,8 +47,7 @@ impl Accumulator {
             if !dtype.is_float() {
                 State::Whole(WholeSums::new(moments, outputs))
             } else if mode == SumMode::Exact {
-                let (low, widths, extent) = exact_form(dtype, moments);
-                State::Exact(Superaccumulator::new(widths, low, extent, outputs))
+                State::Exact(Superaccumulator::new(exact::form(dtype, moments), outputs))
             } else {
                 State::Compensated(Compensated::new(mode, moments, outputs))
             }
@@ -83,24 +65,30 @@ impl Accumulator {
     /// Every byte an accumulator of these holds, itself included, for as long as it lives. It never grows.
     #[must_use]
     pub fn state_bytes_max(kind: AccumulatorKind, dtype: DType, outputs: usize) -> u64 {
+        let each = |bytes: u64| bytes.saturating_mul(outputs as u64);
         let sums = |mode: SumMode, moments: bool| {
             if !dtype.is_float() {
-                WholeSums::output_bytes(moments)
+                each(WholeSums::output_bytes(moments))
             } else if mode == SumMode::Exact {
-                let (_, widths, extent) = exact_form(dtype, moments);
-                Superaccumulator::output_bytes(widths, extent)
+                exact::form(dtype, moments).bytes(outputs)
             } else {
-                Compensated::output_bytes(moments)
+                each(Compensated::output_bytes(moments))
             }
         };
-        let output_bytes = match kind {
+        let bytes = match kind {
             AccumulatorKind::Sum(mode) => sums(mode, false),
             AccumulatorKind::Moments(mode) => sums(mode, true),
-            AccumulatorKind::Min | AccumulatorKind::Max => Extremes::OUTPUT_BYTES,
-            AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => Truths::OUTPUT_BYTES,
-            AccumulatorKind::FirstFalse => FirstZero::OUTPUT_BYTES,
+            AccumulatorKind::Min | AccumulatorKind::Max => each(Extremes::OUTPUT_BYTES),
+            AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => each(Truths::OUTPUT_BYTES),
+            AccumulatorKind::FirstFalse => each(FirstZero::OUTPUT_BYTES),
         };
-        output_bytes.saturating_mul(outputs as u64).saturating_add(size_of::<Self>() as u64)
+        bytes.saturating_add(size_of::<Self>() as u64)
+    }
+
+    /// Bytes that one output of many takes.
+    pub(crate) fn output_bytes(kind: AccumulatorKind, dtype: DType) -> u64 {
+        const MANY: usize = 1 << 20;
+        Self::state_bytes_max(kind, dtype, MANY) / MANY as u64
     }
 
     /// Back to empty; keeps the memory.
@@ -143,7 +131,7 @@ impl Accumulator {
     /// If the tile is shorter than the box, or an output lies outside the accumulator.
     pub fn absorb<I: InstructionSet>(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
         match &mut self.state {
-            State::Exact(state) => absorb_exact::<I>(state, self.dtype, tile, axes, base),
+            State::Exact(state) => exact::absorb::<I>(state, self.dtype, tile, axes, base),
             State::Compensated(state) => absorb_compensated::<I>(state, self.dtype, tile, axes, base),
             State::Whole(state) => absorb_whole::<I>(state, self.dtype, tile, axes, base),
             State::Extremes(state) => {
@@ -166,7 +154,7 @@ impl Accumulator {
                 I::enter(SumRun { state, run, output });
                 true
             }
-            State::Exact(state) if R::Element::SQUARE_IS_F64 && state.widths[1] == 0 && run.len() >= RUN_MIN => {
+            State::Exact(state) if R::Element::SQUARE_IS_F64 && state.form.widths[1] == 0 && run.len() >= RUN_MIN => {
                 exact::absorb_run::<I, R>(state, run, output);
                 true
             }
@@ -273,27 +261,6 @@ macro_rules! cut {
     }};
 }
 
-fn absorb_exact<I: InstructionSet>(state: &mut Superaccumulator, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    macro_rules! of {
-        ($t:ty, $moments:expr) => {
-            cut!(tile, { size_of::<$t>() }, cells => {
-                let mut target = exact::Target::<$t, $moments> { state, element: PhantomData };
-                I::enter(Walk { state: &mut target, cells, axes, base });
-            })
-        };
-    }
-    match (dtype, state.widths[1] > 0) {
-        (DType::F16, false) => of!(f16, false),
-        (DType::F16, true) => of!(f16, true),
-        (DType::BF16, false) => of!(bf16, false),
-        (DType::BF16, true) => of!(bf16, true),
-        (DType::F32, false) => of!(f32, false),
-        (DType::F32, true) => of!(f32, true),
-        (_, false) => of!(f64, false),
-        (_, true) => of!(f64, true),
-    }
-}
-
 fn absorb_compensated<I: InstructionSet>(state: &mut Compensated, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
     macro_rules! of {
         ($t:ty, $step:expr, $moments:expr) => {
@@ -379,7 +346,7 @@ fn absorb_extremes<I: InstructionSet, const SMALLEST: bool>(
 macro_rules! tested {
     ($dtype:expr, $tile:ident, $t:ident, $cells:ident => $body:expr) => {{
         macro_rules! of {
-                                                                                    ($u:ty, $float:expr) => {{
+            ($u:ty, $float:expr) => {{
                                                                                         type $t = Bits<$u, $float>;
                                                                                         cut!($tile, { size_of::<$u>() }, $cells => $body)
                                                                                     }};

@@ -6,11 +6,11 @@
 
 use super::accumulator::{Accumulator, State};
 use super::compensated::Compensated;
+use super::exact::{self, FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
 use super::order::{Extremes, Keyed};
 use super::round::{Exact, FloatFormat, write_bits};
-use super::superaccumulator::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
 use super::whole::WholeSums;
-use super::{AccumulatorKind, Finish, element::Truth, quick};
+use super::{AccumulatorKind, Finish, element::Truth};
 use crate::error::{Error, Result};
 use crate::nd::DType;
 use half::{bf16, f16};
@@ -53,6 +53,9 @@ impl Accumulator {
     }
 
     fn finish_one(&self, what: Finish, dtype: DType, at: usize) -> Result<u64> {
+        if let State::Exact(state) = &self.state {
+            state.check(at)?;
+        }
         match (&self.state, what, dtype) {
             (State::Extremes(state), Finish::Min, _) if self.kind == AccumulatorKind::Min && dtype == self.dtype => {
                 extreme(state, dtype, at, true)
@@ -124,7 +127,7 @@ impl Accumulator {
     /// integers. `None` where the long way has to decide.
     fn quick_statistic(&self, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
         let state = match &self.state {
-            State::Exact(state) => return quick::statistic(state, what, format, at),
+            State::Exact(state) => return exact::statistic(state, what, format, at),
             State::Compensated(state) => state,
             _ => return None,
         };

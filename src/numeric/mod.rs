@@ -12,9 +12,8 @@
 //! | whole | sums and moments of integers and bools | exact |
 //! | extremes, truths, first zero | min, max; any, all, counts; assertions | exact |
 //!
-//! Exact sums go tile by tile through a kernel with a certificate (`extract`), into a window of few digits (`window`), and
-//! only where that does not fit into the digits behind (`superaccumulator`), runs of any exponents by way of tables
-//! (`scatter`); `exact` decides which, and no result tells.
+//! Exact sums (`exact`) go piece by piece through a kernel with a certificate into a window of few digits, and only where that
+//! does not fit into digits of full width; no result tells.
 //!
 //! Any other kernel is one loop over rows of 16 lanes (`lanes`) for each of the two inner shapes that a tile's axes
 //! (`axes`) come down to. `finish` rounds once; `serialise` is canonical.
@@ -25,22 +24,16 @@ mod big;
 mod compensated;
 mod element;
 mod exact;
-mod extract;
 mod finish;
 mod lanes;
 mod memory;
 mod order;
-mod plain_run;
-mod quick;
 mod round;
 mod run;
-mod scatter;
 mod serialise;
 mod special;
-mod superaccumulator;
 mod truth;
 mod whole;
-mod window;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +42,7 @@ pub use accumulator::Accumulator;
 pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
 pub(crate) use run::{Cells, Run};
 
+use crate::nd::DType;
 use serde::{Deserialize, Serialize};
 
 /// How floats are added up.
@@ -93,6 +87,14 @@ impl AccumulatorKind {
     /// Whether this is a sum alone.
     pub(crate) fn is_sum(self) -> bool {
         matches!(self, AccumulatorKind::Sum(_))
+    }
+
+    /// Whether the results are a function of the elements alone, however they are cut into tiles.
+    pub(crate) fn is_exact(self, dtype: DType) -> bool {
+        match self {
+            AccumulatorKind::Sum(mode) | AccumulatorKind::Moments(mode) => mode == SumMode::Exact || !dtype.is_float(),
+            _ => true,
+        }
     }
 }
 

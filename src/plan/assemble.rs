@@ -202,7 +202,7 @@ impl Assembling<'_> {
         let square = innermost(&read_order).filter(|axis| written && !compressed && Some(*axis) != innermost(&order));
         let states = lowered.reductions.iter().map(|reduction| {
             let accumulation = &lowered.program.accumulators[reduction.acc.0 as usize];
-            (reduction.kept.clone(), Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, 1).max(1))
+            (reduction.kept.clone(), Accumulator::output_bytes(accumulation.kind, accumulation.dtype).max(1))
         });
         let states = states.filter(|(kept, _)| !kept.is_empty()).collect();
         Form { space: space.clone(), whole, order, square, point_bytes: (read_bytes + write_bytes + local_bytes).max(4) as u64, states }

@@ -46,6 +46,8 @@ pub(super) struct PreparedSweep {
     pub code: Vec<Operation>,
     /// Whether the code is one operation on what is loaded, whose result goes to memory: then no tile has to stay in the cache.
     pub passes_once: bool,
+    /// Whether what is loaded is only reduced, to results that do not depend on tiles.
+    pub reduces_once: bool,
     /// Local accumulators that are absorbed into here and finish at the end.
     pub finishing: Vec<usize>,
     /// Sums that are asked at the end whether they took anything that is not finite.
@@ -317,6 +319,15 @@ fn passes_once(code: &[Operation]) -> bool {
     stores && loads.iter().all(|load| matches!(load.action, Action::Load { borrows: true, swap: None, .. }))
 }
 
+/// See [`PreparedSweep::reduces_once`].
+fn reduces_once(code: &[Operation], accumulations: &[Accumulation]) -> bool {
+    code.iter().all(|operation| match &operation.action {
+        Action::Load { borrows, swap, .. } => *borrows && swap.is_none(),
+        Action::Reduce { acc, .. } => accumulations[*acc].kind.is_exact(accumulations[*acc].dtype),
+        _ => false,
+    })
+}
+
 /// Compressed elements are written in C order, and of all faults the first is reported.
 fn needs_order(instr: &Instr) -> bool {
     match instr {
@@ -378,6 +389,7 @@ impl Builder<'_> {
             tracks: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
             passes_once: false,
+            reduces_once: false,
             finishing: Vec::new(),
             sums: self.watch.map_or_else(Vec::new, |watch| watch.sums(step)),
         };
@@ -410,6 +422,7 @@ impl Builder<'_> {
         let code = std::mem::take(&mut made.code);
         made.code = fuse(code, sweep.registers as usize + kept, self.program, &self.kernels);
         made.passes_once = passes_once(&made.code);
+        made.reduces_once = reduces_once(&made.code, &self.program.accumulators);
         Ok(made)
     }
 

@@ -1,8 +1,9 @@
 //! Exact sums of runs whose exponents lie anywhere: elements are added by exponent to small tables, which are carried
 //! into the digits of the output once per run.
 
-use super::element::Float;
-use super::superaccumulator::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, deposit_signed, settle_digits};
+use super::digits::{deposit_signed, settle_digits};
+use super::state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO};
+use crate::numeric::element::Float;
 
 /// Most elements of one table: with `2^52` per element no entry overflows.
 pub(super) const SCATTER_MAX: usize = 1024;
