@@ -8,7 +8,7 @@ use super::order::{self, Extremes};
 use super::run::{RUN_MIN, Run};
 use super::truth::{self, Bits, FirstZero, Truths};
 use super::whole::{self, WholeSums};
-use super::{AccumulatorKind, SumMode};
+use super::{AccumulatorKind, SumMode, products};
 use crate::error::{Error, Result};
 use crate::nd::DType;
 use half::{bf16, f16};
@@ -27,6 +27,8 @@ pub struct Accumulator {
 #[derive(Clone, Debug)]
 pub(super) enum State {
     Exact(Superaccumulator),
+    /// Sums of products, and what else their statistics need.
+    Products(Vec<Superaccumulator>),
     Compensated(Compensated),
     Whole(WholeSums),
     Extremes(Extremes),
@@ -58,6 +60,13 @@ impl Accumulator {
             AccumulatorKind::Min | AccumulatorKind::Max => State::Extremes(Extremes::new(outputs)),
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => State::Truths(Truths::new(outputs)),
             AccumulatorKind::FirstFalse => State::FirstZero(FirstZero::new(outputs)),
+            AccumulatorKind::Dot | AccumulatorKind::Weighted | AccumulatorKind::Comoments | AccumulatorKind::Powers => {
+                if !dtype.is_float() {
+                    return Err(Error::usage(format!("{kind:?} of {dtype}: cast to a float first")));
+                }
+                let forms = products::forms(kind, dtype).unwrap_or_default();
+                State::Products(forms.into_iter().map(|form| Superaccumulator::new(form, outputs)).collect())
+            }
         };
         Ok(Self { kind, dtype, outputs, state })
     }
@@ -81,6 +90,10 @@ impl Accumulator {
             AccumulatorKind::Min | AccumulatorKind::Max => each(Extremes::OUTPUT_BYTES),
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => each(Truths::OUTPUT_BYTES),
             AccumulatorKind::FirstFalse => each(FirstZero::OUTPUT_BYTES),
+            AccumulatorKind::Dot | AccumulatorKind::Weighted | AccumulatorKind::Comoments | AccumulatorKind::Powers => {
+                let forms = products::forms(kind, dtype).unwrap_or_default();
+                forms.iter().fold(0, |bytes: u64, form| bytes.saturating_add(form.bytes(outputs) + size_of::<Superaccumulator>() as u64))
+            }
         };
         bytes.saturating_add(size_of::<Self>() as u64)
     }
@@ -95,6 +108,7 @@ impl Accumulator {
     pub fn reset(&mut self) {
         match &mut self.state {
             State::Exact(state) => state.reset(),
+            State::Products(states) => states.iter_mut().for_each(Superaccumulator::reset),
             State::Compensated(state) => state.reset(),
             State::Whole(state) => state.reset(),
             State::Extremes(state) => state.reset(),
@@ -132,6 +146,11 @@ impl Accumulator {
     pub fn absorb<I: InstructionSet>(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
         match &mut self.state {
             State::Exact(state) => exact::absorb::<I>(state, self.dtype, tile, axes, base),
+            State::Products(states) if self.kind == AccumulatorKind::Powers => {
+                products::absorb_powers::<I>(states, self.dtype, tile, axes, base);
+            }
+            // A dot product of the tile with itself.
+            State::Products(states) => products::absorb_pair::<I>(states, self.dtype, [tile, tile], axes, base),
             State::Compensated(state) => absorb_compensated::<I>(state, self.dtype, tile, axes, base),
             State::Whole(state) => absorb_whole::<I>(state, self.dtype, tile, axes, base),
             State::Extremes(state) => {
@@ -143,6 +162,20 @@ impl Accumulator {
             }
             State::Truths(state) => absorb_truths::<I>(state, self.dtype, tile, axes, base),
             State::FirstZero(state) => absorb_first(state, self.dtype, tile, axes, base, index),
+        }
+    }
+
+    /// Absorbs two tiles, both as [`Accumulator::absorb`] has one: the operands of [`AccumulatorKind::Dot`] and
+    /// [`AccumulatorKind::Comoments`], the values and the weights of [`AccumulatorKind::Weighted`].
+    ///
+    /// # Panics
+    /// If a tile is shorter than the box, an output lies outside the accumulator, or the kind takes one tile only.
+    pub fn absorb_pair<I: InstructionSet>(&mut self, a: &[u8], b: &[u8], axes: &[TileAxis], base: usize) {
+        match &mut self.state {
+            State::Products(states) if self.kind != AccumulatorKind::Powers => {
+                products::absorb_pair::<I>(states, self.dtype, [a, b], axes, base);
+            }
+            _ => unreachable!("{:?} takes one tile", self.kind),
         }
     }
 
@@ -224,6 +257,9 @@ impl Accumulator {
         assert_eq!((self.kind, self.dtype), (other.kind, other.dtype), "accumulators of one reduction merge");
         match (&mut self.state, &other.state) {
             (State::Exact(state), State::Exact(other)) => state.merge_run(at, other, from, count),
+            (State::Products(states), State::Products(others)) => {
+                states.iter_mut().zip(others).for_each(|(state, other)| state.merge_run(at, other, from, count));
+            }
             (State::Compensated(state), State::Compensated(other)) => state.merge_run(at, other, from, count),
             (State::Whole(state), State::Whole(other)) => state.merge_run(at, other, from, count),
             (State::Extremes(state), State::Extremes(other)) => state.merge_run(at, other, from, count),
@@ -244,7 +280,16 @@ impl Accumulator {
             return Err(Error::usage("accumulators of different reductions cannot be subtracted"));
         }
         match (&mut self.state, &other.state) {
-            (State::Exact(state), State::Exact(other)) => state.subtract_run(at, other, from, count),
+            (State::Exact(state), State::Exact(other)) => {
+                state.check_subtract(at, other, from, count)?;
+                state.subtract_run(at, other, from, count);
+                Ok(())
+            }
+            (State::Products(states), State::Products(others)) => {
+                states.iter().zip(others).try_for_each(|(state, other)| state.check_subtract(at, other, from, count))?;
+                states.iter_mut().zip(others).for_each(|(state, other)| state.subtract_run(at, other, from, count));
+                Ok(())
+            }
             (State::Whole(state), State::Whole(other)) => state.subtract_run(at, other, from, count),
             (State::Truths(state), State::Truths(other)) => state.subtract_run(at, other, from, count),
             _ => Err(Error::usage(format!("{:?} of {} cannot be subtracted", self.kind, self.dtype))),

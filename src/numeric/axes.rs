@@ -1,6 +1,8 @@
 //! The box a tile covers: how its axes run over outputs and indices, and the walk that turns any box into the
 //! three shapes the kernels know: a run into one output, rows over columns, and outer loops around those.
 
+use std::ops::Range;
+
 /// One axis of a tile, in C order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TileAxis {
@@ -184,6 +186,36 @@ fn walk_outer<C, S: Absorb<C>>(state: &mut S, cells: &[C], axes: &[TileAxis], ba
             cell -= at[axis] * strides[axis];
             output -= at[axis] as i64 * outer[axis].output_step;
             at[axis] = 0;
+        }
+    }
+}
+
+/// Cuts a box into boxes of at most `most` elements, in C order: `visit(elements, axes, base)` for each.
+pub(super) fn each_part(axes: &[TileAxis], base: usize, most: usize, mut visit: impl FnMut(Range<usize>, &[TileAxis], usize)) {
+    let Some(joined) = Coalesced::new(axes, false) else { return };
+    let axes = joined.axes();
+    let (mut whole, mut behind) = (axes.len(), 1);
+    while whole > 0 && behind * axes[whole - 1].length <= most {
+        whole -= 1;
+        behind *= axes[whole].length;
+    }
+    if whole == 0 {
+        return visit(0..behind, axes, base);
+    }
+    // The axis before the whole ones is cut, those before it are walked.
+    let (cut, outer) = (axes[whole - 1], &axes[..whole - 1]);
+    let (mut parts, step) = (joined.axes, most / behind);
+    for place in 0..outer.iter().map(|axis| axis.length).product() {
+        let (mut rest, mut output) = (place, base as i64);
+        for axis in outer.iter().rev() {
+            output += (rest % axis.length) as i64 * axis.output_step;
+            rest /= axis.length;
+        }
+        for first in (0..cut.length).step_by(step) {
+            let length = step.min(cut.length - first);
+            let element = (place * cut.length + first) * behind;
+            parts[whole - 1].length = length;
+            visit(element..element + length * behind, &parts[whole - 1..axes.len()], (output + first as i64 * cut.output_step) as usize);
         }
     }
 }

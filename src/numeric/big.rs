@@ -92,6 +92,41 @@ impl Big {
         Self::from_limbs(limbs)
     }
 
+    fn bits(&self) -> i64 {
+        self.limbs.last().map_or(0, |highest| 64 * self.limbs.len() as i64 - i64::from(highest.leading_zeros()))
+    }
+
+    /// The quotient of two limbs at most, and whether there is a remainder. The divisor is not zero.
+    fn divide_by(&self, divisor: &Self) -> (u128, bool) {
+        // As on paper, limb by limb; the divisor's highest bit is set, so that a guess is at most two too large.
+        let shift = u64::from(divisor.limbs[divisor.limbs.len() - 1].leading_zeros());
+        let (divisor, mut rest) = (divisor.shift_left(shift).limbs, self.shift_left(shift).limbs);
+        let width = divisor.len();
+        rest.resize(rest.len().max(width) + 1, 0);
+        let (highest, next) = (u128::from(divisor[width - 1]), if width > 1 { u128::from(divisor[width - 2]) } else { 0 });
+        let mut quotient = 0_u128;
+        for at in (0..rest.len() - width).rev() {
+            let top = u128::from(rest[at + width]) << 64 | u128::from(rest[at + width - 1]);
+            let third = if width > 1 { u128::from(rest[at + width - 2]) } else { 0 };
+            let (mut guess, mut left) = (top / highest, top % highest);
+            while left >> 64 == 0 && (guess >> 64 != 0 || guess * next > (left << 64 | third)) {
+                guess -= 1;
+                left += highest;
+            }
+            if subtract_product(&mut rest[at..=at + width], &divisor, guess as u64) {
+                guess -= 1;
+                let mut carry = false;
+                for (limb, part) in rest[at..=at + width].iter_mut().zip(divisor.iter().chain([&0])) {
+                    let (sum, first) = limb.overflowing_add(*part);
+                    let (sum, second) = sum.overflowing_add(u64::from(carry));
+                    (*limb, carry) = (sum, first || second);
+                }
+            }
+            quotient = quotient << 64 | guess;
+        }
+        (quotient, rest.iter().any(|limb| *limb != 0))
+    }
+
     /// The leading bits of `self * 2^exponent / divisor`, as [`quotient_of`].
     pub(super) fn quotient(&self, exponent: i64, divisor: u128, even: bool) -> Quotient {
         quotient_of(&self.limbs, exponent, divisor, even)
@@ -118,6 +153,37 @@ pub(super) fn quotient_of(limbs: &[u64], exponent: i64, divisor: u128, even: boo
     let cut = shift < 0 && any_below(limbs, shift.unsigned_abs());
     let (leading, rest) = if divisor == 1 { (wide(0), 0) } else { divide(wide(2), wide(0), divisor) };
     Quotient { leading, exponent: exponent - shift, inexact: cut || rest != 0 }
+}
+
+/// `limbs -= divisor * factor`; whether that is below zero.
+fn subtract_product(limbs: &mut [u64], divisor: &[u64], factor: u64) -> bool {
+    let (mut carry, mut borrow) = (0_u128, false);
+    for (at, limb) in limbs.iter_mut().enumerate() {
+        carry += divisor.get(at).map_or(0, |part| u128::from(*part) * u128::from(factor));
+        let (rest, first) = limb.overflowing_sub(carry as u64);
+        let (rest, second) = rest.overflowing_sub(u64::from(borrow));
+        (*limb, borrow) = (rest, first || second);
+        carry >>= 64;
+    }
+    borrow
+}
+
+/// The leading bits of `numerator * 2^exponent / divisor`, as [`quotient_of`]; `None` if the divisor is zero.
+pub(super) fn ratio_of(numerator: &Big, exponent: i64, divisor: &Big, even: bool) -> Option<Quotient> {
+    if divisor.is_zero() {
+        return None;
+    }
+    if numerator.is_zero() {
+        return Some(Quotient { leading: 0, exponent: 0, inexact: false });
+    }
+    // A dividend of 127 or 126 bits more than the divisor gives a quotient of 126 to 128 bits.
+    let mut shift = divisor.bits() + 127 - numerator.bits();
+    if even && (exponent - shift) % 2 != 0 {
+        shift -= 1;
+    }
+    let (up, down) = (shift.max(0).unsigned_abs(), shift.min(0).unsigned_abs());
+    let (leading, inexact) = numerator.shift_left(up).divide_by(&divisor.shift_left(down));
+    Some(Quotient { leading, exponent: exponent - shift, inexact })
 }
 
 /// The 64 bits of `limbs` from bit `first` on, which may lie outside.

@@ -16,7 +16,7 @@ use crate::nd::DType;
 use half::{bf16, f16};
 
 /// A sum before rounding.
-enum Total {
+pub(super) enum Total {
     Finite(Exact),
     NegativeZero,
     Infinity { negative: bool },
@@ -154,31 +154,31 @@ impl Accumulator {
             State::Compensated(state) => state.counts[at],
             State::Whole(state) => state.counts[at],
             State::Truths(state) => state.counts[at],
-            State::Extremes(_) | State::FirstZero(_) => 0,
+            State::Extremes(_) | State::FirstZero(_) | State::Products(_) => 0,
         }
     }
 
-    fn total(&self, at: usize) -> Total {
+    pub(super) fn total(&self, at: usize) -> Total {
         match &self.state {
             State::Exact(state) => exact_total(state, at),
             State::Compensated(state) => compensated_total(state, at),
             State::Whole(state) => Total::Finite(Exact::from_i128(state.sums[at])),
-            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) => Total::Nan,
+            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) | State::Products(_) => Total::Nan,
         }
     }
 
     /// The sum of squares of one output, if it is finite.
-    fn squares(&self, at: usize) -> Option<Exact> {
+    pub(super) fn squares(&self, at: usize) -> Option<Exact> {
         match &self.state {
             State::Exact(state) => Some(state.value(at, true)),
             State::Compensated(state) => state.value(at, true).ok(),
             State::Whole(state) => Some(whole_squares(state, at)),
-            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) => None,
+            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) | State::Products(_) => None,
         }
     }
 }
 
-fn exact_total(state: &Superaccumulator, at: usize) -> Total {
+pub(super) fn exact_total(state: &Superaccumulator, at: usize) -> Total {
     let flags = state.flags[at];
     let (up, down) = (flags & FLAG_INFINITY != 0, flags & FLAG_NEGATIVE_INFINITY != 0);
     if flags & FLAG_NAN != 0 || up && down {
@@ -204,7 +204,7 @@ fn whole_squares(state: &WholeSums, at: usize) -> Exact {
     Exact { negative: false, magnitude: super::big::Big::from_limbs(state.squares[at].to_vec()), exponent: 0 }
 }
 
-fn round_total(total: Total, divisor: u128, format: FloatFormat) -> u64 {
+pub(super) fn round_total(total: Total, divisor: u128, format: FloatFormat) -> u64 {
     match total {
         Total::Finite(value) => value.round(divisor, format),
         Total::NegativeZero => format.zero(true),

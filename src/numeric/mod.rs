@@ -8,6 +8,7 @@
 //! | state | for | result |
 //! |---|---|---|
 //! | superaccumulator | exact sums and moments of floats | a function of the multiset of elements |
+//! | superaccumulators of products | dot, weighted mean, covariance, correlation, skew, kurtosis of floats | exact |
 //! | compensated | the other sum modes | a function of the tiles and their order |
 //! | whole | sums and moments of integers and bools | exact |
 //! | extremes, truths, first zero | min, max; any, all, counts; assertions | exact |
@@ -28,10 +29,12 @@ mod finish;
 mod lanes;
 mod memory;
 mod order;
+mod products;
 mod round;
 mod run;
 mod serialise;
 mod special;
+mod statistics;
 mod truth;
 mod whole;
 
@@ -81,6 +84,14 @@ pub enum AccumulatorKind {
     CountNonzero,
     /// Smallest linear index of a zero (false) element.
     FirstFalse,
+    /// Exact sum of the products of two operands, none of them rounded: finishes as dot product. Floats.
+    Dot,
+    /// Exact sums of the products of values and weights, and of the weights: finishes as weighted mean. Floats.
+    Weighted,
+    /// Exact sums of two operands, their squares and their products: finishes as covariance and correlation. Floats.
+    Comoments,
+    /// Exact sums of the first four powers: finishes as skew and kurtosis. Floats.
+    Powers,
 }
 
 impl AccumulatorKind {
@@ -96,6 +107,29 @@ impl AccumulatorKind {
             _ => true,
         }
     }
+}
+
+/// What [`Accumulator::finish_statistic`] finishes into, rounded once. The moments are those of all elements: nothing is divided by
+/// `n - 1` but the covariance on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Statistic {
+    /// Root of the sum of squares: of [`AccumulatorKind::Moments`].
+    Norm,
+    /// Of [`AccumulatorKind::Dot`].
+    Dot,
+    /// Of [`AccumulatorKind::Weighted`].
+    WeightedMean,
+    /// Of [`AccumulatorKind::Comoments`]; divides by `n - ddof`.
+    Cov {
+        /// Delta degrees of freedom.
+        ddof: u64,
+    },
+    /// Pearson's correlation: of [`AccumulatorKind::Comoments`].
+    Corr,
+    /// Third standardised moment: of [`AccumulatorKind::Powers`].
+    Skew,
+    /// Fourth standardised moment less 3: of [`AccumulatorKind::Powers`].
+    Kurtosis,
 }
 
 /// What an accumulator is finished into.

@@ -1,6 +1,6 @@
 //! From exact numbers to floats: one rounding to nearest even, into any float dtype, subnormals and overflow included.
 
-use super::big::{Big, Quotient};
+use super::big::{Big, Quotient, ratio_of};
 use crate::nd::DType;
 use std::cmp::Ordering;
 
@@ -41,6 +41,31 @@ impl Exact {
 
     pub(super) fn add(&self, other: &Self) -> Self {
         self.combine(other, false)
+    }
+
+    pub(super) fn subtract(&self, other: &Self) -> Self {
+        self.combine(other, true)
+    }
+
+    pub(super) fn multiply(&self, other: &Self) -> Self {
+        let magnitude = self.magnitude.multiply(&other.magnitude);
+        Self { negative: self.negative != other.negative, magnitude, exponent: self.exponent + other.exponent }
+    }
+
+    pub(super) fn times(&self, count: u64) -> Self {
+        self.multiply(&Self::from_i128(i128::from(count)))
+    }
+
+    /// `self / divisor` rounded to `format`, as bits; `None` if that is zero.
+    pub(super) fn round_ratio(&self, divisor: &Self, format: FloatFormat) -> Option<u64> {
+        let ratio = ratio_of(&self.magnitude, self.exponent - divisor.exponent, &divisor.magnitude, false)?;
+        Some(format.pack(self.negative != divisor.negative, ratio))
+    }
+
+    /// The root of the magnitude of `self / divisor` with a sign, rounded once to `format`, as bits; `None` if `divisor` is zero.
+    pub(super) fn round_ratio_root(&self, divisor: &Self, negative: bool, format: FloatFormat) -> Option<u64> {
+        let ratio = ratio_of(&self.magnitude, self.exponent - divisor.exponent, &divisor.magnitude, true)?;
+        Some(if ratio.leading == 0 { format.zero(false) } else { format.pack_root(ratio) | format.sign(negative) })
     }
 
     /// `count * squares - self^2`: `count` times the sum of squared deviations, if `self` is the sum.

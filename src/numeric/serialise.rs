@@ -4,6 +4,7 @@
 //! "ocac" version:u8 kind:u8 mode:u8 dtype:u8 outputs:u64, then by state:
 //! exact        per output: count:u64 flags:u8, then for the sum (and the squares):
 //!              negative:u8 low:u16 digits:u16 digit:u32...   magnitude without zero digits at either end
+//! products     that of exact, for each of its sums in turn
 //! compensated  counts:u64... then each part:f64...
 //! integers     counts:u64... sums:i128... squares:[u64; 3]...
 //! extremes     keys:i64... seen:u8...
@@ -36,6 +37,10 @@ fn kind_codes(kind: AccumulatorKind) -> [u8; 2] {
         AccumulatorKind::All => [5, 0],
         AccumulatorKind::CountNonzero => [6, 0],
         AccumulatorKind::FirstFalse => [7, 0],
+        AccumulatorKind::Dot => [8, 0],
+        AccumulatorKind::Weighted => [9, 0],
+        AccumulatorKind::Comoments => [10, 0],
+        AccumulatorKind::Powers => [11, 0],
     }
 }
 
@@ -50,6 +55,10 @@ fn kind_of(codes: [u8; 2]) -> Option<AccumulatorKind> {
         [5, 0] => AccumulatorKind::All,
         [6, 0] => AccumulatorKind::CountNonzero,
         [7, 0] => AccumulatorKind::FirstFalse,
+        [8, 0] => AccumulatorKind::Dot,
+        [9, 0] => AccumulatorKind::Weighted,
+        [10, 0] => AccumulatorKind::Comoments,
+        [11, 0] => AccumulatorKind::Powers,
         _ => return None,
     })
 }
@@ -67,6 +76,7 @@ impl Accumulator {
         put(&mut out, &[self.outputs as u64], u64::to_le_bytes);
         match &self.state {
             State::Exact(state) => put_exact(&mut out, state),
+            State::Products(states) => states.iter().for_each(|state| put_exact(&mut out, state)),
             State::Compensated(state) => {
                 put(&mut out, &state.counts, u64::to_le_bytes);
                 for part in &state.parts {
@@ -162,6 +172,7 @@ fn output_bytes_min(kind: AccumulatorKind, dtype: DType) -> usize {
         AccumulatorKind::Min | AccumulatorKind::Max => 9,
         AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => 16,
         AccumulatorKind::FirstFalse => 8,
+        AccumulatorKind::Dot | AccumulatorKind::Weighted | AccumulatorKind::Comoments | AccumulatorKind::Powers => 14,
     }
 }
 
@@ -179,6 +190,7 @@ fn read_accumulator(reader: &mut Reader<'_>) -> Option<Accumulator> {
     let mut made = Accumulator::new(kind, dtype, outputs).ok()?;
     match &mut made.state {
         State::Exact(state) => read_exact(reader, state)?,
+        State::Products(states) => states.iter_mut().try_for_each(|state| read_exact(reader, state))?,
         State::Compensated(state) => {
             reader.fill(&mut state.counts, u64::from_le_bytes)?;
             for part in &mut state.parts {
@@ -214,8 +226,8 @@ fn read_exact(reader: &mut Reader<'_>, state: &mut Superaccumulator) -> Option<(
         state.grow();
         for squares in [false, true] {
             if widths[usize::from(squares)] > 0 {
-                let (negative, mut digits) = read_digits(reader, widths[usize::from(squares)])?;
-                state.add_digits(at, squares, negative, &mut digits);
+                let (negative, digits) = read_digits(reader, widths[usize::from(squares)])?;
+                state.add_digits(at, squares, negative, &digits, 0);
             }
         }
     }

@@ -74,15 +74,6 @@ pub(super) fn deposit(digits: &mut [i64], magnitude: u64, negative: bool, positi
     }
 }
 
-/// Adds `magnitude * 2^position`, as [`deposit`] does, for up to 106 bits.
-#[inline(always)]
-pub(super) fn deposit_wide(digits: &mut [i64], magnitude: u128, position: i32) {
-    let (magnitude, position) =
-        if position < 0 { (magnitude.checked_shr(position.unsigned_abs()).unwrap_or(0), 0) } else { (magnitude, position) };
-    deposit(digits, magnitude as u64, false, position);
-    deposit(digits, (magnitude >> 64) as u64, false, position + 64);
-}
-
 /// Adds `value * 2^position`, as [`deposit`] does.
 pub(super) fn deposit_signed(digits: &mut [i64], value: i128, position: i32) {
     let (magnitude, position) = (value.unsigned_abs(), position);

@@ -21,7 +21,7 @@ mod state;
 mod strips;
 mod window;
 
-pub(super) use digits::{negate_if_negative, settle_digits};
+pub(super) use digits::negate_if_negative;
 pub(super) use quick::statistic;
 pub(super) use state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, FLAGS_ALL, Form, Superaccumulator};
 
@@ -95,6 +95,17 @@ pub(super) fn form(dtype: DType, moments: bool) -> Form {
         DType::F32 => of::<f32>(moments),
         _ => of::<f64>(moments),
     }
+}
+
+/// The states of sums of products of so many factors of a dtype, which come as f64s that add up to them.
+pub(super) fn product_form(dtype: DType, factors: i32) -> Form {
+    if dtype != DType::F64 {
+        return form(DType::F64, false);
+    }
+    // Whole digits below the lowest bit of an f64: the tables of `scatter` count from there.
+    let below = (factors - 1) * -f64::EXPONENT_MIN;
+    let low = f64::EXPONENT_MIN - (below + 31) / 32 * 32;
+    Form::new(low, factors * f64::EXPONENT_END, false, extent(false, false), Some(SUM_BYTES))
 }
 
 /// A state as the kernels of one element type see it.

@@ -110,17 +110,19 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
 
     /// Adds a run of at most [`SCATTER_MAX`] elements by way of tables.
     fn scatter(&mut self, run: &[T::Bytes], output: usize) {
+        // Digits that products have below those of the elements.
+        let below = ((T::EXPONENT_MIN - self.state.form.low) / 32) as usize;
         let flags = if self.state.is_compact(output) {
             let (mut sum, mut squares) = ([0; DIGITS_MAX], [0; SQUARE_DIGITS_MAX]);
             let flags = scatter::<T, MOMENTS>(run, &mut sum, &mut squares);
             for (squares, digits) in [(false, &mut sum[..]), (true, &mut squares[..])] {
                 settle_digits(digits);
                 let negative = negate_if_negative(digits);
-                self.state.add_digits(output, squares, negative, digits);
+                self.state.add_digits(output, squares, negative, digits, below);
             }
             flags
         } else if let Some((sum, squares)) = self.state.digits_of(output, 16) {
-            scatter::<T, MOMENTS>(run, sum, squares)
+            scatter::<T, MOMENTS>(run, &mut sum[below..], squares)
         } else {
             0
         };

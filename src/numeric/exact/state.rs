@@ -164,7 +164,7 @@ impl Superaccumulator {
 
     /// Adds `±magnitude * 2^exponent` to the sum, or to the sum of squares, of an output.
     #[inline]
-    pub(super) fn add(&mut self, output: usize, squares: bool, magnitude: u128, negative: bool, exponent: i32) {
+    pub(in crate::numeric) fn add(&mut self, output: usize, squares: bool, magnitude: u128, negative: bool, exponent: i32) {
         if self.slots[output] == NO_SLOT && (self.windows.deposit(output, squares, magnitude, negative, exponent)) {
             return;
         }
@@ -234,17 +234,22 @@ impl Superaccumulator {
         }
     }
 
-    /// Takes the elements of `other` out again. A zero that is left is `+0.0`, unless nothing is left.
-    pub(in crate::numeric) fn subtract_run(&mut self, at: usize, other: &Self, from: usize, count: usize) -> Result<()> {
-        for step in 0..count {
-            if (other.flags[from + step] | self.flags[at + step]) & FLAGS_SPECIAL != 0 {
-                return Err(Error::data(format!("output {}: a NaN or an infinity cannot be taken out of a sum", at + step)));
+    /// Whether the elements of `other` can be taken out.
+    pub(in crate::numeric) fn check_subtract(&self, at: usize, other: &Self, from: usize, count: usize) -> Result<()> {
+        for (at, from) in (at..at + count).zip(from..from + count) {
+            if (other.flags[from] | self.flags[at]) & FLAGS_SPECIAL != 0 {
+                return Err(Error::data(format!("output {at}: a NaN or an infinity cannot be taken out of a sum")));
             }
-            if other.counts[from + step] > self.counts[at + step] {
-                let (less, more) = (self.counts[at + step], other.counts[from + step]);
-                return Err(Error::data(format!("output {}: {more} elements cannot be taken out of a sum of {less}", at + step)));
+            let (less, more) = (self.counts[at], other.counts[from]);
+            if more > less {
+                return Err(Error::data(format!("output {at}: {more} elements cannot be taken out of a sum of {less}")));
             }
         }
+        Ok(())
+    }
+
+    /// Takes the elements of `other` out again. A zero that is left is `+0.0`, unless nothing is left.
+    pub(in crate::numeric) fn subtract_run(&mut self, at: usize, other: &Self, from: usize, count: usize) {
         for (at, from) in (at..at + count).zip(from..from + count) {
             self.counts[at] -= other.counts[from];
             self.combine(at, other, from, true);
@@ -253,7 +258,6 @@ impl Superaccumulator {
                 self.flags[at] &= FLAG_LOST;
             }
         }
-        Ok(())
     }
 
     /// An error if a number of the outputs was lost.
@@ -296,9 +300,9 @@ impl Superaccumulator {
         Exact { negative, magnitude: join_digits(limbs), exponent: i64::from(exponent) }
     }
 
-    /// Adds a number given as the digits of its magnitude.
-    pub(in crate::numeric) fn add_digits(&mut self, output: usize, squares: bool, negative: bool, digits: &[i64]) {
-        let low = self.form.low * if squares { 2 } else { 1 };
+    /// Adds a number given as the digits of its magnitude, from digit `first` on.
+    pub(in crate::numeric) fn add_digits(&mut self, output: usize, squares: bool, negative: bool, digits: &[i64], first: usize) {
+        let low = self.form.low * if squares { 2 } else { 1 } + 32 * first as i32;
         for (at, digit) in digits.iter().enumerate().rev().filter(|(_, digit)| **digit != 0) {
             self.add(output, squares, u128::from(*digit as u64), negative, low + 32 * at as i32);
         }

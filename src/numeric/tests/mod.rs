@@ -6,6 +6,7 @@ mod exact;
 mod fallback;
 mod oracle;
 mod plain;
+mod products;
 mod states;
 
 use super::{Accumulator, AccumulatorKind, Finish, SumMode, TileAxis};

@@ -56,7 +56,7 @@ impl Sums {
 }
 
 /// `numerator / denominator`, or its root, rounded to nearest even. The denominator is positive; zero is `+0`.
-fn round(numerator: &BigInt, denominator: &BigInt, root: bool, dtype: DType) -> u64 {
+pub(super) fn round(numerator: &BigInt, denominator: &BigInt, root: bool, dtype: DType) -> u64 {
     let (exponent_bits, mantissa_bits) = layout(dtype);
     let negative = numerator < &BigInt::ZERO;
     let target = if negative { -numerator } else { numerator.clone() } << if root { 2 * SCALE } else { SCALE };

@@ -8,6 +8,9 @@ use crate::ErrorKind;
 fn held(accumulator: &Accumulator) -> u64 {
     let heap = match &accumulator.state {
         State::Exact(state) => state.held_bytes(),
+        State::Products(states) => {
+            (states.capacity() * size_of_val(&states[0])) as u64 + states.iter().map(|state| state.held_bytes()).sum::<u64>()
+        }
         State::Compensated(state) => held_bytes(&state.counts) + state.parts.iter().map(held_bytes).sum::<u64>(),
         State::Whole(state) => held_bytes(&state.counts) + held_bytes(&state.sums) + held_bytes(&state.squares),
         State::Extremes(state) => held_bytes(&state.keys) + held_bytes(&state.seen),
@@ -38,6 +41,18 @@ fn the_memory_proof_holds_every_byte() {
         }
     }
     assert!(Accumulator::new(AccumulatorKind::Min, DType::F32, usize::MAX).is_err());
+}
+
+#[test]
+fn sums_of_products_hold_what_was_proved() {
+    for kind in [AccumulatorKind::Dot, AccumulatorKind::Weighted, AccumulatorKind::Comoments, AccumulatorKind::Powers] {
+        for dtype in FLOATS {
+            for outputs in [1, 700, 30_000] {
+                let made = Accumulator::new(kind, dtype, outputs).unwrap();
+                assert_eq!(held(&made), Accumulator::state_bytes_max(kind, dtype, outputs), "{kind:?} {dtype} {outputs}");
+            }
+        }
+    }
 }
 
 /// What an output takes at most where there are many: the contract of the memory proof.
