@@ -80,6 +80,10 @@ impl InstructionSet for Avx2Set {
         // SAFETY: this type is named by the AVX2 table alone, and that is handed out only where the CPU has the features.
         unsafe { compiled(piece) }
     }
+
+    fn prefetch(bytes: &[u8]) {
+        super::prefetch(bytes);
+    }
 }
 
 /// The accumulators' loops compiled for AVX-512. Only the table of that set names it.
@@ -96,6 +100,10 @@ impl InstructionSet for Avx512Set {
         }
         // SAFETY: this type is named by the AVX-512 table alone, and that is handed out only where the CPU has the features.
         unsafe { compiled(piece) }
+    }
+
+    fn prefetch(bytes: &[u8]) {
+        super::prefetch(bytes);
     }
 }
 

@@ -54,10 +54,9 @@ const WIDE: usize = 8;
 const PANEL: usize = 64;
 /// Panels that are folded at a time. What their kernels keep has to fit the first cache.
 const PANELS: usize = 4;
-/// Bytes of panels that are read at a time: what kernels keep fits the first cache beside them.
-const TOUCH_BYTES: usize = 4096;
-/// Bytes that memory moves at a time.
-const LINE_BYTES: usize = 64;
+/// Bytes of panels that are asked for ahead of the rows that are folded: two dozen lines are under way at a time, and what
+/// kernels keep has to fit the first cache beside them.
+const AHEAD_BYTES: usize = 6144;
 /// Rows of a panel that are folded at once: few, so that memory is read in its own order.
 const PANEL_BLOCK: usize = 4;
 /// As [`PANEL`]: what the kernel keeps for each has to fit the first cache.
@@ -111,6 +110,8 @@ pub(super) fn product_form(dtype: DType, factors: i32) -> Form {
 /// A state as the kernels of one element type see it.
 struct Target<'a, T, const MOMENTS: bool> {
     state: &'a mut Superaccumulator,
+    /// [`InstructionSet::prefetch`] of the set.
+    prefetch: fn(&[u8]),
     element: PhantomData<T>,
 }
 
@@ -118,10 +119,10 @@ struct Target<'a, T, const MOMENTS: bool> {
 pub(super) fn absorb<I: InstructionSet>(state: &mut Superaccumulator, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
     fn of<I: InstructionSet, T: Float>(state: &mut Superaccumulator, cells: &[T::Bytes], axes: &[TileAxis], base: usize) {
         if state.form.widths[1] > 0 {
-            let mut target = Target::<T, true> { state, element: PhantomData };
+            let mut target = Target::<T, true> { state, prefetch: I::prefetch, element: PhantomData };
             I::enter(Walk { state: &mut target, cells, axes, base });
         } else {
-            let mut target = Target::<T, false> { state, element: PhantomData };
+            let mut target = Target::<T, false> { state, prefetch: I::prefetch, element: PhantomData };
             I::enter(Walk { state: &mut target, cells, axes, base });
         }
     }
@@ -135,7 +136,7 @@ pub(super) fn absorb<I: InstructionSet>(state: &mut Superaccumulator, dtype: DTy
 
 /// Adds a run of narrow elements to a sum: piece by piece plainly where that is exact, else written down.
 pub(in crate::numeric) fn absorb_run<I: InstructionSet, R: Run>(state: &mut Superaccumulator, run: R, output: usize) {
-    let mut target = Target::<R::Element, false> { state, element: PhantomData };
+    let mut target = Target::<R::Element, false> { state, prefetch: I::prefetch, element: PhantomData };
     target.state.counts[output] += run.len() as u64;
     for first in (0..run.len().div_ceil(ROW)).step_by(PIECE_ROWS) {
         let elements = (PIECE_ROWS * ROW).min(run.len() - first * ROW);

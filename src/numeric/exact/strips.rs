@@ -5,7 +5,7 @@ use super::runs::{gather, padded};
 use super::scatter::SCATTER_MAX;
 use super::state::FLAG_NOT_NEGATIVE_ZERO;
 use super::window::{Mood, SQUARE_COUNTS, SUM_COUNTS, UNSET};
-use super::{GATHER_MIN, LINE_BYTES, MOOD_STRIPS, PANEL_BLOCK, PANELS, TIERS, TOUCH_BYTES, Target};
+use super::{AHEAD_BYTES, GATHER_MIN, MOOD_STRIPS, PANEL_BLOCK, PANELS, TIERS, Target};
 use crate::numeric::axes::{Columns, Rows};
 use crate::numeric::element::Float;
 
@@ -40,31 +40,23 @@ fn fold_rows<T: Float, const L: usize, const R: usize, K: Kernel<T, L>>(kernel: 
 
 /// Folds panels that lie side by side, a few rows of all of them at a time, so that memory is read nearly in its own order.
 #[inline(always)]
-fn fold_panels<T: Float, const P: usize, K: Kernel<T, P>>(kernels: &mut [K], cells: &[T::Bytes], rows: Rows) {
+fn fold_panels<T: Float, const P: usize, K: Kernel<T, P>>(kernels: &mut [K], cells: &[T::Bytes], rows: Rows, prefetch: fn(&[u8])) {
     let Rows { count, stride } = rows;
     let width = kernels.len() * P;
-    let part_rows = (TOUCH_BYTES / (width * size_of::<T::Bytes>())).next_multiple_of(PANEL_BLOCK);
-    for first in (0..count).step_by(part_rows) {
-        let part = Rows { count: part_rows.min(count - first), stride };
-        let cells = &cells[first * stride..];
-        touch::<T>(cells, part, width);
+    let ahead = (AHEAD_BYTES / (width * size_of::<T::Bytes>())).next_multiple_of(PANEL_BLOCK);
+    let ask = |first: usize, end: usize| {
+        for row in first..end.min(count) {
+            prefetch(T::flat(&cells[row * stride..][..width]));
+        }
+    };
+    ask(0, ahead);
+    for row in (0..count).step_by(PANEL_BLOCK) {
+        ask(row + ahead, row + ahead + PANEL_BLOCK);
+        let part = Rows { count: PANEL_BLOCK.min(count - row), stride };
         for (panel, kernel) in kernels.iter_mut().enumerate() {
-            fold_rows::<T, P, PANEL_BLOCK, K>(kernel, &cells[panel * P..], part);
+            fold_rows::<T, P, PANEL_BLOCK, K>(kernel, &cells[row * stride + panel * P..], part);
         }
     }
-}
-
-/// Reads one element of every line of memory, in order: a kernel comes to the lines of its panel in an order that no processor
-/// foresees.
-#[inline(always)]
-fn touch<T: Float>(cells: &[T::Bytes], rows: Rows, width: usize) {
-    let mut seen = 0;
-    for row in 0..rows.count {
-        for cell in cells[row * rows.stride..][..width].iter().step_by(LINE_BYTES / size_of::<T::Bytes>()) {
-            seen ^= T::read(*cell).magnitude_bits();
-        }
-    }
-    std::hint::black_box(seen);
 }
 
 /// Folds a strip of at most `L` columns.
@@ -171,7 +163,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         let scales: [[i32; P]; PANELS] =
             std::array::from_fn(|panel| if panel < panels { self.scales::<P>(part(panel).columns) } else { [0; P] });
         let mut kernels: [W; PANELS] = std::array::from_fn(|panel| W::new(&scales[panel]));
-        fold_panels::<T, P, W>(&mut kernels[..panels], group.cells, group.rows);
+        fold_panels::<T, P, W>(&mut kernels[..panels], group.cells, group.rows, self.prefetch);
         let mut open = 0;
         for panel in 0..panels {
             open |= u32::from(!self.settle_lanes(part(panel), &scales[panel], &kernels[panel])) << panel;
