@@ -53,7 +53,7 @@ const WIDE: usize = 8;
 /// Columns of a panel, which are folded by one kernel where there are as many.
 const PANEL: usize = 64;
 /// Panels that are folded at a time. What their kernels keep has to fit the first cache.
-const PANELS: usize = 4;
+const PANELS: usize = 2;
 /// Bytes of panels that are asked for ahead of the rows that are folded: two dozen lines are under way at a time, and what
 /// kernels keep has to fit the first cache beside them.
 const AHEAD_BYTES: usize = 6144;

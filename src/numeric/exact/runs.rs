@@ -8,7 +8,7 @@ use super::plain::{NARROW_HEADROOM, Plain, sum_counts};
 use super::plain_run::{Certificate, PlainLanes, PlainPiece};
 use super::scatter::{SCATTER_MAX, SCATTER_MIN, scatter};
 use super::state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO};
-use super::window::{Mood, SQUARE_COUNTS, SUM_COUNTS};
+use super::window::{SQUARE_COUNTS, SUM_COUNTS};
 use super::{DIGITS_MAX, MOOD_RUNS, NARROW, SQUARE_DIGITS_MAX, TIERS, Target, WIDE, WIDE_HEADROOM};
 use crate::numeric::axes::Piece;
 use crate::numeric::element::Float;
@@ -193,6 +193,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
             }
             Certificate::None => return false,
         }
+        self.state.windows.mood.succeeded();
         true
     }
 
@@ -249,7 +250,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
     #[inline(always)]
     pub(super) fn wide_piece(&mut self, cells: &[T::Bytes], output: usize, tier: u8) {
         if tier == 0 {
-            self.state.windows.mood = Mood { tier: 1, pieces: MOOD_RUNS };
+            self.state.windows.mood.failed(1, MOOD_RUNS);
         }
         self.piece_from::<NARROW, Levels<NARROW, 2, 0, NARROW_HEADROOM>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(cells, output, tier.max(1));
     }
@@ -283,7 +284,9 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
             self.add_each(cells, cells.len(), 1, output);
         }
         if tier != first {
-            self.state.windows.mood = Mood { tier, pieces: MOOD_RUNS };
+            self.state.windows.mood.failed(tier, MOOD_RUNS);
+        } else if first == 0 {
+            self.state.windows.mood.succeeded();
         }
     }
 }

@@ -4,7 +4,7 @@ use super::kernel::{BLOCK, END_ZERO, Found, Kernel, ROWS_MAX, TileBlock};
 use super::runs::{gather, padded};
 use super::scatter::SCATTER_MAX;
 use super::state::FLAG_NOT_NEGATIVE_ZERO;
-use super::window::{Mood, SQUARE_COUNTS, SUM_COUNTS, UNSET};
+use super::window::{SQUARE_COUNTS, SUM_COUNTS, UNSET};
 use super::{AHEAD_BYTES, GATHER_MIN, MOOD_STRIPS, PANEL_BLOCK, PANELS, TIERS, Target};
 use crate::numeric::axes::{Columns, Rows};
 use crate::numeric::element::Float;
@@ -108,7 +108,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
             tier += 1;
             // One lane is enough for a panel to come again, many have to be worth adding one by one.
             if tier == 1 || open.count_ones() as usize > strip.columns.count / 2 && tier != first {
-                self.state.windows.mood = Mood { tier, pieces: MOOD_STRIPS };
+                self.state.windows.mood.failed(tier, MOOD_STRIPS);
             }
         }
         if tier == TIERS {
@@ -167,6 +167,9 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         let mut open = 0;
         for panel in 0..panels {
             open |= u32::from(!self.settle_lanes(part(panel), &scales[panel], &kernels[panel])) << panel;
+        }
+        if open == 0 {
+            self.state.windows.mood.succeeded();
         }
         open
     }

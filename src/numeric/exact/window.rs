@@ -71,6 +71,27 @@ pub(super) struct Windows {
 pub(super) struct Mood {
     pub tier: u8,
     pub pieces: u8,
+    /// How often the first kernel failed of late: now and then is no reason to leave it.
+    streak: u8,
+}
+
+/// Failures in a row that a mood lasts longest after, and those that it begins with.
+const STREAK_MAX: u8 = 8;
+const STREAK_MIN: u8 = 3;
+
+impl Mood {
+    /// A kernel before `tier` was not exact: the next pieces, at most so many, begin with that.
+    pub(super) fn failed(&mut self, tier: u8, most: u8) {
+        self.streak = (self.streak + 1).min(STREAK_MAX);
+        self.tier = tier;
+        self.pieces = if self.streak < STREAK_MIN { 0 } else { most >> (STREAK_MAX - self.streak) };
+    }
+
+    /// The first kernel was exact.
+    #[inline(always)]
+    pub(super) fn succeeded(&mut self) {
+        self.streak /= 2;
+    }
 }
 
 impl Windows {
