@@ -1,18 +1,16 @@
 //! The accumulator: one state per kind of reduction and family of element type, and the dispatch to its kernels.
 
-use super::axes::{Baseline, InstructionSet, TileAxis, Walk, each_element};
-use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN, SumRun};
-use super::element::{Float, Truth};
+use super::axes::{Baseline, InstructionSet, TileAxis, each_element};
+use super::compensated::{Compensated, SumRun};
+use super::element::Float;
 use super::exact::{self, Superaccumulator};
-use super::order::{self, Extremes};
+use super::order::Extremes;
 use super::run::{RUN_MIN, Run};
-use super::truth::{self, Bits, FirstZero, Truths};
-use super::whole::{self, WholeSums};
-use super::{AccumulatorKind, SumMode, products};
+use super::truth::{FirstZero, Truths};
+use super::whole::WholeSums;
+use super::{AccumulatorKind, SumMode, dispatch, products};
 use crate::error::{Error, Result};
 use crate::nd::DType;
-use half::{bf16, f16};
-use std::marker::PhantomData;
 
 /// Partial results of a number of outputs of one reduction.
 #[derive(Clone, Debug)]
@@ -151,17 +149,17 @@ impl Accumulator {
             }
             // A dot product of the tile with itself.
             State::Products(states) => products::absorb_pair::<I>(states, self.dtype, [tile, tile], axes, base),
-            State::Compensated(state) => absorb_compensated::<I>(state, self.dtype, tile, axes, base),
-            State::Whole(state) => absorb_whole::<I>(state, self.dtype, tile, axes, base),
+            State::Compensated(state) => dispatch::compensated::<I>(state, self.dtype, tile, axes, base),
+            State::Whole(state) => dispatch::whole::<I>(state, self.dtype, tile, axes, base),
             State::Extremes(state) => {
                 if matches!(self.kind, AccumulatorKind::Min) {
-                    absorb_extremes::<I, true>(state, self.dtype, tile, axes, base);
+                    dispatch::extremes::<I, true>(state, self.dtype, tile, axes, base);
                 } else {
-                    absorb_extremes::<I, false>(state, self.dtype, tile, axes, base);
+                    dispatch::extremes::<I, false>(state, self.dtype, tile, axes, base);
                 }
             }
-            State::Truths(state) => absorb_truths::<I>(state, self.dtype, tile, axes, base),
-            State::FirstZero(state) => absorb_first(state, self.dtype, tile, axes, base, index),
+            State::Truths(state) => dispatch::truths::<I>(state, self.dtype, tile, axes, base),
+            State::FirstZero(state) => dispatch::first(state, self.dtype, tile, axes, base, index),
         }
     }
 
@@ -295,123 +293,4 @@ impl Accumulator {
             _ => Err(Error::usage(format!("{:?} of {} cannot be subtracted", self.kind, self.dtype))),
         }
     }
-}
-
-/// Runs `$body` on `tile` cut into elements of the Rust type `$t`.
-macro_rules! cut {
-    ($tile:ident, $size:expr, $cells:ident => $body:expr) => {{
-        let ($cells, rest) = $tile.as_chunks::<$size>();
-        debug_assert!(rest.is_empty(), "whole elements");
-        $body
-    }};
-}
-
-fn absorb_compensated<I: InstructionSet>(state: &mut Compensated, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    macro_rules! of {
-        ($t:ty, $step:expr, $moments:expr) => {
-            cut!(tile, { size_of::<$t>() }, cells => {
-                let mut target = compensated::Target::<$t, $step, $moments> { state, element: PhantomData };
-                I::enter(Walk { state: &mut target, cells, axes, base });
-            })
-        };
-        ($t:ty) => {
-            match (state.mode, state.moments) {
-                (SumMode::Naive, false) => of!($t, PLAIN, false),
-                (SumMode::Naive, true) => of!($t, PLAIN, true),
-                (SumMode::Kahan, false) => of!($t, KAHAN, false),
-                (SumMode::Kahan, true) => of!($t, KAHAN, true),
-                (_, false) => of!($t, NEUMAIER, false),
-                (_, true) => of!($t, NEUMAIER, true),
-            }
-        };
-    }
-    match dtype {
-        DType::F16 => of!(f16),
-        DType::BF16 => of!(bf16),
-        DType::F32 => of!(f32),
-        _ => of!(f64),
-    }
-}
-
-fn absorb_whole<I: InstructionSet>(state: &mut WholeSums, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    macro_rules! of {
-        ($t:ty, $size:expr) => {
-            cut!(tile, $size, cells => if state.moments {
-                I::enter(Walk { state: &mut whole::Target::<$t, true> { state, element: PhantomData }, cells, axes, base });
-            } else {
-                I::enter(Walk { state: &mut whole::Target::<$t, false> { state, element: PhantomData }, cells, axes, base });
-            })
-        };
-    }
-    match dtype {
-        DType::I8 => of!(i8, 1),
-        DType::I16 => of!(i16, 2),
-        DType::I32 => of!(i32, 4),
-        DType::I64 => of!(i64, 8),
-        DType::U8 => of!(u8, 1),
-        DType::U16 => of!(u16, 2),
-        DType::U32 => of!(u32, 4),
-        DType::U64 => of!(u64, 8),
-        _ => of!(Truth, 1),
-    }
-}
-
-fn absorb_extremes<I: InstructionSet, const SMALLEST: bool>(
-    state: &mut Extremes,
-    dtype: DType,
-    tile: &[u8],
-    axes: &[TileAxis],
-    base: usize,
-) {
-    macro_rules! of {
-        ($t:ty, $size:expr) => {
-            cut!(tile, $size, cells => {
-                I::enter(Walk { state: &mut order::Target::<$t, SMALLEST> { state, element: PhantomData }, cells, axes, base });
-            })
-        };
-    }
-    match dtype {
-        DType::Bool => of!(Truth, 1),
-        DType::I8 => of!(i8, 1),
-        DType::I16 => of!(i16, 2),
-        DType::I32 => of!(i32, 4),
-        DType::I64 => of!(i64, 8),
-        DType::U8 => of!(u8, 1),
-        DType::U16 => of!(u16, 2),
-        DType::U32 => of!(u32, 4),
-        DType::U64 => of!(u64, 8),
-        DType::F16 => of!(f16, 2),
-        DType::BF16 => of!(bf16, 2),
-        DType::F32 => of!(f32, 4),
-        DType::F64 => of!(f64, 8),
-    }
-}
-
-/// Runs `$body` with `$t` bound to the tested bits of `$dtype` and `$cells` to the tile's elements.
-macro_rules! tested {
-    ($dtype:expr, $tile:ident, $t:ident, $cells:ident => $body:expr) => {{
-        macro_rules! of {
-            ($u:ty, $float:expr) => {{
-                                                                                        type $t = Bits<$u, $float>;
-                                                                                        cut!($tile, { size_of::<$u>() }, $cells => $body)
-                                                                                    }};
-                                                                                }
-        match ($dtype.size(), $dtype.is_float()) {
-            (1, _) => of!(u8, false),
-            (2, false) => of!(u16, false),
-            (2, true) => of!(u16, true),
-            (4, false) => of!(u32, false),
-            (4, true) => of!(u32, true),
-            (_, false) => of!(u64, false),
-            (_, true) => of!(u64, true),
-        }
-    }};
-}
-
-fn absorb_truths<I: InstructionSet>(state: &mut Truths, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    tested!(dtype, tile, T, cells => I::enter(Walk { state: &mut truth::Target::<T> { state, element: PhantomData }, cells, axes, base }));
-}
-
-fn absorb_first(state: &mut FirstZero, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
-    tested!(dtype, tile, T, cells => state.absorb::<T>(cells, axes, base, index));
 }

@@ -123,8 +123,8 @@ impl Accumulator {
         Some(if root { deviation.round_sqrt(divisor, format) } else { deviation.round(divisor, format) })
     }
 
-    /// Any statistic of an exact state that lies in its window; the sum of a compensated state, rounded once, or its f32 mean, divided in f64: a few float operations instead of big
-    /// integers. `None` where the long way has to decide.
+    /// Any statistic of an exact state that lies in its window; the sum of a compensated state, rounded once, or its f32 mean,
+    /// divided in f64: a few float operations instead of big integers. `None` where the long way has to decide.
     fn quick_statistic(&self, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
         let state = match &self.state {
             State::Exact(state) => return exact::statistic(state, what, format, at),

@@ -23,6 +23,7 @@ mod accumulator;
 mod axes;
 mod big;
 mod compensated;
+mod dispatch;
 mod element;
 mod exact;
 mod finish;

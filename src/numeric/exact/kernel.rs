@@ -8,7 +8,7 @@
 //! | kernel | elements | squares | exact if |
 //! |---|---|---|---|
 //! | [`super::plain::Plain`] | added as f64s | extracted once, the remainders added as f64s | the exponents in a lane lie close together |
-//! | [`super::levels::Levels`] | extracted at each level | extracted at each level, if they are f64s | nothing is left after the last level |
+//! | [`super::levels::Levels`] | extracted at each level | the same, if they are f64s | nothing is left after the last level |
 //! | [`super::chunks::Chunks`] | cut into chunks of 26 bits | products of chunks, each exact | nothing is left after the last chunk |
 //!
 //! All require the elements to be below two to the scale of the window, which `ends` tells.
