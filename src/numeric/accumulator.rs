@@ -1,24 +1,20 @@
 //! The accumulator: one state per kind of reduction and family of element type, and the dispatch to its kernels.
 
-use super::axes::{Baseline, InstructionSet, TileAxis, Walk, each_element};
-use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN, SumRun};
-use super::dispatch::{absorb_numbers, absorb_places, absorb_products, absorb_whole_products, cut};
-use super::element::{Float, Truth};
-use super::order::{self, Extremes};
+use super::axes::{Baseline, InstructionSet, TileAxis, each_element};
+use super::compensated::{Compensated, SumRun};
+use super::element::Float;
+use super::exact::{self, Superaccumulator};
+use super::order::Extremes;
 use super::pairs::{Pairs, Side};
 use super::places::{Places, Wanted};
 use super::product::Products;
 use super::run::{RUN_MIN, Run};
-use super::superaccumulator::{Superaccumulator, digits_for};
-use super::truth::{self, Bits, FirstZero, Truths};
-use super::whole::{self, WholeSums};
+use super::truth::{FirstZero, Truths};
+use super::whole::WholeSums;
 use super::whole_product::WholeProducts;
-use super::window::Extent;
-use super::{AccumulatorKind, SumMode, exact};
+use super::{AccumulatorKind, SumMode, dispatch};
 use crate::error::{Error, Result};
 use crate::nd::DType;
-use half::{bf16, f16};
-use std::marker::PhantomData;
 
 /// Partial results of a number of outputs of one reduction.
 #[derive(Clone, Debug)]
@@ -44,22 +40,6 @@ pub(super) enum State {
     Pairs(Box<Pairs>),
 }
 
-/// Exponent of the lowest bit of an exact sum of `dtype`, digits per output of it and of the sum of squares, and the
-/// windows before them.
-fn exact_form(dtype: DType, moments: bool) -> (i32, [usize; 2], Extent) {
-    const fn of<T: Float>() -> (i32, [usize; 2]) {
-        let (low, end) = (T::EXPONENT_MIN, T::EXPONENT_END);
-        (low, [digits_for(low, end), digits_for(2 * low, 2 * end)])
-    }
-    let (low, [sum, squares]) = match dtype {
-        DType::F16 => of::<f16>(),
-        DType::BF16 => of::<bf16>(),
-        DType::F32 => of::<f32>(),
-        _ => of::<f64>(),
-    };
-    (low, [sum, if moments { squares } else { 0 }], exact::extent(dtype != DType::F64, moments))
-}
-
 impl Accumulator {
     /// An empty accumulator of `outputs` outputs; `dtype` is that of the elements it will absorb.
     ///
@@ -73,8 +53,7 @@ impl Accumulator {
             if !dtype.is_float() {
                 State::Whole(WholeSums::new(moments, outputs))
             } else if mode == SumMode::Exact {
-                let (low, widths, extent) = exact_form(dtype, moments);
-                State::Exact(Superaccumulator::new(widths, low, extent, outputs))
+                State::Exact(Superaccumulator::new(exact::form(dtype, moments), outputs))
             } else {
                 State::Compensated(Compensated::new(mode, moments, outputs))
             }
@@ -96,30 +75,48 @@ impl Accumulator {
     /// Every byte an accumulator of these holds, itself included, for as long as it lives. It never grows.
     #[must_use]
     pub fn state_bytes_max(kind: AccumulatorKind, dtype: DType, outputs: usize) -> u64 {
+        let each = |bytes: u64| bytes.saturating_mul(outputs as u64);
         let sums = |mode: SumMode, moments: bool| {
             if !dtype.is_float() {
-                WholeSums::output_bytes(moments)
+                each(WholeSums::output_bytes(moments))
             } else if mode == SumMode::Exact {
-                let (_, widths, extent) = exact_form(dtype, moments);
-                Superaccumulator::output_bytes(widths, extent)
+                exact::form(dtype, moments).bytes(outputs)
             } else {
-                Compensated::output_bytes(moments)
+                each(Compensated::output_bytes(moments))
             }
         };
-        if kind.is_paired() {
-            return Pairs::bytes_max(kind, dtype, outputs).saturating_add(size_of::<Self>() as u64);
-        }
-        let output_bytes = match kind.plain() {
+        let bytes = match kind.plain() {
             AccumulatorKind::Sum(mode) => sums(mode, false),
             AccumulatorKind::Moments(mode) => sums(mode, true),
-            AccumulatorKind::Min | AccumulatorKind::Max => Extremes::OUTPUT_BYTES,
-            AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => Truths::OUTPUT_BYTES,
-            AccumulatorKind::FirstFalse => FirstZero::OUTPUT_BYTES,
-            AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => Places::OUTPUT_BYTES,
-            _ if dtype.is_float() => Products::OUTPUT_BYTES,
-            _ => WholeProducts::OUTPUT_BYTES,
+            AccumulatorKind::Min | AccumulatorKind::Max => each(Extremes::OUTPUT_BYTES),
+            AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => each(Truths::OUTPUT_BYTES),
+            AccumulatorKind::FirstFalse => each(FirstZero::OUTPUT_BYTES),
+            AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => each(Places::OUTPUT_BYTES),
+            kind if kind.is_paired() => Pairs::bytes_max(kind, dtype, outputs),
+            _ if dtype.is_float() => each(Products::OUTPUT_BYTES),
+            _ => each(WholeProducts::OUTPUT_BYTES),
         };
-        output_bytes.saturating_mul(outputs as u64).saturating_add(size_of::<Self>() as u64)
+        bytes.saturating_add(size_of::<Self>() as u64)
+    }
+
+    /// Bytes that one output of many takes.
+    pub(crate) fn output_bytes(kind: AccumulatorKind, dtype: DType) -> u64 {
+        const MANY: usize = 1 << 20;
+        Self::state_bytes_max(kind, dtype, MANY) / MANY as u64
+    }
+
+    /// Exact sums of floats of which none can be lost: every output has digits of its own.
+    pub(super) fn with_digits(dtype: DType, outputs: usize) -> Result<Self> {
+        if Self::with_digits_bytes(dtype, outputs) > isize::MAX as u64 {
+            return Err(Error::refused(format!("the states of {outputs} outputs cannot be addressed")));
+        }
+        let state = State::Exact(Superaccumulator::new(exact::form(dtype, false).with_digits(), outputs));
+        Ok(Self { kind: AccumulatorKind::Sum(SumMode::Exact), dtype, outputs, state })
+    }
+
+    /// [`Accumulator::state_bytes_max`] of [`Accumulator::with_digits`].
+    pub(super) fn with_digits_bytes(dtype: DType, outputs: usize) -> u64 {
+        exact::form(dtype, false).with_digits().bytes(outputs).saturating_add(size_of::<Self>() as u64)
     }
 
     /// Back to empty; keeps the memory.
@@ -198,20 +195,20 @@ impl Accumulator {
     pub(super) fn absorb_plain<I: InstructionSet>(&mut self, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
         let wanted = Wanted { smallest: matches!(self.kind.plain(), AccumulatorKind::ArgMin), skip: self.kind.skips_nan() };
         match &mut self.state {
-            State::Exact(state) => absorb_exact::<I>(state, self.dtype, tile, axes, base),
-            State::Compensated(state) => absorb_compensated::<I>(state, self.dtype, tile, axes, base),
-            State::Whole(state) => absorb_whole::<I>(state, self.dtype, tile, axes, base),
+            State::Exact(state) => exact::absorb::<I>(state, self.dtype, tile, axes, base),
+            State::Compensated(state) => dispatch::compensated::<I>(state, self.dtype, tile, axes, base),
+            State::Whole(state) => dispatch::whole::<I>(state, self.dtype, tile, axes, base),
             State::Extremes(state) => match self.kind {
-                AccumulatorKind::NanMin if self.dtype.is_float() => absorb_numbers::<I, true>(state, self.dtype, tile, axes, base),
-                AccumulatorKind::NanMax if self.dtype.is_float() => absorb_numbers::<I, false>(state, self.dtype, tile, axes, base),
-                AccumulatorKind::Min | AccumulatorKind::NanMin => absorb_extremes::<I, true>(state, self.dtype, tile, axes, base),
-                _ => absorb_extremes::<I, false>(state, self.dtype, tile, axes, base),
+                AccumulatorKind::NanMin if self.dtype.is_float() => dispatch::numbers::<I, true>(state, self.dtype, tile, axes, base),
+                AccumulatorKind::NanMax if self.dtype.is_float() => dispatch::numbers::<I, false>(state, self.dtype, tile, axes, base),
+                AccumulatorKind::Min | AccumulatorKind::NanMin => dispatch::extremes::<I, true>(state, self.dtype, tile, axes, base),
+                _ => dispatch::extremes::<I, false>(state, self.dtype, tile, axes, base),
             },
-            State::Truths(state) => absorb_truths::<I>(state, self.dtype, tile, axes, base),
-            State::FirstZero(state) => absorb_first(state, self.dtype, tile, axes, base, index),
-            State::Places(state) => absorb_places::<I>(state, self.dtype, wanted, (tile, axes, base, index)),
-            State::Products(state) => absorb_products::<I>(state, self.dtype, tile, axes, base),
-            State::WholeProducts(state) => absorb_whole_products::<I>(state, self.dtype, tile, axes, base),
+            State::Truths(state) => dispatch::truths::<I>(state, self.dtype, tile, axes, base),
+            State::FirstZero(state) => dispatch::first(state, self.dtype, tile, axes, base, index),
+            State::Places(state) => dispatch::places::<I>(state, self.dtype, wanted, (tile, axes, base, index)),
+            State::Products(state) => dispatch::products::<I>(state, self.dtype, tile, axes, base),
+            State::WholeProducts(state) => dispatch::whole_products::<I>(state, self.dtype, tile, axes, base),
             State::Pairs(_) => unreachable!("pairs are absorbed as pairs"),
         }
     }
@@ -219,12 +216,15 @@ impl Accumulator {
     /// Absorbs a run of elements that exist nowhere but in registers, as [`Accumulator::absorb`] would absorb a tile of them.
     /// False, and nothing done, where the run is too short for that or this accumulator wants a tile.
     pub(crate) fn absorb_run<I: InstructionSet, R: Run>(&mut self, run: R, output: usize) -> bool {
+        if !R::Element::SQUARE_IS_F64 || run.len() < RUN_MIN || self.kind.skips_nan() {
+            return false;
+        }
         match &mut self.state {
-            State::Compensated(state) if R::Element::SQUARE_IS_F64 && !state.moments && run.len() >= RUN_MIN && !self.kind.skips_nan() => {
+            State::Compensated(state) if !state.moments => {
                 I::enter(SumRun { state, run, output });
                 true
             }
-            State::Exact(state) if R::Element::SQUARE_IS_F64 && state.widths[1] == 0 && run.len() >= RUN_MIN => {
+            State::Exact(state) if state.form.widths[1] == 0 => {
                 exact::absorb_run::<I, R>(state, run, output);
                 true
             }
@@ -318,141 +318,14 @@ impl Accumulator {
             return Err(Error::usage("accumulators of different reductions cannot be subtracted"));
         }
         match (&mut self.state, &other.state) {
-            (State::Exact(state), State::Exact(other)) => state.subtract_run(at, other, from, count),
+            (State::Exact(state), State::Exact(other)) => {
+                state.check_subtract(at, other, from, count)?;
+                state.subtract_run(at, other, from, count);
+                Ok(())
+            }
             (State::Whole(state), State::Whole(other)) => state.subtract_run(at, other, from, count),
             (State::Truths(state), State::Truths(other)) => state.subtract_run(at, other, from, count),
             _ => Err(Error::usage(format!("{:?} of {} cannot be subtracted", self.kind, self.dtype))),
         }
     }
-}
-
-fn absorb_exact<I: InstructionSet>(state: &mut Superaccumulator, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    macro_rules! of {
-        ($t:ty, $moments:expr) => {
-            cut!(tile, { size_of::<$t>() }, cells => {
-                let mut target = exact::Target::<$t, $moments> { state, element: PhantomData };
-                I::enter(Walk { state: &mut target, cells, axes, base });
-            })
-        };
-    }
-    match (dtype, state.widths[1] > 0) {
-        (DType::F16, false) => of!(f16, false),
-        (DType::F16, true) => of!(f16, true),
-        (DType::BF16, false) => of!(bf16, false),
-        (DType::BF16, true) => of!(bf16, true),
-        (DType::F32, false) => of!(f32, false),
-        (DType::F32, true) => of!(f32, true),
-        (_, false) => of!(f64, false),
-        (_, true) => of!(f64, true),
-    }
-}
-
-fn absorb_compensated<I: InstructionSet>(state: &mut Compensated, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    macro_rules! of {
-        ($t:ty, $step:expr, $moments:expr) => {
-            cut!(tile, { size_of::<$t>() }, cells => {
-                let mut target = compensated::Target::<$t, $step, $moments> { state, element: PhantomData };
-                I::enter(Walk { state: &mut target, cells, axes, base });
-            })
-        };
-        ($t:ty) => {
-            match (state.mode, state.moments) {
-                (SumMode::Naive, false) => of!($t, PLAIN, false),
-                (SumMode::Naive, true) => of!($t, PLAIN, true),
-                (SumMode::Kahan, false) => of!($t, KAHAN, false),
-                (SumMode::Kahan, true) => of!($t, KAHAN, true),
-                (_, false) => of!($t, NEUMAIER, false),
-                (_, true) => of!($t, NEUMAIER, true),
-            }
-        };
-    }
-    match dtype {
-        DType::F16 => of!(f16),
-        DType::BF16 => of!(bf16),
-        DType::F32 => of!(f32),
-        _ => of!(f64),
-    }
-}
-
-fn absorb_whole<I: InstructionSet>(state: &mut WholeSums, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    macro_rules! of {
-        ($t:ty, $size:expr) => {
-            cut!(tile, $size, cells => if state.moments {
-                I::enter(Walk { state: &mut whole::Target::<$t, true> { state, element: PhantomData }, cells, axes, base });
-            } else {
-                I::enter(Walk { state: &mut whole::Target::<$t, false> { state, element: PhantomData }, cells, axes, base });
-            })
-        };
-    }
-    match dtype {
-        DType::I8 => of!(i8, 1),
-        DType::I16 => of!(i16, 2),
-        DType::I32 => of!(i32, 4),
-        DType::I64 => of!(i64, 8),
-        DType::U8 => of!(u8, 1),
-        DType::U16 => of!(u16, 2),
-        DType::U32 => of!(u32, 4),
-        DType::U64 => of!(u64, 8),
-        _ => of!(Truth, 1),
-    }
-}
-
-fn absorb_extremes<I: InstructionSet, const SMALLEST: bool>(
-    state: &mut Extremes,
-    dtype: DType,
-    tile: &[u8],
-    axes: &[TileAxis],
-    base: usize,
-) {
-    macro_rules! of {
-        ($t:ty, $size:expr) => {
-            cut!(tile, $size, cells => {
-                I::enter(Walk { state: &mut order::Target::<$t, SMALLEST, false> { state, element: PhantomData }, cells, axes, base });
-            })
-        };
-    }
-    match dtype {
-        DType::Bool => of!(Truth, 1),
-        DType::I8 => of!(i8, 1),
-        DType::I16 => of!(i16, 2),
-        DType::I32 => of!(i32, 4),
-        DType::I64 => of!(i64, 8),
-        DType::U8 => of!(u8, 1),
-        DType::U16 => of!(u16, 2),
-        DType::U32 => of!(u32, 4),
-        DType::U64 => of!(u64, 8),
-        DType::F16 => of!(f16, 2),
-        DType::BF16 => of!(bf16, 2),
-        DType::F32 => of!(f32, 4),
-        DType::F64 => of!(f64, 8),
-    }
-}
-
-/// Runs `$body` with `$t` bound to the tested bits of `$dtype` and `$cells` to the tile's elements.
-macro_rules! tested {
-    ($dtype:expr, $tile:ident, $t:ident, $cells:ident => $body:expr) => {{
-        macro_rules! of {
-                                                                                    ($u:ty, $float:expr) => {{
-                                                                                        type $t = Bits<$u, $float>;
-                                                                                        cut!($tile, { size_of::<$u>() }, $cells => $body)
-                                                                                    }};
-                                                                                }
-        match ($dtype.size(), $dtype.is_float()) {
-            (1, _) => of!(u8, false),
-            (2, false) => of!(u16, false),
-            (2, true) => of!(u16, true),
-            (4, false) => of!(u32, false),
-            (4, true) => of!(u32, true),
-            (_, false) => of!(u64, false),
-            (_, true) => of!(u64, true),
-        }
-    }};
-}
-
-fn absorb_truths<I: InstructionSet>(state: &mut Truths, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    tested!(dtype, tile, T, cells => I::enter(Walk { state: &mut truth::Target::<T> { state, element: PhantomData }, cells, axes, base }));
-}
-
-fn absorb_first(state: &mut FirstZero, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
-    tested!(dtype, tile, T, cells => state.absorb::<T>(cells, axes, base, index));
 }

@@ -118,6 +118,8 @@ pub trait Piece {
 pub trait InstructionSet {
     /// Runs `piece` in a function compiled for the set.
     fn enter<P: Piece>(piece: P);
+    /// Asks for memory that will be read soon. A hint that may do nothing.
+    fn prefetch(_bytes: &[u8]) {}
 }
 
 /// What every CPU of the architecture has.

@@ -46,6 +46,10 @@ pub(crate) trait Float: Cell {
     fn widen(self) -> f64;
     /// The bytes that [`Cell::read`] reads.
     fn bytes(self) -> Self::Bytes;
+    /// Whether the sign bit is set.
+    fn is_negative(self) -> bool;
+    /// The bytes of neighbours.
+    fn flat(cells: &[Self::Bytes]) -> &[u8];
     /// The bits without the sign, widened; larger bits are larger magnitudes.
     fn magnitude_bits(self) -> u32;
     /// Everything about [`Float::magnitude_bits`] that is not the exponent field: how far right the field is.
@@ -69,6 +73,14 @@ impl Float for f32 {
         self.to_ne_bytes()
     }
     #[inline(always)]
+    fn is_negative(self) -> bool {
+        self.is_sign_negative()
+    }
+    #[inline(always)]
+    fn flat(cells: &[Self::Bytes]) -> &[u8] {
+        cells.as_flattened()
+    }
+    #[inline(always)]
     fn magnitude_bits(self) -> u32 {
         self.to_bits() & 0x7fff_ffff
     }
@@ -90,6 +102,14 @@ impl Float for f64 {
         self.to_ne_bytes()
     }
     #[inline(always)]
+    fn is_negative(self) -> bool {
+        self.is_sign_negative()
+    }
+    #[inline(always)]
+    fn flat(cells: &[Self::Bytes]) -> &[u8] {
+        cells.as_flattened()
+    }
+    #[inline(always)]
     fn magnitude_bits(self) -> u32 {
         let bits = self.to_bits();
         ((bits >> 32) as u32 & 0x7fff_ffff) | u32::from(bits as u32 != 0)
@@ -109,6 +129,14 @@ impl Float for bf16 {
     #[inline(always)]
     fn bytes(self) -> Self::Bytes {
         self.to_ne_bytes()
+    }
+    #[inline(always)]
+    fn is_negative(self) -> bool {
+        self.is_sign_negative()
+    }
+    #[inline(always)]
+    fn flat(cells: &[Self::Bytes]) -> &[u8] {
+        cells.as_flattened()
     }
     #[inline(always)]
     fn magnitude_bits(self) -> u32 {
@@ -135,6 +163,14 @@ impl Float for f16 {
     #[inline(always)]
     fn bytes(self) -> Self::Bytes {
         self.to_ne_bytes()
+    }
+    #[inline(always)]
+    fn is_negative(self) -> bool {
+        self.is_sign_negative()
+    }
+    #[inline(always)]
+    fn flat(cells: &[Self::Bytes]) -> &[u8] {
+        cells.as_flattened()
     }
     #[inline(always)]
     fn magnitude_bits(self) -> u32 {

@@ -6,12 +6,12 @@
 
 use super::accumulator::{Accumulator, State};
 use super::compensated::Compensated;
+use super::exact::{self, FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
 use super::order::{Extremes, Keyed};
 use super::places::Places;
 use super::round::{Exact, FloatFormat, write_bits};
-use super::superaccumulator::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
 use super::whole::WholeSums;
-use super::{AccumulatorKind, Finish, element::Truth, quick};
+use super::{AccumulatorKind, Finish, element::Truth};
 use crate::error::{Error, Result};
 use crate::nd::DType;
 use half::{bf16, f16};
@@ -62,6 +62,7 @@ impl Accumulator {
         if what.skips_nan() != self.kind.skips_nan() {
             return Err(self.refusal(what, dtype));
         }
+        self.check(at)?;
         let (kind, asked) = (self.kind.plain(), what);
         let what = what.plain();
         match (&self.state, what, dtype) {
@@ -95,6 +96,15 @@ impl Accumulator {
                 self.statistic(what, format, at).ok_or_else(|| self.refusal(what, dtype))
             }
             _ => Err(self.refusal(what, dtype)),
+        }
+    }
+
+    /// An error if an exact sum of the output was lost.
+    fn check(&self, at: usize) -> Result<()> {
+        match &self.state {
+            State::Exact(state) => state.check(at),
+            State::Pairs(pairs) => pairs.parts().try_for_each(|part| part.check(at)),
+            _ => Ok(()),
         }
     }
 
@@ -214,11 +224,11 @@ impl Accumulator {
         if let State::Whole(state) = &self.state { Some(state.sums[at]) } else { None }
     }
 
-    /// Any statistic of an exact state that lies in its window; the sum of a compensated state, rounded once, or its f32 mean, divided in f64: a few float operations instead of big
-    /// integers. `None` where the long way has to decide.
+    /// Any statistic of an exact state that lies in its window; the sum of a compensated state, rounded once, or its f32 mean,
+    /// divided in f64: a few float operations instead of big integers. `None` where the long way has to decide.
     fn quick_statistic(&self, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
         let state = match &self.state {
-            State::Exact(state) => return quick::statistic(state, what, format, at),
+            State::Exact(state) => return exact::statistic(state, what, format, at),
             State::Compensated(state) => state,
             _ => return None,
         };

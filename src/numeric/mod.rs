@@ -19,9 +19,8 @@
 //! The kinds called `Nan...` leave out elements that are NaN (`skip`): extremes and places by a key below all others, the
 //! others by a copy of such tiles in which a neutral element stands for NaN, and is not counted.
 //!
-//! Exact sums go tile by tile through a kernel with a certificate (`extract`), into a window of few digits (`window`), and
-//! only where that does not fit into the digits behind (`superaccumulator`), runs of any exponents by way of tables
-//! (`scatter`); `exact` decides which, and no result tells.
+//! Exact sums (`exact`) go piece by piece through a kernel with a certificate into a window of few digits, and only where that
+//! does not fit into digits of full width; no result tells.
 //!
 //! Any other kernel is one loop over rows of 16 lanes (`lanes`) for each of the two inner shapes that a tile's axes
 //! (`axes`) come down to. `finish` rounds once; `serialise` is canonical.
@@ -33,7 +32,6 @@ mod compensated;
 mod dispatch;
 mod element;
 mod exact;
-mod extract;
 mod finish;
 mod finish_pairs;
 mod lanes;
@@ -41,21 +39,16 @@ mod memory;
 mod order;
 mod pairs;
 mod places;
-mod plain_run;
 mod product;
-mod quick;
 mod round;
 mod run;
 mod scan;
-mod scatter;
 mod serialise;
 mod skip;
 mod special;
-mod superaccumulator;
 mod truth;
 mod whole;
 mod whole_product;
-mod window;
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +63,7 @@ pub use pairs::Side;
 pub(crate) use run::{Cells, Run};
 pub use scan::{Scan, ScanBlock, ScanKind};
 
+use crate::nd::DType;
 use serde::{Deserialize, Serialize};
 
 /// How floats are added up.
@@ -172,6 +166,16 @@ impl AccumulatorKind {
     /// Whether this is a sum alone.
     pub(crate) fn is_sum(self) -> bool {
         matches!(self, AccumulatorKind::Sum(_))
+    }
+
+    /// Whether the results are a function of the elements alone, however they are cut into tiles.
+    pub(crate) fn is_exact(self, dtype: DType) -> bool {
+        use AccumulatorKind::{Comoments, Dot, Moments, Product, Sum, Weighted};
+        match self.plain() {
+            Sum(mode) | Moments(mode) | Dot(mode) | Weighted(mode) | Comoments(mode) => mode == SumMode::Exact || !dtype.is_float(),
+            Product => !dtype.is_float(),
+            _ => true,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use super::axes::{Absorb, Columns, Rows};
 use super::lanes::{Cell, LANES, LaneFold, WIDE, fold_run, fold_strip};
 use super::memory::reserved;
-use super::{element::Truth, superaccumulator::add_each};
+use super::{element::Truth, memory::add_each};
 use half::{bf16, f16};
 use std::marker::PhantomData;
 

@@ -17,8 +17,8 @@
 //! written settled, everything else is unique as it is.
 
 use super::accumulator::{Accumulator, State};
+use super::exact::{FLAGS_ALL, Superaccumulator, negate_if_negative};
 use super::pairs::Pairs;
-use super::superaccumulator::{FLAG_BEHIND, FLAGS_ALL, Superaccumulator, negate_if_negative, settle_digits};
 use super::{AccumulatorKind, SumMode, product, whole_product};
 use crate::error::{Error, Result};
 use crate::nd::DType;
@@ -160,7 +160,7 @@ fn put_exact(out: &mut Vec<u8>, state: &Superaccumulator) {
         put(out, &[state.counts[at]], u64::to_le_bytes);
         out.push(state.flags[at] & FLAGS_ALL);
         for squares in [false, true] {
-            if state.widths[usize::from(squares)] == 0 {
+            if state.form.widths[usize::from(squares)] == 0 {
                 continue;
             }
             let mut digits = state.settled(at, squares);
@@ -292,43 +292,39 @@ fn read_accumulator(reader: &mut Reader<'_>) -> Option<Accumulator> {
 }
 
 fn read_exact(reader: &mut Reader<'_>, state: &mut Superaccumulator) -> Option<()> {
-    let width = state.width();
-    state.pending = 1; // the digits are not empty
+    let widths = state.form.widths;
     for at in 0..state.counts.len() {
         state.counts[at] = u64::from_le_bytes(reader.take()?);
         [state.flags[at]] = reader.take()?;
         if state.flags[at] & !FLAGS_ALL != 0 {
             return None;
         }
-        state.flags[at] |= FLAG_BEHIND;
-        let (sum, squares) = state.digits[at * width..(at + 1) * width].split_at_mut(state.widths[0]);
-        read_digits(reader, sum)?;
-        if !squares.is_empty() {
-            read_digits(reader, squares)?;
+        state.grow();
+        for squares in [false, true] {
+            if widths[usize::from(squares)] > 0 {
+                let (negative, digits) = read_digits(reader, widths[usize::from(squares)])?;
+                state.add_digits(at, squares, negative, &digits, 0);
+            }
         }
     }
     Some(())
 }
 
-fn read_digits(reader: &mut Reader<'_>, digits: &mut [i64]) -> Option<()> {
+/// Whether a number is negative, and the digits of its magnitude.
+fn read_digits(reader: &mut Reader<'_>, width: usize) -> Option<(bool, Vec<i64>)> {
     let [negative] = reader.take()?;
     let low = usize::from(u16::from_le_bytes(reader.take()?));
     let count = usize::from(u16::from_le_bytes(reader.take()?));
+    let mut digits = vec![0; width];
     for at in low..low + count {
         let digit = i64::from(u32::from_le_bytes(reader.take()?));
-        if at < digits.len() {
+        if at < width {
             digits[at] = digit;
-        } else if at == digits.len() && digit <= i64::from(i32::MAX) {
+        } else if at == width && digit <= i64::from(i32::MAX) {
             digits[at - 1] |= digit << 32;
         } else {
             return None;
         }
     }
-    if negative != 0 {
-        for digit in digits.iter_mut() {
-            *digit = -*digit;
-        }
-        settle_digits(digits);
-    }
-    Some(())
+    Some((negative != 0, digits))
 }

@@ -1,7 +1,7 @@
 //! Whether anything that was added up was not finite.
 
 use super::accumulator::{Accumulator, State};
-use super::superaccumulator::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY};
+use super::exact::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY};
 
 impl Accumulator {
     /// Whether an output of `from..end` is a sum of floats that took a NaN or an infinity. In the modes that are not exact also

@@ -3,8 +3,8 @@
 
 use super::axes::{Absorb, Columns, Rows, TileAxis, each_element};
 use super::lanes::{Cell, LANES, LaneFold, WIDE, fold_run, fold_strip};
+use super::memory::add_each;
 use super::memory::reserved;
-use super::superaccumulator::add_each;
 use super::whole::check_counts;
 use crate::error::Result;
 use std::marker::PhantomData;

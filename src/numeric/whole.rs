@@ -4,8 +4,8 @@
 use super::axes::{Absorb, Columns, Rows};
 use super::element::{Whole, WholeWidth};
 use super::lanes::{LANES, LaneFold, fold_run, fold_strip};
+use super::memory::add_each;
 use super::memory::reserved;
-use super::superaccumulator::add_each;
 use crate::error::{Error, Result};
 use std::marker::PhantomData;
 

@@ -262,7 +262,7 @@ impl Assembling<'_> {
         let square = innermost(&read_order).filter(|axis| written && !compressed && Some(*axis) != innermost(&order));
         let states = lowered.reductions.iter().map(|reduction| {
             let accumulation = &lowered.program.accumulators[reduction.acc.0 as usize];
-            (reduction.kept.clone(), Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, 1).max(1))
+            (reduction.kept.clone(), Accumulator::output_bytes(accumulation.kind, accumulation.dtype).max(1))
         });
         let lines = lowered.scans.iter().map(|scan| {
             let others = (0..space.len()).filter(|&axis| axis != scan.axis).collect();

@@ -226,7 +226,8 @@ impl Sharing<'_> {
         if trailing && outputs > 1 && bytes <= BLOCK_BYTES / 2 {
             return How::Local;
         }
-        let state = Accumulator::state_bytes_max(accumulator_kind(reduction), arg.dtype(), 1).saturating_mul(outputs);
+        let outputs_held = usize::try_from(outputs).unwrap_or(usize::MAX);
+        let state = Accumulator::state_bytes_max(accumulator_kind(reduction), arg.dtype(), outputs_held);
         if state <= (self.limits.memory_bytes / 64).max(1 << 20) || !self.fits(bytes, blocks) {
             return How::Global;
         }

@@ -92,6 +92,10 @@ impl InstructionSet for Avx2Set {
         // SAFETY: this type is named by the AVX2 table, which is handed out only where the CPU has the features, and by `enter`, which asks.
         unsafe { compiled(piece) }
     }
+
+    fn prefetch(bytes: &[u8]) {
+        super::prefetch(bytes);
+    }
 }
 
 /// Loops compiled for AVX-512. Only the table of that set and [`enter`] name it.
@@ -108,6 +112,10 @@ impl InstructionSet for Avx512Set {
         }
         // SAFETY: this type is named by the AVX-512 table, which is handed out only where the CPU has the features, and by `enter`, which asks.
         unsafe { compiled(piece) }
+    }
+
+    fn prefetch(bytes: &[u8]) {
+        super::prefetch(bytes);
     }
 }
 

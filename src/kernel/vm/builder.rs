@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     kernel::{
-        program::{Arg, BinaryOp, CastMode, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep},
+        program::{Accumulation, Arg, BinaryOp, CastMode, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep},
         simd::Kernels,
         watch::{EventCheck, TileCheck, Watch, binary_check, cast_check, unary_check},
     },
@@ -52,6 +52,7 @@ impl Builder<'_> {
             tracks: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
             passes_once: false,
+            reduces_once: false,
             finishing: Vec::new(),
             sums: self.watch.map_or_else(Vec::new, |watch| watch.sums(step)),
         };
@@ -84,6 +85,7 @@ impl Builder<'_> {
         let code = std::mem::take(&mut made.code);
         made.code = fuse(code, sweep.registers as usize + kept, self.program, &self.kernels);
         made.passes_once = passes_once(&made.code);
+        made.reduces_once = reduces_once(&made.code, &self.program.accumulators);
         Ok(made)
     }
 
@@ -279,6 +281,15 @@ fn passes_once(code: &[Operation]) -> bool {
     let Some((last, loads)) = code.split_last() else { return false };
     let stores = last.direct.is_some() || matches!(last.action, Action::Store { .. });
     stores && loads.iter().all(|load| matches!(load.action, Action::Load { borrows: true, swap: None, .. }))
+}
+
+/// See [`PreparedSweep::reduces_once`].
+fn reduces_once(code: &[Operation], accumulations: &[Accumulation]) -> bool {
+    code.iter().all(|operation| match &operation.action {
+        Action::Load { borrows, swap, .. } => *borrows && swap.is_none(),
+        Action::Reduce { acc, .. } => accumulations[*acc].kind.is_exact(accumulations[*acc].dtype),
+        _ => false,
+    })
 }
 
 /// Compressed elements are written in C order, and of all faults the first is reported.

@@ -72,13 +72,20 @@ impl Execution<'_, '_, '_, '_> {
         if sweep.passes_once && self.lies_in_place(sweep) {
             self.machine.nest.widen(sweep.tile_elements * WIDE_TILES);
         }
+        if sweep.reduces_once && self.lies_in_place(sweep) {
+            self.machine.nest.lengthen(sweep.tile_elements * WIDE_TILES);
+        }
         self.check_reach(sweep)
     }
 
     /// Whether nothing of a tile is ever copied: all of it is read and written where it lies.
     fn lies_in_place(&self, sweep: &PreparedSweep) -> bool {
         sweep.tracks.iter().zip(&self.machine.nest.layouts).all(|(track, layout)| {
-            let Track::Slot(slot) = track else { return false };
+            let slot = match track {
+                Track::Slot(slot) => slot,
+                Track::Accumulator(_) => return sweep.reduces_once,
+                _ => return false,
+            };
             let size = self.prepared.slots[*slot].dtype.size();
             match &self.operands[*slot] {
                 Operand::Input { bytes, byte_offset, .. } => {

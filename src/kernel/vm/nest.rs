@@ -213,6 +213,18 @@ impl Nest {
         self.elements = self.shape.iter().product();
     }
 
+    /// Makes tiles longer along their first axis. Layouts stay what they are.
+    pub fn lengthen(&mut self, tile_elements: usize) {
+        let Some(&length) = self.lengths.get(self.box_first) else { return };
+        let behind: usize = self.tile[self.box_first + 1..].iter().product();
+        let tile = (tile_elements / behind.max(1)).min(length);
+        if tile > self.tile[self.box_first] {
+            self.tile[self.box_first] = tile;
+            self.shape[self.box_first] = tile;
+            self.elements = self.shape.iter().product();
+        }
+    }
+
     fn classify(&mut self) {
         let rank = self.lengths.len();
         self.layouts.clear();

@@ -50,6 +50,8 @@ pub(super) struct PreparedSweep {
     pub code: Vec<Operation>,
     /// Whether the code is one operation on what is loaded, whose result goes to memory: then no tile has to stay in the cache.
     pub passes_once: bool,
+    /// Whether what is loaded is only reduced, to results that do not depend on tiles.
+    pub reduces_once: bool,
     /// Local accumulators that are absorbed into here and finish at the end.
     pub finishing: Vec<usize>,
     /// Sums that are asked at the end whether they took anything that is not finite.

@@ -7,7 +7,7 @@ use crate::nd::DType;
 use crate::numeric::axes::{InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
 use crate::numeric::element::Float;
 use crate::numeric::memory::reserved;
-use crate::numeric::{Accumulator, AccumulatorKind, Finish, SumMode};
+use crate::numeric::{Accumulator, Finish, SumMode};
 use half::{bf16, f16};
 
 /// Sums that left f64 are kept times this, and leave it again only on their way out.
@@ -75,17 +75,15 @@ struct Exact {
 
 impl FloatSums {
     pub(super) fn new(mode: SumMode, dtype: DType, lines: usize) -> Result<Self> {
-        let kind = AccumulatorKind::Sum(SumMode::Exact);
         let exact = match mode {
-            SumMode::Exact => Some(Exact { whole: Accumulator::new(kind, dtype, lines)?, one: Accumulator::new(kind, dtype, 1)? }),
+            SumMode::Exact => Some(Exact { whole: Accumulator::with_digits(dtype, lines)?, one: Accumulator::with_digits(dtype, 1)? }),
             _ => None,
         };
         Ok(Self { mode, high: reserved(lines), low: reserved(lines), scaled: reserved(lines), exact })
     }
 
     pub(super) fn state_bytes_max(mode: SumMode, dtype: DType, lines: u64) -> u64 {
-        let kind = AccumulatorKind::Sum(SumMode::Exact);
-        let states = |lines: u64| Accumulator::state_bytes_max(kind, dtype, usize::try_from(lines).unwrap_or(usize::MAX));
+        let states = |lines: u64| Accumulator::with_digits_bytes(dtype, usize::try_from(lines).unwrap_or(usize::MAX));
         let exact = if mode == SumMode::Exact { states(lines).saturating_add(states(1)) } else { 0 };
         lines.saturating_mul(17).saturating_add(size_of::<Self>() as u64).saturating_add(exact)
     }

@@ -4,6 +4,7 @@ mod axes;
 mod compensated;
 mod exact;
 mod fallback;
+mod hard;
 mod oracle;
 mod pairs;
 mod places;

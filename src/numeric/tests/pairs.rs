@@ -277,3 +277,69 @@ fn the_memory_proof_holds_every_byte_of_pairs() {
         }
     }
 }
+
+/// Boxes of several axes, longer than what is multiplied at a time.
+#[test]
+fn long_boxes_of_pairs_equal_their_elements() {
+    let axis = |length, output_step| TileAxis { length, output_step, index_step: 0 };
+    for (axes, outputs) in [
+        (vec![axis(3000, 0)], 1),
+        (vec![axis(70, 0), axis(40, 1)], 40),
+        (vec![axis(5, 400), axis(7, 0), axis(400, 1)], 2000),
+        (vec![axis(3, 1), axis(1500, 0)], 3),
+    ] {
+        let elements: usize = axes.iter().map(|axis| axis.length).product();
+        let values = |seed: usize| (0..elements).map(|at| ((at * seed % 1013) as f64 - 500.0).to_bits()).collect::<Vec<_>>();
+        let (left, right) = (bytes_of(DType::F64, &values(37)), bytes_of(DType::F64, &values(91)));
+        let empty = Accumulator::new(COMOMENTS, DType::F64, outputs).unwrap();
+        let (mut whole, mut single) = (empty.clone(), empty);
+        let sides = |left, right| [left, right].map(|tile| Side { tile, uniform: false });
+        whole.absorb_pairs::<Baseline>(sides(&left, &right), &axes, 0);
+        for (at, (left, right)) in left.chunks(8).zip(right.chunks(8)).enumerate() {
+            let (mut rest, mut output) = (at, 0);
+            for axis in axes.iter().rev() {
+                output += (rest % axis.length) as i64 * axis.output_step;
+                rest /= axis.length;
+            }
+            single.absorb_pairs::<Baseline>(sides(left, right), &[], output as usize);
+        }
+        assert!(whole.serialise() == single.serialise(), "{axes:?}");
+    }
+}
+
+/// What is read back has no counts of products, and adds up with negative zeros and with nothing all the same.
+#[test]
+fn sums_of_pairs_that_were_read_back_are_whole() {
+    for (left, right) in [(3.0, 5.0), (1e200, 1e200), (1e-200, 1e-200), (-2.0, 1e-300)] {
+        let bits = |value: f64| f64_bits(&[value]);
+        let made = paired(DOT, DType::F64, &bits(left), &bits(right));
+        let read = Accumulator::deserialise(&made.serialise()).unwrap();
+        assert_eq!(finished(&read, Finish::Dot, DType::F64), finished(&made, Finish::Dot, DType::F64), "{left} {right}");
+        let mut merged = paired(DOT, DType::F64, &bits(-0.0), &bits(1.0));
+        merged.merge_run(0, &read, 0, 1);
+        // What is lost to rounding, or beyond f64, comes back when the rest is taken away.
+        let other = paired(DOT, DType::F64, &bits(-left), &bits(right));
+        assert_eq!(finished(&merged, Finish::Dot, DType::F64), finished(&made, Finish::Dot, DType::F64), "{left} {right}");
+        merged.merge_run(0, &Accumulator::deserialise(&other.serialise()).unwrap(), 0, 1);
+        assert_eq!(finished(&merged, Finish::Dot, DType::F64), 0, "{left} {right}");
+    }
+}
+
+/// A sum of products that is lost because the reserve is spent is an error; the others are right.
+#[test]
+fn sums_of_pairs_that_are_lost_say_so() {
+    let outputs = 3000;
+    let mut made = Accumulator::new(DOT, DType::F64, outputs).unwrap();
+    for values in [[1e-200_f64, 1.5], [3.25, 1.0], [1e120, 2.0]] {
+        let row: Vec<f64> = (0..outputs).map(|at| values[usize::from(at % 2 == 0 || at >= 2800)]).collect();
+        let ones = vec![1.0; outputs];
+        let (left, right) = (bytes_of(DType::F64, &f64_bits(&row)), bytes_of(DType::F64, &f64_bits(&ones)));
+        let axes = [TileAxis { length: outputs, output_step: 1, index_step: 0 }];
+        made.absorb_pairs::<Baseline>([&left, &right].map(|tile| Side { tile, uniform: false }), &axes, 0);
+    }
+    let mut out = vec![0; 8 * outputs];
+    made.finish(Finish::Dot, DType::F64, 0, 1000, &mut out[..8000]).unwrap();
+    assert_eq!((bits_of(&out[..8]), bits_of(&out[8..16])), (4.5_f64.to_bits(), 1e120_f64.to_bits()));
+    let error = made.finish(Finish::Dot, DType::F64, 0, outputs, &mut out).unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Refused);
+}

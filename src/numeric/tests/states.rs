@@ -7,10 +7,7 @@ use crate::ErrorKind;
 
 pub(super) fn held(accumulator: &Accumulator) -> u64 {
     let heap = match &accumulator.state {
-        State::Exact(state) => {
-            let windows = held_bytes(&state.windows.scales) + held_bytes(&state.windows.planes);
-            held_bytes(&state.counts) + held_bytes(&state.flags) + held_bytes(&state.digits) + windows
-        }
+        State::Exact(state) => state.held_bytes(),
         State::Compensated(state) => held_bytes(&state.counts) + state.parts.iter().map(held_bytes).sum::<u64>(),
         State::Whole(state) => held_bytes(&state.counts) + held_bytes(&state.sums) + held_bytes(&state.squares),
         State::Extremes(state) => held_bytes(&state.keys) + held_bytes(&state.seen),
@@ -48,6 +45,74 @@ fn the_memory_proof_holds_every_byte() {
         }
     }
     assert!(Accumulator::new(AccumulatorKind::Min, DType::F32, usize::MAX).is_err());
+}
+
+#[test]
+fn sums_of_products_hold_what_was_proved() {
+    use AccumulatorKind::{Comoments, Dot, Weighted};
+    for kind in [Dot(SumMode::Exact), Weighted(SumMode::Exact), Comoments(SumMode::Exact)] {
+        for dtype in FLOATS {
+            for outputs in [1, 700, 30_000] {
+                let made = Accumulator::new(kind, dtype, outputs).unwrap();
+                assert_eq!(held(&made), Accumulator::state_bytes_max(kind, dtype, outputs), "{kind:?} {dtype} {outputs}");
+            }
+        }
+    }
+}
+
+/// What an output takes at most where there are many: the contract of the memory proof.
+#[test]
+fn many_outputs_are_compact() {
+    for (kind, most) in [(AccumulatorKind::Sum(SumMode::Exact), 64), (AccumulatorKind::Moments(SumMode::Exact), 96)] {
+        for outputs in [100_000, 1_000_000] {
+            let bytes = Accumulator::state_bytes_max(kind, DType::F64, outputs);
+            assert!(bytes <= most * outputs as u64 + 200, "{kind:?}: {bytes} B for {outputs}");
+        }
+        let made = Accumulator::new(kind, DType::F64, 50_000).unwrap();
+        assert_eq!(held(&made), Accumulator::state_bytes_max(kind, DType::F64, 50_000));
+    }
+}
+
+/// Outputs whose elements spread over all exponents take digits from the reserve, in any shape and by merging; when it is
+/// spent, the others are still right and these say so.
+#[test]
+fn the_reserve_is_used_and_can_be_spent() {
+    let outputs = 3000;
+    for kind in [AccumulatorKind::Sum(SumMode::Exact), AccumulatorKind::Moments(SumMode::Exact)] {
+        let far = |count: usize| {
+            let mut made = Accumulator::new(kind, DType::F64, outputs).unwrap();
+            for values in [[1e-200_f64, 1.5], [3.25, 1e120], [1e120, -7.0]] {
+                let row: Vec<f64> =
+                    (0..outputs).map(|at| if at % 2 == 1 && at < 2 * count { values[0] } else { values[1].min(9.0) }).collect();
+                made.absorb_baseline(
+                    &bytes_of(DType::F64, &f64_bits(&row)),
+                    &[TileAxis { length: outputs, output_step: 1, index_step: 1 }],
+                    0,
+                    0,
+                );
+            }
+            made
+        };
+        let made = far(1000);
+        let mut merged = Accumulator::new(kind, DType::F64, outputs).unwrap();
+        merged.merge_run(0, &made, 0, outputs);
+        assert_eq!(merged.serialise(), made.serialise());
+        assert_eq!(Accumulator::deserialise(&made.serialise()).unwrap().serialise(), made.serialise());
+        let mut out = vec![0; 8 * outputs];
+        merged.finish(Finish::Sum, DType::F64, 0, outputs, &mut out).unwrap();
+        let want = [1e-200, 3.25, 1e120];
+        let one = absorbed(kind, DType::F64, &f64_bits(&want));
+        assert_eq!(bits_of(&out[8 * 999..8 * 1000]), finished(&one, Finish::Sum, DType::F64));
+        let spent = far(1400);
+        spent.finish(Finish::Sum, DType::F64, 0, 1000, &mut out[..8000]).unwrap();
+        let error = spent.finish(Finish::Sum, DType::F64, 0, outputs, &mut out).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert!(error.hint_text().is_some());
+        let mut merged = Accumulator::new(kind, DType::F64, outputs).unwrap();
+        merged.merge_run(0, &spent, 0, outputs);
+        assert!(merged.finish(Finish::Sum, DType::F64, 0, outputs, &mut out).is_err());
+        assert!(Accumulator::deserialise(&spent.serialise()).unwrap().finish(Finish::Sum, DType::F64, 0, outputs, &mut out).is_err());
+    }
 }
 
 #[test]

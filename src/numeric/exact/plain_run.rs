@@ -3,11 +3,11 @@
 //! If every element is a multiple of `2^low` and a lane's magnitudes add up to at most `2^(low + 53)`, so is and does
 //! every partial sum: all of them are f64s. The largest and the smallest magnitude tell both.
 
-use super::axes::Piece;
-use super::element::Float;
-use super::extract::{END_SPECIAL, END_ZERO};
-use super::lanes::Cell;
-use super::run::{ROW, Run};
+use super::kernel::{END_SPECIAL, END_ZERO};
+use crate::numeric::axes::Piece;
+use crate::numeric::element::Float;
+use crate::numeric::lanes::Cell;
+use crate::numeric::run::{ROW, Run};
 
 /// A quarter of a row.
 const PART: usize = ROW / 4;

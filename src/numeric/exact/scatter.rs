@@ -1,8 +1,9 @@
 //! Exact sums of runs whose exponents lie anywhere: elements are added by exponent to small tables, which are carried
 //! into the digits of the output once per run.
 
-use super::element::Float;
-use super::superaccumulator::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, deposit_signed, settle_digits};
+use super::digits::{deposit_signed, settle_digits};
+use super::state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO};
+use crate::numeric::element::Float;
 
 /// Most elements of one table: with `2^52` per element no entry overflows.
 pub(super) const SCATTER_MAX: usize = 1024;
@@ -30,6 +31,12 @@ fn special(value: f64) -> u8 {
     }
 }
 
+/// Flags of the elements that are not finite.
+#[cold]
+fn specials<T: Float>(cells: &[T::Bytes]) -> u8 {
+    cells.iter().map(|cell| T::read(*cell).widen()).filter(|value| !value.is_finite()).fold(0, |flags, value| flags | special(value))
+}
+
 /// Adds a run to the digits of its sum and, for `MOMENTS`, of its squares; gives its flags. Both must have room for two
 /// values.
 pub(super) fn scatter<T: Float, const MOMENTS: bool>(cells: &[T::Bytes], sum: &mut [i64], squares: &mut [i64]) -> u8 {
@@ -40,23 +47,25 @@ pub(super) fn scatter<T: Float, const MOMENTS: bool>(cells: &[T::Bytes], sum: &m
 /// Mantissas of at most 24 bits, and their squares, by exponent field.
 fn narrow<T: Float, const MOMENTS: bool>(cells: &[T::Bytes], sum: &mut [i64], squares: &mut [i64]) -> u8 {
     let (mut sums, mut square_sums) = ([0_i64; FIELDS], [0_i64; FIELDS]);
-    let mut flags = 0;
+    let (mut largest, mut positive) = (0, false);
     for cell in cells {
         let element = T::read(*cell);
         let magnitude = element.magnitude_bits();
         let field = magnitude >> T::MAGNITUDE_SHIFT;
-        if field == T::FIELD_SPECIAL {
-            flags |= special(element.widen());
-            continue;
-        }
-        let negative = (element.widen().to_bits() >> 63) as i64;
+        let sign = -i64::from(element.is_negative());
         let implicit = u32::from(field != 0) << T::MAGNITUDE_SHIFT;
         let mantissa = i64::from(magnitude & ((1 << T::MAGNITUDE_SHIFT) - 1) | implicit);
-        flags |= if magnitude == 0 && negative != 0 { 0 } else { FLAG_NOT_NEGATIVE_ZERO };
-        sums[field as usize % FIELDS] += (mantissa ^ -negative) + negative;
+        largest = largest.max(magnitude);
+        positive |= sign == 0;
+        sums[field as usize % FIELDS] += (mantissa ^ sign) - sign;
         if MOMENTS {
             square_sums[field as usize % FIELDS] += mantissa * mantissa;
         }
+    }
+    let mut flags = if positive || largest > 0 { FLAG_NOT_NEGATIVE_ZERO } else { 0 };
+    if largest >> T::MAGNITUDE_SHIFT == T::FIELD_SPECIAL {
+        flags |= specials::<T>(cells);
+        (sums[T::FIELD_SPECIAL as usize], square_sums[T::FIELD_SPECIAL as usize]) = (0, 0);
     }
     // Fields 0 and 1 have the same exponent.
     sums[1] += sums[0];
@@ -72,7 +81,7 @@ fn narrow<T: Float, const MOMENTS: bool>(cells: &[T::Bytes], sum: &mut [i64], sq
             deposit_signed(squares, square_total, group as i32 * 64);
         }
     }
-    flags | if flags & !FLAG_NOT_NEGATIVE_ZERO != 0 { FLAG_NOT_NEGATIVE_ZERO } else { 0 }
+    flags
 }
 
 /// Mantissas of 53 bits, and their squares, in digits that weigh `2^32` each.

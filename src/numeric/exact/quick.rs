@@ -1,11 +1,11 @@
 //! The common finish of an exact state: all of it lies in the window, and integers of a few limbs decide. It is the same
 //! rounding of the same number as the long way, without memory.
 
-use super::Finish;
-use super::big::{Quotient, quotient_of};
-use super::round::FloatFormat;
-use super::superaccumulator::{FLAG_BEHIND, FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
+use super::state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
 use super::window::WINDOW_LIMBS;
+use crate::numeric::Finish;
+use crate::numeric::big::{Quotient, quotient_of};
+use crate::numeric::round::FloatFormat;
 
 /// Limbs of a sum that is squared: a sign, 63 bits of room and two digits.
 const SUM_LIMBS: usize = 3;
@@ -13,10 +13,10 @@ const SUM_LIMBS: usize = 3;
 const DEVIATION_LIMBS: usize = 8;
 
 /// The bits of `what` of one output in `format`; `None` where the long way has to decide.
-pub(super) fn statistic(state: &Superaccumulator, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
+pub(in crate::numeric) fn statistic(state: &Superaccumulator, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
     let (flags, count) = (state.flags[at], state.counts[at]);
-    let special = FLAG_NAN | FLAG_INFINITY | FLAG_NEGATIVE_INFINITY | FLAG_BEHIND;
-    if flags & special != 0 || flags & FLAG_NOT_NEGATIVE_ZERO == 0 || count == 0 {
+    let special = FLAG_NAN | FLAG_INFINITY | FLAG_NEGATIVE_INFINITY;
+    if flags & special != 0 || !state.is_compact(at) || flags & FLAG_NOT_NEGATIVE_ZERO == 0 || count == 0 {
         return None;
     }
     let (sum, negative, exponent) = state.windows.limbs(at, false)?;
@@ -25,14 +25,14 @@ pub(super) fn statistic(state: &Superaccumulator, what: Finish, format: FloatFor
         Finish::Mean => return Some(format.pack(negative, quotient_of(&sum, exponent, u128::from(count), false))),
         Finish::Var { ddof } => (ddof, false),
         Finish::Std { ddof } => (ddof, true),
-        Finish::Norm if state.widths[1] > 0 => {
+        Finish::Norm if state.form.widths[1] > 0 => {
             let (squares, _, exponent) = state.windows.limbs(at, true)?;
             let quotient = quotient_of(&squares, exponent, 1, true);
             return Some(if quotient.leading == 0 { format.zero(false) } else { format.pack_root(quotient) });
         }
         _ => return None,
     };
-    if state.widths[1] == 0 || count <= ddof || sum[SUM_LIMBS..].iter().any(|limb| *limb != 0) {
+    if state.form.widths[1] == 0 || count <= ddof || sum[SUM_LIMBS..].iter().any(|limb| *limb != 0) {
         return None;
     }
     let (squares, _, squares_exponent) = state.windows.limbs(at, true)?;
@@ -86,7 +86,7 @@ fn deviation(sum: &[u64; WINDOW_LIMBS], squares: &[u64; WINDOW_LIMBS], count: u6
 
 impl FloatFormat {
     /// The square root of a quotient that has an even exponent, rounded once.
-    pub(super) fn pack_root(self, square: Quotient) -> u64 {
+    pub(in crate::numeric) fn pack_root(self, square: Quotient) -> u64 {
         // The root of the whole part rounded down is the root rounded down: 63 bits of it and a sticky bit decide.
         let leading = square.leading.isqrt();
         let inexact = square.inexact || leading * leading != square.leading;
