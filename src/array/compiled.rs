@@ -137,7 +137,7 @@ impl Compiled {
             return Ok(Some(ready.clone()));
         }
         let work = self.build(sources)?;
-        if work.graph.nodes.iter().any(|node| matches!(node.op, Op::Compress { count: None, .. })) {
+        if work.graph.nodes.iter().any(|node| matches!(node.op, Op::Compress { count: None, .. } | Op::Search { table: None, .. })) {
             return Ok(None);
         }
         let (plan, results) = self.plan(&work)?;

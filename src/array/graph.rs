@@ -211,8 +211,13 @@ pub(super) fn rewrite(graph: &Graph, roots: &[NodeId], change: impl Fn(NodeId, &
     let mut builder = GraphBuilder::with_leaves(graph.sources.clone(), graph.functions.clone());
     let mut places: Vec<Option<NodeId>> = vec![None; graph.nodes.len()];
     for (index, node) in graph.nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
-        let args = node.args.iter().filter_map(|arg| places[arg.index()]).collect();
-        places[index] = Some(builder.push(change(NodeId(index as u32), &node.op), args)?);
+        let mut args: Vec<NodeId> = node.args.iter().filter_map(|arg| places[arg.index()]).collect();
+        let op = change(NodeId(index as u32), &node.op);
+        if let Op::Search { table: Some(_), .. } = op {
+            // A table that is there needs not be computed.
+            args.truncate(1);
+        }
+        places[index] = Some(builder.push(op, args)?);
     }
     let roots = roots.iter().filter_map(|root| places[root.index()]).collect();
     Ok((builder, roots))

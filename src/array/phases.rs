@@ -1,13 +1,16 @@
-//! Plan, run, bind, plan: a mask's number of true elements is data, so it is counted before what depends on it is planned.
+//! Plan, run, bind, plan: a mask's number of true elements is data, so it is counted before what depends on it is planned. So is
+//! a table that elements are looked up in.
 
 use super::{
     below::{Bindings, Control, Request, RunStats, Sink, execute, plan},
     graph::{Work, rewrite},
+    lookup::checked,
     session::Session,
 };
 use crate::{
     error::{Error, Result},
     expr::{NodeId, Op, Reduction},
+    kernel::program::{TABLE_MAX, Table},
     nd::{DType, Region},
     numeric::{Finish, SumMode},
     plan::{Decision, Limits, Plan},
@@ -51,33 +54,46 @@ pub(super) fn run(session: &Session, plan: &Plan, work: &Work, sinks: Vec<Sink<'
     execute(session.engine()?, plan, bindings, &control(session))
 }
 
-/// Counts masks, level by level, until every shape of `work` is known. Returns what that took.
+/// Counts masks and computes tables, level by level, until every shape of `work` is known. Returns what that took.
 pub(super) fn count_masks(session: &Session, work: &mut Work, limits: &Limits) -> Result<Vec<RunStats>> {
     let mut stats = Vec::new();
     while let Some(level) = next_level(work) {
-        let (counts, took) = count(session, work, &level, limits)?;
+        let (bound, took) = count(session, work, &level, limits)?;
         stats.push(took);
-        bind_counts(work, &counts)?;
+        bind(work, &bound)?;
     }
     Ok(stats)
 }
 
-/// Takes every mask to be all true: for plans that are only looked at. Returns what to say about it.
+/// Takes every mask to be all true, and every table to be any: for plans that are only looked at. Returns what to say about it.
 pub(super) fn assume_masks(work: &mut Work) -> Result<Vec<Decision>> {
     let mut said = Vec::new();
     while let Some(level) = next_level(work) {
-        let bound = |(compress, mask): (&NodeId, &NodeId)| {
-            let all = work.graph.node(*mask).shape().iter().product();
-            (*compress, all)
-        };
-        let counts: HashMap<NodeId, usize> = level.iter().map(bound).collect();
-        said.push(Decision {
-            about: "masks".to_string(),
-            text: format!("{} counted in a pass before this plan; lengths shown are bounds", plural(counts.len())),
-        });
-        bind_counts(work, &counts)?;
+        let mut bound = Bound::default();
+        for (&node, &of) in &level.masks {
+            bound.counts.insert(node, work.graph.node(of).shape().iter().product());
+        }
+        for &node in level.tables.keys() {
+            bound.tables.insert(node, any_table(work, node));
+        }
+        if !level.masks.is_empty() {
+            let text = format!("{} counted in a pass before this plan; lengths shown are bounds", plural(level.masks.len(), "mask"));
+            said.push(Decision { about: "masks".to_string(), text });
+        }
+        if !level.tables.is_empty() {
+            let text = format!("{} computed in a pass before this plan", plural(level.tables.len(), "table"));
+            said.push(Decision { about: "tables".to_string(), text });
+        }
+        bind(work, &bound)?;
     }
     Ok(said)
+}
+
+/// A table of the right length.
+fn any_table(work: &Work, node: NodeId) -> Table {
+    let [value, table] = [0, 1].map(|place| work.graph.node(work.graph.node(node).args[place]));
+    let length = table.shape().first().copied().unwrap_or(0).min(TABLE_MAX);
+    Table { dtype: Table::meeting(value.dtype(), table.dtype()), bits: vec![0; length] }
 }
 
 /// Plans all phases before the first one runs, masks taken to be all true. A refusal is the one of the hungriest phase, so
@@ -91,49 +107,86 @@ pub(super) fn prove_phases(asked: &Asked, work: &Work, limits: &Limits) -> Resul
     refusals.max_by_key(Error::needed_bytes).map_or(Ok(()), Err)
 }
 
-fn plural(masks: usize) -> String {
-    if masks == 1 { "1 mask is".to_string() } else { format!("{masks} masks are") }
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what} is") } else { format!("{count} {what}s are") }
 }
 
-/// Selections whose masks can be counted now: each with its mask. `None` if no selection waits.
-fn next_level(work: &Work) -> Option<BTreeMap<NodeId, NodeId>> {
+/// What waits for data and can be computed now.
+#[derive(Default)]
+struct Level {
+    /// Selections, each with its mask.
+    masks: BTreeMap<NodeId, NodeId>,
+    /// Searches, each with its table.
+    tables: BTreeMap<NodeId, NodeId>,
+}
+
+/// What was computed for a level.
+#[derive(Default)]
+struct Bound {
+    counts: HashMap<NodeId, usize>,
+    tables: HashMap<NodeId, Table>,
+}
+
+/// Selections whose masks can be counted now, and searches whose tables can be computed. `None` if nothing waits.
+fn next_level(work: &Work) -> Option<Level> {
     let nodes = &work.graph.nodes;
     let mut waits = vec![false; nodes.len()];
-    let mut level = BTreeMap::new();
+    let mut level = Level::default();
     for (index, node) in nodes.iter().enumerate() {
-        let uncounted = matches!(node.op, Op::Compress { count: None, .. });
-        if uncounted && !waits[node.args[1].index()] {
-            level.insert(NodeId(index as u32), node.args[1]);
+        let list = match node.op {
+            Op::Compress { count: None, .. } => Some(&mut level.masks),
+            Op::Search { table: None, .. } => Some(&mut level.tables),
+            _ => None,
+        };
+        waits[index] = list.is_some() || node.args.iter().any(|arg| waits[arg.index()]);
+        if let Some(list) = list.filter(|_| !waits[node.args[1].index()]) {
+            list.insert(NodeId(index as u32), node.args[1]);
         }
-        waits[index] = uncounted || node.args.iter().any(|arg| waits[arg.index()]);
     }
-    (!level.is_empty()).then_some(level)
+    (!level.masks.is_empty() || !level.tables.is_empty()).then_some(level)
 }
 
-/// The plan that counts the masks of a level, and those masks in the order of its outputs.
-fn counting_plan(work: &Work, level: &BTreeMap<NodeId, NodeId>, limits: &Limits) -> Result<(Plan, Vec<NodeId>)> {
-    let mut masks: Vec<NodeId> = level.values().copied().collect();
-    masks.sort_unstable();
-    masks.dedup();
-    let (mut builder, places) = rewrite(&work.graph, &masks, |_, op| op.clone())?;
+/// The plan that computes a level, and in the order of its outputs the masks that are counted and the tables.
+fn counting_plan(work: &Work, level: &Level, limits: &Limits) -> Result<(Plan, Vec<NodeId>, Vec<NodeId>)> {
+    let [masks, tables] = [&level.masks, &level.tables].map(|list| {
+        let mut nodes: Vec<NodeId> = list.values().copied().collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    });
+    let roots: Vec<NodeId> = masks.iter().chain(&tables).copied().collect();
+    let (mut builder, places) = rewrite(&work.graph, &roots, |_, op| op.clone())?;
     let mut outputs = Vec::new();
     for (index, place) in places.iter().enumerate() {
+        if index >= masks.len() {
+            outputs.push((format!("table {}", index + 1 - masks.len()), *place));
+            continue;
+        }
         let axes = (0..builder.graph().node(*place).meta.rank()).collect();
         let reduction = Reduction { finish: Finish::CountNonzero, axes, keepdims: false, mode: SumMode::Exact, dtype: DType::I64 };
         outputs.push((format!("count of mask {}", index + 1), builder.push(Op::Reduce(reduction), vec![*place])?));
     }
     let graph = builder.finish();
-    Ok((plan(&graph, &Request { outputs, checks: Vec::new(), layout: "memory".to_string() }, limits)?, masks))
+    Ok((plan(&graph, &Request { outputs, checks: Vec::new(), layout: "memory".to_string() }, limits)?, masks, tables))
 }
 
-fn count(session: &Session, work: &Work, level: &BTreeMap<NodeId, NodeId>, limits: &Limits) -> Result<(HashMap<NodeId, usize>, RunStats)> {
-    let (plan, masks) = counting_plan(work, level, limits)?;
-    let mut counted = vec![0i64; masks.len()];
-    let mut closures: Vec<_> = counted
+fn count(session: &Session, work: &Work, level: &Level, limits: &Limits) -> Result<(Bound, RunStats)> {
+    let (plan, masks, tables) = counting_plan(work, level, limits)?;
+    if let Some(long) = plan.outputs.iter().find(|output| output.shape.iter().product::<usize>() > TABLE_MAX) {
+        return Err(Error::refused(format!("a table of {} elements; {TABLE_MAX} is the most that is searched", long.shape[0])));
+    }
+    let mut made: Vec<Vec<u8>> =
+        plan.outputs.iter().map(|output| vec![0; output.shape.iter().product::<usize>() * output.dtype.size()]).collect();
+    let mut closures: Vec<_> = made
         .iter_mut()
-        .map(|slot| {
-            move |_: &Region, bytes: &[u8]| {
-                *slot = i64::from_ne_bytes(bytes.try_into().map_err(|_| Error::internal("a count is one i64"))?);
+        .zip(&plan.outputs)
+        .map(|(all, output)| {
+            let size = output.dtype.size();
+            // Counts have no axis, tables one.
+            move |region: &Region, bytes: &[u8]| {
+                let from = region.start.first().copied().unwrap_or(0) * size;
+                let place = all.get_mut(from..from + bytes.len()).ok_or_else(|| Error::internal("a table outside of its shape"))?;
+                place.copy_from_slice(bytes);
                 Ok(())
             }
         })
@@ -141,13 +194,25 @@ fn count(session: &Session, work: &Work, level: &BTreeMap<NodeId, NodeId>, limit
     let sinks = closures.iter_mut().map(|closure| Sink::Caller(closure)).collect();
     let stats = run(session, &plan, work, sinks)?;
     drop(closures);
-    let number = |mask: &NodeId| masks.binary_search(mask).map_or(0, |place| usize::try_from(counted[place]).unwrap_or(0));
-    Ok((level.iter().map(|(compress, mask)| (*compress, number(mask))).collect(), stats))
+    let number = |mask: &NodeId| {
+        let bytes = masks.binary_search(mask).ok().and_then(|place| made[place].as_slice().try_into().ok());
+        bytes.map_or(0, |bytes| usize::try_from(i64::from_ne_bytes(bytes)).unwrap_or(0))
+    };
+    let mut bound = Bound { counts: level.masks.iter().map(|(node, mask)| (*node, number(mask))).collect(), ..Bound::default() };
+    for (&node, of) in &level.tables {
+        let Some(place) = tables.binary_search(of).ok().map(|place| masks.len() + place) else { continue };
+        let Op::Search { search, .. } = work.graph.node(node).op else { continue };
+        let table = Table::from_bytes(plan.outputs[place].dtype, &made[place]);
+        let dtype = work.graph.node(work.graph.node(node).args[0]).dtype();
+        bound.tables.insert(node, checked(&table, dtype, search)?);
+    }
+    Ok((bound, stats))
 }
 
-fn bind_counts(work: &mut Work, counts: &HashMap<NodeId, usize>) -> Result<()> {
-    let (builder, roots) = rewrite(&work.graph, &work.roots, |id, op| match (op, counts.get(&id)) {
-        (Op::Compress { axis, .. }, Some(&count)) => Op::Compress { axis: *axis, count: Some(count) },
+fn bind(work: &mut Work, bound: &Bound) -> Result<()> {
+    let (builder, roots) = rewrite(&work.graph, &work.roots, |id, op| match (op, bound.counts.get(&id), bound.tables.get(&id)) {
+        (Op::Compress { axis, .. }, Some(&count), _) => Op::Compress { axis: *axis, count: Some(count) },
+        (Op::Search { search, .. }, _, Some(table)) => Op::Search { table: Some(table.clone()), search: *search },
         _ => op.clone(),
     })?;
     (work.graph, work.roots) = (builder.finish(), roots);

@@ -71,6 +71,12 @@ reductions! {
 }
 
 fn try_reduce(value: &Array, finish: Finish, options: &Axes) -> Result<Array> {
+    let (operand, reduction) = reduction(value, finish, options)?;
+    Array::make(Op::Reduce(reduction), vec![operand])
+}
+
+/// What is reduced, and how.
+pub(super) fn reduction(value: &Array, finish: Finish, options: &Axes) -> Result<(Array, Reduction)> {
     let meta = value.known()?;
     let adds = matches!(finish, Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. });
     let average = adds && finish != Finish::Sum;
@@ -92,5 +98,5 @@ fn try_reduce(value: &Array, finish: Finish, options: &Axes) -> Result<Array> {
     let session_mode = || value.0.session.as_ref().map_or(SumMode::default(), super::session::Session::sum_mode);
     // One spelling for one meaning, so that equal reductions are one node.
     let mode = if adds { options.mode.unwrap_or_else(session_mode) } else { SumMode::Exact };
-    Array::make(Op::Reduce(Reduction { finish, axes, keepdims: options.keepdims, mode, dtype }), vec![operand])
+    Ok((operand, Reduction { finish, axes, keepdims: options.keepdims, mode, dtype }))
 }

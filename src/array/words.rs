@@ -3,6 +3,6 @@
 pub use crate::{
     kernel::program::{BinaryOp, CastMode, Domain, UnaryOp},
     nd::{DType, Dims, Element, Extent, Region, Scalar, SliceItem},
-    numeric::{Finish, SumMode},
+    numeric::{Finish, Outside, SumMode},
     plan::IoMode,
 };

@@ -6,6 +6,7 @@
 
 pub mod elementwise;
 pub mod graph;
+pub mod group;
 pub mod movement;
 pub mod reduce;
 mod show;
@@ -14,9 +15,9 @@ pub use graph::{Graph, GraphBuilder, Node, NodeId};
 
 use crate::{
     error::{Error, Result},
-    kernel::program::{BinaryOp, CastMode, Generator, UnaryOp},
+    kernel::program::{BinaryOp, CastMode, Generator, Search, Table, UnaryOp},
     nd::{AxisMap, DType, Dims, Extent, Scalar, SliceItem, SourceFacts},
-    numeric::{Finish, SumMode},
+    numeric::{Finish, Outside, SumMode},
 };
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,13 @@ pub enum Op {
     Select,
     /// Conversion of the elements.
     Cast(DType, CastMode),
+    /// Places of the elements in a sorted table of one axis.
+    Search {
+        /// The table; `None` until an earlier phase has computed the second operand, which it is then.
+        table: Option<Table>,
+        /// What of the place.
+        search: Search,
+    },
     /// Basic indexing.
     Slice(Vec<SliceItem>),
     /// Axis `k` of the result is axis `order[k]` of the operand.
@@ -128,6 +136,8 @@ pub enum Op {
     Rename(Dims),
     /// A reduction over axes.
     Reduce(Reduction),
+    /// A reduction by labels: operands the labels and, unless elements are only counted, the value.
+    Group(Grouping),
     /// The elements (axis `None`) or the indices along axis 0 (`Some(0)`) where a mask is true: operands value, mask.
     Compress {
         /// Axis that the mask selects along; `None`: the mask has the value's shape and the result is flat.
@@ -157,6 +167,17 @@ pub struct Reduction {
     pub dtype: DType,
 }
 
+/// A reduction whose elements go to groups by their labels. The groups are a new first axis of the result.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Grouping {
+    /// What is reduced; axes do not stay.
+    pub reduction: Reduction,
+    /// Number of groups: labels are below it.
+    pub groups: usize,
+    /// What becomes of other labels.
+    pub outside: Outside,
+}
+
 /// The result of `op` on operands of `args`, by NumPy's rules.
 pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[FunctionFacts]) -> Result<Meta> {
     match op {
@@ -167,6 +188,7 @@ pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[Func
         Op::Binary(binary) => elementwise::infer_binary(*binary, args[0], args[1]),
         Op::Select => elementwise::infer_select(args[0], args[1], args[2]),
         Op::Cast(dtype, _) => Ok(Meta { dtype: *dtype, ..args[0].clone() }),
+        Op::Search { search, .. } => Ok(Meta { dtype: search.result(), ..args[0].clone() }),
         Op::Slice(items) => movement::infer_slice(items, args[0]),
         Op::Permute(order) => movement::infer_permute(order, args[0]),
         Op::BroadcastTo(shape) => movement::infer_broadcast_to(shape, args[0]),
@@ -175,6 +197,7 @@ pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[Func
         Op::Diagonal { first, second, offset } => movement::infer_diagonal(*first, *second, *offset, args[0]),
         Op::Rename(dims) => movement::infer_rename(dims, args[0]),
         Op::Reduce(reduction) => reduce::infer_reduce(reduction, args[0]),
+        Op::Group(grouping) => group::infer_group(grouping, args),
         Op::Compress { axis, count } => movement::infer_compress(*axis, *count, args[0], args[1]),
         Op::MapBlocks(id) => infer_map_blocks(&functions[id.0 as usize], args[0]),
     }

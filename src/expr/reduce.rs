@@ -25,6 +25,7 @@ impl Finish {
             Finish::All => "all",
             Finish::CountNonzero => "count_nonzero",
             Finish::FirstFalse => "first_false",
+            Finish::Count => "count",
         }
     }
 }
@@ -39,7 +40,7 @@ pub fn reduced_dtype(finish: Finish, dtype: DType) -> DType {
         Finish::Mean | Finish::Var { .. } | Finish::Std { .. } if !dtype.is_float() => DType::F64,
         Finish::Mean | Finish::Var { .. } | Finish::Std { .. } => dtype,
         Finish::Any | Finish::All => DType::Bool,
-        Finish::CountNonzero | Finish::FirstFalse => DType::I64,
+        Finish::CountNonzero | Finish::FirstFalse | Finish::Count => DType::I64,
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod operation;
 #[cfg(test)]
 mod oracle;
 pub mod program;
+mod search;
 pub mod simd;
 mod verify;
 pub mod vm;

@@ -3,6 +3,7 @@
 use super::axes::{Baseline, InstructionSet, TileAxis, Walk, each_element};
 use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN, SumRun};
 use super::element::{Float, Truth};
+use super::grouped::{self, Tallies};
 use super::order::{self, Extremes};
 use super::run::{RUN_MIN, Run};
 use super::superaccumulator::{Superaccumulator, digits_for};
@@ -21,6 +22,8 @@ pub struct Accumulator {
     pub(super) kind: AccumulatorKind,
     pub(super) dtype: DType,
     pub(super) outputs: usize,
+    /// Whether a minimum or maximum of no floats is NaN instead of an error.
+    pub(super) empty_is_nan: bool,
     pub(super) state: State,
 }
 
@@ -33,6 +36,7 @@ pub(super) enum State {
     Extremes(Extremes),
     Truths(Truths),
     FirstZero(FirstZero),
+    Tallies(Tallies),
 }
 
 /// Exponent of the lowest bit of an exact sum of `dtype`, digits per output of it and of the sum of squares, and the
@@ -76,8 +80,15 @@ impl Accumulator {
             AccumulatorKind::Min | AccumulatorKind::Max => State::Extremes(Extremes::new(outputs)),
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => State::Truths(Truths::new(outputs)),
             AccumulatorKind::FirstFalse => State::FirstZero(FirstZero::new(outputs)),
+            AccumulatorKind::Count => State::Tallies(Tallies::new(outputs)),
         };
-        Ok(Self { kind, dtype, outputs, state })
+        Ok(Self { kind, dtype, outputs, empty_is_nan: false, state })
+    }
+
+    /// The same, and a minimum or maximum of no floats is NaN: of groups some may be empty.
+    #[must_use]
+    pub fn with_empty_nan(self) -> Self {
+        Self { empty_is_nan: true, ..self }
     }
 
     /// Every byte an accumulator of these holds, itself included, for as long as it lives. It never grows.
@@ -99,6 +110,7 @@ impl Accumulator {
             AccumulatorKind::Min | AccumulatorKind::Max => Extremes::OUTPUT_BYTES,
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => Truths::OUTPUT_BYTES,
             AccumulatorKind::FirstFalse => FirstZero::OUTPUT_BYTES,
+            AccumulatorKind::Count => return Tallies::state_bytes(outputs).saturating_add(size_of::<Self>() as u64),
         };
         output_bytes.saturating_mul(outputs as u64).saturating_add(size_of::<Self>() as u64)
     }
@@ -112,6 +124,7 @@ impl Accumulator {
             State::Extremes(state) => state.reset(),
             State::Truths(state) => state.reset(),
             State::FirstZero(state) => state.reset(),
+            State::Tallies(state) => state.reset(),
         }
     }
 
@@ -155,6 +168,7 @@ impl Accumulator {
             }
             State::Truths(state) => absorb_truths::<I>(state, self.dtype, tile, axes, base),
             State::FirstZero(state) => absorb_first(state, self.dtype, tile, axes, base, index),
+            State::Tallies(state) => absorb_count(state, self.dtype, tile, axes, base),
         }
     }
 
@@ -237,6 +251,7 @@ impl Accumulator {
             (State::Extremes(state), State::Extremes(other)) => state.merge_run(at, other, from, count),
             (State::Truths(state), State::Truths(other)) => state.merge_run(at, other, from, count),
             (State::FirstZero(state), State::FirstZero(other)) => state.merge_run(at, other, from, count),
+            (State::Tallies(state), State::Tallies(other)) => state.merge_run(at, other, from, count),
             _ => unreachable!("kind and dtype decide the state"),
         }
     }
@@ -255,6 +270,7 @@ impl Accumulator {
             (State::Exact(state), State::Exact(other)) => state.subtract_run(at, other, from, count),
             (State::Whole(state), State::Whole(other)) => state.subtract_run(at, other, from, count),
             (State::Truths(state), State::Truths(other)) => state.subtract_run(at, other, from, count),
+            (State::Tallies(state), State::Tallies(other)) => state.subtract_run(at, other, from, count),
             _ => Err(Error::usage(format!("{:?} of {} cannot be subtracted", self.kind, self.dtype))),
         }
     }
@@ -398,4 +414,19 @@ fn absorb_truths<I: InstructionSet>(state: &mut Truths, dtype: DType, tile: &[u8
 
 fn absorb_first(state: &mut FirstZero, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
     tested!(dtype, tile, T, cells => state.absorb::<T>(cells, axes, base, index));
+}
+
+/// Elements are counted unseen.
+fn absorb_count(state: &mut Tallies, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($size:expr) => {
+            cut!(tile, $size, cells => Baseline::enter(Walk { state: &mut grouped::TallyTarget { state }, cells, axes, base }))
+        };
+    }
+    match dtype.size() {
+        1 => of!(1),
+        2 => of!(2),
+        4 => of!(4),
+        _ => of!(8),
+    }
 }

@@ -53,6 +53,11 @@ impl Accumulator {
     }
 
     fn finish_one(&self, what: Finish, dtype: DType, at: usize) -> Result<u64> {
+        if let (State::Extremes(state), true, Some(format)) = (&self.state, self.empty_is_nan, FloatFormat::of(dtype))
+            && state.seen[at] == 0
+        {
+            return Ok(format.nan());
+        }
         match (&self.state, what, dtype) {
             (State::Extremes(state), Finish::Min, _) if self.kind == AccumulatorKind::Min && dtype == self.dtype => {
                 extreme(state, dtype, at, true)
@@ -67,6 +72,7 @@ impl Accumulator {
                 let index = state.indices[at];
                 Ok(if index == i64::MAX { -1_i64 } else { index } as u64)
             }
+            (State::Tallies(state), Finish::Count, DType::I64) => Ok(state.count(at)),
             (State::Whole(state), Finish::Sum, _) if dtype.is_integer() => integer_sum(state.sums[at], dtype),
             (
                 State::Exact(_) | State::Compensated(_) | State::Whole(_),
@@ -151,6 +157,7 @@ impl Accumulator {
             State::Compensated(state) => state.counts[at],
             State::Whole(state) => state.counts[at],
             State::Truths(state) => state.counts[at],
+            State::Tallies(state) => state.count(at),
             State::Extremes(_) | State::FirstZero(_) => 0,
         }
     }
@@ -160,7 +167,7 @@ impl Accumulator {
             State::Exact(state) => exact_total(state, at),
             State::Compensated(state) => compensated_total(state, at),
             State::Whole(state) => Total::Finite(Exact::from_i128(state.sums[at])),
-            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) => Total::Nan,
+            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) | State::Tallies(_) => Total::Nan,
         }
     }
 
@@ -170,7 +177,7 @@ impl Accumulator {
             State::Exact(state) => Some(state.value(at, true)),
             State::Compensated(state) => state.value(at, true).ok(),
             State::Whole(state) => Some(whole_squares(state, at)),
-            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) => None,
+            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) | State::Tallies(_) => None,
         }
     }
 }

@@ -11,10 +11,13 @@
 //! | compensated | the other sum modes | a function of the tiles and their order |
 //! | whole | sums and moments of integers and bools | exact |
 //! | extremes, truths, first zero | min, max; any, all, counts; assertions | exact |
+//! | tallies | how many elements, by group | exact |
 //!
 //! Exact sums go tile by tile through a kernel with a certificate (`extract`), into a window of few digits (`window`), and
 //! only where that does not fit into the digits behind (`superaccumulator`), runs of any exponents by way of tables
 //! (`scatter`); `exact` decides which, and no result tells.
+//!
+//! Elements may choose their outputs by labels (`grouped`).
 //!
 //! Any other kernel is one loop over rows of 16 lanes (`lanes`) for each of the two inner shapes that a tile's axes
 //! (`axes`) come down to. `finish` rounds once; `serialise` is canonical.
@@ -27,6 +30,7 @@ mod element;
 mod exact;
 mod extract;
 mod finish;
+mod grouped;
 mod lanes;
 mod memory;
 mod order;
@@ -46,6 +50,7 @@ mod tests;
 
 pub use accumulator::Accumulator;
 pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
+pub use grouped::{Elements, Groups, Labels, Outside};
 pub(crate) use run::{Cells, Run};
 
 use serde::{Deserialize, Serialize};
@@ -86,6 +91,8 @@ pub enum AccumulatorKind {
     CountNonzero,
     /// Smallest linear index of a zero (false) element.
     FirstFalse,
+    /// Number of elements.
+    Count,
 }
 
 impl AccumulatorKind {
@@ -116,4 +123,6 @@ pub enum Finish {
     CountNonzero,
     /// The index as `i64`; -1 if every element was true.
     FirstFalse,
+    /// The number as `i64`.
+    Count,
 }

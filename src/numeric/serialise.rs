@@ -9,6 +9,7 @@
 //! extremes     keys:i64... seen:u8...
 //! truths       counts:u64... nonzero:u64...
 //! first false  indices:i64...
+//! count        counts:u64...
 //! ```
 //! Equal elements give equal bytes, in any order and partition, for all but the compensated sums: exact digits are
 //! written settled, everything else is unique as it is.
@@ -36,6 +37,7 @@ fn kind_codes(kind: AccumulatorKind) -> [u8; 2] {
         AccumulatorKind::All => [5, 0],
         AccumulatorKind::CountNonzero => [6, 0],
         AccumulatorKind::FirstFalse => [7, 0],
+        AccumulatorKind::Count => [32, 0],
     }
 }
 
@@ -50,6 +52,7 @@ fn kind_of(codes: [u8; 2]) -> Option<AccumulatorKind> {
         [5, 0] => AccumulatorKind::All,
         [6, 0] => AccumulatorKind::CountNonzero,
         [7, 0] => AccumulatorKind::FirstFalse,
+        [32, 0] => AccumulatorKind::Count,
         _ => return None,
     })
 }
@@ -87,6 +90,7 @@ impl Accumulator {
                 put(&mut out, &state.nonzero, u64::to_le_bytes);
             }
             State::FirstZero(state) => put(&mut out, &state.indices, i64::to_le_bytes),
+            State::Tallies(state) => put(&mut out, &state.counts(), u64::to_le_bytes),
         }
         out
     }
@@ -161,7 +165,7 @@ fn output_bytes_min(kind: AccumulatorKind, dtype: DType) -> usize {
         AccumulatorKind::Sum(_) | AccumulatorKind::Moments(_) => 24,
         AccumulatorKind::Min | AccumulatorKind::Max => 9,
         AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => 16,
-        AccumulatorKind::FirstFalse => 8,
+        AccumulatorKind::FirstFalse | AccumulatorKind::Count => 8,
     }
 }
 
@@ -199,6 +203,11 @@ fn read_accumulator(reader: &mut Reader<'_>) -> Option<Accumulator> {
             reader.fill(&mut state.nonzero, u64::from_le_bytes)?;
         }
         State::FirstZero(state) => reader.fill(&mut state.indices, i64::from_le_bytes)?,
+        State::Tallies(state) => {
+            for at in 0..outputs {
+                state.set(at, u64::from_le_bytes(reader.take()?));
+            }
+        }
     }
     Some(made)
 }

@@ -202,7 +202,7 @@ impl Assembling<'_> {
         let square = innermost(&read_order).filter(|axis| written && !compressed && Some(*axis) != innermost(&order));
         let states = lowered.reductions.iter().map(|reduction| {
             let accumulation = &lowered.program.accumulators[reduction.acc.0 as usize];
-            (reduction.kept.clone(), Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, 1).max(1))
+            (reduction.kept.clone(), Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, accumulation.groups).max(1))
         });
         let states = states.filter(|(kept, _)| !kept.is_empty()).collect();
         Form { space: space.clone(), whole, order, square, point_bytes: (read_bytes + write_bytes + local_bytes).max(4) as u64, states }
@@ -212,7 +212,8 @@ impl Assembling<'_> {
         let states = lowered.reductions.iter().map(|reduction| {
             let accumulation = &lowered.program.accumulators[reduction.acc.0 as usize];
             let bytes: Box<dyn Fn(u64) -> u64> = Box::new(move |outputs| {
-                Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, usize::try_from(outputs).unwrap_or(usize::MAX))
+                let outputs = usize::try_from(outputs).unwrap_or(usize::MAX).saturating_mul(accumulation.groups);
+                Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, outputs)
             });
             (reduction.kept.clone(), bytes)
         });
@@ -234,6 +235,7 @@ impl Assembling<'_> {
                 })
                 .collect(),
             states: states.collect(),
+            groups: lowered.program.accumulators.iter().map(|accumulation| accumulation.groups).max().unwrap_or(1),
             program: &lowered.program,
             function_bytes: functions.sum(),
             temp_bytes: self.temps.bytes_alive(self.place),
@@ -259,7 +261,8 @@ impl Assembling<'_> {
         });
         let reductions =
             lowered.reductions.into_iter().zip(fitted.state_bytes).map(|(reduction, (state_bytes, run_state_bytes))| GlobalReduction {
-                outputs: reduction.kept.iter().map(|&axis| space[axis]).product(),
+                outputs: reduction.kept.iter().map(|&axis| space[axis]).product::<usize>()
+                    * lowered.program.accumulators[reduction.acc.0 as usize].groups,
                 kept: reduction.kept,
                 acc: reduction.acc,
                 finishes: reduction.finishes.iter().map(|(finish, node)| (*finish, self.temps.of[node])).collect(),

@@ -83,6 +83,7 @@ pub fn accumulator_kind(reduction: &Reduction) -> AccumulatorKind {
         Finish::All => AccumulatorKind::All,
         Finish::CountNonzero => AccumulatorKind::CountNonzero,
         Finish::FirstFalse => AccumulatorKind::FirstFalse,
+        Finish::Count => AccumulatorKind::Count,
     }
 }
 
@@ -140,6 +141,7 @@ impl Sharing<'_> {
         let node = self.graph.node(id);
         let (how, operands) = match &node.op {
             Op::Reduce(reduction) => (self.how_to_reduce(id, reduction, why), node.args.clone()),
+            Op::Group(_) => (How::Global, node.args.clone()),
             Op::Compress { .. } => (How::Compressed, node.args.clone()),
             _ => (How::Streamed, vec![id]),
         };
@@ -300,6 +302,7 @@ pub fn name_of(graph: &Graph, id: NodeId) -> String {
     let node = graph.node(id);
     let what = match &node.op {
         Op::Reduce(reduction) => reduction.finish.name().to_string(),
+        Op::Group(grouping) => format!("{} of {} groups", grouping.reduction.finish.name(), grouping.groups),
         Op::Compress { .. } => "mask selection".to_string(),
         Op::MapBlocks(function) => graph.functions[function.0 as usize].name.clone(),
         Op::Source(source) => graph.sources[source.0 as usize].name.clone(),

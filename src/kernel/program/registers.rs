@@ -47,7 +47,7 @@ pub(crate) fn visit(instruction: &mut Instr, see: &mut dyn FnMut(&mut Reg, bool)
     };
     match instruction {
         Instr::Load { dst, .. } | Instr::Generate { dst, .. } => see(dst, true),
-        Instr::Unary { dst, a, .. } => {
+        Instr::Unary { dst, a, .. } | Instr::Search { dst, a, .. } => {
             arg(a, see);
             see(dst, true);
         }
@@ -67,6 +67,10 @@ pub(crate) fn visit(instruction: &mut Instr, see: &mut dyn FnMut(&mut Reg, bool)
             see(dst, true);
         }
         Instr::Store { src, .. } | Instr::Reduce { src, .. } => arg(src, see),
+        Instr::Group { src, labels, .. } => {
+            arg(src, see);
+            arg(labels, see);
+        }
         Instr::Compress { src, mask, .. } => {
             arg(src, see);
             arg(mask, see);

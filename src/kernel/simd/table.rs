@@ -10,10 +10,12 @@ use crate::{
         loops,
         operation::{self as op, Binary, Unary},
         program::{BinaryOp, CastMode, UnaryOp},
+        search::{SearchKernel, search},
+        vm::GroupKernel,
         watch::{self, TileCheck},
     },
     nd::DType,
-    numeric::{Accumulator, Baseline, InstructionSet, Piece, TileAxis},
+    numeric::{Accumulator, Baseline, Elements, Groups, InstructionSet, Piece, TileAxis},
 };
 use half::{bf16, f16};
 
@@ -59,6 +61,8 @@ pub(crate) struct Kernels {
     /// Whether any element of a float dtype is not finite; None for other dtypes.
     pub special: fn(DType) -> Option<TileCheck>,
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
+    pub absorb_groups: GroupKernel,
+    pub search: SearchKernel,
     /// Sums of formulas.
     pub sums_of: SumsOf,
     /// Chains of operations on a float.
@@ -168,6 +172,9 @@ macro_rules! instruction_set {
             }
             fn absorb(accumulator: &mut Accumulator, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
                 accumulator.absorb::<$set>(tile, axes, base, index);
+            }
+            fn absorb_groups(accumulator: &mut Accumulator, tile: Elements<'_>, axes: &[TileAxis], base: usize, groups: &Groups<'_>) -> Result<(), usize> {
+                accumulator.absorb_groups::<$set>(tile, axes, base, groups)
             }
 
             $(#[target_feature(enable = $features)])?
@@ -370,7 +377,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, sums_of: formula::kernels::<$set>, chain }
+                Kernels { unary, binary, cast, select, swap_bytes, special, absorb, absorb_groups, search: search::<$set>, sums_of: formula::kernels::<$set>, chain }
             }
         }
     };

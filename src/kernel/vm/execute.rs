@@ -35,7 +35,7 @@ pub(super) struct Execution<'m, 'b, 'o, 'a> {
 
 /// What operands can be read from.
 #[derive(Clone, Copy)]
-struct View<'s, 'o> {
+pub(super) struct View<'s, 'o> {
     registers: &'s [Register],
     buffers: Buffers<'s>,
     locals: &'s [Buffer],
@@ -43,7 +43,7 @@ struct View<'s, 'o> {
 }
 
 impl<'s, 'o> View<'s, 'o> {
-    fn new(registers: &'s [Register], buffers: &'s [Buffer], locals: &'s [Buffer], operands: &'s [Operand<'o>]) -> Self {
+    pub(super) fn new(registers: &'s [Register], buffers: &'s [Buffer], locals: &'s [Buffer], operands: &'s [Operand<'o>]) -> Self {
         View { registers, buffers: Buffers::all(buffers), locals, operands }
     }
 
@@ -56,7 +56,7 @@ impl<'s, 'o> View<'s, 'o> {
 
     /// The tile, or one element of it where it is uniform.
     #[inline]
-    fn read(self, source: &'s Source, elements: usize, size: usize) -> (&'s [u8], bool) {
+    pub(super) fn read(self, source: &'s Source, elements: usize, size: usize) -> (&'s [u8], bool) {
         let register = match source {
             Source::Constant(word) => return (&bytemuck::cast_slice(word)[..size], true),
             Source::Register(register) => &self.registers[*register],
@@ -284,8 +284,12 @@ impl Execution<'_, '_, '_, '_> {
                         return Err(self.cast_fault(sweep, fault, a, *from, *to));
                     }
                 }
+                Action::Search { dst, a, table, kernel, size, out_size } => {
+                    self.compute(*dst, *out_size, direct, [(a, *size)], |out, [(a, _)]| kernel(table, out, a));
+                }
                 Action::Store { slot, track, src, size, check } => self.store(*slot, *track, src, *size, *check),
                 Action::Reduce { acc, track, index, src, size, check } => self.reduce(*acc, *track, *index, src, *size, *check),
+                Action::Group(group) => self.group(sweep, group)?,
                 Action::Compress { slot, ordinal, src, mask, size, check } => {
                     self.ask(src, *size, *check);
                     self.compress(*slot, *ordinal, src, mask, *size)?;
@@ -460,7 +464,7 @@ impl Execution<'_, '_, '_, '_> {
 
     /// Asks a tile that is handed out, where that is wanted.
     #[inline]
-    fn ask(&mut self, src: &Source, size: usize, check: Option<TileCheck>) {
+    pub(super) fn ask(&mut self, src: &Source, size: usize, check: Option<TileCheck>) {
         let Some(check) = check else { return };
         let machine = &mut *self.machine;
         let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
@@ -498,12 +502,30 @@ impl Execution<'_, '_, '_, '_> {
 
     fn reduce(&mut self, acc: usize, track: usize, index: Option<usize>, src: &Source, size: usize, check: Option<TileCheck>) {
         self.ask(src, size, check);
+        self.tile_axes(track, index);
         let machine = &mut *self.machine;
         let base = machine.nest.offsets[track] as usize;
         let first_index = index.map_or(0, |index| machine.nest.offsets[index]);
-        let axes = &mut machine.tile_axes;
+        let (nest, axes) = (&machine.nest, &machine.tile_axes);
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
+        let (tile, uniform) = view.read(src, nest.elements, size);
+        let accumulator = match (self.prepared.globals[acc], &mut machine.accumulators[acc]) {
+            (Some(global), _) => &mut *self.accumulators[global].accumulator,
+            (None, Some(local)) => &mut local.accumulator,
+            (None, None) => return,
+        };
+        if uniform {
+            accumulator.absorb_constant(tile, axes, base, first_index);
+        } else {
+            (self.prepared.kernels.absorb)(accumulator, tile, axes, base, first_index);
+        }
+    }
+
+    /// The axes of the tile as the accumulator of `track` sees them.
+    pub(super) fn tile_axes(&mut self, track: usize, index: Option<usize>) {
+        let machine = &mut *self.machine;
+        let (nest, axes) = (&machine.nest, &mut machine.tile_axes);
         axes.clear();
-        let nest = &machine.nest;
         for (at, (&length, &output_step)) in nest.box_shape().iter().zip(nest.steps(track)).enumerate() {
             let index_step = index.map_or(0, |index| nest.steps(index)[at]);
             match axes.last_mut() {
@@ -516,18 +538,6 @@ impl Execution<'_, '_, '_, '_> {
                 }
                 _ => axes.push(TileAxis { length, output_step, index_step }),
             }
-        }
-        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
-        let (tile, uniform) = view.read(src, nest.elements, size);
-        let accumulator = match (self.prepared.globals[acc], &mut machine.accumulators[acc]) {
-            (Some(global), _) => &mut *self.accumulators[global].accumulator,
-            (None, Some(local)) => &mut local.accumulator,
-            (None, None) => return,
-        };
-        if uniform {
-            accumulator.absorb_constant(tile, axes, base, first_index);
-        } else {
-            (self.prepared.kernels.absorb)(accumulator, tile, axes, base, first_index);
         }
     }
 
@@ -598,11 +608,17 @@ impl Execution<'_, '_, '_, '_> {
 
     #[cold]
     fn cast_fault(&self, sweep: &PreparedSweep, element: usize, source: &Source, from: DType, to: DType) -> Error {
-        let nest = &self.machine.nest;
         let view = View::new(&self.machine.registers, &self.machine.buffers, &self.machine.locals, self.operands);
-        let (tile, _) = view.read(source, nest.elements, from.size());
+        let (tile, _) = view.read(source, self.machine.nest.elements, from.size());
         let value =
             crate::dispatch!(from, T => <T as crate::nd::Element>::from_bytes(&tile[element * from.size()..][..from.size()]).to_string());
+        let coordinate = self.coordinate(sweep, element);
+        Error::data(format!("{value} at index {} does not fit {to}", show(&coordinate))).hint("cast with saturate or wrap, or clip first")
+    }
+
+    /// Where in the stage an element of the tile lies.
+    pub(super) fn coordinate(&self, sweep: &PreparedSweep, element: usize) -> Vec<usize> {
+        let nest = &self.machine.nest;
         let mut coordinate = self.block.start.to_vec();
         let mut rest = element;
         for axis in (0..nest.lengths.len()).rev() {
@@ -616,7 +632,7 @@ impl Execution<'_, '_, '_, '_> {
                 along /= length;
             }
         }
-        Error::data(format!("{value} at index {} does not fit {to}", show(&coordinate))).hint("cast with saturate or wrap, or clip first")
+        coordinate
     }
 }
 

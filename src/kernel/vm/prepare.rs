@@ -1,17 +1,18 @@
 //! A program resolved for one instruction set: function pointers, tracks, and what a machine must hold.
 
-use super::{fuse::fuse, nest::Order};
+use super::{fuse::fuse, group::GroupAction, nest::Order};
 use crate::{
     error::{Error, Result},
     kernel::{
         chain::{CHAIN_MAX, ChainKernel, Link},
         formula::SumKernels,
         program::{Accumulation, Arg, BinaryOp, CastMode, Generator, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep, UnaryOp},
+        search::{SearchKernel, SearchTable},
         simd::{BinaryKernels, CastKernel, Isa, Kernels, SelectKernels, UnaryKernel, kernels},
         watch::{EventCheck, TileCheck, Watch, binary_check, cast_check, unary_check},
     },
     nd::{DType, Scalar},
-    numeric::AccumulatorKind,
+    numeric::{AccumulatorKind, Outside},
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -137,6 +138,14 @@ pub(super) enum Action {
         out_size: usize,
         event: Option<EventCheck>,
     },
+    Search {
+        dst: usize,
+        a: Source,
+        table: Box<SearchTable>,
+        kernel: SearchKernel,
+        size: usize,
+        out_size: usize,
+    },
     Select {
         dst: usize,
         mask: Source,
@@ -168,6 +177,7 @@ pub(super) enum Action {
         size: usize,
         check: Option<TileCheck>,
     },
+    Group(GroupAction),
     Compress {
         slot: usize,
         ordinal: usize,
@@ -207,11 +217,12 @@ impl Action {
     pub(super) fn for_sources(&mut self, mut visit: impl FnMut(&mut Source)) {
         match self {
             Action::Load { .. } | Action::Generate { .. } => {}
-            Action::Unary { a, .. } | Action::Cast { a, .. } => visit(a),
+            Action::Unary { a, .. } | Action::Cast { a, .. } | Action::Search { a, .. } => visit(a),
             Action::Store { src, .. } | Action::Reduce { src, .. } => visit(src),
             Action::Binary { a, b, .. } | Action::SumOf { a, b, .. } => [a, b].into_iter().for_each(visit),
             Action::Select { mask, a, b, .. } => [mask, a, b].into_iter().for_each(visit),
             Action::Compress { src, mask, .. } => [src, mask].into_iter().for_each(&mut visit),
+            Action::Group(group) => [&mut group.src, &mut group.labels].into_iter().for_each(visit),
             Action::Chain(chain) => chain.operands[..=chain.length].iter_mut().for_each(visit),
         }
     }
@@ -232,8 +243,9 @@ impl Action {
             | Action::Binary { dst, .. }
             | Action::Select { dst, .. }
             | Action::Cast { dst, .. }
+            | Action::Search { dst, .. }
             | Action::Chain(Chain { dst, .. }) => Some(*dst),
-            Action::Store { .. } | Action::Reduce { .. } | Action::Compress { .. } | Action::SumOf { .. } => None,
+            Action::Store { .. } | Action::Reduce { .. } | Action::Group(_) | Action::Compress { .. } | Action::SumOf { .. } => None,
         }
     }
 
@@ -241,6 +253,8 @@ impl Action {
     fn ask(&mut self, special: Option<TileCheck>) {
         if let Action::Store { check, .. } | Action::Reduce { check, .. } | Action::Compress { check, .. } = self {
             *check = special;
+        } else if let Action::Group(group) = self {
+            group.check = special;
         }
     }
 
@@ -320,7 +334,7 @@ fn passes_once(code: &[Operation]) -> bool {
 /// Compressed elements are written in C order, and of all faults the first is reported.
 fn needs_order(instr: &Instr) -> bool {
     match instr {
-        Instr::Compress { .. } => true,
+        Instr::Compress { .. } | Instr::Group { outside: Outside::Refuse, .. } => true,
         Instr::Cast { from, to, mode, .. } => *mode == CastMode::Checked && from.is_float() && to.is_integer(),
         _ => false,
     }
@@ -343,7 +357,8 @@ pub(crate) fn written(instr: &Instr, program: &Program) -> Option<(Reg, DType)> 
         Instr::Unary { op, dtype, dst, .. } => Some((*dst, op.result(*dtype))),
         Instr::Binary { op, dtype, dst, .. } => Some((*dst, op.result(*dtype))),
         Instr::Cast { to, dst, .. } => Some((*dst, *to)),
-        Instr::Store { .. } | Instr::Reduce { .. } | Instr::Compress { .. } => None,
+        Instr::Search { search, dst, .. } => Some((*dst, search.result())),
+        Instr::Store { .. } | Instr::Reduce { .. } | Instr::Group { .. } | Instr::Compress { .. } => None,
     }
 }
 
@@ -456,6 +471,14 @@ impl Builder<'_> {
                 kernels: (self.kernels.select)(dtype.size()),
                 size: dtype.size(),
             },
+            Instr::Search { table, search, dtype, dst, a } => Action::Search {
+                dst: reg(*dst),
+                a: source(*a, *dtype),
+                table: Box::new(SearchTable::new(table, *search, *dtype)),
+                kernel: self.kernels.search,
+                size: dtype.size(),
+                out_size: search.result().size(),
+            },
             Instr::Cast { from, to, mode, dst, a } => Action::Cast {
                 dst: reg(*dst),
                 a: Source::Register(reg(*a)),
@@ -475,6 +498,20 @@ impl Builder<'_> {
                 }
             }
             Instr::Reduce { acc, src } => self.reduce(acc.0 as usize, *src, sweep),
+            Instr::Group { acc, src, labels, dtype, outside } => {
+                let accumulated = self.program.accumulators[acc.0 as usize].dtype;
+                Action::Group(GroupAction {
+                    acc: acc.0 as usize,
+                    track: push_track(sweep, Track::Accumulator(acc.0 as usize)),
+                    src: source(*src, accumulated),
+                    size: accumulated.size(),
+                    labels: source(*labels, *dtype),
+                    dtype: *dtype,
+                    outside: *outside,
+                    kernel: self.kernels.absorb_groups,
+                    check: None,
+                })
+            }
             Instr::Compress { slot, src, mask } => self.compress(*slot, *src, *mask),
         })
     }
@@ -527,7 +564,7 @@ impl Builder<'_> {
     fn special_of(&self, instr: &Instr) -> Option<TileCheck> {
         let dtype = match instr {
             Instr::Store { slot, .. } | Instr::Compress { slot, .. } => self.slot(*slot).dtype,
-            Instr::Reduce { acc, .. } => self.program.accumulators[acc.0 as usize].dtype,
+            Instr::Reduce { acc, .. } | Instr::Group { acc, .. } => self.program.accumulators[acc.0 as usize].dtype,
             _ => return None,
         };
         (self.kernels.special)(dtype)

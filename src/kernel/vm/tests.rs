@@ -84,8 +84,8 @@ fn random_case(bits: &mut Bits) -> Case {
         slot(dtype, SlotKind::Output),
     ];
     slots[1].swapped = false;
-    let local = Accumulation { kind: AccumulatorKind::Max, dtype, reduced, finishes: vec![(Finish::Max, SlotId(4))] };
-    let global = |kind, dtype, bits: &mut Bits| Accumulation { kind, dtype, reduced: flags(bits), finishes: vec![] };
+    let local = Accumulation { kind: AccumulatorKind::Max, dtype, reduced, groups: 1, finishes: vec![(Finish::Max, SlotId(4))] };
+    let global = |kind, dtype, bits: &mut Bits| Accumulation { kind, dtype, reduced: flags(bits), groups: 1, finishes: vec![] };
     let accumulators = vec![
         local,
         global(AccumulatorKind::Min, dtype, bits),
@@ -306,7 +306,7 @@ impl Naive<'_> {
                         self.compressed += 1;
                     }
                 }
-                Instr::Generate { .. } => unreachable!("not in these programs"),
+                Instr::Generate { .. } | Instr::Search { .. } | Instr::Group { .. } => unreachable!("not in these programs"),
             }
         }
     }

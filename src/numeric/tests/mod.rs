@@ -4,6 +4,7 @@ mod axes;
 mod compensated;
 mod exact;
 mod fallback;
+mod grouped;
 mod oracle;
 mod plain;
 mod states;
@@ -18,7 +19,7 @@ const MODES: [SumMode; 5] = [SumMode::Exact, SumMode::Neumaier, SumMode::Kahan, 
 
 fn kinds() -> Vec<AccumulatorKind> {
     use AccumulatorKind as K;
-    let mut kinds = vec![K::Min, K::Max, K::Any, K::All, K::CountNonzero, K::FirstFalse];
+    let mut kinds = vec![K::Min, K::Max, K::Any, K::All, K::CountNonzero, K::FirstFalse, K::Count];
     for mode in MODES {
         kinds.extend([K::Sum(mode), K::Moments(mode)]);
     }

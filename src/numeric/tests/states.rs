@@ -16,6 +16,7 @@ fn held(accumulator: &Accumulator) -> u64 {
         State::Extremes(state) => held_bytes(&state.keys) + held_bytes(&state.seen),
         State::Truths(state) => held_bytes(&state.counts) + held_bytes(&state.nonzero),
         State::FirstZero(state) => held_bytes(&state.indices),
+        State::Tallies(state) => held_bytes(state.tables()),
     };
     heap + size_of::<Accumulator>() as u64
 }

@@ -8,10 +8,10 @@ mod registers;
 mod sweeps;
 
 use crate::{
-    expr::{FunctionId, Graph, NodeId, Op},
+    expr::{FunctionId, Graph, Grouping, NodeId, Op},
     kernel::program::{AccId, Accumulation, Program, Slot, SlotId, SlotKind, Step, allocate},
     nd::{DType, IndexMap},
-    numeric::{AccumulatorKind, Finish},
+    numeric::{AccumulatorKind, Finish, Outside},
     plan::{
         WriteTo,
         expression::{Expression, LoadFrom, Make, Value, ValueId, reduced_flags},
@@ -120,6 +120,8 @@ struct Request {
     node: NodeId,
     /// The value that its result is inside the pass; `None`: a reduction over all runs.
     local: Option<ValueId>,
+    /// Labels, number of groups, and what becomes of other labels.
+    groups: Option<(ValueId, usize, Outside)>,
 }
 
 struct Lowering<'a> {
@@ -167,6 +169,7 @@ impl Lowering<'_> {
                     self.act(level, support.clone(), Action::Store(slot, result));
                 }
             }
+            (Op::Group(grouping), _) => self.request_groups(anchor.node, grouping, operands),
             (Op::Compress { .. }, _) => {
                 let level = operands.iter().map(|id| self.values[id.0].level).max().unwrap_or(0);
                 let axes = (0..node.meta.rank()).map(Some).collect::<Vec<_>>();
@@ -235,7 +238,16 @@ impl Lowering<'_> {
             dtype: reduction.dtype,
             node,
             local,
+            groups: None,
         });
+    }
+
+    /// The operands of a grouped reduction are the labels and, unless it counts, the value.
+    fn request_groups(&mut self, node: NodeId, grouping: &Grouping, operands: &[ValueId]) {
+        self.request(node, &grouping.reduction, operands[operands.len() - 1], None);
+        if let Some(request) = self.requests.last_mut() {
+            request.groups = Some((operands[0], grouping.groups, grouping.outside));
+        }
     }
 
     /// One accumulator for all requests that it can answer: a mean and a deviation of the same values share their moments.
@@ -246,6 +258,7 @@ impl Lowering<'_> {
             let mate = groups.iter_mut().find(|(kind, members)| {
                 let first = members[0];
                 let same = first.operand == request.operand
+                    && first.groups == request.groups
                     && first.reduced == request.reduced
                     && first.local.is_some() == request.local.is_some();
                 same && joint(*kind, request.kind).is_some()
@@ -279,8 +292,18 @@ impl Lowering<'_> {
             let finishes = members.iter().map(|member| (member.finish, member.node)).collect();
             self.made.reductions.push(LoweredReduction { acc, kept, finishes });
         }
-        self.made.program.accumulators.push(Accumulation { kind, dtype, reduced: first.reduced.clone(), finishes });
-        self.act(level, self.full(), Action::Reduce(acc, first.operand));
+        let groups = first.groups.map_or(1, |(_, groups, _)| groups);
+        // What is only counted is not looked at.
+        let dtype = if kind == AccumulatorKind::Count { DType::Bool } else { dtype };
+        self.made.program.accumulators.push(Accumulation { kind, dtype, reduced: first.reduced.clone(), groups, finishes });
+        match first.groups {
+            None => self.act(level, self.full(), Action::Reduce(acc, first.operand)),
+            Some((labels, _, outside)) => {
+                let value = (kind != AccumulatorKind::Count).then_some(first.operand);
+                let level = level.max(self.values[labels.0].level);
+                self.act(level, self.full(), Action::Group { acc, value, labels, outside });
+            }
+        }
     }
 
     fn local(&mut self, axes: Vec<bool>, dtype: DType) -> SlotId {
@@ -310,8 +333,8 @@ impl Lowering<'_> {
         let mut steps: Vec<Step> = Vec::new();
         for (place, key) in keys.iter().enumerate() {
             let actions = self.actions.get(key).cloned().unwrap_or_default();
-            let sweep =
-                sweeps::Emitter { values: &self.values, locals: &self.locals, loads: &self.loads, key }.emit(members.get(key), &actions);
+            let sweep = sweeps::Emitter { graph: self.graph, values: &self.values, locals: &self.locals, loads: &self.loads, key }
+                .emit(members.get(key), &actions);
             steps.push(Step::Sweep(allocate(key.axes.clone(), sweep, tile_elements)));
             for action in &actions {
                 if let Action::CallInput { slot, result, .. } = action {

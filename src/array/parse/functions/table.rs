@@ -4,7 +4,7 @@ use super::{Form, FunctionDoc, Reducer};
 use crate::{
     array::{
         Array,
-        parse::{calls, create, gather, networks, views},
+        parse::{calls, create, gather, groups, networks, views},
     },
     kernel::program::{BinaryOp, UnaryOp},
 };
@@ -29,6 +29,7 @@ const LOGICAL: &str = "any -> bool";
 const BITS: &str = "bool, integers -> promoted";
 const FLOATED: &str = "both as floats (as sqrt has them), promoted -> that dtype";
 const INTEGERS: &str = "integers (bool -> i8) -> promoted";
+const SUMS: &str = "floats -> the same; signed, bool -> i64; unsigned -> u64";
 const MOMENTS: &str = "floats -> the same; others -> f64";
 
 #[rustfmt::skip]
@@ -141,6 +142,20 @@ pub(super) static FUNCTIONS: &[FunctionDoc] = {
         doc("any", &[], "any(x, axis=None, *, keepdims=False)", LOGICAL, "Whether an element is not zero.", "any(x > 0, axis=1)", Reduce(R::Any)),
         doc("all", &[], "all(x, axis=None, *, keepdims=False)", LOGICAL, "Whether no element is zero.", "all(isfinite(x))", Reduce(R::All)),
         doc("count_nonzero", &[], "count_nonzero(x, axis=None, *, keepdims=False)", "any -> i64", "Number of elements that are not zero.", "count_nonzero(x > 0)", Reduce(R::CountNonzero)),
+        doc("group_sum", &[], "group_sum(x, labels, n, axis=None, *, skip=False, dtype=None)", SUMS, "Sum of each of n groups, chosen by labels of x or of places along the axis; groups stand where the axis was.", "group_sum(x, arange(x.shape[0]) % 2, 2, axis=0)", Other(groups::sum)),
+        doc("group_mean", &[], "group_mean(x, labels, n, axis=None, *, skip=False, dtype=None)", MOMENTS, "Mean of each of n groups; NaN of an empty one.", "group_mean(x, arange(x.shape[0]) % 2, 2, axis=0)", Other(groups::mean)),
+        doc("group_var", &[], "group_var(x, labels, n, axis=None, *, ddof=0, skip=False)", MOMENTS, "Variance of each of n groups; divides by its elements - ddof.", "group_var(x, (x > 0).astype(i32), 2)", Other(groups::var)),
+        doc("group_std", &[], "group_std(x, labels, n, axis=None, *, ddof=0, skip=False)", MOMENTS, "Standard deviation of each of n groups.", "group_std(x, (x > 0).astype(i32), 2)", Other(groups::std)),
+        doc("group_min", &[], "group_min(x, labels, n, axis=None, *, skip=False)", "any -> the same", "Smallest element of each of n groups; NaN of no floats.", "group_min(x, arange(x.shape[0]) % 2, 2, axis=0)", Other(groups::min)),
+        doc("group_max", &[], "group_max(x, labels, n, axis=None, *, skip=False)", "any -> the same", "Largest element of each of n groups; NaN of no floats.", "group_max(x, arange(x.shape[0]) % 2, 2, axis=0)", Other(groups::max)),
+        doc("group_any", &[], "group_any(x, labels, n, axis=None, *, skip=False)", LOGICAL, "Whether an element of a group is not zero.", "group_any(m, (x > 0).astype(i32), 2)", Other(groups::any)),
+        doc("group_all", &[], "group_all(x, labels, n, axis=None, *, skip=False)", LOGICAL, "Whether no element of a group is zero.", "group_all(m, (x > 0).astype(i32), 2)", Other(groups::all)),
+        doc("group_count", &[], "group_count(x, labels, n, axis=None, *, skip=False)", "any -> i64", "Number of elements of each of n groups.", "group_count(x, (x > 0).astype(i32), 2)", Other(groups::count)),
+        doc("bincount", &[], "bincount(x, weights=None, minlength=0, *, length=None)", "integers -> i64; f64 with weights", "How often each number below a length occurs, or the sum of its weights.", "bincount((x > 0).astype(i32), length=2)", Other(groups::bincount)),
+        doc("digitize", &[], "digitize(x, bins, right=False)", "any -> i64", "The number of the bin of each element among sorted edges.", "digitize(x, [-1, 0, 1])", Other(groups::digitize)),
+        doc("searchsorted", &[], "searchsorted(a, v, side='left')", "any -> i64", "How many elements of a sorted table a are smaller than each of v (right: or equal).", "searchsorted([-1, 0, 1], x)", Other(groups::searchsorted)),
+        doc("histogram", &[], "histogram(x, bins=10, range=None, weights=None, density=False)", "-> i64, and edges: floats the same, others f64", "Counts of bins, and their edges: two arrays.", "histogram(x, 4, range=(-1, 1))[0]", Other(groups::histogram)),
+        doc("histogram_bin_edges", &[], "histogram_bin_edges(x, bins=10, range=None)", "floats -> the same; others -> f64", "The edges of the bins of a histogram.", "histogram_bin_edges(x, 4)", Other(groups::histogram_bin_edges)),
         doc("softmax", &[], "softmax(x, axis=None)", FLOATS, "exp(x) divided by its sum over axes, without overflow in between.", "softmax(x, axis=-1)", Other(networks::softmax)),
         doc("log_softmax", &[], "log_softmax(x, axis=None)", FLOATS, "log(softmax(x)), finite where softmax is 0.", "log_softmax(x, axis=-1)", Other(networks::log_softmax)),
         doc("logsumexp", &[], "logsumexp(x, axis=None, *, keepdims=False)", FLOATS, "log(sum(exp(x))) over axes, without overflow in between.", "logsumexp(x, axis=1)", Other(networks::logsumexp)),
