@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    expr::{Op, graph::require_known},
+    expr::{Grouping, Op, graph::require_known},
     nd::SourceFacts,
     plan::Plan,
     store::Source,
@@ -137,7 +137,9 @@ impl Compiled {
             return Ok(Some(ready.clone()));
         }
         let work = self.build(sources)?;
-        if work.graph.nodes.iter().any(|node| matches!(node.op, Op::Compress { count: None, .. } | Op::Search { table: None, .. })) {
+        if work.graph.nodes.iter().any(|node| {
+            matches!(node.op, Op::Compress { count: None, .. } | Op::Search { table: None, .. } | Op::Group(Grouping { groups: None, .. }))
+        }) {
             return Ok(None);
         }
         let (plan, results) = self.plan(&work)?;

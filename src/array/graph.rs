@@ -213,9 +213,11 @@ pub(super) fn rewrite(graph: &Graph, roots: &[NodeId], change: impl Fn(NodeId, &
     for (index, node) in graph.nodes.iter().enumerate().filter(|(index, _)| needed[*index]) {
         let mut args: Vec<NodeId> = node.args.iter().filter_map(|arg| places[arg.index()]).collect();
         let op = change(NodeId(index as u32), &node.op);
-        if let Op::Search { table: Some(_), .. } = op {
-            // A table that is there needs not be computed.
-            args.truncate(1);
+        // What is there needs not be computed.
+        match &op {
+            Op::Search { table: Some(_), .. } => args.truncate(1),
+            Op::Group(grouping) if grouping.groups.is_some() => args.truncate(grouping.operands()),
+            _ => {}
         }
         places[index] = Some(builder.push(op, args)?);
     }

@@ -26,6 +26,8 @@ pub struct GroupBy {
     labels: Array,
     groups: usize,
     outside: Outside,
+    /// The number of groups, where data decide it, and its bound.
+    counted: Option<(Array, usize)>,
 }
 
 impl Array {
@@ -44,7 +46,7 @@ impl Array {
     /// ```
     #[must_use]
     pub fn group_by(&self, labels: &Array, groups: usize) -> GroupBy {
-        GroupBy { value: self.clone(), labels: labels.clone(), groups, outside: Outside::Refuse }
+        GroupBy { value: self.clone(), labels: labels.clone(), groups, outside: Outside::Refuse, counted: None }
     }
 
     /// How often each number `0..length` occurs among integers: NumPy's `bincount`, its length given. A number outside is an
@@ -60,6 +62,38 @@ impl Array {
     pub fn bincount(&self, length: usize) -> Array {
         self.group_by(self, length).count(..)
     }
+
+    /// How often each number occurs among integers, up to the largest, which is computed first: NumPy's `bincount`. With
+    /// weights their sums, in `f64`. The result has `least` elements at least.
+    #[must_use]
+    #[track_caller]
+    pub fn bincount_all(&self, weights: Option<&Array>, least: usize) -> Array {
+        let made = self.bincount_groups(least).and_then(|groups| match weights {
+            None => GroupBy { value: self.clone(), ..groups }.reduced(Finish::Count, &Axes::all()),
+            Some(weights) => GroupBy { value: weights.astype(DType::F64), ..groups }.reduced(Finish::Sum, &Axes::all()),
+        });
+        self.then(made)
+    }
+
+    fn bincount_groups(&self, least: usize) -> Result<GroupBy> {
+        let meta = self.known()?;
+        let mut groups = self.group_by(self, least);
+        if meta.shape.iter().any(|extent| extent.known() == Some(0)) {
+            return Ok(groups);
+        }
+        let Some(dtype) = label_dtype(meta.dtype) else { return Ok(groups) };
+        let largest = convert(self, dtype, CastMode::Wrap)?.max(..).astype(DType::I64);
+        let most = i64::try_from(least).unwrap_or(i64::MAX);
+        let count = (largest + 1_i64).with(super::words::BinaryOp::Maximum, most.into()).checked()?;
+        let bound = if meta.dtype.size() <= 2 { 1 << (8 * meta.dtype.size()) } else { usize::MAX };
+        groups.counted = Some((count, bound.max(least)));
+        Ok(groups)
+    }
+}
+
+/// A number of groups, if it is not absurd.
+pub(super) fn group_count(groups: usize) -> Result<usize> {
+    if groups > GROUPS_MAX { Err(Error::refused(format!("{groups} groups"))) } else { Ok(groups) }
 }
 
 macro_rules! reductions {
@@ -108,9 +142,7 @@ impl GroupBy {
 
     /// The reduction `finish` of each group over `axes`.
     pub(super) fn reduced(&self, finish: Finish, axes: &Axes) -> Result<Array> {
-        if self.groups > GROUPS_MAX {
-            return Err(Error::refused(format!("{} groups", self.groups)));
-        }
+        group_count(self.groups)?;
         let meta = self.value.known()?.clone();
         let reduced = places(axes.list.as_deref(), &meta.dims)?;
         let Some(&place) = reduced.first() else {
@@ -120,14 +152,21 @@ impl GroupBy {
             return Err(Error::usage("groups stand where the reduced axis was: there is no keepdims"));
         }
         let labels = self.aligned(&meta, &reduced)?;
-        let (operands, reduction) = if finish == Finish::Count {
+        let (mut operands, reduction) = if finish == Finish::Count {
             let axes = reduced.clone();
             (vec![labels], Reduction { finish, axes, keepdims: false, mode: SumMode::Exact, dtype: DType::I64 })
         } else {
             let (value, reduction) = reduction(&self.value, finish, axes)?;
             (vec![labels, value], reduction)
         };
-        let made = Array::make(Op::Group(Grouping { reduction, groups: self.groups, outside: self.outside }), operands)?;
+        let (groups, groups_max) = match &self.counted {
+            None => (Some(self.groups), self.groups),
+            Some((count, bound)) => {
+                operands.push(count.clone());
+                (None, *bound)
+            }
+        };
+        let made = Array::make(Op::Group(Grouping { reduction, groups, groups_max, outside: self.outside }), operands)?;
         if place == 0 { Ok(made) } else { made.move_axis(0, place as i64).checked() }
     }
 

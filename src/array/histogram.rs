@@ -109,7 +109,10 @@ impl Histogram {
         let counts = match &self.weights {
             None => {
                 let reduction = Reduction { finish: Finish::Count, axes, keepdims: false, mode: SumMode::Exact, dtype: DType::I64 };
-                Array::make(Op::Group(Grouping { reduction, groups, outside: Outside::Skip }), vec![labels])?
+                Array::make(
+                    Op::Group(Grouping { reduction, groups: Some(groups), groups_max: groups, outside: Outside::Skip }),
+                    vec![labels],
+                )?
             }
             Some(weights) => {
                 let (have, want) = (weights.known()?, labels.known()?);
@@ -123,7 +126,10 @@ impl Histogram {
                 let dtype = reduced_dtype(Finish::Sum, have.dtype);
                 let mode = self.values.0.session.as_ref().map_or(SumMode::default(), super::session::Session::sum_mode);
                 let reduction = Reduction { finish: Finish::Sum, axes, keepdims: false, mode, dtype };
-                Array::make(Op::Group(Grouping { reduction, groups, outside: Outside::Skip }), vec![labels, weights.clone()])?
+                Array::make(
+                    Op::Group(Grouping { reduction, groups: Some(groups), groups_max: groups, outside: Outside::Skip }),
+                    vec![labels, weights.clone()],
+                )?
             }
         };
         if !self.density {

@@ -4,12 +4,13 @@
 use super::{
     below::{Bindings, Control, Request, RunStats, Sink, execute, plan},
     graph::{Work, rewrite},
+    group::group_count,
     lookup::checked,
     session::Session,
 };
 use crate::{
     error::{Error, Result},
-    expr::{NodeId, Op, Reduction},
+    expr::{Grouping, NodeId, Op, Reduction},
     kernel::program::{TABLE_MAX, Table},
     nd::{DType, Region},
     numeric::{Finish, SumMode},
@@ -54,6 +55,9 @@ pub(super) fn run(session: &Session, plan: &Plan, work: &Work, sinks: Vec<Sink<'
     execute(session.engine()?, plan, bindings, &control(session))
 }
 
+/// Bounds of numbers of groups that plans are made for before the number is known.
+const ASSUMED_GROUPS_MAX: usize = 1 << 16;
+
 /// Counts masks and computes tables, level by level, until every shape of `work` is known. Returns what that took.
 pub(super) fn count_masks(session: &Session, work: &mut Work, limits: &Limits) -> Result<Vec<RunStats>> {
     let mut stats = Vec::new();
@@ -79,6 +83,15 @@ pub(super) fn assume_masks(work: &mut Work) -> Result<Vec<Decision>> {
         if !level.masks.is_empty() {
             let text = format!("{} counted in a pass before this plan; lengths shown are bounds", plural(level.masks.len(), "mask"));
             said.push(Decision { about: "masks".to_string(), text });
+        }
+        for &node in level.groups.keys() {
+            let Op::Group(grouping) = &work.graph.node(node).op else { continue };
+            // Without a bound any number would do as well.
+            bound.groups.insert(node, if grouping.groups_max <= ASSUMED_GROUPS_MAX { grouping.groups_max } else { 1 });
+        }
+        if !level.groups.is_empty() {
+            let text = format!("{} computed in a pass before this plan", plural(level.groups.len(), "number of groups"));
+            said.push(Decision { about: "groups".to_string(), text });
         }
         if !level.tables.is_empty() {
             let text = format!("{} computed in a pass before this plan", plural(level.tables.len(), "table"));
@@ -118,6 +131,8 @@ struct Level {
     masks: BTreeMap<NodeId, NodeId>,
     /// Searches, each with its table.
     tables: BTreeMap<NodeId, NodeId>,
+    /// Reductions by groups, each with their number.
+    groups: BTreeMap<NodeId, NodeId>,
 }
 
 /// What was computed for a level.
@@ -125,6 +140,7 @@ struct Level {
 struct Bound {
     counts: HashMap<NodeId, usize>,
     tables: HashMap<NodeId, Table>,
+    groups: HashMap<NodeId, usize>,
 }
 
 /// Selections whose masks can be counted now, and searches whose tables can be computed. `None` if nothing waits.
@@ -136,20 +152,22 @@ fn next_level(work: &Work) -> Option<Level> {
         let list = match node.op {
             Op::Compress { count: None, .. } => Some(&mut level.masks),
             Op::Search { table: None, .. } => Some(&mut level.tables),
+            Op::Group(Grouping { groups: None, .. }) => Some(&mut level.groups),
             _ => None,
         };
         waits[index] = list.is_some() || node.args.iter().any(|arg| waits[arg.index()]);
-        if let Some(list) = list.filter(|_| !waits[node.args[1].index()]) {
-            list.insert(NodeId(index as u32), node.args[1]);
+        // What is waited for is the last operand.
+        if let (Some(list), Some(last)) = (list, node.args.last().filter(|last| !waits[last.index()])) {
+            list.insert(NodeId(index as u32), *last);
         }
     }
-    (!level.masks.is_empty() || !level.tables.is_empty()).then_some(level)
+    (!level.masks.is_empty() || !level.tables.is_empty() || !level.groups.is_empty()).then_some(level)
 }
 
 /// The plan that computes a level, and in the order of its outputs the masks that are counted and the tables.
 fn counting_plan(work: &Work, level: &Level, limits: &Limits) -> Result<(Plan, Vec<NodeId>, Vec<NodeId>)> {
-    let [masks, tables] = [&level.masks, &level.tables].map(|list| {
-        let mut nodes: Vec<NodeId> = list.values().copied().collect();
+    let [masks, tables] = [vec![&level.masks], vec![&level.tables, &level.groups]].map(|lists| {
+        let mut nodes: Vec<NodeId> = lists.into_iter().flat_map(|list| list.values().copied()).collect();
         nodes.sort_unstable();
         nodes.dedup();
         nodes
@@ -206,6 +224,11 @@ fn count(session: &Session, work: &Work, level: &Level, limits: &Limits) -> Resu
         let dtype = work.graph.node(work.graph.node(node).args[0]).dtype();
         bound.tables.insert(node, checked(&table, dtype, search)?);
     }
+    for (&node, of) in &level.groups {
+        let bytes = tables.binary_search(of).ok().and_then(|place| made[masks.len() + place].as_slice().try_into().ok());
+        let count = bytes.map_or(0, |bytes| i64::from_ne_bytes(bytes).max(0));
+        bound.groups.insert(node, group_count(usize::try_from(count).unwrap_or(usize::MAX))?);
+    }
     Ok((bound, stats))
 }
 
@@ -213,6 +236,9 @@ fn bind(work: &mut Work, bound: &Bound) -> Result<()> {
     let (builder, roots) = rewrite(&work.graph, &work.roots, |id, op| match (op, bound.counts.get(&id), bound.tables.get(&id)) {
         (Op::Compress { axis, .. }, Some(&count), _) => Op::Compress { axis: *axis, count: Some(count) },
         (Op::Search { search, .. }, _, Some(table)) => Op::Search { table: Some(table.clone()), search: *search },
+        (Op::Group(grouping), ..) if bound.groups.contains_key(&id) => {
+            Op::Group(Grouping { groups: bound.groups.get(&id).copied(), ..grouping.clone() })
+        }
         _ => op.clone(),
     })?;
     (work.graph, work.roots) = (builder.finish(), roots);

@@ -21,27 +21,31 @@ pub(super) fn infer_group(grouping: &Grouping, args: &[&Meta]) -> Result<Meta> {
     let labels = args[0];
     let finish = grouping.reduction.finish;
     debug_assert!(matches!(labels.dtype, DType::I32 | DType::I64), "the builder inserts casts");
-    let fits = match finish {
-        Finish::Count => args.len() == 1,
-        Finish::Sum
-        | Finish::Mean
-        | Finish::Var { .. }
-        | Finish::Std { .. }
-        | Finish::Min
-        | Finish::Max
-        | Finish::Any
-        | Finish::All
-        | Finish::CountNonzero => args.len() == 2,
-        _ => return Err(Error::mismatch(format!("{} is not defined by groups", finish.name()))),
-    };
-    if !fits {
+    let defined = matches!(
+        finish,
+        Finish::Count
+            | Finish::Sum
+            | Finish::Mean
+            | Finish::Var { .. }
+            | Finish::Std { .. }
+            | Finish::Min
+            | Finish::Max
+            | Finish::Any
+            | Finish::All
+            | Finish::CountNonzero
+    );
+    if !defined {
+        return Err(Error::mismatch(format!("{} is not defined by groups", finish.name())));
+    }
+    let operands = grouping.operands();
+    if args.len() != operands + usize::from(grouping.groups.is_none()) {
         return Err(Error::internal(format!("{} operands of a grouped {}", args.len(), finish.name())));
     }
-    let value = args[args.len() - 1];
+    let value = args[operands - 1];
     if value.shape != labels.shape {
         return Err(Error::internal(format!("labels of shape {} for values of shape {}", show(&labels.shape), show(&value.shape))));
     }
-    let (mut shape, mut dims) = (vec![Extent::Known(grouping.groups)], vec![None]);
+    let (mut shape, mut dims) = (vec![grouping.groups.map_or(Extent::AtMost(grouping.groups_max), Extent::Known)], vec![None]);
     for axis in (0..value.rank()).filter(|axis| !grouping.reduction.axes.contains(axis)) {
         shape.push(value.shape[axis]);
         dims.push(value.dims.0[axis].clone());

@@ -172,10 +172,20 @@ pub struct Reduction {
 pub struct Grouping {
     /// What is reduced; axes do not stay.
     pub reduction: Reduction,
-    /// Number of groups: labels are below it.
-    pub groups: usize,
+    /// Number of groups: labels are below it. `None` until an earlier phase has computed the last operand, which it is then.
+    pub groups: Option<usize>,
+    /// Most groups that there can be.
+    pub groups_max: usize,
     /// What becomes of other labels.
     pub outside: Outside,
+}
+
+impl Grouping {
+    /// How many operands there are besides the number of groups: the labels, and the value unless elements are only counted.
+    #[must_use]
+    pub fn operands(&self) -> usize {
+        if self.reduction.finish == Finish::Count { 1 } else { 2 }
+    }
 }
 
 /// The result of `op` on operands of `args`, by NumPy's rules.

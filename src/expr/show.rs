@@ -47,7 +47,8 @@ impl Graph {
             }
             Op::Group(grouping) => {
                 let Reduction { finish, axes, mode, .. } = &grouping.reduction;
-                format!("{} of {} groups axes {} {mode:?} {:?}", finish.name(), grouping.groups, show(axes), grouping.outside)
+                let groups = grouping.groups.map_or("?".to_string(), |groups| groups.to_string());
+                format!("{} of {groups} groups axes {} {mode:?} {:?}", finish.name(), show(axes), grouping.outside)
             }
             Op::Compress { axis, count } => format!("compress axis {axis:?} count {count:?}"),
             Op::MapBlocks(id) => format!("map_blocks {}", self.functions[id.0 as usize].name),

@@ -302,7 +302,7 @@ pub fn name_of(graph: &Graph, id: NodeId) -> String {
     let node = graph.node(id);
     let what = match &node.op {
         Op::Reduce(reduction) => reduction.finish.name().to_string(),
-        Op::Group(grouping) => format!("{} of {} groups", grouping.reduction.finish.name(), grouping.groups),
+        Op::Group(grouping) => format!("{} of {} groups", grouping.reduction.finish.name(), grouping.groups.unwrap_or(0)),
         Op::Compress { .. } => "mask selection".to_string(),
         Op::MapBlocks(function) => graph.functions[function.0 as usize].name.clone(),
         Op::Source(source) => graph.sources[source.0 as usize].name.clone(),

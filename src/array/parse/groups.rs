@@ -113,15 +113,10 @@ pub(super) fn bincount(builder: &mut Builder<'_>, mut arguments: Arguments, span
     let weights = builder.optional_array(arguments.given("weights"))?;
     let least = arguments.given("minlength").map_or(Ok(0), |operand| builder.number_of(operand, "minlength"))?;
     let length = arguments.given("length").map(|operand| builder.number_of(operand, "length")).transpose()?;
-    let Some(length) = length.or((least > 0).then_some(least)) else {
-        return Err(builder
-            .source
-            .error(span, "the length of the result depends on the data")
-            .hint("give it, as in `bincount(x, length=256)`; a number outside is then an error"));
-    };
-    let made = match weights {
-        None => array.bincount(length),
-        Some(weights) => weights.astype(DType::F64).group_by(&array, length).sum(Axes::all().sum(builder.options.sum_mode)),
+    let made = match (length, weights) {
+        (None, weights) => array.bincount_all(weights.as_ref(), least),
+        (Some(length), None) => array.bincount(length),
+        (Some(length), Some(weights)) => weights.astype(DType::F64).group_by(&array, length).sum(Axes::all().sum(builder.options.sum_mode)),
     };
     builder.done(made, lineage.with_axes(Lineage::made(1).axes), span)
 }

@@ -246,7 +246,7 @@ impl Lowering<'_> {
     fn request_groups(&mut self, node: NodeId, grouping: &Grouping, operands: &[ValueId]) {
         self.request(node, &grouping.reduction, operands[operands.len() - 1], None);
         if let Some(request) = self.requests.last_mut() {
-            request.groups = Some((operands[0], grouping.groups, grouping.outside));
+            request.groups = Some((operands[0], grouping.groups.unwrap_or(0), grouping.outside));
         }
     }
 
