@@ -19,26 +19,26 @@ rng = np.random.default_rng(23)
 
 SPECIAL = np.array([0.0, -0.0, np.nan, np.inf, -np.inf, 1.0, 2.0, -1.5])
 INPUTS = {
-    "f": rng.normal(0, 2, 400).astype(np.float32),
+    "f": rng.normal(0, 2, 160).astype(np.float32),
     "d": rng.normal(0, 2, (20, 15)),
-    "h": rng.normal(0, 2, 300).astype(np.float16),
-    "e": (rng.integers(-8, 9, 500) / 4).astype(np.float32),
-    "g": rng.integers(-8, 9, 500) / 4,
+    "h": rng.normal(0, 2, 90).astype(np.float16),
+    "e": (rng.integers(-8, 9, 150) / 4).astype(np.float32),
+    "g": rng.integers(-8, 9, 150) / 4,
     "s": np.concatenate([SPECIAL, rng.normal(0, 1, 40)]),
     "t": np.concatenate([SPECIAL, rng.normal(0, 1, 40)]).astype(np.float32),
-    "i": rng.integers(-50, 50, 300).astype(np.int32),
-    "b": rng.integers(0, 256, 600).astype(np.uint8),
+    "i": rng.integers(-50, 50, 120).astype(np.int32),
+    "b": rng.integers(0, 256, 200).astype(np.uint8),
     "l": rng.integers(-2**62, 2**62, 90),
     "u": rng.integers(0, 2**64, 90, dtype=np.uint64),
     "q": rng.integers(-100, 100, 80).astype(np.int8),
-    "m": rng.normal(0, 1, 300) > 0,
+    "m": rng.normal(0, 1, 90) > 0,
     "c": np.full(20, 3.0, np.float32),
     "z": np.zeros(0, np.float32),
-    "n": rng.integers(0, 7, 400),
+    "n": rng.integers(0, 7, 160),
     "k": rng.integers(0, 4, 20).astype(np.int32),
     "p": rng.integers(0, 5, 15).astype(np.uint8),
-    "w": rng.integers(-3, 9, 500).astype(np.float64),
-    "v": rng.integers(-3, 9, 500).astype(np.int64),
+    "w": rng.integers(-3, 9, 150).astype(np.float64),
+    "v": rng.integers(-3, 9, 150).astype(np.int64),
     "j": rng.integers(-1, 6, (20, 15)),
     "o": np.sort(rng.normal(0, 2, 33)),
     "r": np.sort(rng.normal(0, 2, 9)).astype(np.float32),
@@ -157,8 +157,8 @@ def expressions():
         yield f"bincount({name}, minlength=30)"
         yield f"bincount({name})"
         yield f"bincount({name}, minlength=3)"
-    yield "bincount(b[:500], w)"
-    yield "bincount(b[:500], weights=v, minlength=400)"
+    yield "bincount(b[:150], w)"
+    yield "bincount(b[:150], weights=v, minlength=400)"
     for kind in KINDS:
         ddof = ", ddof=1" if kind in ("var", "std") else ""
         yield f"group_{kind}(f, n, 7{ddof})"
@@ -168,9 +168,9 @@ def expressions():
         yield f"group_{kind}(d, j, 6, axis=1, skip=True)"
         yield f"group_{kind}(d, j, 5, skip=True)"
         yield f"group_{kind}(f, n, 9)"
-        yield f"group_{kind}(e, b[:500], 256)"
+        yield f"group_{kind}(e, b[:150] // 4, 64)"
         if kind not in ("min", "max"):
-            yield f"group_{kind}(i, b[:300] // 4, 70)"
+            yield f"group_{kind}(i, b[:120] // 4, 70)"
             yield f"group_{kind}(b, b // 16, 16)"
 
 

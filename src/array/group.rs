@@ -130,6 +130,8 @@ reductions! {
     count_nonzero |_: &Axes| Finish::CountNonzero;
     /// Number of elements of each group.
     count |_: &Axes| Finish::Count;
+    /// About how many different elements each group has.
+    approx_distinct |_: &Axes| Finish::ApproxDistinct;
 }
 
 impl GroupBy {

@@ -34,6 +34,25 @@ impl Array {
         self.reduced(Finish::Var { ddof: axes.ddof.unwrap_or(0) }, &axes)
     }
 
+    /// Quantiles `q` (from 0 to 1) over `axes`, about: a float at most 1/256 of its magnitude away from the element of rank
+    /// `floor(q (n - 1))`; NaN where there is a NaN. One pass for all that are asked of one array. The answer depends on the
+    /// elements alone, not on their order or blocks.
+    ///
+    /// ```
+    /// let x = outcore::Session::default_session().arange(0, 1001, 1);
+    /// let median: f64 = x.approx_quantile(0.5, ..).item()?;
+    /// assert!((median - 500.0).abs() <= 500.0 / 256.0);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn approx_quantile(&self, q: f64, axes: impl Into<Axes>) -> Array {
+        match approx_quantile(q) {
+            Ok(finish) => self.reduced(finish, &axes.into()),
+            Err(error) => self.then(Err(error)),
+        }
+    }
+
     /// Standard deviation over `axes`; divides by `n - ddof`.
     #[must_use]
     #[track_caller]
@@ -68,6 +87,18 @@ reductions! {
     all All;
     /// Number of elements that are not zero, as `i64`.
     count_nonzero CountNonzero;
+    /// About how many different elements there are, as `i64`, with a standard error of 0.8 percent; zeros are one, and so are
+    /// NaNs. The answer depends on the elements alone, not on their order or blocks.
+    approx_distinct ApproxDistinct;
+}
+
+/// The finish of a quantile.
+pub(super) fn approx_quantile(q: f64) -> Result<Finish> {
+    if (0.0..=1.0).contains(&q) {
+        // One spelling of zero.
+        return Ok(Finish::ApproxQuantile { bits: (q + 0.0).to_bits() });
+    }
+    Err(Error::usage(format!("a quantile is between 0 and 1, not {q}")))
 }
 
 fn try_reduce(value: &Array, finish: Finish, options: &Axes) -> Result<Array> {

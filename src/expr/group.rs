@@ -33,6 +33,8 @@ pub(super) fn infer_group(grouping: &Grouping, args: &[&Meta]) -> Result<Meta> {
             | Finish::Any
             | Finish::All
             | Finish::CountNonzero
+            | Finish::ApproxDistinct
+            | Finish::ApproxQuantile { .. }
     );
     if !defined {
         return Err(Error::mismatch(format!("{} is not defined by groups", finish.name())));

@@ -26,6 +26,8 @@ impl Finish {
             Finish::CountNonzero => "count_nonzero",
             Finish::FirstFalse => "first_false",
             Finish::Count => "count",
+            Finish::ApproxDistinct => "approx_distinct",
+            Finish::ApproxQuantile { .. } => "approx_quantile",
         }
     }
 }
@@ -40,7 +42,14 @@ pub fn reduced_dtype(finish: Finish, dtype: DType) -> DType {
         Finish::Mean | Finish::Var { .. } | Finish::Std { .. } if !dtype.is_float() => DType::F64,
         Finish::Mean | Finish::Var { .. } | Finish::Std { .. } => dtype,
         Finish::Any | Finish::All => DType::Bool,
-        Finish::CountNonzero | Finish::FirstFalse | Finish::Count => DType::I64,
+        Finish::ApproxQuantile { .. } => {
+            if dtype.is_float() {
+                dtype
+            } else {
+                DType::F64
+            }
+        }
+        Finish::CountNonzero | Finish::FirstFalse | Finish::Count | Finish::ApproxDistinct => DType::I64,
     }
 }
 

@@ -2,10 +2,12 @@
 
 use super::axes::{Baseline, InstructionSet, TileAxis, Walk, each_element};
 use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN, SumRun};
+use super::distinct::{self, Distinct};
 use super::element::{Float, Truth};
 use super::grouped::{self, Tallies};
 use super::order::{self, Extremes};
 use super::run::{RUN_MIN, Run};
+use super::sketch::{self, Sketch};
 use super::superaccumulator::{Superaccumulator, digits_for};
 use super::truth::{self, Bits, FirstZero, Truths};
 use super::whole::{self, WholeSums};
@@ -37,6 +39,8 @@ pub(super) enum State {
     Truths(Truths),
     FirstZero(FirstZero),
     Tallies(Tallies),
+    Distinct(Distinct),
+    Sketch(Sketch),
 }
 
 /// Exponent of the lowest bit of an exact sum of `dtype`, digits per output of it and of the sum of squares, and the
@@ -81,6 +85,8 @@ impl Accumulator {
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => State::Truths(Truths::new(outputs)),
             AccumulatorKind::FirstFalse => State::FirstZero(FirstZero::new(outputs)),
             AccumulatorKind::Count => State::Tallies(Tallies::new(outputs)),
+            AccumulatorKind::Distinct => State::Distinct(Distinct::new(outputs)),
+            AccumulatorKind::Sketch => State::Sketch(Sketch::new(dtype, outputs)),
         };
         Ok(Self { kind, dtype, outputs, empty_is_nan: false, state })
     }
@@ -110,6 +116,8 @@ impl Accumulator {
             AccumulatorKind::Min | AccumulatorKind::Max => Extremes::OUTPUT_BYTES,
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => Truths::OUTPUT_BYTES,
             AccumulatorKind::FirstFalse => FirstZero::OUTPUT_BYTES,
+            AccumulatorKind::Distinct => Distinct::OUTPUT_BYTES,
+            AccumulatorKind::Sketch => Sketch::output_bytes(dtype),
             AccumulatorKind::Count => return Tallies::state_bytes(outputs).saturating_add(size_of::<Self>() as u64),
         };
         output_bytes.saturating_mul(outputs as u64).saturating_add(size_of::<Self>() as u64)
@@ -125,6 +133,8 @@ impl Accumulator {
             State::Truths(state) => state.reset(),
             State::FirstZero(state) => state.reset(),
             State::Tallies(state) => state.reset(),
+            State::Distinct(state) => state.reset(),
+            State::Sketch(state) => state.reset(),
         }
     }
 
@@ -169,6 +179,8 @@ impl Accumulator {
             State::Truths(state) => absorb_truths::<I>(state, self.dtype, tile, axes, base),
             State::FirstZero(state) => absorb_first(state, self.dtype, tile, axes, base, index),
             State::Tallies(state) => absorb_count(state, self.dtype, tile, axes, base),
+            State::Distinct(state) => absorb_distinct::<I>(state, self.dtype, tile, axes, base),
+            State::Sketch(state) => absorb_sketch::<I>(state, self.dtype, tile, axes, base),
         }
     }
 
@@ -252,6 +264,8 @@ impl Accumulator {
             (State::Truths(state), State::Truths(other)) => state.merge_run(at, other, from, count),
             (State::FirstZero(state), State::FirstZero(other)) => state.merge_run(at, other, from, count),
             (State::Tallies(state), State::Tallies(other)) => state.merge_run(at, other, from, count),
+            (State::Distinct(state), State::Distinct(other)) => state.merge_run(at, other, from, count),
+            (State::Sketch(state), State::Sketch(other)) => state.merge_run(at, other, from, count),
             _ => unreachable!("kind and dtype decide the state"),
         }
     }
@@ -429,4 +443,43 @@ fn absorb_count(state: &mut Tallies, dtype: DType, tile: &[u8], axes: &[TileAxis
         4 => of!(4),
         _ => of!(8),
     }
+}
+
+/// Runs `$body` with `$t` bound to the element type of `$dtype` and `$cells` to the tile's elements.
+macro_rules! typed {
+    ($dtype:expr, $tile:ident, $t:ident, $cells:ident => $body:expr) => {{
+        macro_rules! of {
+                ($u:ty) => {{
+                    type $t = $u;
+                    cut!($tile, { size_of::<$u>() }, $cells => $body)
+                }};
+            }
+        match $dtype {
+            DType::Bool => of!(Truth),
+            DType::I8 => of!(i8),
+            DType::I16 => of!(i16),
+            DType::I32 => of!(i32),
+            DType::I64 => of!(i64),
+            DType::U8 => of!(u8),
+            DType::U16 => of!(u16),
+            DType::U32 => of!(u32),
+            DType::U64 => of!(u64),
+            DType::F16 => of!(f16),
+            DType::BF16 => of!(bf16),
+            DType::F32 => of!(f32),
+            DType::F64 => of!(f64),
+        }
+    }};
+}
+
+fn absorb_distinct<I: InstructionSet>(state: &mut Distinct, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    typed!(dtype, tile, T, cells => {
+        I::enter(Walk { state: &mut distinct::Target::<T> { state, element: PhantomData }, cells, axes, base });
+    });
+}
+
+fn absorb_sketch<I: InstructionSet>(state: &mut Sketch, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    typed!(dtype, tile, T, cells => {
+        I::enter(Walk { state: &mut sketch::Target::<T> { state, element: PhantomData }, cells, axes, base });
+    });
 }

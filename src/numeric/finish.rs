@@ -73,6 +73,11 @@ impl Accumulator {
                 Ok(if index == i64::MAX { -1_i64 } else { index } as u64)
             }
             (State::Tallies(state), Finish::Count, DType::I64) => Ok(state.count(at)),
+            (State::Distinct(state), Finish::ApproxDistinct, DType::I64) => Ok(state.estimate(at)),
+            (State::Sketch(state), Finish::ApproxQuantile { bits }, _) => {
+                let format = FloatFormat::of(dtype).ok_or_else(|| self.refusal(what, dtype))?;
+                Ok(plain(state.quantile(at, f64::from_bits(bits)), format))
+            }
             (State::Whole(state), Finish::Sum, _) if dtype.is_integer() => integer_sum(state.sums[at], dtype),
             (
                 State::Exact(_) | State::Compensated(_) | State::Whole(_),
@@ -158,7 +163,7 @@ impl Accumulator {
             State::Whole(state) => state.counts[at],
             State::Truths(state) => state.counts[at],
             State::Tallies(state) => state.count(at),
-            State::Extremes(_) | State::FirstZero(_) => 0,
+            State::Extremes(_) | State::FirstZero(_) | State::Distinct(_) | State::Sketch(_) => 0,
         }
     }
 
@@ -167,7 +172,7 @@ impl Accumulator {
             State::Exact(state) => exact_total(state, at),
             State::Compensated(state) => compensated_total(state, at),
             State::Whole(state) => Total::Finite(Exact::from_i128(state.sums[at])),
-            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) | State::Tallies(_) => Total::Nan,
+            _ => Total::Nan,
         }
     }
 
@@ -177,9 +182,15 @@ impl Accumulator {
             State::Exact(state) => Some(state.value(at, true)),
             State::Compensated(state) => state.value(at, true).ok(),
             State::Whole(state) => Some(whole_squares(state, at)),
-            State::Extremes(_) | State::Truths(_) | State::FirstZero(_) | State::Tallies(_) => None,
+            _ => None,
         }
     }
+}
+
+/// A float in another format, rounded once.
+fn plain(value: f64, format: FloatFormat) -> u64 {
+    let finite = || if value == 0.0 { Total::Finite(Exact::default()) } else { Total::Finite(Exact::from_f64(value)) };
+    round_total(if value.is_finite() { finite() } else { Total::from_f64(value) }, 1, format)
 }
 
 fn exact_total(state: &Superaccumulator, at: usize) -> Total {

@@ -12,6 +12,7 @@
 //! | whole | sums and moments of integers and bools | exact |
 //! | extremes, truths, first zero | min, max; any, all, counts; assertions | exact |
 //! | tallies | how many elements, by group | exact |
+//! | distinct, sketch | about how many different elements; quantiles, about | a function of the multiset of elements |
 //!
 //! Exact sums go tile by tile through a kernel with a certificate (`extract`), into a window of few digits (`window`), and
 //! only where that does not fit into the digits behind (`superaccumulator`), runs of any exponents by way of tables
@@ -26,6 +27,7 @@ mod accumulator;
 mod axes;
 mod big;
 mod compensated;
+mod distinct;
 mod element;
 mod exact;
 mod extract;
@@ -39,6 +41,7 @@ mod round;
 mod run;
 mod scatter;
 mod serialise;
+mod sketch;
 mod special;
 mod superaccumulator;
 mod truth;
@@ -93,6 +96,10 @@ pub enum AccumulatorKind {
     FirstFalse,
     /// Number of elements.
     Count,
+    /// About how many different elements there are.
+    Distinct,
+    /// Elements in buckets of magnitudes, for quantiles.
+    Sketch,
 }
 
 impl AccumulatorKind {
@@ -125,4 +132,11 @@ pub enum Finish {
     FirstFalse,
     /// The number as `i64`.
     Count,
+    /// Of different elements, as `i64`; its standard error is 0.8 percent.
+    ApproxDistinct,
+    /// A float at most `2^-8` of its magnitude away from the element of rank `floor(q (n - 1))`.
+    ApproxQuantile {
+        /// Bits of q as `f64`.
+        bits: u64,
+    },
 }

@@ -10,11 +10,15 @@
 //! truths       counts:u64... nonzero:u64...
 //! first false  indices:i64...
 //! count        counts:u64...
+//! distinct     registers:u8...
+//! sketch       per output: nans:u64 buckets:u64, then for those that are not empty: bucket:u32 count:u64
 //! ```
 //! Equal elements give equal bytes, in any order and partition, for all but the compensated sums: exact digits are
 //! written settled, everything else is unique as it is.
 
 use super::accumulator::{Accumulator, State};
+use super::distinct::REGISTERS;
+use super::sketch::Sketch;
 use super::superaccumulator::{FLAG_BEHIND, FLAGS_ALL, Superaccumulator, negate_if_negative, settle_digits};
 use super::{AccumulatorKind, SumMode};
 use crate::error::{Error, Result};
@@ -38,6 +42,8 @@ fn kind_codes(kind: AccumulatorKind) -> [u8; 2] {
         AccumulatorKind::CountNonzero => [6, 0],
         AccumulatorKind::FirstFalse => [7, 0],
         AccumulatorKind::Count => [32, 0],
+        AccumulatorKind::Distinct => [33, 0],
+        AccumulatorKind::Sketch => [34, 0],
     }
 }
 
@@ -53,6 +59,8 @@ fn kind_of(codes: [u8; 2]) -> Option<AccumulatorKind> {
         [6, 0] => AccumulatorKind::CountNonzero,
         [7, 0] => AccumulatorKind::FirstFalse,
         [32, 0] => AccumulatorKind::Count,
+        [33, 0] => AccumulatorKind::Distinct,
+        [34, 0] => AccumulatorKind::Sketch,
         _ => return None,
     })
 }
@@ -91,6 +99,8 @@ impl Accumulator {
             }
             State::FirstZero(state) => put(&mut out, &state.indices, i64::to_le_bytes),
             State::Tallies(state) => put(&mut out, &state.counts(), u64::to_le_bytes),
+            State::Distinct(state) => out.extend(&state.registers),
+            State::Sketch(state) => (0..self.outputs).for_each(|at| put_sketch(&mut out, state, at)),
         }
         out
     }
@@ -113,6 +123,27 @@ impl Accumulator {
 
 fn put<T: Copy, const N: usize>(out: &mut Vec<u8>, values: &[T], bytes: impl Fn(T) -> [u8; N]) {
     out.extend(values.iter().flat_map(|value| bytes(*value)));
+}
+
+fn put_sketch(out: &mut Vec<u8>, state: &Sketch, at: usize) {
+    let mut buckets = 0_u64;
+    state.each(at, |_, _| buckets += 1);
+    put(out, &[state.nans[at], buckets], u64::to_le_bytes);
+    state.each(at, |bucket, count| {
+        put(out, &[bucket as u32], u32::to_le_bytes);
+        put(out, &[count], u64::to_le_bytes);
+    });
+}
+
+fn read_sketch(reader: &mut Reader<'_>, state: &mut Sketch, at: usize) -> Option<()> {
+    state.nans[at] = u64::from_le_bytes(reader.take()?);
+    for _ in 0..u64::from_le_bytes(reader.take()?) {
+        let (bucket, count) = (u32::from_le_bytes(reader.take()?), u64::from_le_bytes(reader.take()?));
+        if !state.put(at, bucket as usize, count) {
+            return None;
+        }
+    }
+    Some(())
 }
 
 fn put_exact(out: &mut Vec<u8>, state: &Superaccumulator) {
@@ -166,6 +197,8 @@ fn output_bytes_min(kind: AccumulatorKind, dtype: DType) -> usize {
         AccumulatorKind::Min | AccumulatorKind::Max => 9,
         AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => 16,
         AccumulatorKind::FirstFalse | AccumulatorKind::Count => 8,
+        AccumulatorKind::Distinct => REGISTERS,
+        AccumulatorKind::Sketch => 16,
     }
 }
 
@@ -203,6 +236,17 @@ fn read_accumulator(reader: &mut Reader<'_>) -> Option<Accumulator> {
             reader.fill(&mut state.nonzero, u64::from_le_bytes)?;
         }
         State::FirstZero(state) => reader.fill(&mut state.indices, i64::from_le_bytes)?,
+        State::Distinct(state) => {
+            reader.fill(&mut state.registers, |[register]| register)?;
+            if !state.is_valid() {
+                return None;
+            }
+        }
+        State::Sketch(state) => {
+            for at in 0..outputs {
+                read_sketch(reader, state, at)?;
+            }
+        }
         State::Tallies(state) => {
             for at in 0..outputs {
                 state.set(at, u64::from_le_bytes(reader.take()?));

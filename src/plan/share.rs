@@ -84,6 +84,8 @@ pub fn accumulator_kind(reduction: &Reduction) -> AccumulatorKind {
         Finish::CountNonzero => AccumulatorKind::CountNonzero,
         Finish::FirstFalse => AccumulatorKind::FirstFalse,
         Finish::Count => AccumulatorKind::Count,
+        Finish::ApproxDistinct => AccumulatorKind::Distinct,
+        Finish::ApproxQuantile { .. } => AccumulatorKind::Sketch,
     }
 }
 

@@ -108,6 +108,41 @@ grouped! {
     count |_| Finish::Count;
 }
 
+/// Axes and `keepdims` of a reduction.
+fn reduced_axes(builder: &Builder<'_>, array: &Array, arguments: &mut Arguments) -> Result<Axes> {
+    let given = arguments.given("axis").map(|operand| builder.axes(array, operand)).transpose()?;
+    let axes = given.map_or_else(Axes::all, axis);
+    let keeps = arguments.given("keepdims").map_or(Ok(false), |operand| builder.truth(operand, "keepdims"))?;
+    Ok(if keeps { axes.keepdims() } else { axes })
+}
+
+pub(super) fn approx_distinct(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
+    let axes = reduced_axes(builder, &array, &mut arguments)?;
+    let made = array.approx_distinct(axes);
+    let rank = made.rank().unwrap_or(0);
+    builder.done(made, lineage.with_axes(Lineage::made(rank).axes), span)
+}
+
+pub(super) fn approx_quantile(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
+    let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
+    let (item, id) = arguments.need("q")?;
+    let axes = reduced_axes(builder, &array, &mut arguments)?;
+    let made = match &item.value {
+        Value::List(items) | Value::Tuple(items) => {
+            let mut parts = Vec::new();
+            for value in items {
+                let q = builder.number((Item::from(value.clone()), id), "a quantile")?.to_f64();
+                parts.push(array.approx_quantile(q, axes.clone()));
+            }
+            Array::stack(&parts, 0)
+        }
+        _ => array.approx_quantile(builder.number((item, id), "a quantile")?.to_f64(), axes),
+    };
+    let rank = made.rank().unwrap_or(0);
+    builder.done(made, lineage.with_axes(Lineage::made(rank).axes), span)
+}
+
 pub(super) fn bincount(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
     let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
     let weights = builder.optional_array(arguments.given("weights"))?;

@@ -1,6 +1,7 @@
 //! Elements as integers that order as they do, and the search among them.
 
 use super::{BIN, Find, LANES, LEFT};
+use std::hint::select_unpredictable;
 
 /// A type with an integer key: equal for equal elements, in their order, NaN above all numbers.
 pub(super) trait Key: Copy {
@@ -73,30 +74,31 @@ impl Top for i64 {
 impl<W: Key> Find<W> for KeyTable<W::Of> {
     #[inline(always)]
     fn find<const WHAT: u8>(&self, elements: &[W; LANES]) -> [i32; LANES] {
-        let keys = elements.map(W::key);
-        let mask = self.keys.len() - 1;
-        let mut places = [0_usize; LANES];
-        let mut half = self.keys.len() / 2;
-        while half > 0 {
-            for lane in 0..LANES {
-                let probe = self.keys[(places[lane] + half - 1) & mask];
-                let passes = if WHAT == LEFT { probe < keys[lane] } else { probe <= keys[lane] };
-                places[lane] += if passes { half } else { 0 };
-            }
-            half /= 2;
-        }
         let mut found = [0; LANES];
+        // One after the other: their steps overlap, as none waits for another element's, and nothing has to be gathered.
         for lane in 0..LANES {
-            let probe = self.keys[places[lane] & mask];
-            let passes = if WHAT == LEFT { probe < keys[lane] } else { probe <= keys[lane] };
-            let below = (places[lane] + usize::from(passes)).min(self.count);
-            found[lane] = if WHAT == BIN { self.bin(below, keys[lane]) } else { below as i32 };
+            let key = elements[lane].key();
+            let below = self.below::<WHAT>(key).min(self.count);
+            found[lane] = if WHAT == BIN { self.bin(below, key) } else { below as i32 };
         }
         found
     }
 }
 
 impl<K: Copy + Ord> KeyTable<K> {
+    /// How many keys are below this one, or not above it.
+    #[inline(always)]
+    fn below<const WHAT: u8>(&self, key: K) -> usize {
+        let mask = self.keys.len() - 1;
+        let passes = |probe: K| if WHAT == LEFT { probe < key } else { probe <= key };
+        let (mut place, mut half) = (0, self.keys.len() / 2);
+        while half > 0 {
+            place = select_unpredictable(passes(self.keys[(place + half - 1) & mask]), place + half, place);
+            half /= 2;
+        }
+        place + usize::from(passes(self.keys[place & mask]))
+    }
+
     /// The bin of a key that so many edges are not above: the last edge belongs to the last bin.
     #[inline(always)]
     fn bin(&self, below: usize, key: K) -> i32 {

@@ -20,7 +20,7 @@ use crate::{
         program::{Search, Table},
     },
     nd::DType,
-    numeric::{InstructionSet, Piece},
+    numeric::{Baseline, InstructionSet, Piece},
 };
 use half::{bf16, f16};
 use keys::{Key, KeyTable};
@@ -41,6 +41,8 @@ pub(crate) struct SearchTable {
     dtype: DType,
     search: Search,
     form: Form,
+    /// The places of all elements of one byte, if they have one.
+    bytes: Vec<i32>,
 }
 
 /// A table by the type that elements are compared in.
@@ -58,7 +60,7 @@ impl SearchTable {
 
     /// Bytes that a table of so many elements holds, prepared and in the program.
     pub fn bytes_max(length: usize) -> u64 {
-        4 * 8 * length.next_power_of_two() as u64
+        4 * 8 * length.next_power_of_two() as u64 + 4 * 256
     }
 
     /// Prepares `table` for elements of `dtype`.
@@ -78,21 +80,37 @@ impl SearchTable {
             DType::U64 => Form::Whole(KeyTable::new(table.bits.iter().map(|bits| bits.key()).collect())),
             _ => Form::Whole(KeyTable::new(table.bits.iter().map(|bits| *bits as i64).collect())),
         };
-        SearchTable { dtype, search, form }
+        let mut made = SearchTable { dtype, search, form, bytes: Vec::new() };
+        if dtype.size() == 1 {
+            let all: Vec<u8> = (0..=u8::MAX).collect();
+            let mut places = vec![0; all.len() * search.result().size()];
+            self::search::<Baseline>(&made, &mut places, &all);
+            made.bytes = match search {
+                Search::Bin => places.as_chunks().0.iter().map(|bytes| i32::from_ne_bytes(*bytes)).collect(),
+                _ => places.as_chunks().0.iter().map(|bytes| i64::from_ne_bytes(*bytes) as i32).collect(),
+            };
+        }
+        made
     }
 }
 
 /// Looks elements up with the loops of `I`.
 pub(crate) fn search<I: InstructionSet>(table: &SearchTable, out: &mut [u8], elements: &[u8]) {
+    if let Ok(places) = <&[i32; 256]>::try_from(table.bytes.as_slice()) {
+        return match table.search {
+            Search::Bin => write_each::<BIN>(out, elements, places),
+            _ => write_each::<LEFT>(out, elements, places),
+        };
+    }
     match (&table.form, table.dtype) {
         (Form::Single(keys, ruler), DType::F16) => floats::<I, f16>(table, keys, ruler.as_ref(), out, elements),
         (Form::Single(keys, ruler), DType::BF16) => floats::<I, bf16>(table, keys, ruler.as_ref(), out, elements),
         (Form::Single(keys, ruler), _) => floats::<I, f32>(table, keys, ruler.as_ref(), out, elements),
         (Form::Double(keys, ruler), DType::F64) => floats::<I, f64>(table, keys, ruler.as_ref(), out, elements),
-        (Form::Double(keys, Some(ruler)), _) => wholes::<I, f64, _>(table, keys, ruler, out, elements),
-        (Form::Double(keys, None), _) => wholes::<I, f64, _>(table, keys, keys, out, elements),
+        (Form::Double(_, Some(ruler)), _) => wholes::<I, f64, _>(table, ruler, out, elements),
+        (Form::Double(keys, None), _) => wholes::<I, f64, _>(table, keys, out, elements),
         (Form::Whole(keys), DType::U64) => run::<I, u64, u64, _>(table, keys, out, elements),
-        (Form::Whole(keys), _) => wholes::<I, i64, _>(table, keys, keys, out, elements),
+        (Form::Whole(keys), _) => wholes::<I, i64, _>(table, keys, out, elements),
     }
 }
 
@@ -111,7 +129,7 @@ fn floats<I: InstructionSet, L: Lane>(
     }
 }
 
-fn wholes<I: InstructionSet, W, F>(table: &SearchTable, _keys: &KeyTable<W::Of>, find: &F, out: &mut [u8], elements: &[u8])
+fn wholes<I: InstructionSet, W, F>(table: &SearchTable, find: &F, out: &mut [u8], elements: &[u8])
 where
     W: Key + Meet<i8> + Meet<i16> + Meet<i32> + Meet<i64> + Meet<u8> + Meet<u16> + Meet<u32> + Meet<u64> + Meet<bool>,
     F: Find<W>,
@@ -196,6 +214,19 @@ impl<L: Lane, W: Meet<L::Wide>, F: Find<W>, const WHAT: u8> Piece for Places<'_,
                 *element = W::meet(L::widen(*cell));
             }
             write::<WHAT>(rest, &self.find.find::<WHAT>(&elements));
+        }
+    }
+}
+
+/// Looks the places of bytes up.
+fn write_each<const WHAT: u8>(out: &mut [u8], elements: &[u8], places: &[i32; 256]) {
+    if WHAT == BIN {
+        for (out, element) in out.as_chunks_mut::<4>().0.iter_mut().zip(elements) {
+            *out = places[usize::from(*element)].to_ne_bytes();
+        }
+    } else {
+        for (out, element) in out.as_chunks_mut::<8>().0.iter_mut().zip(elements) {
+            *out = i64::from(places[usize::from(*element)]).to_ne_bytes();
         }
     }
 }

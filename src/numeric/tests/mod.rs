@@ -7,6 +7,7 @@ mod fallback;
 mod grouped;
 mod oracle;
 mod plain;
+mod sketches;
 mod states;
 
 use super::{Accumulator, AccumulatorKind, Finish, SumMode, TileAxis};

@@ -5,7 +5,7 @@ use super::super::memory::held_bytes;
 use super::*;
 use crate::ErrorKind;
 
-fn held(accumulator: &Accumulator) -> u64 {
+pub(super) fn held(accumulator: &Accumulator) -> u64 {
     let heap = match &accumulator.state {
         State::Exact(state) => {
             let windows = held_bytes(&state.windows.scales) + held_bytes(&state.windows.planes);
@@ -17,6 +17,8 @@ fn held(accumulator: &Accumulator) -> u64 {
         State::Truths(state) => held_bytes(&state.counts) + held_bytes(&state.nonzero),
         State::FirstZero(state) => held_bytes(&state.indices),
         State::Tallies(state) => held_bytes(state.tables()),
+        State::Distinct(state) => held_bytes(&state.registers),
+        State::Sketch(state) => state.held_bytes(),
     };
     heap + size_of::<Accumulator>() as u64
 }
