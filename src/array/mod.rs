@@ -63,6 +63,8 @@ pub use writer::Writer;
 #[cfg(test)]
 mod gather_tests;
 #[cfg(test)]
+mod group_tests;
+#[cfg(test)]
 mod run_tests;
 #[cfg(test)]
 mod tests;

@@ -449,11 +449,11 @@ fn absorb_count(state: &mut Tallies, dtype: DType, tile: &[u8], axes: &[TileAxis
 macro_rules! typed {
     ($dtype:expr, $tile:ident, $t:ident, $cells:ident => $body:expr) => {{
         macro_rules! of {
-                ($u:ty) => {{
-                    type $t = $u;
-                    cut!($tile, { size_of::<$u>() }, $cells => $body)
-                }};
-            }
+                    ($u:ty) => {{
+                        type $t = $u;
+                        cut!($tile, { size_of::<$u>() }, $cells => $body)
+                    }};
+                }
         match $dtype {
             DType::Bool => of!(Truth),
             DType::I8 => of!(i8),

@@ -3,6 +3,9 @@
 use super::{BIN, Find, LANES, LEFT};
 use std::hint::select_unpredictable;
 
+/// Searches side by side.
+const BESIDE: usize = 4;
+
 /// A type with an integer key: equal for equal elements, in their order, NaN above all numbers.
 pub(super) trait Key: Copy {
     type Of: Copy + Ord;
@@ -75,28 +78,37 @@ impl<W: Key> Find<W> for KeyTable<W::Of> {
     #[inline(always)]
     fn find<const WHAT: u8>(&self, elements: &[W; LANES]) -> [i32; LANES] {
         let mut found = [0; LANES];
-        // One after the other: their steps overlap, as none waits for another element's, and nothing has to be gathered.
-        for lane in 0..LANES {
-            let key = elements[lane].key();
-            let below = self.below::<WHAT>(key).min(self.count);
-            found[lane] = if WHAT == BIN { self.bin(below, key) } else { below as i32 };
+        for (found, elements) in found.as_chunks_mut::<BESIDE>().0.iter_mut().zip(elements.as_chunks::<BESIDE>().0) {
+            let keys = elements.map(W::key);
+            let below = self.below::<WHAT>(keys);
+            for lane in 0..BESIDE {
+                let below = below[lane].min(self.count);
+                found[lane] = if WHAT == BIN { self.bin(below, keys[lane]) } else { below as i32 };
+            }
         }
         found
     }
 }
 
 impl<K: Copy + Ord> KeyTable<K> {
-    /// How many keys are below this one, or not above it.
+    /// How many keys are below each of these, or not above it. Every step of a search waits for a load; several searches wait
+    /// together.
     #[inline(always)]
-    fn below<const WHAT: u8>(&self, key: K) -> usize {
+    fn below<const WHAT: u8>(&self, keys: [K; BESIDE]) -> [usize; BESIDE] {
         let mask = self.keys.len() - 1;
-        let passes = |probe: K| if WHAT == LEFT { probe < key } else { probe <= key };
-        let (mut place, mut half) = (0, self.keys.len() / 2);
+        let passes = |probe: K, key: K| if WHAT == LEFT { probe < key } else { probe <= key };
+        let (mut places, mut half) = ([0; BESIDE], self.keys.len() / 2);
         while half > 0 {
-            place = select_unpredictable(passes(self.keys[(place + half - 1) & mask]), place + half, place);
+            for lane in 0..BESIDE {
+                let probe = self.keys[(places[lane] + half - 1) & mask];
+                places[lane] = select_unpredictable(passes(probe, keys[lane]), places[lane] + half, places[lane]);
+            }
             half /= 2;
         }
-        place + usize::from(passes(self.keys[place & mask]))
+        for lane in 0..BESIDE {
+            places[lane] += usize::from(passes(self.keys[places[lane] & mask], keys[lane]));
+        }
+        places
     }
 
     /// The bin of a key that so many edges are not above: the last edge belongs to the last bin.

@@ -84,7 +84,8 @@ fn quantiles_are_near_elements_of_their_rank() {
     for dtype in [DType::F32, DType::F64, DType::I32, DType::U8, DType::I64] {
         for scale in [1e-30, 1e-3, 1.0, 1e6] {
             let mut uniform = || next() as f64 / u64::MAX as f64;
-            let mut values: Vec<f64> = (0..999).map(|_| (uniform() * 12.0).exp() * scale * if uniform() < 0.3 { -1.0 } else { 1.0 }).collect();
+            let mut values: Vec<f64> =
+                (0..999).map(|_| (uniform() * 12.0).exp() * scale * if uniform() < 0.3 { -1.0 } else { 1.0 }).collect();
             let bits: Vec<u64> = values
                 .iter_mut()
                 .map(|value| match dtype {
