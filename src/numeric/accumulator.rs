@@ -445,41 +445,45 @@ fn absorb_count(state: &mut Tallies, dtype: DType, tile: &[u8], axes: &[TileAxis
     }
 }
 
-/// Runs `$body` with `$t` bound to the element type of `$dtype` and `$cells` to the tile's elements.
-macro_rules! typed {
-    ($dtype:expr, $tile:ident, $t:ident, $cells:ident => $body:expr) => {{
-        macro_rules! of {
-                    ($u:ty) => {{
-                        type $t = $u;
-                        cut!($tile, { size_of::<$u>() }, $cells => $body)
-                    }};
-                }
+/// `of!` with the element type of a dtype.
+macro_rules! by_dtype {
+    ($dtype:expr, $of:ident) => {
         match $dtype {
-            DType::Bool => of!(Truth),
-            DType::I8 => of!(i8),
-            DType::I16 => of!(i16),
-            DType::I32 => of!(i32),
-            DType::I64 => of!(i64),
-            DType::U8 => of!(u8),
-            DType::U16 => of!(u16),
-            DType::U32 => of!(u32),
-            DType::U64 => of!(u64),
-            DType::F16 => of!(f16),
-            DType::BF16 => of!(bf16),
-            DType::F32 => of!(f32),
-            DType::F64 => of!(f64),
+            DType::Bool => $of!(Truth),
+            DType::I8 => $of!(i8),
+            DType::I16 => $of!(i16),
+            DType::I32 => $of!(i32),
+            DType::I64 => $of!(i64),
+            DType::U8 => $of!(u8),
+            DType::U16 => $of!(u16),
+            DType::U32 => $of!(u32),
+            DType::U64 => $of!(u64),
+            DType::F16 => $of!(f16),
+            DType::BF16 => $of!(bf16),
+            DType::F32 => $of!(f32),
+            DType::F64 => $of!(f64),
         }
-    }};
+    };
 }
 
 fn absorb_distinct<I: InstructionSet>(state: &mut Distinct, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    typed!(dtype, tile, T, cells => {
-        I::enter(Walk { state: &mut distinct::Target::<T> { state, element: PhantomData }, cells, axes, base });
-    });
+    macro_rules! of {
+        ($t:ty) => {
+            cut!(tile, { size_of::<$t>() }, cells => {
+                I::enter(Walk { state: &mut distinct::Target::<$t> { state, element: PhantomData }, cells, axes, base });
+            })
+        };
+    }
+    by_dtype!(dtype, of);
 }
 
 fn absorb_sketch<I: InstructionSet>(state: &mut Sketch, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
-    typed!(dtype, tile, T, cells => {
-        I::enter(Walk { state: &mut sketch::Target::<T> { state, element: PhantomData }, cells, axes, base });
-    });
+    macro_rules! of {
+        ($t:ty) => {
+            cut!(tile, { size_of::<$t>() }, cells => {
+                I::enter(Walk { state: &mut sketch::Target::<$t> { state, element: PhantomData }, cells, axes, base });
+            })
+        };
+    }
+    by_dtype!(dtype, of);
 }

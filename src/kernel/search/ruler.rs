@@ -72,7 +72,7 @@ impl<W: Mark> Ruler<W> {
         if bins >= 1 << 21 {
             return None;
         }
-        let scale = W::of(bins as f64 / last.wide().max(first.wide()).mul_add(1.0, -first.wide()));
+        let scale = W::of(bins as f64 / (last.wide() - first.wide()));
         let mut marks = table.to_vec();
         marks.resize(table.len().next_power_of_two(), last);
         let (end, before, half) = (W::of(bins as f64), W::of(-1.0), W::of(0.5));
@@ -80,7 +80,8 @@ impl<W: Mark> Ruler<W> {
         let deviations = table.iter().enumerate().map(|(at, mark)| (made.computed(*mark).wide() - (at as f64 - 0.5)).abs());
         // A NaN counts as far off.
         let farthest = deviations.fold(0.0, |most: f64, one| if one <= most { most } else { one });
-        if !(farthest <= DEVIATION_MAX) || !table.windows(2).all(|pair| pair[0] < pair[1]) {
+        let near = farthest <= DEVIATION_MAX;
+        if !near || !table.windows(2).all(|pair| pair[0] < pair[1]) {
             return None;
         }
         made.trusted = W::of(0.5 - farthest * 1.01 - 1.0 / 4096.0);
@@ -117,7 +118,7 @@ impl Ruler<f64> {
     /// A ruler whose bins have the same whole numbers as those of `table`, none of which lies on a mark.
     pub fn between(table: &[f64]) -> Option<Self> {
         const WHOLE_MAX: f64 = (1_u64 << 51) as f64;
-        if table.len() < 2 || table.iter().any(|edge| !(edge.abs() < WHOLE_MAX)) {
+        if table.len() < 2 || !table.iter().all(|edge| edge.abs() < WHOLE_MAX) {
             return None;
         }
         let mut marks: Vec<f64> = table.iter().map(|edge| edge.ceil() - 0.5).collect();

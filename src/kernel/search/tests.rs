@@ -5,6 +5,7 @@ use crate::{
     kernel::{
         oracle::Bits,
         program::{Search, Table},
+        simd::{Isa, kernels},
     },
     nd::{DType, Scalar},
     numeric::Baseline,
@@ -44,6 +45,11 @@ fn found(dtype: DType, table: (DType, &[f64]), what: Search, elements: &[f64]) -
     let mut aligned = vec![0_u64; bytes.len().div_ceil(8)];
     bytemuck::cast_slice_mut(&mut aligned)[..bytes.len()].copy_from_slice(&bytes);
     search::<Baseline>(&made, &mut out, &bytemuck::cast_slice(&aligned)[..bytes.len()]);
+    for isa in Isa::available() {
+        let mut other = vec![0; out.len()];
+        (kernels(isa).search)(&made, &mut other, &bytemuck::cast_slice(&aligned)[..bytes.len()]);
+        assert_eq!(out, other, "{isa:?} {dtype}");
+    }
     match what {
         Search::Bin => out.as_chunks().0.iter().map(|bytes| i64::from(i32::from_ne_bytes(*bytes))).collect(),
         _ => out.as_chunks().0.iter().map(|bytes| i64::from_ne_bytes(*bytes)).collect(),
