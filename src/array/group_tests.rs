@@ -59,7 +59,7 @@ fn groups_share_a_pass_with_what_reads_the_same() {
     let labels = session.from_ndarray(Array1::from_shape_fn(40, |at| at as i64 % 3));
     let by = x.group_by(&labels, 3);
     let text = session.explain([&by.mean(0), &by.std(0), &x.sum(0)]).unwrap();
-    assert_eq!(text.matches("stage").count(), session.explain([&x.sum(0)]).unwrap().matches("stage").count(), "{text}");
+    assert!(text.contains("1 stage") && text.contains("f64 (40, 8), 1 pass"), "{text}");
 }
 
 #[test]
@@ -86,9 +86,9 @@ fn states_that_do_not_fit_are_refused_with_their_groups() {
     let session = Session::builder().memory("16MiB").threads(1).build().unwrap();
     let x = session.from_ndarray(values(40, 8));
     let labels = session.from_ndarray(Array1::from_shape_fn(40, |at| at as i64));
-    let error = x.group_by(&labels, 1_000_000).sum(0).eval::<f64, IxDyn>().unwrap_err();
+    let error = x.group_by(&labels, 100_000).sum(0).eval::<f64, IxDyn>().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
-    assert!(error.to_string().contains("reduction states of 1000000 groups"), "{error}");
+    assert!(error.to_string().contains("reduction states of 100000 groups"), "{error}");
     assert!(x.group_by(&labels, usize::MAX).sum(0).error().is_some());
     let error = labels.group_by(&labels, 9).max(..).eval::<i64, IxDyn>().unwrap_err();
     assert!(error.to_string().contains("label 9"), "{error}");
@@ -107,7 +107,7 @@ fn groups_that_make_no_sense_are_errors() {
         (x.histogram(0).counts(), "one bin"),
         (x.histogram(4).range(1.0, f64::NAN).counts(), "not finite"),
         (x.histogram(4).range(2.0, 1.0).counts(), "before it begins"),
-        (x.histogram(vec![1.0]).counts(), "one bin"),
+        (x.histogram(vec![1.0]).counts(), "1 edges are no bins"),
         (x.histogram(vec![1.0, 3.0, 2.0]).counts(), "falls at index 2"),
         (x.histogram(4).weights(&labels).counts(), "weights of shape"),
         (x.places_in([2.0, 1.0], Side::Left), "falls at index 1"),
@@ -161,7 +161,7 @@ fn answers_that_are_about_right_do_not_depend_on_the_grid() {
             x.approx_distinct(..).item::<i64>().unwrap(),
             x.approx_distinct(0).eval::<i64, Ix1>().unwrap(),
             [0.1, 0.5, 1.0].map(|q| x.approx_quantile(q, ..).item::<f64>().unwrap()),
-            x.approx_quantile(0.5, 1).eval::<f64, Ix1>().unwrap(),
+            session.from_ndarray(values(5, 240)).approx_quantile(0.5, 1).eval::<f64, Ix1>().unwrap(),
         );
         assert!((got.0 - 303).abs() < 10, "{}", got.0);
         assert_eq!(*first.get_or_insert_with(|| got.clone()), got);

@@ -36,7 +36,8 @@ impl Array {
 
     /// Quantiles `q` (from 0 to 1) over `axes`, about: a float at most 1/256 of its magnitude away from the element of rank
     /// `floor(q (n - 1))`; NaN where there is a NaN. One pass for all that are asked of one array. The answer depends on the
-    /// elements alone, not on their order or blocks.
+    /// elements alone, not on their order or blocks. Every element of the result takes 4.3 MB while it is computed, of `f32`
+    /// 0.6 MB and of integers 0.3 MB.
     ///
     /// ```
     /// let x = outcore::Session::default_session().arange(0, 1001, 1);
