@@ -51,9 +51,9 @@ pub mod nd;
 pub mod trace;
 
 pub use array::{
-    AnyArray, Array, Axes, AxisList, AxisRef, Block, Blocks, Bound, BoxError, Compiled, Destination, Endpoint, Isa, Job, JobResult,
-    MapSpec, MemoryAmount, Norm, OnInvalid, Operand, Pad, Progress, Promote, Rows, RunReport, RunStats, Running, Save, ScalarSide, Session,
-    SessionBuilder, Size, StageStats, Writer, axis, open, where_,
+    AnyArray, Array, Axes, AxisList, AxisRef, Bins, Block, Blocks, Bound, BoxError, Compiled, Destination, Edges, Endpoint, GroupBy,
+    Histogram, Isa, Job, JobResult, MapSpec, MemoryAmount, Norm, OnInvalid, Operand, Pad, Progress, Promote, Rows, RunReport, RunStats,
+    Running, Save, ScalarSide, Session, SessionBuilder, Side, Size, StageStats, Writer, axis, open, where_,
     words::{BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, Region, Scalar, SliceItem, SumMode, UnaryOp},
 };
 pub use error::{Error, ErrorKind, Result};

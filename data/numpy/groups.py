@@ -63,7 +63,10 @@ def root(value):
     near = np.float64(float(value) ** 0.5)
     candidates = [np.nextafter(near, -np.inf), near, np.nextafter(near, np.inf)]
     between = [(Fraction(float(a)) + Fraction(float(b))) / 2 for a, b in zip(candidates, candidates[1:])]
-    return candidates[sum(1 for middle in between if middle * middle < value)]
+    # A tie goes to the even one.
+    odd = [int(candidate.view(np.int64)) & 1 for candidate in candidates]
+    above = lambda at: between[at] ** 2 < value or (between[at] ** 2 == value and odd[at])
+    return candidates[sum(1 for at in range(len(between)) if above(at))]
 
 
 def reduce_one(kind, values, dtype, ddof):
