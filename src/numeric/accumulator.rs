@@ -3,12 +3,15 @@
 use super::axes::{Baseline, InstructionSet, TileAxis, Walk, each_element};
 use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN, SumRun};
 use super::dispatch::{absorb_numbers, absorb_places, absorb_products, absorb_whole_products, cut};
+use super::distinct::{self, Distinct};
 use super::element::{Float, Truth};
+use super::grouped::{self, Tallies};
 use super::order::{self, Extremes};
 use super::pairs::{Pairs, Side};
 use super::places::{Places, Wanted};
 use super::product::Products;
 use super::run::{RUN_MIN, Run};
+use super::sketch::{self, Sketch};
 use super::superaccumulator::{Superaccumulator, digits_for};
 use super::truth::{self, Bits, FirstZero, Truths};
 use super::whole::{self, WholeSums};
@@ -26,6 +29,8 @@ pub struct Accumulator {
     pub(super) kind: AccumulatorKind,
     pub(super) dtype: DType,
     pub(super) outputs: usize,
+    /// Whether a minimum or maximum of no floats is NaN instead of an error.
+    pub(super) empty_is_nan: bool,
     pub(super) state: State,
 }
 
@@ -42,6 +47,9 @@ pub(super) enum State {
     Products(Products),
     WholeProducts(WholeProducts),
     Pairs(Box<Pairs>),
+    Tallies(Tallies),
+    Distinct(Distinct),
+    Sketch(Sketch),
 }
 
 /// Exponent of the lowest bit of an exact sum of `dtype`, digits per output of it and of the sum of squares, and the
@@ -85,12 +93,21 @@ impl Accumulator {
             AccumulatorKind::Min | AccumulatorKind::Max => State::Extremes(Extremes::new(outputs)),
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => State::Truths(Truths::new(outputs)),
             AccumulatorKind::FirstFalse => State::FirstZero(FirstZero::new(outputs)),
+            AccumulatorKind::Count => State::Tallies(Tallies::new(outputs)),
+            AccumulatorKind::Distinct => State::Distinct(Distinct::new(outputs)),
+            AccumulatorKind::Sketch => State::Sketch(Sketch::new(dtype, outputs)),
             AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => State::Places(Places::new(outputs)),
             kind if kind.is_paired() => State::Pairs(Box::new(Pairs::new(kind, dtype, outputs)?)),
             _ if dtype.is_float() => State::Products(Products::new(outputs)),
             _ => State::WholeProducts(WholeProducts::new(outputs)),
         };
-        Ok(Self { kind, dtype, outputs, state })
+        Ok(Self { kind, dtype, outputs, empty_is_nan: false, state })
+    }
+
+    /// The same, and a minimum or maximum of no floats is NaN: of groups some may be empty.
+    #[must_use]
+    pub fn with_empty_nan(self) -> Self {
+        Self { empty_is_nan: true, ..self }
     }
 
     /// Every byte an accumulator of these holds, itself included, for as long as it lives. It never grows.
@@ -115,6 +132,9 @@ impl Accumulator {
             AccumulatorKind::Min | AccumulatorKind::Max => Extremes::OUTPUT_BYTES,
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => Truths::OUTPUT_BYTES,
             AccumulatorKind::FirstFalse => FirstZero::OUTPUT_BYTES,
+            AccumulatorKind::Distinct => Distinct::OUTPUT_BYTES,
+            AccumulatorKind::Sketch => Sketch::output_bytes(dtype),
+            AccumulatorKind::Count => return Tallies::state_bytes(outputs).saturating_add(size_of::<Self>() as u64),
             AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => Places::OUTPUT_BYTES,
             _ if dtype.is_float() => Products::OUTPUT_BYTES,
             _ => WholeProducts::OUTPUT_BYTES,
@@ -135,6 +155,9 @@ impl Accumulator {
             State::Products(state) => state.reset(),
             State::WholeProducts(state) => state.reset(),
             State::Pairs(state) => state.reset(),
+            State::Tallies(state) => state.reset(),
+            State::Distinct(state) => state.reset(),
+            State::Sketch(state) => state.reset(),
         }
     }
 
@@ -213,6 +236,9 @@ impl Accumulator {
             State::Products(state) => absorb_products::<I>(state, self.dtype, tile, axes, base),
             State::WholeProducts(state) => absorb_whole_products::<I>(state, self.dtype, tile, axes, base),
             State::Pairs(_) => unreachable!("pairs are absorbed as pairs"),
+            State::Tallies(state) => absorb_count(state, self.dtype, tile, axes, base),
+            State::Distinct(state) => absorb_distinct::<I>(state, self.dtype, tile, axes, base),
+            State::Sketch(state) => absorb_sketch::<I>(state, self.dtype, tile, axes, base),
         }
     }
 
@@ -303,6 +329,9 @@ impl Accumulator {
             (State::Products(state), State::Products(other)) => state.merge_run(at, other, from, count),
             (State::WholeProducts(state), State::WholeProducts(other)) => state.merge_run(at, other, from, count),
             (State::Pairs(state), State::Pairs(other)) => state.merge_run(at, other, from, count),
+            (State::Tallies(state), State::Tallies(other)) => state.merge_run(at, other, from, count),
+            (State::Distinct(state), State::Distinct(other)) => state.merge_run(at, other, from, count),
+            (State::Sketch(state), State::Sketch(other)) => state.merge_run(at, other, from, count),
             _ => unreachable!("kind and dtype decide the state"),
         }
     }
@@ -321,6 +350,7 @@ impl Accumulator {
             (State::Exact(state), State::Exact(other)) => state.subtract_run(at, other, from, count),
             (State::Whole(state), State::Whole(other)) => state.subtract_run(at, other, from, count),
             (State::Truths(state), State::Truths(other)) => state.subtract_run(at, other, from, count),
+            (State::Tallies(state), State::Tallies(other)) => state.subtract_run(at, other, from, count),
             _ => Err(Error::usage(format!("{:?} of {} cannot be subtracted", self.kind, self.dtype))),
         }
     }
@@ -455,4 +485,62 @@ fn absorb_truths<I: InstructionSet>(state: &mut Truths, dtype: DType, tile: &[u8
 
 fn absorb_first(state: &mut FirstZero, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize, index: i64) {
     tested!(dtype, tile, T, cells => state.absorb::<T>(cells, axes, base, index));
+}
+
+/// Elements are counted unseen.
+fn absorb_count(state: &mut Tallies, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($size:expr) => {
+            cut!(tile, $size, cells => Baseline::enter(Walk { state: &mut grouped::TallyTarget { state }, cells, axes, base }))
+        };
+    }
+    match dtype.size() {
+        1 => of!(1),
+        2 => of!(2),
+        4 => of!(4),
+        _ => of!(8),
+    }
+}
+
+/// `of!` with the element type of a dtype.
+macro_rules! by_dtype {
+    ($dtype:expr, $of:ident) => {
+        match $dtype {
+            DType::Bool => $of!(Truth),
+            DType::I8 => $of!(i8),
+            DType::I16 => $of!(i16),
+            DType::I32 => $of!(i32),
+            DType::I64 => $of!(i64),
+            DType::U8 => $of!(u8),
+            DType::U16 => $of!(u16),
+            DType::U32 => $of!(u32),
+            DType::U64 => $of!(u64),
+            DType::F16 => $of!(f16),
+            DType::BF16 => $of!(bf16),
+            DType::F32 => $of!(f32),
+            DType::F64 => $of!(f64),
+        }
+    };
+}
+
+fn absorb_distinct<I: InstructionSet>(state: &mut Distinct, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($t:ty) => {
+            cut!(tile, { size_of::<$t>() }, cells => {
+                I::enter(Walk { state: &mut distinct::Target::<$t> { state, element: PhantomData }, cells, axes, base });
+            })
+        };
+    }
+    by_dtype!(dtype, of);
+}
+
+fn absorb_sketch<I: InstructionSet>(state: &mut Sketch, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($t:ty) => {
+            cut!(tile, { size_of::<$t>() }, cells => {
+                I::enter(Walk { state: &mut sketch::Target::<$t> { state, element: PhantomData }, cells, axes, base });
+            })
+        };
+    }
+    by_dtype!(dtype, of);
 }
