@@ -174,6 +174,14 @@ fn main() {
         || timed(|| limits::pair_sum(&a, &b)),
     );
     bench.row("W14", "median(x)", gb, "GB/s", || bench.seconds(&["median(x)", &input]), || timed(|| limits::sum(x)));
+    bench.row(
+        "W17",
+        "histogram(x, 256, range=(-1, 2))",
+        gb,
+        "GB/s",
+        || bench.seconds(&["histogram(x, 256, range=(-1, 2))[0]", &input]),
+        || timed(|| limits::histogram(x, -1.0, 2.0)),
+    );
     overhead(&bench, &input, bytes);
     for name in ["out.npy", "m.npy", "s.npy", "report.json"] {
         let _ = std::fs::remove_file(data.join(name));

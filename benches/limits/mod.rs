@@ -51,6 +51,38 @@ fn sum_body(x: &[f32]) -> f64 {
 }
 isa!(sum_piece = sum_body(x: &[f32]) -> f64);
 
+/// Counts into 256 bins without looking at their edges: what is near one may be in the next.
+#[inline(always)]
+fn histogram_body(x: &[f32], low: f32, high: f32) -> Vec<u32> {
+    let scale = 256.0 / (high - low);
+    let mut tables = [[0u32; 257]; 4];
+    let (groups, rest) = x.as_chunks::<16>();
+    for group in groups {
+        let mut places = [0i32; 16];
+        for (place, value) in places.iter_mut().zip(group) {
+            *place = ((value - low) * scale) as i32;
+        }
+        for (at, place) in places.into_iter().enumerate() {
+            tables[at % 4][(place as u32).min(256) as usize] += 1;
+        }
+    }
+    for value in rest {
+        tables[0][(((value - low) * scale) as i32 as u32).min(256) as usize] += 1;
+    }
+    (0..256).map(|bin| tables.iter().map(|table| table[bin]).sum()).collect()
+}
+isa!(histogram_piece = histogram_body(x: &[f32], low: f32, high: f32) -> Vec<u32>);
+
+/// A histogram of 256 bins.
+pub fn histogram(x: &[f32], low: f32, high: f32) -> Vec<u64> {
+    let add = |mut all: Vec<u64>, part: Vec<u64>| {
+        all.iter_mut().zip(part).for_each(|(all, part)| *all += part);
+        all
+    };
+    let one = |piece| histogram_piece(piece, low, high).into_iter().map(u64::from).collect::<Vec<u64>>();
+    x.par_chunks(PIECE).map(one).reduce(|| vec![0; 256], add)
+}
+
 #[inline(always)]
 fn root_body(x: &[f32]) -> f64 {
     let mut total = 0.0;

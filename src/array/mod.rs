@@ -17,7 +17,10 @@ mod eval;
 mod function;
 mod gather;
 mod graph;
+mod group;
+mod histogram;
 mod job;
+mod lookup;
 pub mod machine;
 mod moments;
 mod movement;
@@ -55,7 +58,10 @@ pub use digest::Digest;
 pub use elementwise::where_;
 pub use function::{BoxError, MapSpec};
 pub use gather::Pad;
+pub use group::GroupBy;
+pub use histogram::{Bins, Histogram};
 pub use job::{Destination, Job, JobResult, RunReport};
+pub use lookup::{Edges, Side};
 pub use moments::{Bias, Kurtosis};
 pub use node::Array;
 pub use normalise::Norm;
@@ -72,6 +78,8 @@ pub use writer::Writer;
 
 #[cfg(test)]
 mod gather_tests;
+#[cfg(test)]
+mod group_tests;
 #[cfg(test)]
 mod run_tests;
 #[cfg(test)]

@@ -34,6 +34,26 @@ impl Array {
         self.reduced(Finish::Var { ddof: axes.ddof.unwrap_or(0) }, &axes)
     }
 
+    /// Quantiles `q` (from 0 to 1) over `axes`, about: a float at most 1/256 of its magnitude away from the element of rank
+    /// `floor(q (n - 1))`; NaN where there is a NaN. One pass for all that are asked of one array. The answer depends on the
+    /// elements alone, not on their order or blocks. Every element of the result takes 4.3 MB while it is computed, of `f32`
+    /// 0.6 MB and of integers 0.3 MB.
+    ///
+    /// ```
+    /// let x = outcore::Session::default_session().arange(0, 1001, 1);
+    /// let median: f64 = x.approx_quantile(0.5, ..).item()?;
+    /// assert!((median - 500.0).abs() <= 500.0 / 256.0);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn approx_quantile(&self, q: f64, axes: impl Into<Axes>) -> Array {
+        match approx_quantile(q) {
+            Ok(finish) => self.reduced(finish, &axes.into()),
+            Err(error) => self.then(Err(error)),
+        }
+    }
+
     /// Standard deviation over `axes`; divides by `n - ddof`.
     #[must_use]
     #[track_caller]
@@ -142,9 +162,27 @@ reductions! {
     /// # Ok::<(), outcore::Error>(())
     /// ```
     norm Norm;
+    /// About how many different elements there are, as `i64`, with a standard error of 0.8 percent; zeros are one, and so are
+    /// NaNs. The answer depends on the elements alone, not on their order or blocks.
+    approx_distinct ApproxDistinct;
+}
+
+/// The finish of a quantile.
+pub(super) fn approx_quantile(q: f64) -> Result<Finish> {
+    if (0.0..=1.0).contains(&q) {
+        // One spelling of zero.
+        return Ok(Finish::ApproxQuantile { bits: (q + 0.0).to_bits() });
+    }
+    Err(Error::usage(format!("a quantile is between 0 and 1, not {q}")))
 }
 
 fn try_reduce(value: &Array, finish: Finish, options: &Axes) -> Result<Array> {
+    let (operand, reduction) = reduction(value, finish, options)?;
+    Array::make(Op::Reduce(reduction), vec![operand])
+}
+
+/// What is reduced, and how.
+pub(super) fn reduction(value: &Array, finish: Finish, options: &Axes) -> Result<(Array, Reduction)> {
     let meta = value.known()?;
     // Nothing but a float can be NaN.
     let finish = if meta.dtype.is_float() { finish } else { finish.plain() };
@@ -177,5 +215,5 @@ fn try_reduce(value: &Array, finish: Finish, options: &Axes) -> Result<Array> {
     let session_mode = || value.0.session.as_ref().map_or(SumMode::default(), super::session::Session::sum_mode);
     // One spelling for one meaning, so that equal reductions are one node.
     let mode = if adds { options.mode.unwrap_or_else(session_mode) } else { SumMode::Exact };
-    Array::make(Op::Reduce(Reduction { finish, axes, keepdims: options.keepdims, mode, dtype }), vec![operand])
+    Ok((operand, Reduction { finish, axes, keepdims: options.keepdims, mode, dtype }))
 }

@@ -3,6 +3,6 @@
 pub use crate::{
     kernel::program::{BinaryOp, CastMode, Domain, QuantileMethod, UnaryOp},
     nd::{DType, Dims, Element, Extent, Region, Scalar, SliceItem},
-    numeric::{Finish, ScanKind, SumMode},
+    numeric::{Finish, Outside, ScanKind, SumMode},
     plan::IoMode,
 };

@@ -6,6 +6,7 @@
 
 pub mod elementwise;
 pub mod graph;
+pub mod group;
 pub mod movement;
 pub mod phased;
 pub mod reduce;
@@ -17,9 +18,9 @@ pub use phased::Phased;
 
 use crate::{
     error::{Error, Result},
-    kernel::program::{BinaryOp, CastMode, Generator, UnaryOp},
+    kernel::program::{BinaryOp, CastMode, Generator, Search, Table, UnaryOp},
     nd::{AxisMap, DType, Dims, Extent, Scalar, SliceItem, SourceFacts, shape::show},
-    numeric::{Finish, ScanKind, SumMode},
+    numeric::{Finish, Outside, ScanKind, SumMode},
 };
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +132,13 @@ pub enum Op {
     Select,
     /// Conversion of the elements.
     Cast(DType, CastMode),
+    /// Places of the elements in a sorted table of one axis.
+    Search {
+        /// The table; `None` until an earlier phase has computed the second operand, which it is then.
+        table: Option<Table>,
+        /// What of the place.
+        search: Search,
+    },
     /// Basic indexing.
     Slice(Vec<SliceItem>),
     /// Axis `k` of the result is axis `order[k]` of the operand.
@@ -168,6 +176,8 @@ pub enum Op {
     Rename(Dims),
     /// A reduction over axes.
     Reduce(Reduction),
+    /// A reduction by labels: operands the labels and, unless elements are only counted, the value.
+    Group(Grouping),
     /// The elements (axis `None`) or the indices along axis 0 (`Some(0)`) where a mask is true: operands value, mask.
     Compress {
         /// Axis that the mask selects along; `None`: the mask has the value's shape and the result is flat.
@@ -206,6 +216,27 @@ pub struct Reduction {
     pub dtype: DType,
 }
 
+/// A reduction whose elements go to groups by their labels. The groups are a new first axis of the result.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Grouping {
+    /// What is reduced; axes do not stay.
+    pub reduction: Reduction,
+    /// Number of groups: labels are below it. `None` until an earlier phase has computed the last operand, which it is then.
+    pub groups: Option<usize>,
+    /// Most groups that there can be.
+    pub groups_max: usize,
+    /// What becomes of other labels.
+    pub outside: Outside,
+}
+
+impl Grouping {
+    /// How many operands there are besides the number of groups: the labels, and the value unless elements are only counted.
+    #[must_use]
+    pub fn operands(&self) -> usize {
+        if self.reduction.finish == Finish::Count { 1 } else { 2 }
+    }
+}
+
 /// The result of `op` on operands of `args`, by NumPy's rules.
 pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[FunctionFacts]) -> Result<Meta> {
     match op {
@@ -216,6 +247,7 @@ pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[Func
         Op::Binary(binary) => elementwise::infer_binary(*binary, args[0], args[1]),
         Op::Select => elementwise::infer_select(args[0], args[1], args[2]),
         Op::Cast(dtype, _) => Ok(Meta { dtype: *dtype, ..args[0].clone() }),
+        Op::Search { search, .. } => Ok(Meta { dtype: search.result(), ..args[0].clone() }),
         Op::Slice(items) => movement::infer_slice(items, args[0]),
         Op::Permute(order) => movement::infer_permute(order, args[0]),
         Op::BroadcastTo(shape) => movement::infer_broadcast_to(shape, args[0]),
@@ -225,6 +257,7 @@ pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[Func
         Op::Windows { axis, window } => movement::infer_windows(*axis, *window, args[0]),
         Op::Rename(dims) => movement::infer_rename(dims, args[0]),
         Op::Reduce(reduction) => reduce::infer_reduce(reduction, args),
+        Op::Group(grouping) => group::infer_group(grouping, args),
         Op::Compress { axis, count } => movement::infer_compress(*axis, *count, args[0], args[1]),
         Op::Scan { kind, axis } => scan::infer_scan(*kind, *axis, args[0]),
         Op::Phased(phased) => phased::infer_phased(phased, args[0]),

@@ -27,6 +27,8 @@ pub fn reduced_dtype(finish: Finish, dtype: DType) -> DType {
             }
         }
         Finish::Any | Finish::All => DType::Bool,
+        Finish::ApproxQuantile { .. } if dtype.is_float() => dtype,
+        Finish::ApproxQuantile { .. } => DType::F64,
         _ => DType::I64,
     }
 }

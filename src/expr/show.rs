@@ -1,7 +1,7 @@
 //! The stable text form of a graph: one line a node, `%3 = add %1 %2 : f32 (3, 4)`.
 
 use crate::{
-    expr::{Graph, Node, Op},
+    expr::{Graph, Node, Op, Reduction},
     nd::{SliceItem, shape::show},
 };
 use std::fmt;
@@ -30,6 +30,10 @@ impl Graph {
             Op::Binary(binary) => binary.name().to_string(),
             Op::Select => "where".to_string(),
             Op::Cast(to, mode) => format!("cast {to} {mode:?}"),
+            Op::Search { table, search } => match table {
+                Some(table) => format!("search {search:?} among {} {}", table.len(), table.dtype),
+                None => format!("search {search:?}"),
+            },
             Op::Slice(items) => format!("slice [{}]", items.iter().map(item).collect::<Vec<_>>().join(", ")),
             Op::Permute(order) => format!("permute {}", show(order)),
             Op::BroadcastTo(shape) => format!("broadcast_to {}", show(shape)),
@@ -41,6 +45,11 @@ impl Graph {
             Op::Reduce(reduction) => {
                 let keep = if reduction.keepdims { " keepdims" } else { "" };
                 format!("{} axes {}{keep} {:?}", reduction.finish.name(), show(&reduction.axes), reduction.mode)
+            }
+            Op::Group(grouping) => {
+                let Reduction { finish, axes, mode, .. } = &grouping.reduction;
+                let groups = grouping.groups.map_or("?".to_string(), |groups| groups.to_string());
+                format!("{} of {groups} groups axes {} {mode:?} {:?}", finish.name(), show(axes), grouping.outside)
             }
             Op::Compress { axis, count } => format!("compress axis {axis:?} count {count:?}"),
             Op::Scan { kind, axis } => format!("{} axis {axis}", kind.name()),

@@ -68,9 +68,13 @@ impl fmt::Display for Instr {
             Instr::Binary { op, dtype, dst, a, b } => write!(f, "{dst} = {}.{dtype} {a}, {b}", lower(op)),
             Instr::Select { dtype, dst, mask, a, b } => write!(f, "{dst} = select.{dtype} {mask}, {a}, {b}"),
             Instr::Cast { from, to, mode, dst, a } => write!(f, "{dst} = cast.{from}.{to} {a} {}", lower(mode)),
+            Instr::Search { table, search, dtype, dst, a } => {
+                write!(f, "{dst} = search_{}.{dtype} {a} among {} {}", lower(search), table.len(), table.dtype)
+            }
             Instr::Store { slot, src } => write!(f, "store {slot}, {src}"),
             Instr::Reduce { acc, src } => write!(f, "reduce {acc}, {src}"),
             Instr::ReducePairs { acc, a, b } => write!(f, "reduce {acc}, {a}, {b}"),
+            Instr::Group { acc, src, labels, dtype, outside } => write!(f, "group.{dtype} {acc}, {src} by {labels} {}", lower(outside)),
             Instr::Compress { slot, src, mask } => write!(f, "compress {slot}, {src}, {mask}"),
         }
     }
@@ -90,6 +94,9 @@ impl fmt::Display for Program {
         }
         for (index, acc) in self.accumulators.iter().enumerate() {
             write!(f, "a{index}: {:?} of {} reduces {}", acc.kind, acc.dtype, Axes(&acc.reduced))?;
+            if acc.groups != 1 {
+                write!(f, ", {} groups", acc.groups)?;
+            }
             for (finish, slot) in &acc.finishes {
                 write!(f, ", {finish:?} into {slot}")?;
             }

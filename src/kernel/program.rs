@@ -13,15 +13,17 @@
 mod operators;
 mod quantile;
 mod registers;
+mod table;
 
 pub use operators::{BinaryOp, Domain, Outcome, UnaryOp};
 pub use quantile::QuantileMethod;
 pub use registers::allocate;
 pub(crate) use registers::visit as visit_registers;
+pub use table::{Search, TABLE_MAX, Table};
 
 use crate::{
     nd::{DType, Scalar},
-    numeric::{AccumulatorKind, Finish},
+    numeric::{AccumulatorKind, Finish, Outside},
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -147,6 +149,8 @@ pub enum Instr {
     Binary { op: BinaryOp, dtype: DType, dst: Reg, a: Arg, b: Arg },
     /// `dst = mask ? a : b`, values of `dtype`, a `bool` mask; both branches are evaluated already.
     Select { dtype: DType, dst: Reg, mask: Reg, a: Arg, b: Arg },
+    /// `dst` = places of the elements of `a` in a table.
+    Search { table: Table, search: Search, dtype: DType, dst: Reg, a: Arg },
     /// `dst = a` converted.
     Cast { from: DType, to: DType, mode: CastMode, dst: Reg, a: Reg },
     /// Write a tile to an output or local slot of the value's dtype.
@@ -155,6 +159,8 @@ pub enum Instr {
     Reduce { acc: AccId, src: Arg },
     /// Absorb the pairs of two tiles into an accumulator of sums over pairs.
     ReducePairs { acc: AccId, a: Arg, b: Arg },
+    /// Absorb a tile into the groups of an accumulator that the labels (`i32` or `i64`, as `dtype` says) choose.
+    Group { acc: AccId, src: Arg, labels: Arg, dtype: DType, outside: Outside },
     /// Append the elements whose mask is true to an output slot, densely, in C order of the block.
     Compress { slot: SlotId, src: Arg, mask: Arg },
 }
@@ -198,6 +204,8 @@ pub struct Accumulation {
     pub dtype: DType,
     /// Axes of the stage that are reduced.
     pub reduced: Vec<bool>,
+    /// Number of groups, each of which has all outputs, for an accumulator that elements are grouped into; else 1.
+    pub groups: usize,
     /// For a local reduction: what is finished into which local slot at the end of its sweep.
     /// Empty for a global one: the accumulator itself is the block's result.
     pub finishes: Vec<(Finish, SlotId)>,

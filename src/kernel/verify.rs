@@ -3,6 +3,7 @@
 use crate::{
     kernel::{
         program::{AccId, Arg, Instr, Program, Reg, SlotId, SlotKind, Step, Sweep},
+        search::SearchTable,
         vm::prepare::written,
     },
     nd::{DType, Scalar},
@@ -104,12 +105,22 @@ impl Program {
             Instr::Select { dtype, mask, a, b, .. } => {
                 register(*mask, DType::Bool).and_then(|()| read(a, *dtype)).and_then(|()| read(b, *dtype))
             }
+            Instr::Search { table, dtype, .. } if !SearchTable::is_defined(*dtype, table.dtype) => {
+                Err(format!("{dtype} in a table of {}", table.dtype))
+            }
+            Instr::Search { dtype, a, .. } => read(a, *dtype),
             Instr::Cast { from, a, .. } => register(*a, *from),
             Instr::Store { slot, src } => read(src, self.slot_dtype(*slot)?),
             Instr::Reduce { acc, src } => read(src, self.accumulator_dtype(*acc)?),
             Instr::ReducePairs { acc, a, b } => {
                 let dtype = self.accumulator_dtype(*acc)?;
                 read(a, dtype).and_then(|()| read(b, dtype))
+            }
+            Instr::Group { acc, src, labels, dtype, .. } => {
+                if !matches!(dtype, DType::I32 | DType::I64) {
+                    return Err(format!("labels of {dtype}"));
+                }
+                read(src, self.accumulator_dtype(*acc)?).and_then(|()| read(labels, *dtype))
             }
             Instr::Compress { slot, src, mask } => read(src, self.slot_dtype(*slot)?).and_then(|()| read(mask, DType::Bool)),
         }
@@ -132,6 +143,11 @@ impl Program {
             },
             Instr::Compress { slot, .. } if kind(slot) != Some(&SlotKind::Output) => Err(format!("slot {} is not an output", slot.0)),
             Instr::Generate { strides, .. } if strides.len() != rank => Err(format!("a generator with {} axes", strides.len())),
+            Instr::Group { acc, .. } => match self.accumulators.get(acc.0 as usize) {
+                Some(accumulation) if accumulation.finishes.is_empty() => Ok(()),
+                Some(_) => Err(format!("groups of accumulator {} finish in a block", acc.0)),
+                None => Err(format!("no accumulator {}", acc.0)),
+            },
             Instr::Reduce { acc, .. } | Instr::ReducePairs { acc, .. } => {
                 let accumulation = self.accumulators.get(acc.0 as usize).ok_or_else(|| format!("no accumulator {}", acc.0))?;
                 if accumulation.kind.is_paired() != matches!(instr, Instr::ReducePairs { .. }) {

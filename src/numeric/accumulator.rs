@@ -2,13 +2,16 @@
 
 use super::axes::{Baseline, InstructionSet, TileAxis, each_element};
 use super::compensated::{Compensated, SumRun};
+use super::distinct::Distinct;
 use super::element::Float;
 use super::exact::{self, Superaccumulator};
+use super::grouped::Tallies;
 use super::order::Extremes;
 use super::pairs::{Pairs, Side};
 use super::places::{Places, Wanted};
 use super::product::Products;
 use super::run::{RUN_MIN, Run};
+use super::sketch::Sketch;
 use super::truth::{FirstZero, Truths};
 use super::whole::WholeSums;
 use super::whole_product::WholeProducts;
@@ -22,6 +25,8 @@ pub struct Accumulator {
     pub(super) kind: AccumulatorKind,
     pub(super) dtype: DType,
     pub(super) outputs: usize,
+    /// Whether a minimum or maximum of no floats is NaN instead of an error.
+    pub(super) empty_is_nan: bool,
     pub(super) state: State,
 }
 
@@ -38,6 +43,9 @@ pub(super) enum State {
     Products(Products),
     WholeProducts(WholeProducts),
     Pairs(Box<Pairs>),
+    Tallies(Tallies),
+    Distinct(Distinct),
+    Sketch(Sketch),
 }
 
 impl Accumulator {
@@ -64,12 +72,21 @@ impl Accumulator {
             AccumulatorKind::Min | AccumulatorKind::Max => State::Extremes(Extremes::new(outputs)),
             AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => State::Truths(Truths::new(outputs)),
             AccumulatorKind::FirstFalse => State::FirstZero(FirstZero::new(outputs)),
+            AccumulatorKind::Count => State::Tallies(Tallies::new(outputs)),
+            AccumulatorKind::Distinct => State::Distinct(Distinct::new(outputs)),
+            AccumulatorKind::Sketch => State::Sketch(Sketch::new(dtype, outputs)),
             AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => State::Places(Places::new(outputs)),
             kind if kind.is_paired() => State::Pairs(Box::new(Pairs::new(kind, dtype, outputs)?)),
             _ if dtype.is_float() => State::Products(Products::new(outputs)),
             _ => State::WholeProducts(WholeProducts::new(outputs)),
         };
-        Ok(Self { kind, dtype, outputs, state })
+        Ok(Self { kind, dtype, outputs, empty_is_nan: false, state })
+    }
+
+    /// The same, and a minimum or maximum of no floats is NaN: of groups some may be empty.
+    #[must_use]
+    pub fn with_empty_nan(self) -> Self {
+        Self { empty_is_nan: true, ..self }
     }
 
     /// Every byte an accumulator of these holds, itself included, for as long as it lives. It never grows.
@@ -93,6 +110,9 @@ impl Accumulator {
             AccumulatorKind::FirstFalse => each(FirstZero::OUTPUT_BYTES),
             AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => each(Places::OUTPUT_BYTES),
             kind if kind.is_paired() => Pairs::bytes_max(kind, dtype, outputs),
+            AccumulatorKind::Distinct => each(Distinct::OUTPUT_BYTES),
+            AccumulatorKind::Sketch => each(Sketch::output_bytes(dtype)),
+            AccumulatorKind::Count => Tallies::state_bytes(outputs),
             _ if dtype.is_float() => each(Products::OUTPUT_BYTES),
             _ => each(WholeProducts::OUTPUT_BYTES),
         };
@@ -111,7 +131,7 @@ impl Accumulator {
             return Err(Error::refused(format!("the states of {outputs} outputs cannot be addressed")));
         }
         let state = State::Exact(Superaccumulator::new(exact::form(dtype, false).with_digits(), outputs));
-        Ok(Self { kind: AccumulatorKind::Sum(SumMode::Exact), dtype, outputs, state })
+        Ok(Self { kind: AccumulatorKind::Sum(SumMode::Exact), dtype, outputs, empty_is_nan: false, state })
     }
 
     /// [`Accumulator::state_bytes_max`] of [`Accumulator::with_digits`].
@@ -132,6 +152,9 @@ impl Accumulator {
             State::Products(state) => state.reset(),
             State::WholeProducts(state) => state.reset(),
             State::Pairs(state) => state.reset(),
+            State::Tallies(state) => state.reset(),
+            State::Distinct(state) => state.reset(),
+            State::Sketch(state) => state.reset(),
         }
     }
 
@@ -210,6 +233,9 @@ impl Accumulator {
             State::Products(state) => dispatch::products::<I>(state, self.dtype, tile, axes, base),
             State::WholeProducts(state) => dispatch::whole_products::<I>(state, self.dtype, tile, axes, base),
             State::Pairs(_) => unreachable!("pairs are absorbed as pairs"),
+            State::Tallies(state) => dispatch::count(state, self.dtype, tile, axes, base),
+            State::Distinct(state) => dispatch::distinct::<I>(state, self.dtype, tile, axes, base),
+            State::Sketch(state) => dispatch::sketch::<I>(state, self.dtype, tile, axes, base),
         }
     }
 
@@ -303,6 +329,9 @@ impl Accumulator {
             (State::Products(state), State::Products(other)) => state.merge_run(at, other, from, count),
             (State::WholeProducts(state), State::WholeProducts(other)) => state.merge_run(at, other, from, count),
             (State::Pairs(state), State::Pairs(other)) => state.merge_run(at, other, from, count),
+            (State::Tallies(state), State::Tallies(other)) => state.merge_run(at, other, from, count),
+            (State::Distinct(state), State::Distinct(other)) => state.merge_run(at, other, from, count),
+            (State::Sketch(state), State::Sketch(other)) => state.merge_run(at, other, from, count),
             _ => unreachable!("kind and dtype decide the state"),
         }
     }
@@ -325,6 +354,7 @@ impl Accumulator {
             }
             (State::Whole(state), State::Whole(other)) => state.subtract_run(at, other, from, count),
             (State::Truths(state), State::Truths(other)) => state.subtract_run(at, other, from, count),
+            (State::Tallies(state), State::Tallies(other)) => state.subtract_run(at, other, from, count),
             _ => Err(Error::usage(format!("{:?} of {} cannot be subtracted", self.kind, self.dtype))),
         }
     }

@@ -1,12 +1,15 @@
 //! From dtypes and modes to the kernels that are compiled for them.
 
 use super::SumMode;
-use super::axes::{InstructionSet, TileAxis, Walk};
+use super::axes::{Baseline, InstructionSet, TileAxis, Walk};
 use super::compensated::{self, Compensated, KAHAN, NEUMAIER, PLAIN};
+use super::distinct::{self, Distinct};
 use super::element::Truth;
+use super::grouped::{self, Tallies};
 use super::order::{self, Extremes};
 use super::places::{self, Places, Wanted};
 use super::product::{self, Products};
+use super::sketch::{self, Sketch};
 use super::truth::{self, Bits, FirstZero, Truths};
 use super::whole::{self, WholeSums};
 use super::whole_product::{self, WholeProducts};
@@ -221,4 +224,62 @@ pub(super) fn whole_products<I: InstructionSet>(state: &mut WholeProducts, dtype
         DType::U64 => of!(u64, 8),
         _ => of!(Truth, 1),
     }
+}
+
+/// Elements are counted unseen.
+pub(super) fn count(state: &mut Tallies, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($size:expr) => {
+            cut!(tile, $size, cells => Baseline::enter(Walk { state: &mut grouped::TallyTarget { state }, cells, axes, base }))
+        };
+    }
+    match dtype.size() {
+        1 => of!(1),
+        2 => of!(2),
+        4 => of!(4),
+        _ => of!(8),
+    }
+}
+
+/// `of!` with the element type of a dtype.
+macro_rules! by_dtype {
+    ($dtype:expr, $of:ident) => {
+        match $dtype {
+            DType::Bool => $of!(Truth),
+            DType::I8 => $of!(i8),
+            DType::I16 => $of!(i16),
+            DType::I32 => $of!(i32),
+            DType::I64 => $of!(i64),
+            DType::U8 => $of!(u8),
+            DType::U16 => $of!(u16),
+            DType::U32 => $of!(u32),
+            DType::U64 => $of!(u64),
+            DType::F16 => $of!(f16),
+            DType::BF16 => $of!(bf16),
+            DType::F32 => $of!(f32),
+            DType::F64 => $of!(f64),
+        }
+    };
+}
+
+pub(super) fn distinct<I: InstructionSet>(state: &mut Distinct, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($t:ty) => {
+            cut!(tile, { size_of::<$t>() }, cells => {
+                I::enter(Walk { state: &mut distinct::Target::<$t> { state, element: PhantomData }, cells, axes, base });
+            })
+        };
+    }
+    by_dtype!(dtype, of);
+}
+
+pub(super) fn sketch<I: InstructionSet>(state: &mut Sketch, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
+    macro_rules! of {
+        ($t:ty) => {
+            cut!(tile, { size_of::<$t>() }, cells => {
+                I::enter(Walk { state: &mut sketch::Target::<$t> { state, element: PhantomData }, cells, axes, base });
+            })
+        };
+    }
+    by_dtype!(dtype, of);
 }

@@ -65,6 +65,11 @@ impl Accumulator {
         self.check(at)?;
         let (kind, asked) = (self.kind.plain(), what);
         let what = what.plain();
+        if let (State::Extremes(state), true, Some(format)) = (&self.state, self.empty_is_nan, FloatFormat::of(dtype))
+            && state.seen[at] == 0
+        {
+            return Ok(format.nan());
+        }
         match (&self.state, what, dtype) {
             (State::Extremes(state), Finish::Min, _) if kind == AccumulatorKind::Min && dtype == self.dtype => {
                 extreme(state, dtype, at, true)
@@ -85,6 +90,12 @@ impl Accumulator {
             (State::FirstZero(state), Finish::FirstFalse, DType::I64) => {
                 let index = state.indices[at];
                 Ok(if index == i64::MAX { -1_i64 } else { index } as u64)
+            }
+            (State::Tallies(state), Finish::Count, DType::I64) => Ok(state.count(at)),
+            (State::Distinct(state), Finish::ApproxDistinct, DType::I64) => Ok(state.estimate(at)),
+            (State::Sketch(state), Finish::ApproxQuantile { bits }, _) => {
+                let format = FloatFormat::of(dtype).ok_or_else(|| self.refusal(what, dtype))?;
+                Ok(plain(state.quantile(at, f64::from_bits(bits)), format))
             }
             (State::Whole(state), Finish::Sum, _) if dtype.is_integer() => integer_sum(state.sums[at], dtype),
             (
@@ -255,6 +266,7 @@ impl Accumulator {
             State::Compensated(state) => state.counts[at],
             State::Whole(state) => state.counts[at],
             State::Truths(state) => state.counts[at],
+            State::Tallies(state) => state.count(at),
             _ => 0,
         }
     }
@@ -277,6 +289,12 @@ impl Accumulator {
             _ => None,
         }
     }
+}
+
+/// A float in another format, rounded once.
+fn plain(value: f64, format: FloatFormat) -> u64 {
+    let finite = || if value == 0.0 { Total::Finite(Exact::default()) } else { Total::Finite(Exact::from_f64(value)) };
+    round_total(if value.is_finite() { finite() } else { Total::from_f64(value) }, 1, format)
 }
 
 fn exact_total(state: &Superaccumulator, at: usize) -> Total {

@@ -18,9 +18,14 @@
 //!
 //! The kinds called `Nan...` leave out elements that are NaN (`skip`): extremes and places by a key below all others, the
 //! others by a copy of such tiles in which a neutral element stands for NaN, and is not counted.
+//! | extremes, truths, first zero | min, max; any, all, counts; assertions | exact |
+//! | tallies | how many elements, by group | exact |
+//! | distinct, sketch | about how many different elements; quantiles, about | a function of the multiset of elements |
 //!
 //! Exact sums (`exact`) go piece by piece through a kernel with a certificate into a window of few digits, and only where that
 //! does not fit into digits of full width; no result tells.
+//!
+//! Elements may choose their outputs by labels (`grouped`).
 //!
 //! Any other kernel is one loop over rows of 16 lanes (`lanes`) for each of the two inner shapes that a tile's axes
 //! (`axes`) come down to. `finish` rounds once; `serialise` is canonical.
@@ -30,10 +35,12 @@ mod axes;
 mod big;
 mod compensated;
 mod dispatch;
+mod distinct;
 mod element;
 mod exact;
 mod finish;
 mod finish_pairs;
+mod grouped;
 mod lanes;
 mod memory;
 mod order;
@@ -44,6 +51,7 @@ mod round;
 mod run;
 mod scan;
 mod serialise;
+mod sketch;
 mod skip;
 mod special;
 mod truth;
@@ -59,6 +67,7 @@ pub const VERSION: u32 = 2;
 
 pub use accumulator::Accumulator;
 pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
+pub use grouped::{Elements, Groups, Labels, Outside};
 pub use pairs::Side;
 pub(crate) use run::{Cells, Run};
 pub use scan::{Scan, ScanBlock, ScanKind};
@@ -128,6 +137,12 @@ pub enum AccumulatorKind {
     Weighted(SumMode),
     /// [`AccumulatorKind::Dot`], and sum, sum of squares and number of the elements of either side.
     Comoments(SumMode),
+    /// Number of elements.
+    Count,
+    /// About how many different elements there are.
+    Distinct,
+    /// Elements in buckets of magnitudes, for quantiles.
+    Sketch,
 }
 
 impl AccumulatorKind {
@@ -200,6 +215,15 @@ pub enum Finish {
     CountNonzero,
     /// The index as `i64`; -1 if every element was true.
     FirstFalse,
+    /// The number as `i64`.
+    Count,
+    /// Of different elements, as `i64`; its standard error is 0.8 percent.
+    ApproxDistinct,
+    /// A float at most `2^-8` of its magnitude away from the element of rank `floor(q (n - 1))`.
+    ApproxQuantile {
+        /// Bits of q as `f64`.
+        bits: u64,
+    },
     /// The index as `i64`: of the one axis that is reduced, or of the C order of all that are.
     ArgMin,
     ArgMax,
@@ -265,6 +289,9 @@ impl Finish {
             Finish::Average => "average",
             Finish::Cov { .. } => "cov",
             Finish::Corr => "corrcoef",
+            Finish::Count => "count",
+            Finish::ApproxDistinct => "approx_distinct",
+            Finish::ApproxQuantile { .. } => "approx_quantile",
         }
     }
 

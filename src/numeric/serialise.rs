@@ -12,13 +12,18 @@
 //! places       keys:i64... indices:i64...
 //! pairs        every part: bytes:u64, the bytes of its accumulator
 //! products     floats: mantissas:f64... exponents:i64... flags:u8...; integers: magnitudes:u64... flags:u8...
+//! count        counts:u64...
+//! distinct     registers:u8...
+//! sketch       per output: nans:u64 buckets:u64, then for those that are not empty: bucket:u32 count:u64
 //! ```
 //! Equal elements give equal bytes, in any order and partition, for all but the compensated sums: exact digits are
 //! written settled, everything else is unique as it is.
 
 use super::accumulator::{Accumulator, State};
+use super::distinct::REGISTERS;
 use super::exact::{FLAGS_ALL, Superaccumulator, negate_if_negative};
 use super::pairs::Pairs;
+use super::sketch::Sketch;
 use super::{AccumulatorKind, SumMode, product, whole_product};
 use crate::error::{Error, Result};
 use crate::nd::DType;
@@ -53,6 +58,9 @@ fn kind_codes(kind: AccumulatorKind) -> [u8; 2] {
         AccumulatorKind::Dot(mode) => [18, mode_code(mode)],
         AccumulatorKind::Weighted(mode) => [19, mode_code(mode)],
         AccumulatorKind::Comoments(mode) => [20, mode_code(mode)],
+        AccumulatorKind::Count => [32, 0],
+        AccumulatorKind::Distinct => [33, 0],
+        AccumulatorKind::Sketch => [34, 0],
     }
 }
 
@@ -80,6 +88,9 @@ fn kind_of(codes: [u8; 2]) -> Option<AccumulatorKind> {
         [18, _] => AccumulatorKind::Dot(mode),
         [19, _] => AccumulatorKind::Weighted(mode),
         [20, _] => AccumulatorKind::Comoments(mode),
+        [32, 0] => AccumulatorKind::Count,
+        [33, 0] => AccumulatorKind::Distinct,
+        [34, 0] => AccumulatorKind::Sketch,
         _ => return None,
     })
 }
@@ -131,6 +142,9 @@ impl Accumulator {
                 out.extend(&state.flags);
             }
             State::Pairs(state) => put_pairs(&mut out, state),
+            State::Tallies(state) => put(&mut out, &state.counts(), u64::to_le_bytes),
+            State::Distinct(state) => out.extend(&state.registers),
+            State::Sketch(state) => (0..self.outputs).for_each(|at| put_sketch(&mut out, state, at)),
         }
         out
     }
@@ -153,6 +167,27 @@ impl Accumulator {
 
 fn put<T: Copy, const N: usize>(out: &mut Vec<u8>, values: &[T], bytes: impl Fn(T) -> [u8; N]) {
     out.extend(values.iter().flat_map(|value| bytes(*value)));
+}
+
+fn put_sketch(out: &mut Vec<u8>, state: &Sketch, at: usize) {
+    let mut buckets = 0_u64;
+    state.each(at, |_, _| buckets += 1);
+    put(out, &[state.nans[at], buckets], u64::to_le_bytes);
+    state.each(at, |bucket, count| {
+        put(out, &[bucket as u32], u32::to_le_bytes);
+        put(out, &[count], u64::to_le_bytes);
+    });
+}
+
+fn read_sketch(reader: &mut Reader<'_>, state: &mut Sketch, at: usize) -> Option<()> {
+    state.nans[at] = u64::from_le_bytes(reader.take()?);
+    for _ in 0..u64::from_le_bytes(reader.take()?) {
+        let (bucket, count) = (u32::from_le_bytes(reader.take()?), u64::from_le_bytes(reader.take()?));
+        if !state.put(at, bucket as usize, count) {
+            return None;
+        }
+    }
+    Some(())
 }
 
 fn put_exact(out: &mut Vec<u8>, state: &Superaccumulator) {
@@ -228,7 +263,9 @@ fn output_bytes_min(kind: AccumulatorKind, dtype: DType) -> usize {
         AccumulatorKind::Sum(_) | AccumulatorKind::Moments(_) => 24,
         AccumulatorKind::Min | AccumulatorKind::Max => 9,
         AccumulatorKind::Any | AccumulatorKind::All | AccumulatorKind::CountNonzero => 16,
-        AccumulatorKind::FirstFalse => 8,
+        AccumulatorKind::FirstFalse | AccumulatorKind::Count => 8,
+        AccumulatorKind::Distinct => REGISTERS,
+        AccumulatorKind::Sketch => 16,
         AccumulatorKind::ArgMin | AccumulatorKind::ArgMax => 16,
         kind if kind.is_paired() => 14,
         _ if dtype.is_float() => 17,
@@ -287,6 +324,22 @@ fn read_accumulator(reader: &mut Reader<'_>) -> Option<Accumulator> {
             reader.fill(&mut state.flags, |[flags]| flags & whole_product::FLAGS_ALL)?;
         }
         State::Pairs(state) => read_pairs(reader, state)?,
+        State::Distinct(state) => {
+            reader.fill(&mut state.registers, |[register]| register)?;
+            if !state.is_valid() {
+                return None;
+            }
+        }
+        State::Sketch(state) => {
+            for at in 0..outputs {
+                read_sketch(reader, state, at)?;
+            }
+        }
+        State::Tallies(state) => {
+            for at in 0..outputs {
+                state.set(at, u64::from_le_bytes(reader.take()?));
+            }
+        }
     }
     Some(made)
 }

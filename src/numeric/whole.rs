@@ -63,7 +63,7 @@ pub(super) fn check_counts(have: &[u64], take: &[u64]) -> Result<()> {
 }
 
 #[inline(always)]
-fn add_limbs(left: [u64; 3], right: [u64; 3]) -> [u64; 3] {
+pub(super) fn add_limbs(left: [u64; 3], right: [u64; 3]) -> [u64; 3] {
     let low = |limbs: [u64; 3]| u128::from(limbs[1]) << 64 | u128::from(limbs[0]);
     let (sum, carry) = low(left).overflowing_add(low(right));
     [sum as u64, (sum >> 64) as u64, left[2].wrapping_add(right[2]).wrapping_add(u64::from(carry))]

@@ -262,7 +262,10 @@ impl Assembling<'_> {
         let square = innermost(&read_order).filter(|axis| written && !compressed && Some(*axis) != innermost(&order));
         let states = lowered.reductions.iter().map(|reduction| {
             let accumulation = &lowered.program.accumulators[reduction.acc.0 as usize];
-            (reduction.kept.clone(), Accumulator::output_bytes(accumulation.kind, accumulation.dtype).max(1))
+            (
+                reduction.kept.clone(),
+                Accumulator::output_bytes(accumulation.kind, accumulation.dtype).saturating_mul(accumulation.groups as u64).max(1),
+            )
         });
         let lines = lowered.scans.iter().map(|scan| {
             let others = (0..space.len()).filter(|&axis| axis != scan.axis).collect();
@@ -285,7 +288,8 @@ impl Assembling<'_> {
         let states = lowered.reductions.iter().map(|reduction| {
             let accumulation = &lowered.program.accumulators[reduction.acc.0 as usize];
             let bytes: Box<dyn Fn(u64) -> u64> = Box::new(move |outputs| {
-                Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, usize::try_from(outputs).unwrap_or(usize::MAX))
+                let outputs = usize::try_from(outputs).unwrap_or(usize::MAX).saturating_mul(accumulation.groups);
+                Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, outputs)
             });
             (reduction.kept.clone(), bytes)
         });
@@ -309,6 +313,7 @@ impl Assembling<'_> {
             states: states.collect(),
             scans: lowered.scans.iter().map(|scan| (scan.axis, self.line_bytes(scan))).collect(),
             fold_bytes: lowered.folds.iter().map(|(function, _)| self.fold_bytes(*function)).fold(0, u64::saturating_add),
+            groups: lowered.program.accumulators.iter().map(|accumulation| accumulation.groups).max().unwrap_or(1),
             program: &lowered.program,
             function_bytes: functions.sum(),
             temp_bytes: self.temps.bytes_alive(self.place),
@@ -334,7 +339,8 @@ impl Assembling<'_> {
         });
         let reductions =
             lowered.reductions.into_iter().zip(fitted.state_bytes).map(|(reduction, (state_bytes, run_state_bytes))| GlobalReduction {
-                outputs: reduction.kept.iter().map(|&axis| space[axis]).product(),
+                outputs: reduction.kept.iter().map(|&axis| space[axis]).product::<usize>()
+                    * lowered.program.accumulators[reduction.acc.0 as usize].groups,
                 kept: reduction.kept,
                 acc: reduction.acc,
                 finishes: reduction.finishes.iter().map(|(finish, node)| (*finish, self.temps.of[node])).collect(),

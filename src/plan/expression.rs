@@ -32,6 +32,8 @@ pub enum Make {
     Select(ValueId, ValueId, ValueId),
     /// Conversion.
     Cast(CastMode, ValueId),
+    /// Places in the table of a node.
+    Search(NodeId, ValueId),
     /// A reduction whose axes lie whole in the block.
     Reduce(NodeId, ValueId),
     /// The same of two operands; only where it is what the stage is for.
@@ -293,7 +295,7 @@ impl Walk<'_> {
                     let args: Vec<ValueId> = below.iter().map(|key| places[key]).collect();
                     let node = self.graph.node(key.0);
                     let operands: Vec<&Value> = args.iter().map(|id| &made.values[id.0]).collect();
-                    let value = self.value(key.1, elementwise(&node.op, &args), node.dtype(), &operands);
+                    let value = self.value(key.1, elementwise(key.0, &node.op, &args), node.dtype(), &operands);
                     push(&mut made, value)
                 }
             };
@@ -335,12 +337,13 @@ fn push(made: &mut Expression, value: Value) -> ValueId {
     ValueId(made.values.len() - 1)
 }
 
-fn elementwise(op: &Op, args: &[ValueId]) -> Make {
+fn elementwise(node: NodeId, op: &Op, args: &[ValueId]) -> Make {
     match op {
         Op::Unary(unary) => Make::Unary(*unary, args[0]),
         Op::Binary(binary) => Make::Binary(*binary, args[0], args[1]),
         Op::Select => Make::Select(args[0], args[1], args[2]),
         Op::Cast(_, mode) => Make::Cast(*mode, args[0]),
+        Op::Search { .. } => Make::Search(node, args[0]),
         other => unreachable!("{other:?} is not elementwise"),
     }
 }

@@ -34,6 +34,8 @@ pub struct Needs<'a> {
     pub scans: Vec<(usize, StateBytes<'a>)>,
     /// Bytes of one state of all folds.
     pub fold_bytes: u64,
+    /// Most groups of any reduction.
+    pub groups: usize,
     /// The program.
     pub program: &'a Program,
     /// Declared scratch of one call of every function.
@@ -186,8 +188,9 @@ fn refusal(needs: &Needs<'_>, least: &Fitted, limits: &Limits) -> Error {
         ("functions", least.memory.functions),
     ];
     let (largest, of_it) = parts.into_iter().max_by_key(|(_, bytes)| *bytes).unwrap_or(("scratch", 0));
+    let groups = if largest == "reduction states" && needs.groups > 1 { format!(" of {} groups", needs.groups) } else { String::new() };
     Error::refused(format!(
-        "{} needs {} of memory at least ({} of it {largest}), the budget is {}",
+        "{} needs {} of memory at least ({} of it {largest}{groups}), the budget is {}",
         needs.name,
         show_bytes(bytes),
         show_bytes(of_it),

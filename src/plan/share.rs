@@ -96,6 +96,9 @@ pub fn accumulator_kind(reduction: &Reduction) -> AccumulatorKind {
         Finish::Dot => AccumulatorKind::Dot(reduction.mode),
         Finish::Average => AccumulatorKind::Weighted(reduction.mode),
         Finish::Cov { .. } | Finish::Corr => AccumulatorKind::Comoments(reduction.mode),
+        Finish::Count => AccumulatorKind::Count,
+        Finish::ApproxDistinct => AccumulatorKind::Distinct,
+        Finish::ApproxQuantile { .. } => AccumulatorKind::Sketch,
     }
 }
 
@@ -153,6 +156,7 @@ impl Sharing<'_> {
         let node = self.graph.node(id);
         let (how, operands) = match &node.op {
             Op::Reduce(reduction) => (self.how_to_reduce(id, reduction, why), node.args.clone()),
+            Op::Group(_) => (How::Global, node.args.clone()),
             Op::Compress { .. } => (How::Compressed, node.args.clone()),
             Op::MapBlocks(id) if matches!(self.graph.functions[id.0 as usize].role, FunctionRole::Fold { .. }) => {
                 (How::Global, node.args.clone())
@@ -317,6 +321,7 @@ pub fn name_of(graph: &Graph, id: NodeId) -> String {
     let node = graph.node(id);
     let what = match &node.op {
         Op::Reduce(reduction) => reduction.finish.name().to_string(),
+        Op::Group(grouping) => format!("{} of {} groups", grouping.reduction.finish.name(), grouping.groups.unwrap_or(0)),
         Op::Compress { .. } => "mask selection".to_string(),
         Op::Phased(phased) => phased.name().to_string(),
         Op::MapBlocks(function) => graph.functions[function.0 as usize].name.clone(),

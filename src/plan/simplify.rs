@@ -173,7 +173,7 @@ fn target_shape(target: &[i64]) -> Vec<usize> {
 /// Whether an operation works element by element.
 #[must_use]
 pub fn is_elementwise(op: &Op) -> bool {
-    matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(..))
+    matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Cast(..) | Op::Search { table: Some(_), .. })
 }
 
 /// A constant converted to another dtype; `None` where the conversion is a matter of the cast's mode.

@@ -36,7 +36,9 @@ impl Views {
                 Op::Source(id) => Some((Leaf::Source(*id), IndexMap::of_source(&graph.sources[id.0 as usize]))),
                 Op::Constant(value, dtype) => Some((Leaf::Constant(*value, *dtype), IndexMap::dense(&[], &[]))),
                 Op::Sequence { generator, dtype, .. } => Some((Leaf::Sequence(*generator, *dtype), IndexMap::dense(&shape, &[1]))),
-                Op::Reduce(_) | Op::Compress { .. } | Op::MapBlocks(_) | Op::Scan { .. } => Some(result(NodeId(index as u32), &shape)),
+                Op::Reduce(_) | Op::Group(_) | Op::Compress { .. } | Op::MapBlocks(_) | Op::Scan { .. } => {
+                    Some(result(NodeId(index as u32), &shape))
+                }
                 op if is_elementwise(op) => None,
                 op => views.look_through(graph, op, node.args[0]),
             };

@@ -230,7 +230,10 @@ fn order_reductions(stage: &Stage, run: &[usize]) -> Result<(Vec<usize>, Vec<usi
     if !order.iter().map(|&index| stage.reductions[index].acc.0 as usize).eq(accumulators) {
         return Err(Error::internal(format!("the reductions of stage `{}` are not those of its program", stage.name)));
     }
-    let outputs = order.iter().map(|&index| stage.reductions[index].kept.iter().map(|&axis| run[axis]).product()).collect();
+    let outputs = order
+        .iter()
+        .map(|&index| stage.reductions[index].kept.iter().map(|&axis| run[axis]).product::<usize>() * groups_of(stage, index))
+        .collect();
     Ok((order, outputs))
 }
 
@@ -238,7 +241,13 @@ fn order_reductions(stage: &Stage, run: &[usize]) -> Result<(Vec<usize>, Vec<usi
 pub(super) fn new_accumulator(stage: &Stage, reduction: usize, outputs: usize) -> Result<(Accumulator, u64)> {
     let accumulation = &stage.program.accumulators[stage.reductions[reduction].acc.0 as usize];
     let bytes = Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, outputs);
-    Ok((Accumulator::new(accumulation.kind, accumulation.dtype, outputs)?, bytes))
+    let made = Accumulator::new(accumulation.kind, accumulation.dtype, outputs)?;
+    Ok((if accumulation.groups == 1 { made } else { made.with_empty_nan() }, bytes))
+}
+
+/// How often a reduction has its outputs: once per group.
+pub(super) fn groups_of(stage: &Stage, reduction: usize) -> usize {
+    stage.program.accumulators[stage.reductions[reduction].acc.0 as usize].groups
 }
 
 /// How many stages read each source.

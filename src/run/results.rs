@@ -8,6 +8,7 @@ use super::{
     compute::written_region,
     execute::Execution,
     job::{Part, RunTask, StageJob},
+    prepare::groups_of,
 };
 use crate::{
     error::{Error, Result},
@@ -36,7 +37,8 @@ pub(super) struct Pending {
 impl StageResults {
     pub fn new(job: &StageJob) -> Result<Self> {
         let stage = job.stage.stage();
-        let outputs = |reduction: usize| stage.reductions[reduction].kept.iter().map(|&axis| stage.space[axis]).product();
+        let kept = |reduction: usize| stage.reductions[reduction].kept.iter().map(|&axis| stage.space[axis]).product::<usize>();
+        let outputs = |reduction: usize| kept(reduction) * groups_of(stage, reduction);
         let wholes = job.stage.reductions.iter().map(|&reduction| Part::new(&job.budget, &job.stage, reduction, outputs(reduction)));
         Ok(StageResults { wholes: wholes.collect::<Result<_>>()?, folds: job.take_folds()?, compressed_done: vec![0; stage.writes.len()] })
     }
@@ -49,9 +51,18 @@ impl StageResults {
             let space: Vec<usize> = kept.iter().map(|&axis| stage.space[axis]).collect();
             let start: Vec<usize> = kept.iter().map(|&axis| task.region.start[axis]).collect();
             let shape: Vec<usize> = kept.iter().map(|&axis| task.region.shape[axis]).collect();
-            for_each_row(&space, &Region { start, shape }, |at, from, count| {
-                whole.accumulator.merge_run(at, &part.accumulator, from, count);
-            });
+            let groups = groups_of(stage, reduction);
+            let [outputs, part_outputs] = [&whole.accumulator, &part.accumulator].map(|all| all.outputs() / groups.max(1));
+            let region = Region { start, shape };
+            if outputs == part_outputs && region.shape == space {
+                whole.accumulator.merge_run(0, &part.accumulator, 0, outputs * groups);
+                continue;
+            }
+            for group in 0..groups {
+                for_each_row(&space, &region, |at, from, count| {
+                    whole.accumulator.merge_run(group * outputs + at, &part.accumulator, group * part_outputs + from, count);
+                });
+            }
         }
         self.folds.iter_mut().zip(task.folds.drain(..)).try_for_each(|(whole, part)| whole.fold.merge(part.fold))
     }

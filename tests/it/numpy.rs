@@ -196,6 +196,15 @@ fn orders_are_those_of_numpy() {
     check_values("order.txt", &small, 2000);
 }
 
+#[test]
+fn groups_and_bins_are_those_of_numpy() {
+    check_values("groups.txt", &session(), 400);
+    for (threads, bytes) in [(2, 64), (1, 700)] {
+        let small = Session::builder().memory("64MiB").threads(threads).block_bytes(bytes).build().unwrap();
+        check_values("groups.txt", &small, 400);
+    }
+}
+
 /// Evaluates every expression of a table; there are more than `least`.
 fn check_values(name: &str, session: &Session, least: usize) {
     let text = table(name);

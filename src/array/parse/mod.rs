@@ -15,6 +15,7 @@ mod fold;
 mod functions;
 mod gather;
 mod grammar;
+mod groups;
 mod index;
 mod lexer;
 mod lineage;

@@ -66,6 +66,8 @@ fn render(array: &Array, inputs: &[(String, Array)]) -> String {
             Op::Unary(op) => format!("{}({args})", op.name()),
             Op::Binary(op) => format!("{}({args})", op.name()),
             Op::Select => format!("where({args})"),
+            Op::Search { table, search } => format!("{search:?}({args}, {})", table.as_ref().map_or(0, |table| table.len())),
+            Op::Group(grouping) => format!("group_{}({args}, {})", grouping.reduction.finish.name(), grouping.groups.unwrap_or(0)),
             Op::Cast(dtype, mode) => format!("{dtype}({args}, {mode:?})"),
             Op::Slice(items) => format!("{args}[{}]", items.iter().map(slice_text).collect::<Vec<_>>().join(", ")),
             Op::Permute(order) => format!("permute({args}, {order:?})"),

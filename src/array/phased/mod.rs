@@ -9,6 +9,7 @@ mod masks;
 mod quantile;
 mod round;
 mod sample;
+mod tables;
 mod top;
 mod unique;
 
@@ -23,7 +24,8 @@ use super::{
 use crate::{
     dispatch,
     error::{Error, Result},
-    expr::{NodeId, Op, Phased},
+    expr::{Grouping, NodeId, Op, Phased},
+    kernel::program::Table,
     nd::{Dims, Element, SourceFacts, StoreLayout, shape::c_strides},
     plan::{Decision, Limits},
 };
@@ -62,8 +64,10 @@ trait Task {
 
 /// A value that was found.
 enum Known {
-    /// How many elements a mask selects.
+    /// How many elements a mask selects, or how many groups there are.
     Count(usize),
+    /// What elements are looked up in.
+    Table(Table),
     /// An array.
     Array(AnyArray),
 }
@@ -74,7 +78,15 @@ pub(super) fn waits_for_phases(work: &Work) -> bool {
 }
 
 fn waits(op: &Op) -> bool {
-    matches!(op, Op::Compress { count: None, .. } | Op::Phased(_))
+    matches!(op, Op::Phased(_)) || is_counted_later(op) || is_looked_up_later(op)
+}
+
+fn is_counted_later(op: &Op) -> bool {
+    matches!(op, Op::Compress { count: None, .. })
+}
+
+fn is_looked_up_later(op: &Op) -> bool {
+    matches!(op, Op::Search { table: None, .. } | Op::Group(Grouping { groups: None, .. }))
 }
 
 /// Puts what needs no phase into the graph, as far as nothing before it waits for one.
@@ -183,8 +195,9 @@ fn ready(work: &Work) -> Vec<NodeId> {
     let mut found = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
         let own = waits(&node.op);
-        // A selection by a counted mask may well be of something that waits; its mask is what counts.
-        let decisive = if matches!(node.op, Op::Compress { .. }) { &node.args[1..] } else { &node.args[..] };
+        // A selection by a counted mask may well be of something that waits; its mask is what counts, the last operand. So is a table.
+        let last = is_counted_later(&node.op) || is_looked_up_later(&node.op);
+        let decisive = if last { &node.args[node.args.len() - 1..] } else { &node.args[..] };
         if own && !decisive.iter().any(|arg| waiting[arg.index()]) {
             found.push(NodeId(index as u32));
         }
@@ -206,7 +219,7 @@ fn next_level(work: &mut Work, limits: &Limits) -> Result<Option<Vec<Box<dyn Tas
         let phased = nodes.iter().filter(|node| matches!(work.graph.node(**node).op, Op::Phased(_))).count() as u64;
         let room = limits.memory_bytes.saturating_sub(work.held_bytes) / SHARE / phased.max(1);
         let mut tasks: Vec<Box<dyn Task>> = Vec::new();
-        let (mut masks, mut tops, mut distinct) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut masks, mut tables, mut tops, mut distinct) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for id in nodes {
             match &work.graph.node(id).op {
                 Op::Phased(Phased::Quantile(quantile)) => tasks.push(Box::new(quantile::Quantiles::new(work, id, quantile, room)?)),
@@ -214,6 +227,7 @@ fn next_level(work: &mut Work, limits: &Limits) -> Result<Option<Vec<Box<dyn Tas
                 Op::Phased(Phased::Top(top)) => tops.push(top::TopTask::new(work, id, top, room)?),
                 Op::Phased(Phased::Unique(part)) if unique::join(&mut distinct, work, id, *part) => {}
                 Op::Phased(Phased::Unique(part)) => distinct.push(unique::Unique::new(work, id, *part, room)),
+                op if is_looked_up_later(op) => tables.push(id),
                 _ => masks.push(id),
             }
         }
@@ -221,6 +235,9 @@ fn next_level(work: &mut Work, limits: &Limits) -> Result<Option<Vec<Box<dyn Tas
         tasks.extend(distinct.into_iter().map(|task| Box::new(task) as Box<dyn Task>));
         if !masks.is_empty() {
             tasks.push(Box::new(masks::Masks::new(work, &masks)));
+        }
+        if !tables.is_empty() {
+            tasks.push(Box::new(tables::Tables::new(work, &tables)));
         }
         return Ok(Some(tasks));
     }
@@ -233,6 +250,13 @@ fn bind(work: &mut Work, known: BTreeMap<NodeId, Known>, identity: &str) -> Resu
     let graph = work.graph.clone();
     let (builder, roots) = rewrite_with(&graph, &work.roots, |builder, id, op, args| match (op, known.remove(&id)) {
         (Op::Compress { axis, .. }, Some(Known::Count(count))) => builder.push(Op::Compress { axis: *axis, count: Some(count) }, args),
+        (Op::Search { search, .. }, Some(Known::Table(table))) => {
+            builder.push(Op::Search { table: Some(table), search: *search }, args[..1].to_vec())
+        }
+        (Op::Group(grouping), Some(Known::Count(groups))) => {
+            let operands = args[..grouping.operands()].to_vec();
+            builder.push(Op::Group(Grouping { groups: Some(groups), ..grouping.clone() }), operands)
+        }
         (Op::Phased(phased), Some(Known::Array(array))) => {
             held += array.bytes().len() as u64;
             let dims = graph.node(id).meta.dims.clone();
@@ -267,6 +291,14 @@ fn assume_level(work: &mut Work) -> Result<()> {
         Op::Compress { axis, count: None } if level.contains(&id) => {
             let all = graph.node(graph.node(id).args[1]).shape().iter().product();
             builder.push(Op::Compress { axis: *axis, count: Some(all) }, args)
+        }
+        Op::Search { table: None, search } if level.contains(&id) => {
+            let table = Some(tables::any_table(&graph, id));
+            builder.push(Op::Search { table, search: *search }, args[..1].to_vec())
+        }
+        Op::Group(grouping) if grouping.groups.is_none() && level.contains(&id) => {
+            let groups = Some(tables::any_groups(grouping.groups_max));
+            builder.push(Op::Group(Grouping { groups, ..grouping.clone() }), args[..grouping.operands()].to_vec())
         }
         Op::Phased(phased) if level.contains(&id) => {
             let node = graph.node(id);

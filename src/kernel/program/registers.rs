@@ -47,7 +47,7 @@ pub(crate) fn visit(instruction: &mut Instr, see: &mut dyn FnMut(&mut Reg, bool)
     };
     match instruction {
         Instr::Load { dst, .. } | Instr::Generate { dst, .. } => see(dst, true),
-        Instr::Unary { dst, a, .. } => {
+        Instr::Unary { dst, a, .. } | Instr::Search { dst, a, .. } => {
             arg(a, see);
             see(dst, true);
         }
@@ -70,6 +70,10 @@ pub(crate) fn visit(instruction: &mut Instr, see: &mut dyn FnMut(&mut Reg, bool)
         Instr::ReducePairs { a, b, .. } => {
             arg(a, see);
             arg(b, see);
+        }
+        Instr::Group { src, labels, .. } => {
+            arg(src, see);
+            arg(labels, see);
         }
         Instr::Compress { src, mask, .. } => {
             arg(src, see);

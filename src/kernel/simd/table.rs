@@ -11,10 +11,12 @@ use crate::{
         operation::{self as op, Binary, Unary},
         program::{BinaryOp, CastMode, UnaryOp},
         random::{self, DrawKernel},
+        search::{SearchKernel, search},
+        vm::GroupKernel,
         watch::{self, TileCheck},
     },
     nd::DType,
-    numeric::{Accumulator, Baseline, InstructionSet, Piece, Scan, ScanBlock, Side, TileAxis},
+    numeric::{Accumulator, Baseline, Elements, Groups, InstructionSet, Piece, Scan, ScanBlock, Side, TileAxis},
 };
 use half::{bf16, f16};
 
@@ -69,6 +71,8 @@ pub(crate) struct Kernels {
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
     pub absorb_pairs: fn(&mut Accumulator, [Side<'_>; 2], &[TileAxis], usize),
     pub scan: ScanKernel,
+    pub absorb_groups: GroupKernel,
+    pub search: SearchKernel,
     /// Sums of formulas.
     pub sums_of: SumsOf,
     /// Chains of operations on a float.
@@ -209,6 +213,9 @@ macro_rules! instruction_set {
             }
             fn scan(scan: &mut Scan, block: &ScanBlock<'_>, input: &[u8], output: &mut [u8]) -> Result<(), usize> {
                 scan.advance::<$set>(block, input, output)
+            }
+            fn absorb_groups(accumulator: &mut Accumulator, tile: Elements<'_>, axes: &[TileAxis], base: usize, groups: &Groups<'_>) -> Result<(), usize> {
+                accumulator.absorb_groups::<$set>(tile, axes, base, groups)
             }
 
             $(#[target_feature(enable = $features)])?
@@ -415,7 +422,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, scan, sums_of: formula::kernels::<$set>, chain, draw: random::draw::<$set> }
+                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, absorb_groups, search: search::<$set>, scan, sums_of: formula::kernels::<$set>, chain, draw: random::draw::<$set> }
             }
         }
     };

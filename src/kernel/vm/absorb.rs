@@ -60,12 +60,30 @@ impl Execution<'_, '_, '_, '_> {
 
     pub(super) fn reduce(&mut self, acc: usize, track: usize, index: Option<usize>, src: &Source, size: usize, check: Option<TileCheck>) {
         self.ask(src, size, check);
+        self.tile_axes(track, index);
         let machine = &mut *self.machine;
         let base = machine.nest.offsets[track] as usize;
         let first_index = index.map_or(0, |index| machine.nest.offsets[index]);
-        let axes = &mut machine.tile_axes;
+        let (nest, axes) = (&machine.nest, &machine.tile_axes);
+        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
+        let (tile, uniform) = view.read(src, nest.elements, size);
+        let accumulator = match (self.prepared.globals[acc], &mut machine.accumulators[acc]) {
+            (Some(global), _) => &mut *self.accumulators[global].accumulator,
+            (None, Some(local)) => &mut local.accumulator,
+            (None, None) => return,
+        };
+        if uniform {
+            accumulator.absorb_constant(tile, axes, base, first_index);
+        } else {
+            (self.prepared.kernels.absorb)(accumulator, tile, axes, base, first_index);
+        }
+    }
+
+    /// The axes of the tile as the accumulator of `track` sees them.
+    pub(super) fn tile_axes(&mut self, track: usize, index: Option<usize>) {
+        let machine = &mut *self.machine;
+        let (nest, axes) = (&machine.nest, &mut machine.tile_axes);
         axes.clear();
-        let nest = &machine.nest;
         for (at, (&length, &output_step)) in nest.box_shape().iter().zip(nest.steps(track)).enumerate() {
             let index_step = index.map_or(0, |index| nest.steps(index)[at]);
             match axes.last_mut() {
@@ -78,18 +96,6 @@ impl Execution<'_, '_, '_, '_> {
                 }
                 _ => axes.push(TileAxis { length, output_step, index_step }),
             }
-        }
-        let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
-        let (tile, uniform) = view.read(src, nest.elements, size);
-        let accumulator = match (self.prepared.globals[acc], &mut machine.accumulators[acc]) {
-            (Some(global), _) => &mut *self.accumulators[global].accumulator,
-            (None, Some(local)) => &mut local.accumulator,
-            (None, None) => return,
-        };
-        if uniform {
-            accumulator.absorb_constant(tile, axes, base, first_index);
-        } else {
-            (self.prepared.kernels.absorb)(accumulator, tile, axes, base, first_index);
         }
     }
 

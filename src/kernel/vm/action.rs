@@ -1,10 +1,12 @@
 //! What a prepared sweep does on every tile: actions, where their operands come from and where their results go.
 
+use super::group::GroupAction;
 use crate::{
     kernel::{
         chain::{CHAIN_MAX, ChainKernel, Link},
         formula::SumKernels,
         program::{BinaryOp, Generator, UnaryOp},
+        search::{SearchKernel, SearchTable},
         simd::{BinaryKernels, CastKernel, SelectKernels, UnaryKernel},
         watch::{EventCheck, TileCheck},
     },
@@ -124,6 +126,15 @@ pub(super) enum Action {
         size: usize,
         check: Option<TileCheck>,
     },
+    Search {
+        dst: usize,
+        a: Source,
+        table: Box<SearchTable>,
+        kernel: SearchKernel,
+        size: usize,
+        out_size: usize,
+    },
+    Group(GroupAction),
     ReducePairs {
         acc: usize,
         track: usize,
@@ -170,11 +181,12 @@ impl Action {
     pub(super) fn for_sources(&mut self, mut visit: impl FnMut(&mut Source)) {
         match self {
             Action::Load { .. } | Action::Generate { .. } => {}
-            Action::Unary { a, .. } | Action::Cast { a, .. } => visit(a),
+            Action::Unary { a, .. } | Action::Cast { a, .. } | Action::Search { a, .. } => visit(a),
             Action::Store { src, .. } | Action::Reduce { src, .. } => visit(src),
             Action::Binary { a, b, .. } | Action::SumOf { a, b, .. } => [a, b].into_iter().for_each(visit),
             Action::Select { mask, a, b, .. } => [mask, a, b].into_iter().for_each(visit),
             Action::ReducePairs { sides, .. } => sides.iter_mut().for_each(visit),
+            Action::Group(group) => [&mut group.src, &mut group.labels].into_iter().for_each(visit),
             Action::Compress { src, mask, .. } => [src, mask].into_iter().for_each(&mut visit),
             Action::Chain(chain) => chain.operands[..=chain.length].iter_mut().for_each(visit),
         }
@@ -194,12 +206,16 @@ impl Action {
             | Action::Generate { dst, .. }
             | Action::Unary { dst, .. }
             | Action::Binary { dst, .. }
+            | Action::Search { dst, .. }
             | Action::Select { dst, .. }
             | Action::Cast { dst, .. }
             | Action::Chain(Chain { dst, .. }) => Some(*dst),
-            Action::Store { .. } | Action::Reduce { .. } | Action::ReducePairs { .. } | Action::Compress { .. } | Action::SumOf { .. } => {
-                None
-            }
+            Action::Store { .. }
+            | Action::Reduce { .. }
+            | Action::ReducePairs { .. }
+            | Action::Group(_)
+            | Action::Compress { .. }
+            | Action::SumOf { .. } => None,
         }
     }
 
@@ -211,6 +227,8 @@ impl Action {
         | Action::Compress { check, .. } = self
         {
             *check = special;
+        } else if let Action::Group(group) = self {
+            group.check = special;
         }
     }
 

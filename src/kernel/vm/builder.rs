@@ -3,6 +3,7 @@
 use super::{
     action::{Action, Operation, Source, Track},
     fuse::fuse,
+    group::GroupAction,
     nest::Order,
     prepare::{KEPT_LOADS_MAX, PreparedStep, PreparedSweep, is_input_load, written},
 };
@@ -10,10 +11,12 @@ use crate::{
     error::{Error, Result},
     kernel::{
         program::{Accumulation, Arg, BinaryOp, CastMode, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep},
+        search::SearchTable,
         simd::Kernels,
         watch::{EventCheck, TileCheck, Watch, binary_check, cast_check, unary_check},
     },
     nd::{DType, Scalar},
+    numeric::Outside,
 };
 
 /// A constant as the front bytes of a word.
@@ -140,6 +143,14 @@ impl Builder<'_> {
                 to: *to,
                 event: self.watch.and_then(|_| cast_check(*from, *to, *mode)),
             },
+            Instr::Search { table, search, dtype, dst, a } => Action::Search {
+                dst: reg(*dst),
+                a: source(*a, *dtype),
+                table: Box::new(SearchTable::new(table, *search, *dtype)),
+                kernel: self.kernels.search,
+                size: dtype.size(),
+                out_size: search.result().size(),
+            },
             Instr::Store { slot, src } => {
                 let dtype = self.slot(*slot).dtype;
                 Action::Store {
@@ -152,6 +163,20 @@ impl Builder<'_> {
             }
             Instr::Reduce { acc, src } => self.reduce(acc.0 as usize, *src, sweep),
             Instr::ReducePairs { acc, a, b } => self.reduce_pairs(acc.0 as usize, [*a, *b], sweep),
+            Instr::Group { acc, src, labels, dtype, outside } => {
+                let accumulated = self.program.accumulators[acc.0 as usize].dtype;
+                Action::Group(GroupAction {
+                    acc: acc.0 as usize,
+                    track: push_track(sweep, Track::Accumulator(acc.0 as usize)),
+                    src: source(*src, accumulated),
+                    size: accumulated.size(),
+                    labels: source(*labels, *dtype),
+                    dtype: *dtype,
+                    outside: *outside,
+                    kernel: self.kernels.absorb_groups,
+                    check: None,
+                })
+            }
             Instr::Compress { slot, src, mask } => self.compress(*slot, *src, *mask),
         })
     }
@@ -214,7 +239,9 @@ impl Builder<'_> {
     fn special_of(&self, instr: &Instr) -> Option<TileCheck> {
         let dtype = match instr {
             Instr::Store { slot, .. } | Instr::Compress { slot, .. } => self.slot(*slot).dtype,
-            Instr::Reduce { acc, .. } | Instr::ReducePairs { acc, .. } => self.program.accumulators[acc.0 as usize].dtype,
+            Instr::Reduce { acc, .. } | Instr::ReducePairs { acc, .. } | Instr::Group { acc, .. } => {
+                self.program.accumulators[acc.0 as usize].dtype
+            }
             _ => return None,
         };
         (self.kernels.special)(dtype)
@@ -295,7 +322,7 @@ fn reduces_once(code: &[Operation], accumulations: &[Accumulation]) -> bool {
 /// Compressed elements are written in C order, and of all faults the first is reported.
 fn needs_order(instr: &Instr) -> bool {
     match instr {
-        Instr::Compress { .. } => true,
+        Instr::Compress { .. } | Instr::Group { outside: Outside::Refuse, .. } => true,
         Instr::Cast { from, to, mode, .. } => *mode == CastMode::Checked && from.is_float() && to.is_integer(),
         _ => false,
     }

@@ -142,7 +142,11 @@ impl Execution<'_, '_, '_, '_> {
                         return Err(self.cast_fault(sweep, fault, a, *from, *to));
                     }
                 }
+                Action::Search { dst, a, table, kernel, size, out_size } => {
+                    self.compute(*dst, *out_size, direct, [(a, *size)], |_, out, [(a, _)]| kernel(table, out, a));
+                }
                 Action::Store { slot, track, src, size, check } => self.store(*slot, *track, src, *size, *check),
+                Action::Group(group) => self.group(sweep, group)?,
                 Action::Reduce { acc, track, index, src, size, check } => self.reduce(*acc, *track, *index, src, *size, *check),
                 Action::ReducePairs { acc, track, sides, size, check } => self.reduce_pairs(*acc, *track, sides, *size, *check),
                 Action::Compress { slot, ordinal, src, mask, size, check } => {
@@ -265,11 +269,17 @@ impl Execution<'_, '_, '_, '_> {
 
     #[cold]
     fn cast_fault(&self, sweep: &PreparedSweep, element: usize, source: &Source, from: DType, to: DType) -> Error {
-        let nest = &self.machine.nest;
         let view = View::new(&self.machine.registers, &self.machine.buffers, &self.machine.locals, self.operands);
-        let (tile, _) = view.read(source, nest.elements, from.size());
+        let (tile, _) = view.read(source, self.machine.nest.elements, from.size());
         let value =
             crate::dispatch!(from, T => <T as crate::nd::Element>::from_bytes(&tile[element * from.size()..][..from.size()]).to_string());
+        let coordinate = self.coordinate(sweep, element);
+        Error::data(format!("{value} at index {} does not fit {to}", show(&coordinate))).hint("cast with saturate or wrap, or clip first")
+    }
+
+    /// Where in the stage an element of the tile lies.
+    pub(super) fn coordinate(&self, sweep: &PreparedSweep, element: usize) -> Vec<usize> {
+        let nest = &self.machine.nest;
         let mut coordinate = self.block.start.to_vec();
         let mut rest = element;
         for axis in (0..nest.lengths.len()).rev() {
@@ -283,7 +293,7 @@ impl Execution<'_, '_, '_, '_> {
                 along /= length;
             }
         }
-        Error::data(format!("{value} at index {} does not fit {to}", show(&coordinate))).hint("cast with saturate or wrap, or clip first")
+        coordinate
     }
 }
 

@@ -44,7 +44,7 @@ fn program(Shape { squared, inner, outer }: Shape, second: Second, mode: SumMode
         code.push(Instr::Unary { op, dtype: DType::F32, dst: Reg(0), a: x });
     }
     code.push(Instr::Reduce { acc: AccId(0), src: x });
-    let of = |kind| Accumulation { kind, dtype: DType::F32, reduced: vec![true], finishes: vec![] };
+    let of = |kind| Accumulation { kind, dtype: DType::F32, reduced: vec![true], groups: 1, finishes: vec![] };
     let mut accumulators = vec![of(AccumulatorKind::Sum(mode))];
     if apart {
         code.push(Instr::Reduce { acc: AccId(1), src: x });

@@ -10,6 +10,7 @@ mod chain;
 mod examine;
 mod execute;
 mod fuse;
+mod group;
 mod layout;
 mod nest;
 pub(crate) mod prepare;
@@ -18,13 +19,15 @@ mod register;
 mod tests;
 mod transfer;
 
+pub(crate) use group::GroupKernel;
 pub use prepare::Prepared;
 
 use crate::{
     error::{Error, Result},
     kernel::{
         movement::CopyAxis,
-        program::{Program, SlotKind},
+        program::{Instr, Program, SlotKind, Step},
+        search::SearchTable,
         watch::{Findings, REGISTER_BYTES_MAX},
     },
     nd::{DType, shape::show},
@@ -402,6 +405,11 @@ pub fn scratch_bytes_max(program: &Program, block_shape: &[usize]) -> u64 {
         let outputs = kept.fold(1usize, |product, (_, &length)| product.saturating_mul(length));
         Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, outputs)
     });
+    let code = program.steps.iter().filter_map(|step| if let Step::Sweep(sweep) = step { Some(&sweep.code) } else { None });
+    let tables = code.flatten().filter_map(|instr| match instr {
+        Instr::Search { table, .. } => Some(SearchTable::bytes_max(table.len())),
+        _ => None,
+    });
     // Room to look into what a block created.
-    locals.chain(states).fold(registers.saturating_add(REGISTER_BYTES_MAX as u64), u64::saturating_add)
+    locals.chain(states).chain(tables).fold(registers.saturating_add(REGISTER_BYTES_MAX as u64), u64::saturating_add)
 }

@@ -138,6 +138,7 @@ pub(crate) fn written(instr: &Instr, program: &Program) -> Option<(Reg, DType)> 
         Instr::Unary { op, dtype, dst, .. } => Some((*dst, op.result(*dtype))),
         Instr::Binary { op, dtype, dst, .. } => Some((*dst, op.result(*dtype))),
         Instr::Cast { to, dst, .. } => Some((*dst, *to)),
-        Instr::Store { .. } | Instr::Reduce { .. } | Instr::ReducePairs { .. } | Instr::Compress { .. } => None,
+        Instr::Search { search, dst, .. } => Some((*dst, search.result())),
+        Instr::Store { .. } | Instr::Reduce { .. } | Instr::ReducePairs { .. } | Instr::Group { .. } | Instr::Compress { .. } => None,
     }
 }

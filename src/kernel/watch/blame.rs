@@ -8,6 +8,7 @@ use crate::{
     kernel::{
         generate,
         program::{CastMode, SlotId},
+        search::SearchTable,
         simd::Kernels,
     },
     nd::{DType, Element, Scalar},
@@ -99,6 +100,10 @@ fn compute(value: &Value, words: &[[u64; 1]], place: &Place<'_>) -> [u64; 1] {
         Make::Select(mask, a, b) => {
             let chosen = if front(&word(mask, DType::Bool, words), DType::Bool)[0] != 0 { a } else { b };
             return word(chosen, from, words);
+        }
+        Make::Search(ref made, a) => {
+            let (table, search) = made.as_ref();
+            (place.kernels.search)(&SearchTable::new(table, *search, from), to, front(&word(a, from, words), from));
         }
         Make::Cast(mode, a) => {
             let mode = if from.is_float() && mode == CastMode::Checked { CastMode::Saturate } else { mode };
@@ -204,6 +209,7 @@ fn blamed(value: &Value) -> Blame {
         Make::Binary(op, ..) => op.name(),
         Make::Cast(..) => "cast",
         Make::Select(..) => "where",
+        Make::Search(..) => "searchsorted",
         Make::Load(_) | Make::Generate { .. } => "load",
     };
     Blame { operation, from: value.from, to: value.dtype }

@@ -124,7 +124,7 @@ impl Watch {
         if sweep.tile_elements < TILE_ELEMENTS_MIN {
             return Ok(None);
         }
-        let counter = |kind| Accumulation { kind, dtype: DType::Bool, reduced: vec![true; axes.len()], finishes: Vec::new() };
+        let counter = |kind| Accumulation { kind, dtype: DType::Bool, reduced: vec![true; axes.len()], groups: 1, finishes: Vec::new() };
         let accumulators = kinds.iter().flat_map(|_| [counter(AccumulatorKind::CountNonzero), counter(AccumulatorKind::FirstFalse)]);
         let mut numbers = sweep.clone();
         numbers.code.retain(|instr| !matches!(instr, Instr::Reduce { acc, .. } if acc.0 % 2 == 1));

@@ -114,6 +114,11 @@ impl Emitter {
                 let mask = self.register(self.arg(mask), DType::Bool);
                 self.select(dtype, mask, self.arg(a), self.arg(b))
             }
+            Make::Search(ref made, a) => {
+                let (dst, (table, search)) = (self.fresh(), made.as_ref());
+                self.code.push(Instr::Search { table: table.clone(), search: *search, dtype, dst, a: self.arg(a) });
+                dst
+            }
             Make::Cast(mode, a) => {
                 let a = self.register(self.arg(a), dtype);
                 // What does not fit was an error of the first walk.

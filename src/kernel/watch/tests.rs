@@ -136,7 +136,7 @@ fn sums_count_what_they_took() {
         for kind in [AccumulatorKind::Sum(mode), AccumulatorKind::Moments(mode), AccumulatorKind::Max, AccumulatorKind::Any] {
             for dtype in FLOATS {
                 let mut program = one(dtype, dtype, binary(BinaryOp::Divide, dtype));
-                program.accumulators.push(Accumulation { kind, dtype, reduced: vec![true], finishes: vec![] });
+                program.accumulators.push(Accumulation { kind, dtype, reduced: vec![true], groups: 1, finishes: vec![] });
                 let Step::Sweep(sweep) = &mut program.steps[0] else { unreachable!() };
                 sweep.code[3] = Instr::Reduce { acc: AccId(0), src: Arg::Reg(Reg(2)) };
                 let mut values = vec![1.0; 3000];
@@ -206,6 +206,7 @@ fn local_reductions_are_places_where_things_arrive() {
         kind: AccumulatorKind::Sum(SumMode::Exact),
         dtype,
         reduced: vec![false, true],
+        groups: 1,
         finishes: vec![(Finish::Sum, SlotId(1))],
     };
     let first = vec![

@@ -1,7 +1,7 @@
 //! A program as one list of values, whatever sweeps they are in: what travels through a local is the value that was stored.
 
 use crate::{
-    kernel::program::{Arg, BinaryOp, CastMode, Generator, Instr, Program, Reg, SlotId, SlotKind, Step, UnaryOp},
+    kernel::program::{Arg, BinaryOp, CastMode, Generator, Instr, Program, Reg, Search, SlotId, SlotKind, Step, Table, UnaryOp},
     nd::{DType, Scalar},
     numeric::AccumulatorKind,
 };
@@ -22,6 +22,7 @@ pub(super) enum Make {
     Binary(BinaryOp, Operand, Operand),
     Select(Operand, Operand, Operand),
     Cast(CastMode, Operand),
+    Search(Box<(Table, Search)>, Operand),
 }
 
 /// One value.
@@ -109,6 +110,9 @@ impl Values {
             Instr::Unary { op, dtype, dst, a } => (dst, *dtype, op.result(*dtype), Make::Unary(*op, arg(*a))),
             Instr::Binary { op, dtype, dst, a, b } => (dst, *dtype, op.result(*dtype), Make::Binary(*op, arg(*a), arg(*b))),
             Instr::Select { dtype, dst, mask, a, b } => (dst, *dtype, *dtype, Make::Select(reg(*mask), arg(*a), arg(*b))),
+            Instr::Search { table, search, dtype, dst, a } => {
+                (dst, *dtype, search.result(), Make::Search(Box::new((table.clone(), *search)), arg(*a)))
+            }
             Instr::Cast { from, to, mode, dst, a } => (dst, *from, *to, Make::Cast(*mode, reg(*a))),
             Instr::Store { slot, src } => {
                 let value = arg(*src);
@@ -129,6 +133,12 @@ impl Values {
             Instr::ReducePairs { a, b, .. } => {
                 for side in [a, b] {
                     self.sinks.push(Sink { step, place, value: arg(*side), mask: None, sum: None });
+                }
+                return;
+            }
+            Instr::Group { src, labels, .. } => {
+                for value in [arg(*src), arg(*labels)] {
+                    self.sinks.push(Sink { step, place, value, mask: None, sum: None });
                 }
                 return;
             }
@@ -186,11 +196,11 @@ impl Values {
 
 impl Make {
     pub fn operands(&self) -> impl Iterator<Item = Operand> + use<> {
-        let found = match *self {
+        let found = match self {
             Make::Load(_) | Make::Generate { .. } => [None; 3],
-            Make::Unary(_, a) | Make::Cast(_, a) => [Some(a), None, None],
-            Make::Binary(_, a, b) => [Some(a), Some(b), None],
-            Make::Select(mask, a, b) => [Some(mask), Some(a), Some(b)],
+            Make::Unary(_, a) | Make::Cast(_, a) | Make::Search(_, a) => [Some(*a), None, None],
+            Make::Binary(_, a, b) => [Some(*a), Some(*b), None],
+            Make::Select(mask, a, b) => [Some(*mask), Some(*a), Some(*b)],
         };
         found.into_iter().flatten()
     }
@@ -202,7 +212,7 @@ fn can_create(make: &Make, from: DType, dtype: DType) -> bool {
         return false;
     }
     match make {
-        Make::Load(_) | Make::Generate { .. } | Make::Select(..) => false,
+        Make::Load(_) | Make::Generate { .. } | Make::Select(..) | Make::Search(..) => false,
         Make::Unary(op, _) => {
             use UnaryOp::{Absolute, Asinh, Atan, Cbrt, Ceil, Cos, Erf, Erfc, Floor, Negative, Rint, Sigmoid, Sign, Sin, Tanh, Trunc};
             !matches!(
@@ -245,7 +255,7 @@ fn can_happen(make: &Make, from: DType, to: DType) -> [bool; 2] {
             }
         }
         Make::Cast(mode, _) => [*mode != CastMode::Wrap && to.is_integer() && !holds(to, from), false],
-        Make::Load(_) | Make::Generate { .. } | Make::Select(..) => [false; 2],
+        Make::Load(_) | Make::Generate { .. } | Make::Select(..) | Make::Search(..) => [false; 2],
     }
 }
 

@@ -4,12 +4,14 @@ mod axes;
 mod compensated;
 mod exact;
 mod fallback;
+mod grouped;
 mod hard;
 mod oracle;
 mod pairs;
 mod places;
 mod plain;
 mod products;
+mod sketches;
 mod skipping;
 mod states;
 
@@ -23,7 +25,7 @@ const MODES: [SumMode; 5] = [SumMode::Exact, SumMode::Neumaier, SumMode::Kahan, 
 
 fn kinds() -> Vec<AccumulatorKind> {
     use AccumulatorKind as K;
-    let mut kinds = vec![K::Min, K::Max, K::Any, K::All, K::CountNonzero, K::FirstFalse, K::ArgMin, K::ArgMax, K::Product];
+    let mut kinds = vec![K::Min, K::Max, K::Any, K::All, K::CountNonzero, K::FirstFalse, K::Count, K::ArgMin, K::ArgMax, K::Product];
     kinds.extend([K::NanMin, K::NanMax, K::NanArgMin, K::NanArgMax, K::NanProduct]);
     for mode in MODES {
         kinds.extend([K::Sum(mode), K::Moments(mode), K::NanSum(mode), K::NanMoments(mode)]);

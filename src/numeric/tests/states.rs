@@ -20,6 +20,9 @@ pub(super) fn held(accumulator: &Accumulator) -> u64 {
             let parts = state.parts().map(|part| held(part) - size_of::<Accumulator>() as u64);
             parts.sum::<u64>() + size_of_val(&**state) as u64
         }
+        State::Tallies(state) => held_bytes(state.tables()),
+        State::Distinct(state) => held_bytes(&state.registers),
+        State::Sketch(state) => state.held_bytes(),
     };
     heap + size_of::<Accumulator>() as u64
 }

@@ -8,10 +8,10 @@ mod registers;
 mod sweeps;
 
 use crate::{
-    expr::{FunctionId, FunctionRole, Graph, NodeId, Op},
+    expr::{FunctionId, FunctionRole, Graph, Grouping, NodeId, Op},
     kernel::program::{AccId, Accumulation, Program, Slot, SlotId, SlotKind, Step, allocate},
     nd::{DType, IndexMap},
-    numeric::{AccumulatorKind, Finish},
+    numeric::{AccumulatorKind, Finish, Outside},
     plan::{
         ScanBy, WriteTo,
         expression::{Expression, LoadFrom, Make, Value, ValueId, reduced_flags},
@@ -160,6 +160,8 @@ struct Request {
     node: NodeId,
     /// The value that its result is inside the pass; `None`: a reduction over all runs.
     local: Option<ValueId>,
+    /// Labels, number of groups, and what becomes of other labels.
+    groups: Option<(ValueId, usize, Outside)>,
 }
 
 struct Lowering<'a> {
@@ -214,6 +216,7 @@ impl Lowering<'_> {
                 let slot = self.local(full.clone(), self.values[operands[0].0].dtype);
                 self.act(level, full, Action::Fold { slot, value: operands[0], node: anchor.node });
             }
+            (Op::Group(grouping), _) => self.request_groups(anchor.node, grouping, operands),
             (Op::Compress { .. }, _) => {
                 let level = operands.iter().map(|id| self.values[id.0].level).max().unwrap_or(0);
                 let axes = (0..node.meta.rank()).map(Some).collect::<Vec<_>>();
@@ -316,7 +319,7 @@ impl Lowering<'_> {
         let axes: Vec<bool> = self.space().iter().zip(&extra).map(|(length, extra)| length + extra > 1).collect();
         let key = SweepKey::new(0, axes.clone());
         let members: Vec<ValueId> = members.into_iter().collect();
-        let code = sweeps::Emitter { values: &self.values, locals: &self.locals, loads: &self.loads, key: &key }
+        let code = sweeps::Emitter { graph: self.graph, values: &self.values, locals: &self.locals, loads: &self.loads, key: &key }
             .emit(Some(&members), &[Action::Store(input, operand)]);
         let tile_elements = registers::tile_elements(&self.values);
         self.early.push(Step::Halo { sweep: allocate(axes, code, tile_elements), extra });
@@ -334,7 +337,16 @@ impl Lowering<'_> {
             dtype: reduction.dtype,
             node,
             local,
+            groups: None,
         });
+    }
+
+    /// The operands of a grouped reduction are the labels and, unless it counts, the value.
+    fn request_groups(&mut self, node: NodeId, grouping: &Grouping, operands: &[ValueId]) {
+        self.request(node, &grouping.reduction, Operand::One(operands[operands.len() - 1]), None);
+        if let Some(request) = self.requests.last_mut() {
+            request.groups = Some((operands[0], grouping.groups.unwrap_or(0), grouping.outside));
+        }
     }
 
     /// One accumulator for all requests that it can answer: a mean and a deviation of the same values share their moments.
@@ -345,6 +357,7 @@ impl Lowering<'_> {
             let mate = groups.iter_mut().find(|(kind, members)| {
                 let first = members[0];
                 let same = first.operand == request.operand
+                    && first.groups == request.groups
                     && first.reduced == request.reduced
                     && first.local.is_some() == request.local.is_some();
                 same && joint(*kind, request.kind).is_some()
@@ -378,12 +391,27 @@ impl Lowering<'_> {
             let finishes = members.iter().map(|member| (member.finish, member.node)).collect();
             self.made.reductions.push(LoweredReduction { acc, kept, finishes });
         }
-        self.made.program.accumulators.push(Accumulation { kind, dtype, reduced: first.reduced.clone(), finishes });
-        let action = match first.operand {
-            Operand::One(value) => Action::Reduce(acc, value),
-            Operand::Pairs(sides) => Action::ReducePairs(acc, sides),
-        };
-        self.act(level, self.full(), action);
+        let groups = first.groups.map_or(1, |(_, groups, _)| groups);
+        // What is only counted is not looked at.
+        let dtype = if kind == AccumulatorKind::Count { DType::Bool } else { dtype };
+        self.made.program.accumulators.push(Accumulation { kind, dtype, reduced: first.reduced.clone(), groups, finishes });
+        match first.groups {
+            None => {
+                let action = match first.operand {
+                    Operand::One(value) => Action::Reduce(acc, value),
+                    Operand::Pairs(sides) => Action::ReducePairs(acc, sides),
+                };
+                self.act(level, self.full(), action);
+            }
+            Some((labels, _, outside)) => {
+                let value = match first.operand {
+                    Operand::One(value) if kind != AccumulatorKind::Count => Some(value),
+                    _ => None,
+                };
+                let level = level.max(self.values[labels.0].level);
+                self.act(level, self.full(), Action::Group { acc, value, labels, outside });
+            }
+        }
     }
 
     fn local(&mut self, axes: Vec<bool>, dtype: DType) -> SlotId {
@@ -413,8 +441,8 @@ impl Lowering<'_> {
         let mut steps: Vec<Step> = std::mem::take(&mut self.early);
         for (place, key) in keys.iter().enumerate() {
             let actions = self.actions.get(key).cloned().unwrap_or_default();
-            let sweep =
-                sweeps::Emitter { values: &self.values, locals: &self.locals, loads: &self.loads, key }.emit(members.get(key), &actions);
+            let sweep = sweeps::Emitter { graph: self.graph, values: &self.values, locals: &self.locals, loads: &self.loads, key }
+                .emit(members.get(key), &actions);
             steps.push(Step::Sweep(allocate(key.axes.clone(), sweep, tile_elements)));
             for action in &actions {
                 match action {

@@ -1,9 +1,10 @@
 //! Which sweep a value belongs to, what has to travel between sweeps, and the instructions of a sweep.
 
 use crate::{
-    expr::NodeId,
+    expr::{Graph, NodeId, Op},
     kernel::program::{AccId, Arg, Generator, Instr, Reg, SlotId},
     nd::{DType, Scalar},
+    numeric::Outside,
     plan::expression::{Make, Value, ValueId},
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -35,6 +36,17 @@ pub enum Action {
     Reduce(AccId, ValueId),
     /// Absorb the pairs of two values.
     ReducePairs(AccId, [ValueId; 2]),
+    /// Absorb the value, or nothing but its being there, by labels.
+    Group {
+        /// The accumulator.
+        acc: AccId,
+        /// The value; `None` where elements are counted.
+        value: Option<ValueId>,
+        /// The labels.
+        labels: ValueId,
+        /// What becomes of labels that are no group.
+        outside: Outside,
+    },
     /// Write the selected elements of the first, by the second.
     Compress(SlotId, ValueId, ValueId),
     /// Write it to the local that a function takes into its state.
@@ -61,6 +73,7 @@ impl Action {
     fn operands(&self) -> Vec<ValueId> {
         match self {
             Action::ReducePairs(_, sides) => sides.to_vec(),
+            Action::Group { value, labels, .. } => value.iter().chain([labels]).copied().collect(),
             Action::Store(_, value) | Action::Reduce(_, value) | Action::CallInput { value, .. } | Action::Fold { value, .. } => {
                 vec![*value]
             }
@@ -76,7 +89,7 @@ pub fn homes(values: &[Value]) -> Vec<Option<SweepKey>> {
         .iter()
         .map(|value| match value.make {
             _ if value.wider => None,
-            Make::Unary(..) | Make::Binary(..) | Make::Select(..) | Make::Cast(..) => {
+            Make::Unary(..) | Make::Binary(..) | Make::Select(..) | Make::Cast(..) | Make::Search(..) => {
                 Some(SweepKey::new(value.level, value.support.clone()))
             }
             _ => None,
@@ -101,7 +114,7 @@ pub fn members(homes: &[Option<SweepKey>]) -> BTreeMap<SweepKey, Vec<ValueId>> {
 pub fn operands(make: &Make) -> Vec<ValueId> {
     match *make {
         Make::Load(..) | Make::Constant(_) | Make::Sequence(..) => Vec::new(),
-        Make::Unary(_, a) | Make::Cast(_, a) | Make::Reduce(_, a) | Make::Call(_, a) => vec![a],
+        Make::Unary(_, a) | Make::Cast(_, a) | Make::Search(_, a) | Make::Reduce(_, a) | Make::Call(_, a) => vec![a],
         Make::Binary(_, a, b) | Make::ReducePairs(_, [a, b]) => vec![a, b],
         Make::Select(a, b, c) => vec![a, b, c],
     }
@@ -129,6 +142,8 @@ pub fn travelling(values: &[Value], homes: &[Option<SweepKey>], actions: &BTreeM
 
 /// Writes the instructions of one sweep, with a register of its own for every value.
 pub struct Emitter<'a> {
+    /// The graph, for tables.
+    pub graph: &'a Graph,
     /// All values.
     pub values: &'a [Value],
     /// Slots of values that travel.
@@ -168,6 +183,11 @@ impl Emitter<'_> {
                 }
                 Action::Reduce(acc, value) => Instr::Reduce { acc, src: self.arg(&mut code, value) },
                 Action::ReducePairs(acc, [a, b]) => Instr::ReducePairs { acc, a: self.arg(&mut code, a), b: self.arg(&mut code, b) },
+                Action::Group { acc, value, labels, outside } => {
+                    let src = value.map_or(Arg::Const(Scalar::Bool(true)), |value| self.arg(&mut code, value));
+                    let dtype = self.values[labels.0].dtype;
+                    Instr::Group { acc, src, labels: self.arg(&mut code, labels), dtype, outside }
+                }
                 Action::Compress(slot, value, mask) => {
                     Instr::Compress { slot, src: self.arg(&mut code, value), mask: self.arg(&mut code, mask) }
                 }
@@ -194,6 +214,11 @@ impl Emitter<'_> {
                 let mask = self.register(code, mask);
                 let (a_arg, b_arg) = (self.arg(code, a), self.arg(code, b));
                 Instr::Select { dtype: value.dtype, dst: code.fresh(), mask, a: a_arg, b: b_arg }
+            }
+            Make::Search(node, a) => {
+                let a_arg = self.arg(code, a);
+                let Op::Search { table: Some(table), search } = &self.graph.node(node).op else { unreachable!("made from a search") };
+                Instr::Search { table: table.clone(), search: *search, dtype: operand_dtype(a), dst: code.fresh(), a: a_arg }
             }
             Make::Cast(mode, a) => {
                 let register = self.register(code, a);

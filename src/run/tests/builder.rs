@@ -171,6 +171,7 @@ pub fn reduce_plan(
                 kind,
                 dtype: DType::F32,
                 reduced: (0..space.len()).map(|axis| !kept.contains(&axis)).collect(),
+                groups: 1,
                 finishes: Vec::new(),
             }],
             steps: vec![sweep(space.len(), 1, vec![load(0, 0), Instr::Reduce { acc: AccId(0), src: Arg::Reg(Reg(0)) }])],

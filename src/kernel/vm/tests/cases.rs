@@ -84,8 +84,8 @@ pub(super) fn random_case(bits: &mut Bits) -> Case {
         slot(dtype, SlotKind::Output),
     ];
     slots[1].swapped = false;
-    let local = Accumulation { kind: AccumulatorKind::Max, dtype, reduced, finishes: vec![(Finish::Max, SlotId(4))] };
-    let global = |kind, dtype, bits: &mut Bits| Accumulation { kind, dtype, reduced: flags(bits), finishes: vec![] };
+    let local = Accumulation { kind: AccumulatorKind::Max, dtype, reduced, groups: 1, finishes: vec![(Finish::Max, SlotId(4))] };
+    let global = |kind, dtype, bits: &mut Bits| Accumulation { kind, dtype, reduced: flags(bits), groups: 1, finishes: vec![] };
     let accumulators = vec![
         local,
         global(AccumulatorKind::Min, dtype, bits),

@@ -91,7 +91,7 @@ impl Naive<'_> {
                     let state = if accumulation.finishes.is_empty() { &mut self.globals } else { &mut self.local_states };
                     state[index].as_mut().unwrap().absorb_constant(&value, &[], base as usize, linear);
                 }
-                Instr::ReducePairs { .. } => unreachable!("not drawn"),
+                Instr::ReducePairs { .. } | Instr::Search { .. } | Instr::Group { .. } => unreachable!("not drawn"),
                 Instr::Compress { slot, src, mask } => {
                     let index = slot.0 as usize;
                     let value = read(src, program.slots[index].dtype);
