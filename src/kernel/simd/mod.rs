@@ -12,7 +12,7 @@ mod tests;
 
 pub(crate) use fence::Fence;
 pub(crate) use prefetch::{PREFETCH_BYTES, prefetch};
-pub(crate) use table::{BinaryKernels, CastKernel, Kernels, SelectKernels, UnaryKernel, kernels};
+pub(crate) use table::{BinaryKernels, CastKernel, Kernels, SelectKernels, UnaryKernel, Vectors, kernels};
 
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

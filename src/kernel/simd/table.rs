@@ -4,7 +4,7 @@ use super::Isa;
 use crate::{
     kernel::{
         cast::{Checked, Convert, Plain, Wrapped},
-        chain::{self, CHAIN_MAX, ChainKernel, Group, Link},
+        chain::{self, CHAIN_MAX, ChainKernel, Link},
         formula::{self, SumsOf},
         lane::Lane,
         loops,
@@ -17,10 +17,13 @@ use crate::{
 };
 use half::{bf16, f16};
 
-mod halves;
 mod lines;
+mod vectors;
 #[macro_use]
 mod pick;
+
+use vectors::FloatVectors;
+pub(crate) use vectors::Vectors;
 
 /// `(out, a)`: tiles of equal length.
 pub(crate) type UnaryKernel = fn(&mut [u8], &[u8]);
@@ -157,15 +160,16 @@ macro_rules! instruction_set {
                 watch::special_check(dtype, [special_f16, special_bf16, special_f32, special_f64])
             }
             $(#[target_feature(enable = $features)])?
-            fn chain_loop<L: Group<$set>, const N: usize>(out: &mut [u8], operands: &[(&[u8], bool); CHAIN_MAX + 1], links: &[Link]) {
-                chain::run::<$set, L, N>(out, operands, links);
+            fn chain_loop<V: Vectors>(out: &mut [u8], operands: &[(&[u8], bool); CHAIN_MAX + 1], links: &[Link]) {
+                chain::run::<V, { <$set as FloatVectors>::ROWS }>(out, operands, links);
             }
             $(#[target_feature(enable = $features)])?
             fn chain(dtype: DType) -> Option<ChainKernel> {
                 Some(match dtype {
-                    DType::F16 => chain_loop::<f16, 64>,
-                    DType::F32 => chain_loop::<f32, 64>,
-                    DType::F64 => chain_loop::<f64, 32>,
+                    DType::F16 => chain_loop::<<$set as FloatVectors>::F16>,
+                    DType::BF16 => chain_loop::<<$set as FloatVectors>::Bf16>,
+                    DType::F32 => chain_loop::<<$set as FloatVectors>::F32>,
+                    DType::F64 => chain_loop::<<$set as FloatVectors>::F64>,
                     _ => return None,
                 })
             }
