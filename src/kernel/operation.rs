@@ -7,7 +7,10 @@
 mod float;
 mod integer;
 
-use crate::kernel::{lane::Lane, math};
+use crate::kernel::{
+    lane::{Lane, Ordered, UNORDERED},
+    math,
+};
 use float::*;
 use half::{bf16, f16};
 use integer::{common_divisor, common_multiple, negative_power, wrapping_power};
@@ -173,6 +176,24 @@ operations! {
     Remainder(a, b) [u8 u16 u32 u64] -> same a.checked_rem(b).unwrap_or(0);
     Fmod(a, b) [i8 i16 i32 i64] -> same if b == 0 { 0 } else { a.wrapping_rem(b) };
     Fmod(a, b) [u8 u16 u32 u64] -> same a.checked_rem(b).unwrap_or(0);
+}
+
+/// Comparisons of half floats by their order: see [`Ordered`].
+macro_rules! ordered {
+    ($($op:ident($a:ident, $b:ident) $body:expr;)*) => {$(
+        impl<const INFINITY: u16> Binary<Ordered<INFINITY>> for $op {
+            type Out = bool;
+            #[inline(always)]
+            fn apply($a: i16, $b: i16) -> bool { $body }
+        }
+    )*};
+}
+
+ordered! {
+    Equal(a, b) (a == b) & (a != UNORDERED);
+    NotEqual(a, b) (a != b) | (a == UNORDERED);
+    Less(a, b) (a < b) & (a != UNORDERED);
+    LessEqual(a, b) (a <= b) & (a != UNORDERED);
 }
 
 /// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` ([`super::loops::through`]).

@@ -6,11 +6,11 @@ use crate::{
         cast::{Checked, Convert, Plain, Wrapped},
         chain::{self, CHAIN_MAX, ChainKernel, Link},
         formula::{self, SumsOf},
-        lane::Lane,
+        lane::{Lane, Ordered},
         loops,
         operation::{self as op, Binary, Unary},
         program::{BinaryOp, CastMode, UnaryOp},
-        watch::{self, TileCheck},
+        watch::{self, EventChecks, TileCheck},
     },
     nd::DType,
     numeric::{Accumulator, Baseline, InstructionSet, Piece, TileAxis},
@@ -65,6 +65,8 @@ pub(crate) struct Kernels {
     /// `(out, tile)`: copies a tile past the cache; see [`super::Fence`].
     pub stream: fn(&mut [u8], &[u8]),
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
+    /// What asks whether integers wrapped.
+    pub events: EventChecks,
     /// Sums of formulas.
     pub sums_of: SumsOf,
     /// Chains of operations on a float.
@@ -381,7 +383,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, sums_of: formula::kernels::<$set>, chain }
+                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, sums_of: formula::kernels::<$set>, chain, events: watch::event_checks::<$set>() }
             }
         }
     };

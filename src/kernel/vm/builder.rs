@@ -11,7 +11,7 @@ use crate::{
     kernel::{
         program::{Arg, BinaryOp, CastMode, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep},
         simd::Kernels,
-        watch::{EventCheck, TileCheck, Watch, binary_check, cast_check, unary_check},
+        watch::{EventCheck, TileCheck, Watch},
     },
     nd::{DType, Scalar},
     numeric::AccumulatorKind,
@@ -114,7 +114,7 @@ impl Builder<'_> {
                     kernel,
                     size: dtype.size(),
                     out_size: op.result(*dtype).size(),
-                    event: self.watch.and_then(|_| unary_check(*op, *dtype)),
+                    event: self.watch.and_then(|_| (self.kernels.events.unary)(*op, *dtype)),
                 }
             }
             Instr::Binary { op, dtype, dst, a, b } => self.binary(*op, *dtype, reg(*dst), source(*a, *dtype), source(*b, *dtype))?,
@@ -132,7 +132,7 @@ impl Builder<'_> {
                 kernel: (self.kernels.cast)(*from, *to, *mode),
                 from: *from,
                 to: *to,
-                event: self.watch.and_then(|_| cast_check(*from, *to, *mode)),
+                event: self.watch.and_then(|_| (self.kernels.events.cast)(*from, *to, *mode)),
             },
             Instr::Store { slot, src } => {
                 let dtype = self.slot(*slot).dtype;
@@ -205,7 +205,7 @@ impl Builder<'_> {
 
     /// The check of an operation of integers, unless its constant divisor speaks for it.
     fn binary_event(&self, op: BinaryOp, dtype: DType, b: Source) -> Option<EventCheck> {
-        let check = binary_check(op, dtype)?;
+        let check = (self.kernels.events.binary)(op, dtype)?;
         let divides = matches!(op, BinaryOp::FloorDivide | BinaryOp::Remainder | BinaryOp::Fmod);
         match b {
             Source::Constant(word) if divides && is_plain_divisor(word, dtype) => None,
