@@ -9,10 +9,12 @@ mod prefetch;
 mod table;
 #[cfg(test)]
 mod tests;
+mod turned;
 
 pub(crate) use fence::Fence;
 pub(crate) use prefetch::{PREFETCH_BYTES, prefetch};
 pub(crate) use table::{BinaryKernels, CastKernel, Kernels, SelectKernels, UnaryKernel, Vectors, kernels};
+pub(crate) use turned::turn;
 
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

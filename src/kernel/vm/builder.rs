@@ -4,7 +4,7 @@ use super::{
     action::{Action, Operation, Source, Track},
     fuse::fuse,
     nest::Order,
-    prepare::{KEPT_LOADS_MAX, PreparedStep, PreparedSweep, is_input_load, written},
+    prepare::{KEPT_LOADS_MAX, PreparedStep, PreparedSweep, is_input_load, tile_elements, written},
 };
 use crate::{
     error::{Error, Result},
@@ -43,7 +43,7 @@ impl Builder<'_> {
     fn sweep(&self, step: usize, sweep: &Sweep) -> Result<PreparedSweep> {
         let mut made = PreparedSweep {
             axes: sweep.axes.clone(),
-            tile_elements: sweep.tile_elements,
+            tile_elements: tile_elements(sweep),
             order: if sweep.code.iter().any(needs_order) { Order::C } else { Order::Any },
             tracks: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
