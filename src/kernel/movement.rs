@@ -115,7 +115,8 @@ fn short_rows_of<const N: usize, const K: usize>(outer: CopyAxis, row: CopyAxis,
 
 /// Whether one side is dense along the outer axis and the other along the inner one.
 fn is_transposed<const N: usize, const Q: usize>(outer: CopyAxis, row: CopyAxis) -> bool {
-    outer.to == N as i64 && row.from == N as i64 && outer.length >= Q && row.length >= Q
+    let moves = outer.from != 0 && row.to != 0;
+    moves && outer.to == N as i64 && row.from == N as i64 && outer.length >= Q && row.length >= Q
 }
 
 /// Bytes of a cache line.

@@ -19,6 +19,7 @@ use crate::{
     },
     nd::DType,
 };
+use std::ops::Range;
 
 impl Execution<'_, '_, '_, '_> {
     /// Copies a strided tile from an input into an output at once, where that is all there is to do.
@@ -55,14 +56,10 @@ impl Execution<'_, '_, '_, '_> {
         true
     }
 
-    /// Asks for the next lines of the tile that will be loaded after this one.
+    /// Asks for the next lines of a tile that will be loaded after this one.
     #[inline]
     pub(super) fn look_ahead(&mut self) {
-        let Some((slot, range)) = &mut self.machine.ahead else { return };
-        let Operand::Input { bytes, .. } = &self.operands[*slot] else { return };
-        let end = (range.start + PREFETCH_BYTES).min(range.end);
-        prefetch(bytes.get(range.start..end).unwrap_or_default());
-        range.start = end;
+        ask_ahead(&mut self.machine.ahead, self.operands, PREFETCH_BYTES);
     }
 
     pub(super) fn generate(&mut self, dst: usize, dtype: DType, generator: &Generator, track: usize) {
@@ -108,7 +105,7 @@ impl Execution<'_, '_, '_, '_> {
             register.place = Place::Slot { slot: slot as u32, byte };
             if machine.streams[track] {
                 let next = byte + machine.nest.elements * size;
-                machine.ahead = Some((slot, next..(next + machine.nest.elements * size).min(bytes.len())));
+                machine.ahead.push((slot, next..(next + machine.nest.elements * size).min(bytes.len())));
             }
             return;
         }
@@ -122,7 +119,7 @@ impl Execution<'_, '_, '_, '_> {
         if layout == Layout::Dense {
             let length = out.len();
             if machine.streams[track] {
-                machine.ahead = Some((slot, (byte + length).min(bytes.len())..(byte + 2 * length).min(bytes.len())));
+                machine.ahead.push((slot, (byte + length).min(bytes.len())..(byte + 2 * length).min(bytes.len())));
             }
             out.copy_from_slice(&bytes[byte..byte + length]);
         } else {
@@ -224,6 +221,17 @@ fn stream_rows(stream: fn(&mut [u8], &[u8]), axes: &[CopyAxis], out: &mut [u8], 
             }
         }
     }
+}
+
+/// Asks for `bytes` of what will be loaded for the next tile.
+#[inline]
+pub(super) fn ask_ahead(ahead: &mut [(usize, Range<usize>)], operands: &[Operand<'_>], bytes: usize) {
+    let is_left = |(slot, range): &&mut (usize, Range<usize>)| !range.is_empty() && matches!(operands[*slot], Operand::Input { .. });
+    let Some((slot, range)) = ahead.iter_mut().find(is_left) else { return };
+    let Operand::Input { bytes: memory, .. } = &operands[*slot] else { return };
+    let end = (range.start + bytes).min(range.end);
+    prefetch(memory.get(range.start..end).unwrap_or_default());
+    range.start = end;
 }
 
 /// An output's bytes, taken out of its operand while a tile is computed straight into them.

@@ -5,12 +5,14 @@ use super::{Conversion, Vectors};
 use half::{bf16, f16};
 use std::arch::x86_64::*;
 
-/// `$set` computes with the intrinsics that follow. `$min` and `$max` say which lanes take `a`: see `operation::Minimum`.
+/// A type and the intrinsics that it computes with; what looks like closures is put into functions as it stands, since only those
+/// are sure to be inlined. `$min` and `$max` say which lanes take `a`: see `operation::Minimum`.
 macro_rules! vectors {
     (
         $name:ident: $bits:ty, $vector:ty, $lanes:literal, $load:ident $store:ident $splat:ident,
         $add:ident $subtract:ident $multiply:ident $divide:ident $sqrt:ident,
-        $negative:expr, $absolute:expr, $round:ident, $choose:expr, $min:expr, $max:expr
+        |$n:ident| $negative:expr, |$p:ident| $absolute:expr, $round:ident,
+        |$b:ident, $a:ident, $mask:ident| $choose:expr, |$la:ident, $lb:ident| $min:expr, |$ga:ident, $gb:ident| $max:expr
     ) => {
         pub(crate) struct $name;
 
@@ -39,24 +41,32 @@ macro_rules! vectors {
             }
             vectors!(@two $vector, add $add, subtract $subtract, multiply $multiply, divide $divide);
             #[inline(always)]
-            fn minimum(a: $vector, b: $vector) -> $vector {
+            fn minimum($la: $vector, $lb: $vector) -> $vector {
+                let ($a, $b) = ($la, $lb);
                 // SAFETY: as above.
-                unsafe { $choose(b, a, $min(a, b)) }
+                unsafe {
+                    let $mask = $min;
+                    $choose
+                }
             }
             #[inline(always)]
-            fn maximum(a: $vector, b: $vector) -> $vector {
+            fn maximum($ga: $vector, $gb: $vector) -> $vector {
+                let ($a, $b) = ($ga, $gb);
                 // SAFETY: as above.
-                unsafe { $choose(b, a, $max(a, b)) }
+                unsafe {
+                    let $mask = $max;
+                    $choose
+                }
             }
             #[inline(always)]
-            fn negative(a: $vector) -> $vector {
+            fn negative($n: $vector) -> $vector {
                 // SAFETY: as above.
-                unsafe { $negative(a) }
+                unsafe { $negative }
             }
             #[inline(always)]
-            fn absolute(a: $vector) -> $vector {
+            fn absolute($p: $vector) -> $vector {
                 // SAFETY: as above.
-                unsafe { $absolute(a) }
+                unsafe { $absolute }
             }
             #[inline(always)]
             fn sqrt(a: $vector) -> $vector {
@@ -142,7 +152,9 @@ vectors!(
 
 /// `$name` converts `$lane` in vectors of `$wide`; each of the three is given with its intrinsics.
 macro_rules! conversion {
-    ($name:ident, $lane:ty, $wide:ty, $vector:ty, $lanes:literal, $widen:expr, $round:expr, $narrow:expr) => {
+    ($name:ident, $lane:ty, $wide:ty, $vector:ty, $lanes:literal,
+        |$bits:ident| $widen:expr, |$wide_value:ident| $round:expr, |$out:ident, $rounded:ident| $narrow:expr
+    ) => {
         pub(crate) struct $name;
 
         impl Conversion for $name {
@@ -151,19 +163,21 @@ macro_rules! conversion {
             #[inline(always)]
             fn widen(bits: &[u16]) -> $vector {
                 let bits: &[u16; $lanes] = bits.first_chunk().expect("as many as there are lanes");
+                let $bits = bits.as_ptr();
                 // SAFETY: as for the vectors above.
-                unsafe { $widen(bits.as_ptr()) }
+                unsafe { $widen }
             }
             #[inline(always)]
-            fn round(wide: $vector) -> $vector {
+            fn round($wide_value: $vector) -> $vector {
                 // SAFETY: as for the vectors above.
-                unsafe { $round(wide) }
+                unsafe { $round }
             }
             #[inline(always)]
-            fn narrow(out: &mut [u16], rounded: $vector) {
+            fn narrow(out: &mut [u16], $rounded: $vector) {
                 let out: &mut [u16; $lanes] = out.first_chunk_mut().expect("as many as there are lanes");
+                let $out = out.as_mut_ptr();
                 // SAFETY: as for the vectors above.
-                unsafe { $narrow(out.as_mut_ptr(), rounded) }
+                unsafe { $narrow }
             }
         }
     };
@@ -176,9 +190,9 @@ conversion!(
     F32x8,
     __m256,
     8,
-    |bits: *const u16| _mm256_cvtph_ps(_mm_loadu_si128(bits.cast())),
+    |bits| _mm256_cvtph_ps(_mm_loadu_si128(bits.cast())),
     |wide| _mm256_cvtph_ps(_mm256_cvtps_ph::<0>(wide)),
-    |out: *mut u16, wide| {
+    |out, wide| {
         let plain = _mm256_or_ps(_mm256_and_ps(wide, _mm256_set1_ps(-0.0)), _mm256_set1_ps(f32::NAN));
         let mended = _mm256_blendv_ps(wide, plain, _mm256_cmp_ps::<_CMP_UNORD_Q>(wide, wide));
         _mm_storeu_si128(out.cast(), _mm256_cvtps_ph::<0>(mended));
@@ -190,9 +204,9 @@ conversion!(
     F32x16,
     __m512,
     16,
-    |bits: *const u16| _mm512_cvtph_ps(_mm256_loadu_si256(bits.cast())),
+    |bits| _mm512_cvtph_ps(_mm256_loadu_si256(bits.cast())),
     |wide| _mm512_cvtph_ps(_mm512_cvtps_ph::<0>(wide)),
-    |out: *mut u16, wide| {
+    |out, wide| {
         let plain = _mm512_or_ps(_mm512_and_ps(wide, _mm512_set1_ps(-0.0)), _mm512_set1_ps(f32::NAN));
         let mended = _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(wide, wide), wide, plain);
         _mm256_storeu_si256(out.cast(), _mm512_cvtps_ph::<0>(mended));
@@ -205,7 +219,7 @@ conversion!(
     F32x8,
     __m256,
     8,
-    |bits: *const u16| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(bits.cast())))),
+    |bits| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(_mm_loadu_si128(bits.cast())))),
     |wide| {
         let bits = _mm256_castps_si256(wide);
         let odd = _mm256_and_si256(_mm256_srli_epi32::<16>(bits), _mm256_set1_epi32(1));
@@ -215,7 +229,7 @@ conversion!(
         let chosen = _mm256_blendv_ps(_mm256_castsi256_ps(rounded), _mm256_castsi256_ps(nan), is_nan);
         _mm256_and_ps(chosen, _mm256_castsi256_ps(_mm256_set1_epi32(-0x1_0000)))
     },
-    |out: *mut u16, wide| {
+    |out, wide| {
         let high = _mm256_srli_epi32::<16>(_mm256_castps_si256(wide));
         let packed = _mm256_permute4x64_epi64::<0b1000>(_mm256_packus_epi32(high, high));
         _mm_storeu_si128(out.cast(), _mm256_castsi256_si128(packed));
@@ -227,7 +241,7 @@ conversion!(
     F32x16,
     __m512,
     16,
-    |bits: *const u16| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(bits.cast())))),
+    |bits| _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(bits.cast())))),
     |wide| {
         let bits = _mm512_castps_si512(wide);
         let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
@@ -236,7 +250,7 @@ conversion!(
         let chosen = _mm512_mask_blend_epi32(_mm512_cmp_ps_mask::<_CMP_UNORD_Q>(wide, wide), rounded, nan);
         _mm512_castsi512_ps(_mm512_and_si512(chosen, _mm512_set1_epi32(-0x1_0000)))
     },
-    |out: *mut u16, wide| {
+    |out, wide| {
         let high = _mm512_srli_epi32::<16>(_mm512_castps_si512(wide));
         _mm256_storeu_si256(out.cast(), _mm512_cvtepi32_epi16(high));
     }
