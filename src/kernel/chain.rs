@@ -134,55 +134,51 @@ fn group_of<V: Vectors, const ROWS: usize>(
             value[row] = V::load(&elements[row * V::LANES..(row + 1) * V::LANES]);
         }
     }
+    // Macros, not closures: only what is inlined for certain is compiled for the instruction set.
+    macro_rules! one {
+        (|$a:ident| $apply:expr) => {
+            for row in 0..ROWS {
+                let $a = value[row];
+                value[row] = $apply;
+            }
+        };
+    }
     for (link, operand) in links.iter().zip(&operands[1..]) {
         let other = Elements::<V>::of(*operand);
+        macro_rules! two {
+            (|$a:ident, $b:ident| $apply:expr) => {
+                if other.uniform {
+                    let $b = V::splat(other.elements[0]);
+                    one!(|$a| $apply);
+                } else {
+                    let elements = &other.elements[at..at + ROWS * V::LANES];
+                    for row in 0..ROWS {
+                        let ($a, $b) = (value[row], V::load(&elements[row * V::LANES..(row + 1) * V::LANES]));
+                        value[row] = $apply;
+                    }
+                }
+            };
+        }
         match link {
-            Link::Add => two::<V, ROWS>(&mut value, &other, at, V::add),
-            Link::Subtract => two::<V, ROWS>(&mut value, &other, at, V::subtract),
-            Link::SubtractFrom => two::<V, ROWS>(&mut value, &other, at, |a, b| V::subtract(b, a)),
-            Link::Multiply => two::<V, ROWS>(&mut value, &other, at, V::multiply),
-            Link::Divide => two::<V, ROWS>(&mut value, &other, at, V::divide),
-            Link::DivideInto => two::<V, ROWS>(&mut value, &other, at, |a, b| V::divide(b, a)),
-            Link::Minimum => two::<V, ROWS>(&mut value, &other, at, V::minimum),
-            Link::Maximum => two::<V, ROWS>(&mut value, &other, at, V::maximum),
-            Link::Negative => one::<V, ROWS>(&mut value, V::negative),
-            Link::Absolute => one::<V, ROWS>(&mut value, V::absolute),
-            Link::Square => one::<V, ROWS>(&mut value, |a| V::multiply(a, a)),
-            Link::Sqrt => one::<V, ROWS>(&mut value, V::sqrt),
-            Link::Rint => one::<V, ROWS>(&mut value, V::rint),
-            Link::Floor => one::<V, ROWS>(&mut value, V::floor),
-            Link::Ceil => one::<V, ROWS>(&mut value, V::ceil),
-            Link::Trunc => one::<V, ROWS>(&mut value, V::trunc),
+            Link::Add => two!(|a, b| V::add(a, b)),
+            Link::Subtract => two!(|a, b| V::subtract(a, b)),
+            Link::SubtractFrom => two!(|a, b| V::subtract(b, a)),
+            Link::Multiply => two!(|a, b| V::multiply(a, b)),
+            Link::Divide => two!(|a, b| V::divide(a, b)),
+            Link::DivideInto => two!(|a, b| V::divide(b, a)),
+            Link::Minimum => two!(|a, b| V::minimum(a, b)),
+            Link::Maximum => two!(|a, b| V::maximum(a, b)),
+            Link::Negative => one!(|a| V::negative(a)),
+            Link::Absolute => one!(|a| V::absolute(a)),
+            Link::Square => one!(|a| V::multiply(a, a)),
+            Link::Sqrt => one!(|a| V::sqrt(a)),
+            Link::Rint => one!(|a| V::rint(a)),
+            Link::Floor => one!(|a| V::floor(a)),
+            Link::Ceil => one!(|a| V::ceil(a)),
+            Link::Trunc => one!(|a| V::trunc(a)),
         }
     }
     for (row, out) in out.chunks_exact_mut(V::LANES).enumerate() {
         V::store(out, value[row]);
-    }
-}
-
-#[inline(always)]
-fn one<V: Vectors, const ROWS: usize>(value: &mut [V::Vector; ROWS], apply: impl Fn(V::Vector) -> V::Vector) {
-    for row in 0..ROWS {
-        value[row] = apply(value[row]);
-    }
-}
-
-#[inline(always)]
-fn two<V: Vectors, const ROWS: usize>(
-    value: &mut [V::Vector; ROWS],
-    other: &Elements<'_, V>,
-    at: usize,
-    apply: impl Fn(V::Vector, V::Vector) -> V::Vector,
-) {
-    if other.uniform {
-        let other = V::splat(other.elements[0]);
-        for row in 0..ROWS {
-            value[row] = apply(value[row], other);
-        }
-        return;
-    }
-    let elements = &other.elements[at..at + ROWS * V::LANES];
-    for row in 0..ROWS {
-        value[row] = apply(value[row], V::load(&elements[row * V::LANES..(row + 1) * V::LANES]));
     }
 }

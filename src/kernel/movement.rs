@@ -137,8 +137,8 @@ fn transpose<const N: usize, const Q: usize, const L: usize>(
         for first_row in (0..row_lines).step_by(L) {
             // The same lines of the next rows, in this box or the one behind it: too far apart for the CPU to foresee.
             for index in first_outer + L..first_outer + 2 * L {
-                let at = (from_at + index as i64 * outer.from) as usize + first_row * N;
-                prefetch(from.get(at..at + LINE).unwrap_or_default());
+                let at = (from_at + index as i64 * outer.from + (first_row * N) as i64) as usize;
+                prefetch(from.get(at..at.saturating_add(LINE)).unwrap_or_default());
             }
             let mut block = [[0u8; LINE]; L];
             for (index, line) in block.iter_mut().enumerate() {
