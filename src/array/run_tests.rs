@@ -163,6 +163,16 @@ fn blocks_come_in_order_and_may_be_left_early() {
 }
 
 #[test]
+fn results_too_large_for_a_cache_are_whole() {
+    let ses = Session::builder().memory("400MiB").threads(2).build().unwrap();
+    let data = numbers(2999, 3001);
+    let x = ses.from_ndarray(data.clone());
+    assert_eq!(((&x * 2.0 - 1) / 4.0).eval::<f32, Ix2>().unwrap(), data.mapv(|v| (v * 2.0 - 1.0) / 4.0));
+    assert_eq!(x.t().eval::<f32, Ix2>().unwrap(), data.t());
+    assert_eq!(x.slice(s![..;-1, ..]).cast::<f64>().eval::<f64, Ix2>().unwrap(), data.slice(s![..;-1, ..]).mapv(f64::from));
+}
+
+#[test]
 fn views_receive_results() {
     let ses = session();
     let x = ses.from_ndarray(numbers(30, 4));

@@ -4,12 +4,10 @@
 //! as it does alone: a chain gives the bits of its operations one by one.
 
 use crate::kernel::{
-    lane::{Lane, f16_to_f32, f32_to_f16},
-    operation::{self as op, Binary, Unary},
     program::{BinaryOp, UnaryOp},
+    simd::Vectors,
 };
 use bytemuck::{Zeroable, cast_slice, cast_slice_mut};
-use half::f16;
 
 /// Operations of a chain at most.
 pub(crate) const CHAIN_MAX: usize = 8;
@@ -31,6 +29,10 @@ pub(crate) enum Link {
     Absolute,
     Square,
     Sqrt,
+    Rint,
+    Floor,
+    Ceil,
+    Trunc,
 }
 
 impl Link {
@@ -40,6 +42,10 @@ impl Link {
             UnaryOp::Absolute => Link::Absolute,
             UnaryOp::Square => Link::Square,
             UnaryOp::Sqrt => Link::Sqrt,
+            UnaryOp::Rint => Link::Rint,
+            UnaryOp::Floor => Link::Floor,
+            UnaryOp::Ceil => Link::Ceil,
+            UnaryOp::Trunc => Link::Trunc,
             _ => return None,
         })
     }
@@ -64,163 +70,115 @@ impl Link {
 /// with one operand it does not matter which). An operand that is marked is one element.
 pub(crate) type ChainKernel = fn(&mut [u8], &[(&[u8], bool); CHAIN_MAX + 1], &[Link]);
 
-/// The operations of chains on a lane.
-pub(crate) trait Arithmetic: Lane<Wide: Default> + Sized {
-    type Add: Binary<Self, Out = Self>;
-    type Subtract: Binary<Self, Out = Self>;
-    type Multiply: Binary<Self, Out = Self>;
-    type Divide: Binary<Self, Out = Self>;
-    type Minimum: Binary<Self, Out = Self>;
-    type Maximum: Binary<Self, Out = Self>;
-    type Negative: Unary<Self, Out = Self>;
-    type Absolute: Unary<Self, Out = Self>;
-    type Square: Unary<Self, Out = Self>;
-    type Sqrt: Unary<Self, Out = Self>;
-}
-
-macro_rules! arithmetic {
-    ($($t:ty)*) => {$(
-        impl Arithmetic for $t {
-            type Add = op::Add;
-            type Subtract = op::Subtract;
-            type Multiply = op::Multiply;
-            type Divide = op::Divide;
-            type Minimum = op::Minimum;
-            type Maximum = op::Maximum;
-            type Negative = op::Negative;
-            type Absolute = op::Absolute;
-            type Square = op::Square;
-            type Sqrt = op::Sqrt;
-        }
-    )*};
-}
-arithmetic!(f16 f32 f64);
-
-/// How an instruction set converts groups of half floats.
-pub(crate) trait Halves {
-    fn widen<const N: usize>(bits: [u16; N]) -> [f32; N];
-    fn narrow<const N: usize>(wide: [f32; N]) -> [u16; N];
-}
-
-/// Halves by integer arithmetic, for sets without an instruction for it.
-#[inline(always)]
-pub(crate) fn widen_portable<const N: usize>(bits: [u16; N]) -> [f32; N] {
-    let mut wide = [0.0; N];
-    for lane in 0..N {
-        wide[lane] = f16_to_f32(bits[lane]);
-    }
-    wide
-}
-
-/// See [`widen_portable`].
-#[inline(always)]
-pub(crate) fn narrow_portable<const N: usize>(wide: [f32; N]) -> [u16; N] {
-    let mut bits = [0; N];
-    for lane in 0..N {
-        bits[lane] = f32_to_f16(wide[lane]);
-    }
-    bits
-}
-
-/// A lane with conversions of whole groups for the instruction set `S`.
-pub(crate) trait Group<S>: Arithmetic {
-    #[inline(always)]
-    fn widen_all<const N: usize>(bits: [Self::Bits; N]) -> [Self::Wide; N] {
-        let mut wide = [Self::Wide::default(); N];
-        for lane in 0..N {
-            wide[lane] = Self::widen(bits[lane]);
-        }
-        wide
-    }
-    #[inline(always)]
-    fn narrow_all<const N: usize>(wide: [Self::Wide; N]) -> [Self::Bits; N] {
-        let mut bits = [Self::Bits::zeroed(); N];
-        for lane in 0..N {
-            bits[lane] = Self::narrow(wide[lane]);
-        }
-        bits
-    }
-}
-
-impl<S> Group<S> for f32 {}
-impl<S> Group<S> for f64 {}
-impl<S: Halves> Group<S> for f16 {
-    #[inline(always)]
-    fn widen_all<const N: usize>(bits: [u16; N]) -> [f32; N] {
-        S::widen(bits)
-    }
-    #[inline(always)]
-    fn narrow_all<const N: usize>(wide: [f32; N]) -> [u16; N] {
-        S::narrow(wide)
-    }
-}
+/// Lanes of a vector at most.
+const LANES_MAX: usize = 16;
 
 /// An operand of a tile.
-struct Elements<'a, L: Lane> {
-    elements: &'a [L::Bits],
+struct Elements<'a, V: Vectors> {
+    elements: &'a [V::Bits],
     uniform: bool,
 }
 
-impl<L: Lane> Elements<'_, L> {
-    /// `N` elements from `first` on.
+impl<'a, V: Vectors> Elements<'a, V> {
     #[inline(always)]
-    fn load<const N: usize>(&self, first: usize) -> [L::Bits; N] {
-        if self.uniform { [self.elements[0]; N] } else { *self.elements[first..].first_chunk().expect("as long as the result") }
+    fn of((bytes, uniform): (&'a [u8], bool)) -> Self {
+        Elements { elements: cast_slice(bytes), uniform }
     }
 }
 
-/// Runs `links` over a tile; `N` lanes are a group.
+/// Runs `links` over a tile, `ROWS` vectors at a time.
 #[inline(always)]
-pub(crate) fn run<S, L: Group<S>, const N: usize>(out: &mut [u8], operands: &[(&[u8], bool); CHAIN_MAX + 1], links: &[Link]) {
-    let out: &mut [L::Bits] = cast_slice_mut(out);
-    let operands = operands.map(|(bytes, uniform)| Elements::<L> { elements: cast_slice(bytes), uniform });
-    let whole = out.len() / N * N;
-    let (groups, rest) = out.split_at_mut(whole);
-    for (index, group) in groups.as_chunks_mut::<N>().0.iter_mut().enumerate() {
-        *group = group_of::<S, L, N>(index * N, &operands, links);
+pub(crate) fn run<V: Vectors, const ROWS: usize>(out: &mut [u8], operands: &[(&[u8], bool); CHAIN_MAX + 1], links: &[Link]) {
+    let out: &mut [V::Bits] = cast_slice_mut(out);
+    let used = &operands[..=links.len()];
+    let first = Elements::<V>::of(used[0]);
+    let group = ROWS * V::LANES;
+    let mut at = 0;
+    while at + group <= out.len() {
+        group_of::<V, ROWS>(&mut out[at..at + group], at, &first, used, links);
+        at += group;
     }
-    for (index, one) in rest.as_chunks_mut::<1>().0.iter_mut().enumerate() {
-        *one = group_of::<S, L, 1>(whole + index, &operands, links);
+    while at + V::LANES <= out.len() {
+        group_of::<V, 1>(&mut out[at..at + V::LANES], at, &first, used, links);
+        at += V::LANES;
+    }
+    let rest = out.len() - at;
+    if rest > 0 {
+        // What is left over, in copies that are long enough.
+        let mut padded = [[V::Bits::zeroed(); LANES_MAX]; CHAIN_MAX + 1];
+        let mut copies = [(&[][..], false); CHAIN_MAX + 1];
+        for ((padded, copy), operand) in padded.iter_mut().zip(&mut copies).zip(used) {
+            let Elements { elements, uniform } = Elements::<V>::of(*operand);
+            let given = if uniform { &elements[..1] } else { elements.get(at..at + rest).unwrap_or_default() };
+            padded[..given.len()].copy_from_slice(given);
+            *copy = (cast_slice(&padded[..V::LANES]), uniform);
+        }
+        let mut result = [V::Bits::zeroed(); LANES_MAX];
+        group_of::<V, 1>(&mut result[..V::LANES], 0, &Elements::of(copies[0]), &copies[..=links.len()], links);
+        out[at..].copy_from_slice(&result[..rest]);
     }
 }
 
 #[inline(always)]
-fn group_of<S, L: Group<S>, const N: usize>(first: usize, operands: &[Elements<'_, L>; CHAIN_MAX + 1], links: &[Link]) -> [L::Bits; N] {
-    let mut value: [L::Bits; N] = operands[0].load::<N>(first);
-    for (link, operand) in links.iter().zip(&operands[1..]) {
-        let other = || operand.load::<N>(first);
-        value = match link {
-            Link::Add => two::<S, L, L::Add, N>(value, other()),
-            Link::Subtract => two::<S, L, L::Subtract, N>(value, other()),
-            Link::SubtractFrom => two::<S, L, L::Subtract, N>(other(), value),
-            Link::Multiply => two::<S, L, L::Multiply, N>(value, other()),
-            Link::Divide => two::<S, L, L::Divide, N>(value, other()),
-            Link::DivideInto => two::<S, L, L::Divide, N>(other(), value),
-            Link::Minimum => two::<S, L, L::Minimum, N>(value, other()),
-            Link::Maximum => two::<S, L, L::Maximum, N>(value, other()),
-            Link::Negative => one::<S, L, L::Negative, N>(value),
-            Link::Absolute => one::<S, L, L::Absolute, N>(value),
-            Link::Square => one::<S, L, L::Square, N>(value),
-            Link::Sqrt => one::<S, L, L::Sqrt, N>(value),
+fn group_of<V: Vectors, const ROWS: usize>(
+    out: &mut [V::Bits],
+    at: usize,
+    first: &Elements<'_, V>,
+    operands: &[(&[u8], bool)],
+    links: &[Link],
+) {
+    let mut value = [V::splat(first.elements[0]); ROWS];
+    if !first.uniform {
+        let elements = &first.elements[at..at + ROWS * V::LANES];
+        for row in 0..ROWS {
+            value[row] = V::load(&elements[row * V::LANES..(row + 1) * V::LANES]);
+        }
+    }
+    // Macros, not closures: only what is inlined for certain is compiled for the instruction set.
+    macro_rules! one {
+        (|$a:ident| $apply:expr) => {
+            for row in 0..ROWS {
+                let $a = value[row];
+                value[row] = $apply;
+            }
         };
     }
-    value
-}
-
-#[inline(always)]
-fn one<S, L: Group<S>, O: Unary<L, Out = L>, const N: usize>(a: [L::Bits; N]) -> [L::Bits; N] {
-    let mut a = L::widen_all(a);
-    for lane in 0..N {
-        a[lane] = O::apply(a[lane]);
+    for (link, operand) in links.iter().zip(&operands[1..]) {
+        let other = Elements::<V>::of(*operand);
+        macro_rules! two {
+            (|$a:ident, $b:ident| $apply:expr) => {
+                if other.uniform {
+                    let $b = V::splat(other.elements[0]);
+                    one!(|$a| $apply);
+                } else {
+                    let elements = &other.elements[at..at + ROWS * V::LANES];
+                    for row in 0..ROWS {
+                        let ($a, $b) = (value[row], V::load(&elements[row * V::LANES..(row + 1) * V::LANES]));
+                        value[row] = $apply;
+                    }
+                }
+            };
+        }
+        match link {
+            Link::Add => two!(|a, b| V::add(a, b)),
+            Link::Subtract => two!(|a, b| V::subtract(a, b)),
+            Link::SubtractFrom => two!(|a, b| V::subtract(b, a)),
+            Link::Multiply => two!(|a, b| V::multiply(a, b)),
+            Link::Divide => two!(|a, b| V::divide(a, b)),
+            Link::DivideInto => two!(|a, b| V::divide(b, a)),
+            Link::Minimum => two!(|a, b| V::minimum(a, b)),
+            Link::Maximum => two!(|a, b| V::maximum(a, b)),
+            Link::Negative => one!(|a| V::negative(a)),
+            Link::Absolute => one!(|a| V::absolute(a)),
+            Link::Square => one!(|a| V::multiply(a, a)),
+            Link::Sqrt => one!(|a| V::sqrt(a)),
+            Link::Rint => one!(|a| V::rint(a)),
+            Link::Floor => one!(|a| V::floor(a)),
+            Link::Ceil => one!(|a| V::ceil(a)),
+            Link::Trunc => one!(|a| V::trunc(a)),
+        }
     }
-    L::narrow_all(a)
-}
-
-#[inline(always)]
-fn two<S, L: Group<S>, O: Binary<L, Out = L>, const N: usize>(a: [L::Bits; N], b: [L::Bits; N]) -> [L::Bits; N] {
-    let (mut a, b) = (L::widen_all(a), L::widen_all(b));
-    for lane in 0..N {
-        a[lane] = O::apply(a[lane], b[lane]);
+    for (row, out) in out.chunks_exact_mut(V::LANES).enumerate() {
+        V::store(out, value[row]);
     }
-    L::narrow_all(a)
 }

@@ -69,6 +69,30 @@ impl Lane for bf16 {
     }
 }
 
+/// Half floats to be compared, as integers in their order; `INFINITY` is the bits of that. What is no number is the least integer.
+pub(crate) struct Ordered<const INFINITY: u16>;
+
+/// What is no number, in [`Ordered`].
+pub(crate) const UNORDERED: i16 = i16::MIN;
+
+impl<const INFINITY: u16> Lane for Ordered<INFINITY> {
+    type Bits = u16;
+    type Wide = i16;
+    #[inline(always)]
+    fn widen(bits: u16) -> i16 {
+        let magnitude = (bits & 0x7fff) as i16;
+        let sign = (bits as i16) >> 15;
+        let value = (magnitude ^ sign) - sign;
+        if magnitude > INFINITY as i16 { UNORDERED } else { value }
+    }
+    /// Back to bits; both zeros are the positive one.
+    #[inline(always)]
+    fn narrow(wide: i16) -> u16 {
+        let negative = if wide < 0 { 0x8000 } else { 0 };
+        wide.unsigned_abs() | negative
+    }
+}
+
 /// The value of binary16 bits. Multiplying by 2^112 moves the exponent and normalises subnormals in one exact step.
 #[inline(always)]
 pub(crate) fn f16_to_f32(bits: u16) -> f32 {

@@ -1,6 +1,6 @@
 //! Copies of boxes between strided memory and dense tiles, any element size, any alignment.
 
-use crate::kernel::simd::prefetch;
+use crate::kernel::simd::{prefetch, turn};
 
 /// One axis of a copy: its length and the distances of neighbours in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -14,10 +14,10 @@ pub(crate) struct CopyAxis {
 pub(crate) fn copy_box(size: usize, axes: &mut [CopyAxis], to: &mut [u8], to_first: usize, from: &[u8], from_first: usize) {
     arrange(axes);
     match size {
-        1 => walk::<1>(axes, to, to_first as i64, from, from_first as i64),
-        2 => walk::<2>(axes, to, to_first as i64, from, from_first as i64),
-        4 => walk::<4>(axes, to, to_first as i64, from, from_first as i64),
-        _ => walk::<8>(axes, to, to_first as i64, from, from_first as i64),
+        1 => walk::<1, 16, 64>(axes, to, to_first as i64, from, from_first as i64),
+        2 => walk::<2, 8, 32>(axes, to, to_first as i64, from, from_first as i64),
+        4 => walk::<4, 4, 16>(axes, to, to_first as i64, from, from_first as i64),
+        _ => walk::<8, 2, 8>(axes, to, to_first as i64, from, from_first as i64),
     }
 }
 
@@ -39,17 +39,18 @@ fn arrange(axes: &mut [CopyAxis]) {
     axes.swap(best, last);
 }
 
-fn walk<const N: usize>(axes: &[CopyAxis], to: &mut [u8], to_at: i64, from: &[u8], from_at: i64) {
+/// `Q` elements of `N` bytes fill a vector, `L` a cache line.
+fn walk<const N: usize, const Q: usize, const L: usize>(axes: &[CopyAxis], to: &mut [u8], to_at: i64, from: &[u8], from_at: i64) {
     match axes {
         [outer, row] if is_short::<N>(*outer, *row) => short_rows::<N>(*outer, *row, to, to_at, from, from_at),
-        [outer, row] if is_transposed::<N>(*outer, *row) => transpose::<N>(*outer, *row, to, to_at, from, from_at),
-        [outer, row] if is_transposed::<N>(*row, *outer) => transpose::<N>(*row, *outer, to, to_at, from, from_at),
+        [outer, row] if is_transposed::<N, Q>(*outer, *row) => transpose::<N, Q, L>(*outer, *row, to, to_at, from, from_at),
+        [outer, row] if is_transposed::<N, Q>(*row, *outer) => transpose::<N, Q, L>(*row, *outer, to, to_at, from, from_at),
         [] => copy_row::<N>(CopyAxis { length: 1, to: N as i64, from: N as i64 }, to, to_at, from, from_at),
         [row] => copy_row::<N>(*row, to, to_at, from, from_at),
         [outer, rest @ ..] => {
             let (mut to_at, mut from_at) = (to_at, from_at);
             for _ in 0..outer.length {
-                walk::<N>(rest, to, to_at, from, from_at);
+                walk::<N, Q, L>(rest, to, to_at, from, from_at);
                 to_at += outer.to;
                 from_at += outer.from;
             }
@@ -112,49 +113,86 @@ fn short_rows_of<const N: usize, const K: usize>(outer: CopyAxis, row: CopyAxis,
     }
 }
 
-/// Elements along both sides of a block that is turned at once: a cache line of f32.
-const TURNED: usize = 16;
-
 /// Whether one side is dense along the outer axis and the other along the inner one.
-fn is_transposed<const N: usize>(outer: CopyAxis, row: CopyAxis) -> bool {
-    outer.to == N as i64 && row.from == N as i64 && outer.length >= TURNED && row.length >= TURNED
+fn is_transposed<const N: usize, const Q: usize>(outer: CopyAxis, row: CopyAxis) -> bool {
+    let moves = outer.from != 0 && row.to != 0;
+    moves && outer.to == N as i64 && row.from == N as i64 && outer.length >= Q && row.length >= Q
 }
 
-/// Turns block by block, so that both sides see whole cache lines: elements are dense in `from` along `row` and in `to` along `outer`.
-fn transpose<const N: usize>(outer: CopyAxis, row: CopyAxis, to: &mut [u8], to_at: i64, from: &[u8], from_at: i64) {
-    let (outer_whole, row_whole) = (outer.length / TURNED * TURNED, row.length / TURNED * TURNED);
-    for first_outer in (0..outer_whole).step_by(TURNED) {
-        for first_row in (0..row_whole).step_by(TURNED) {
-            // The same lines of the next rows: too far apart for the CPU to foresee.
-            for index in TURNED..(2 * TURNED).min(outer.length - first_outer) {
-                let at = (from_at + (first_outer + index) as i64 * outer.from) as usize + first_row * N;
-                prefetch(&from[at..at + TURNED * N]);
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Turns blocks of whole cache lines, each line of either side met once; what is left at the far sides goes square by square and
+/// element by element. Elements are dense in `from` along `row` and in `to` along `outer`.
+fn transpose<const N: usize, const Q: usize, const L: usize>(
+    outer: CopyAxis,
+    row: CopyAxis,
+    to: &mut [u8],
+    to_at: i64,
+    from: &[u8],
+    from_at: i64,
+) {
+    let (outer_lines, row_lines) = (outer.length / L * L, row.length / L * L);
+    for first_outer in (0..outer_lines).step_by(L) {
+        for first_row in (0..row_lines).step_by(L) {
+            // The same lines of the next rows, in this box or the one behind it: too far apart for the CPU to foresee.
+            for index in first_outer + L..first_outer + 2 * L {
+                let at = (from_at + index as i64 * outer.from + (first_row * N) as i64) as usize;
+                prefetch(from.get(at..at.saturating_add(LINE)).unwrap_or_default());
             }
-            let mut block = [[[0u8; N]; TURNED]; TURNED];
+            let mut block = [[0u8; LINE]; L];
             for (index, line) in block.iter_mut().enumerate() {
                 let at = (from_at + (first_outer + index) as i64 * outer.from) as usize + first_row * N;
-                line.copy_from_slice(from[at..at + TURNED * N].as_chunks::<N>().0);
+                line.copy_from_slice(&from[at..at + LINE]);
             }
-            for index in 0..TURNED {
+            for (index, line) in turn_lines::<N, Q, L>(&block).iter().enumerate() {
                 let at = (to_at + (first_row + index) as i64 * row.to) as usize + first_outer * N;
-                let out = to[at..at + TURNED * N].as_chunks_mut::<N>().0;
-                for (out, line) in out.iter_mut().zip(&block) {
-                    *out = line[index];
-                }
+                to[at..at + LINE].copy_from_slice(line);
             }
         }
     }
-    // What is left at the two far sides.
-    let rest = |outer: CopyAxis, row: CopyAxis, to: &mut [u8], to_at: i64, from_at: i64| {
+    let (outer_whole, row_whole) = (outer.length / Q * Q, row.length / Q * Q);
+    for outer_at in (0..outer_whole).step_by(Q) {
+        for row_at in (if outer_at < outer_lines { row_lines } else { 0 }..row_whole).step_by(Q) {
+            let mut square = [[0u8; 16]; Q];
+            for (index, vector) in square.iter_mut().enumerate() {
+                let at = (from_at + (outer_at + index) as i64 * outer.from) as usize + row_at * N;
+                vector.copy_from_slice(&from[at..at + 16]);
+            }
+            for (index, vector) in turn::<N, Q>(square).iter().enumerate() {
+                let at = (to_at + (row_at + index) as i64 * row.to) as usize + outer_at * N;
+                to[at..at + 16].copy_from_slice(vector);
+            }
+        }
+    }
+    let mut rest = |outer: CopyAxis, row: CopyAxis, to_at: i64, from_at: i64| {
         for index in 0..outer.length as i64 {
             copy_row::<N>(row, to, to_at + index * outer.to, from, from_at + index * outer.from);
         }
     };
     let (skipped_outer, skipped_row) = (outer_whole as i64, row_whole as i64);
     let beside = CopyAxis { length: row.length - row_whole, ..row };
-    rest(CopyAxis { length: outer_whole, ..outer }, beside, to, to_at + skipped_row * row.to, from_at + skipped_row * row.from);
+    rest(CopyAxis { length: outer_whole, ..outer }, beside, to_at + skipped_row * row.to, from_at + skipped_row * row.from);
     let below = CopyAxis { length: outer.length - outer_whole, ..outer };
-    rest(below, row, to, to_at + skipped_outer * outer.to, from_at + skipped_outer * outer.from);
+    rest(below, row, to_at + skipped_outer * outer.to, from_at + skipped_outer * outer.from);
+}
+
+/// A block of lines, turned.
+#[inline(always)]
+fn turn_lines<const N: usize, const Q: usize, const L: usize>(block: &[[u8; LINE]; L]) -> [[u8; LINE]; L] {
+    let mut turned = [[0u8; LINE]; L];
+    for column in 0..LINE / 16 {
+        for row in 0..L / Q {
+            let mut square = [[0u8; 16]; Q];
+            for index in 0..Q {
+                square[index].copy_from_slice(&block[row * Q + index][column * 16..(column + 1) * 16]);
+            }
+            for (index, vector) in turn::<N, Q>(square).iter().enumerate() {
+                turned[column * Q + index][row * 16..(row + 1) * 16].copy_from_slice(vector);
+            }
+        }
+    }
+    turned
 }
 
 /// Every `K`th element.
@@ -223,7 +261,7 @@ mod tests {
     #[test]
     fn boxes_of_any_layout_are_copied() {
         for size in [1usize, 2, 4, 8] {
-            for (rows, columns) in [(1, 1), (16, 16), (37, 50), (15, 64), (64, 33)] {
+            for (rows, columns) in [(1, 1), (2, 2), (5, 7), (16, 16), (37, 50), (15, 64), (64, 33), (100, 129)] {
                 let from: Vec<u8> = (0..rows * columns * size).map(|byte| (byte * 7 % 251) as u8).collect();
                 let axis = |length: usize, to: usize, from: usize| CopyAxis { length, to: (to * size) as i64, from: (from * size) as i64 };
                 let mut turned = vec![0; from.len()];

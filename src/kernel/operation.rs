@@ -8,7 +8,7 @@ mod float;
 mod integer;
 
 use crate::kernel::{
-    lane::Lane,
+    lane::{Lane, Ordered, UNORDERED},
     math::{self, Lanes},
 };
 use bytemuck::{cast_slice, cast_slice_mut};
@@ -261,6 +261,25 @@ operations! {
 }
 
 /// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` .
+/// Comparisons of half floats by their order: see [`Ordered`].
+macro_rules! ordered {
+    ($($op:ident($a:ident, $b:ident) $body:expr;)*) => {$(
+        impl<const INFINITY: u16> Binary<Ordered<INFINITY>> for $op {
+            type Out = bool;
+            #[inline(always)]
+            fn apply($a: i16, $b: i16) -> bool { $body }
+        }
+    )*};
+}
+
+ordered! {
+    Equal(a, b) (a == b) & (a != UNORDERED);
+    NotEqual(a, b) (a != b) | (a == UNORDERED);
+    Less(a, b) (a < b) & (a != UNORDERED);
+    LessEqual(a, b) (a <= b) & (a != UNORDERED);
+}
+
+/// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` ([`super::loops::through`]).
 macro_rules! functions {
     ($($op:ident($($arg:ident),*) $trait:ident $narrow:ident $wide:ident;)*) => {$(
         pub(crate) struct $op;

@@ -11,10 +11,12 @@ mod prefetch;
 mod table;
 #[cfg(test)]
 mod tests;
+mod turned;
 
 pub(crate) use fence::Fence;
 pub(crate) use prefetch::{PREFETCH_BYTES, prefetch};
-pub(crate) use table::{BinaryKernels, CastKernel, Kernels, SelectKernels, UnaryKernel, enter, kernels};
+pub(crate) use table::{BinaryKernels, CastKernel, Kernels, SelectKernels, UnaryKernel, Vectors, enter, kernels};
+pub(crate) use turned::turn;
 
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

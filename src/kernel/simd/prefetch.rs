@@ -10,7 +10,7 @@ const LINE_BYTES: usize = 64;
 pub(crate) const PREFETCH_BYTES: usize = 32 * LINE_BYTES;
 
 /// Asks for every cache line of `bytes`. A hint: it changes nothing but when the memory arrives.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 #[expect(unsafe_code, reason = "the prefetch instruction takes a pointer")]
 #[inline]
 pub(crate) fn prefetch(bytes: &[u8]) {
@@ -22,5 +22,5 @@ pub(crate) fn prefetch(bytes: &[u8]) {
 }
 
 /// Nothing to ask here.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
 pub(crate) fn prefetch(_: &[u8]) {}

@@ -4,27 +4,30 @@ use super::Isa;
 use crate::{
     kernel::{
         cast::{Checked, Convert, Plain, Wrapped},
-        chain::{self, CHAIN_MAX, ChainKernel, Group, Link},
+        chain::{self, CHAIN_MAX, ChainKernel, Link},
         formula::{self, SumsOf},
-        lane::Lane,
+        lane::{Lane, Ordered},
         loops,
         operation::{self as op, Binary, Unary},
         program::{BinaryOp, CastMode, UnaryOp},
         random::{self, DrawKernel},
         search::{SearchKernel, search},
         vm::GroupKernel,
-        watch::{self, TileCheck},
+        watch::{self, EventChecks, TileCheck},
     },
     nd::DType,
     numeric::{Accumulator, Baseline, Elements, Groups, InstructionSet, Piece, Scan, ScanBlock, Side, TileAxis},
 };
 use half::{bf16, f16};
 
-mod halves;
 mod lines;
 mod math;
+mod vectors;
 #[macro_use]
 mod pick;
+
+use vectors::FloatVectors;
+pub(crate) use vectors::Vectors;
 
 /// `(out, a)`: tiles of equal length.
 pub(crate) type UnaryKernel = fn(&mut [u8], &[u8]);
@@ -73,6 +76,8 @@ pub(crate) struct Kernels {
     pub scan: ScanKernel,
     pub absorb_groups: GroupKernel,
     pub search: SearchKernel,
+    /// What asks whether integers wrapped.
+    pub events: EventChecks,
     /// Sums of formulas.
     pub sums_of: SumsOf,
     /// Chains of operations on a float.
@@ -189,15 +194,16 @@ macro_rules! instruction_set {
                 watch::special_check(dtype, [special_f16, special_bf16, special_f32, special_f64])
             }
             $(#[target_feature(enable = $features)])?
-            fn chain_loop<L: Group<$set>, const N: usize>(out: &mut [u8], operands: &[(&[u8], bool); CHAIN_MAX + 1], links: &[Link]) {
-                chain::run::<$set, L, N>(out, operands, links);
+            fn chain_loop<V: Vectors>(out: &mut [u8], operands: &[(&[u8], bool); CHAIN_MAX + 1], links: &[Link]) {
+                chain::run::<V, { <$set as FloatVectors>::ROWS }>(out, operands, links);
             }
             $(#[target_feature(enable = $features)])?
             fn chain(dtype: DType) -> Option<ChainKernel> {
                 Some(match dtype {
-                    DType::F16 => chain_loop::<f16, 64>,
-                    DType::F32 => chain_loop::<f32, 64>,
-                    DType::F64 => chain_loop::<f64, 32>,
+                    DType::F16 => chain_loop::<<$set as FloatVectors>::F16>,
+                    DType::BF16 => chain_loop::<<$set as FloatVectors>::Bf16>,
+                    DType::F32 => chain_loop::<<$set as FloatVectors>::F32>,
+                    DType::F64 => chain_loop::<<$set as FloatVectors>::F64>,
                     _ => return None,
                 })
             }
@@ -422,7 +428,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, absorb_groups, search: search::<$set>, scan, sums_of: formula::kernels::<$set>, chain, draw: random::draw::<$set> }
+                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, absorb_groups, search: search::<$set>, scan, sums_of: formula::kernels::<$set>, chain, events: watch::event_checks::<$set>(), draw: random::draw::<$set> }
             }
         }
     };

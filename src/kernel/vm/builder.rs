@@ -5,7 +5,7 @@ use super::{
     fuse::fuse,
     group::GroupAction,
     nest::Order,
-    prepare::{KEPT_LOADS_MAX, PreparedStep, PreparedSweep, is_input_load, written},
+    prepare::{KEPT_LOADS_MAX, PreparedStep, PreparedSweep, is_input_load, tile_elements, written},
 };
 use crate::{
     error::{Error, Result},
@@ -13,7 +13,7 @@ use crate::{
         program::{Accumulation, Arg, BinaryOp, CastMode, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep},
         search::SearchTable,
         simd::Kernels,
-        watch::{EventCheck, TileCheck, Watch, binary_check, cast_check, unary_check},
+        watch::{EventCheck, TileCheck, Watch},
     },
     nd::{DType, Scalar},
     numeric::Outside,
@@ -50,7 +50,7 @@ impl Builder<'_> {
     fn sweep(&self, step: usize, sweep: &Sweep) -> Result<PreparedSweep> {
         let mut made = PreparedSweep {
             axes: sweep.axes.clone(),
-            tile_elements: sweep.tile_elements,
+            tile_elements: tile_elements(sweep),
             order: if sweep.code.iter().any(needs_order) { Order::C } else { Order::Any },
             tracks: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
@@ -123,7 +123,7 @@ impl Builder<'_> {
                     kernel,
                     size: dtype.size(),
                     out_size: op.result(*dtype).size(),
-                    event: self.watch.and_then(|_| unary_check(*op, *dtype)),
+                    event: self.watch.and_then(|_| (self.kernels.events.unary)(*op, *dtype)),
                 }
             }
             Instr::Binary { op, dtype, dst, a, b } => self.binary(*op, *dtype, reg(*dst), source(*a, *dtype), source(*b, *dtype))?,
@@ -141,7 +141,7 @@ impl Builder<'_> {
                 kernel: (self.kernels.cast)(*from, *to, *mode),
                 from: *from,
                 to: *to,
-                event: self.watch.and_then(|_| cast_check(*from, *to, *mode)),
+                event: self.watch.and_then(|_| (self.kernels.events.cast)(*from, *to, *mode)),
             },
             Instr::Search { table, search, dtype, dst, a } => Action::Search {
                 dst: reg(*dst),
@@ -249,7 +249,7 @@ impl Builder<'_> {
 
     /// The check of an operation of integers, unless its constant divisor speaks for it.
     fn binary_event(&self, op: BinaryOp, dtype: DType, b: Source) -> Option<EventCheck> {
-        let check = binary_check(op, dtype)?;
+        let check = (self.kernels.events.binary)(op, dtype)?;
         let divides = matches!(op, BinaryOp::FloorDivide | BinaryOp::Remainder | BinaryOp::Fmod);
         match b {
             Source::Constant(word) if divides && is_plain_divisor(word, dtype) => None,

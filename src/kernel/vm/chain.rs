@@ -48,7 +48,7 @@ pub(super) fn chain(code: Vec<Counted>, kernels: &Kernels) -> Vec<Operation> {
 /// Half floats pay for conversions, which chains do best: there even one operation is a chain.
 fn alone(operation: Operation, kernels: &Kernels) -> Operation {
     match begun(&operation.action, kernels) {
-        Some(chain) if chain.dtype == DType::F16 => Operation { action: Action::Chain(chain), ..operation },
+        Some(chain) if matches!(chain.dtype, DType::F16 | DType::BF16) => Operation { action: Action::Chain(chain), ..operation },
         _ => operation,
     }
 }

@@ -72,7 +72,7 @@ fn run(program: &Program, isa: Isa, inputs: &[Vec<u8>], uniform: [bool; INPUTS a
 fn chains_equal_their_operations_one_by_one() {
     let mut bits = Bits(11);
     let mut chains = 0;
-    for round in 0..600 {
+    for round in 0..if cfg!(miri) { 8 } else { 600 } {
         let dtype = [DType::F16, DType::BF16, DType::F32, DType::F64][round % 4];
         let elements = [1, 31, 64, 200, 1025, 9000][bits.below(6)];
         let (length, seed) = (1 + bits.below(12), bits.next());
@@ -91,5 +91,5 @@ fn chains_equal_their_operations_one_by_one() {
             }
         }
     }
-    assert!(chains > 300, "{chains}");
+    assert!(chains > if cfg!(miri) { 2 } else { 300 }, "{chains}");
 }

@@ -5,7 +5,7 @@ use super::{
     action::{Action, Direct, Operation, Source},
     prepare::{Prepared, PreparedSweep},
     register::{Buffer, Buffers, Place, Register},
-    transfer::{Target, take_direct},
+    transfer::{Target, ask_ahead, take_direct},
 };
 use crate::{
     error::{Error, Result},
@@ -102,6 +102,7 @@ impl Execution<'_, '_, '_, '_> {
         if sweep.passes_once && self.copy_across(sweep) {
             return Ok(());
         }
+        self.machine.ahead.clear();
         let mut next = 0;
         while let Some(Operation { action, direct }) = sweep.code.get(next) {
             next += 1;
@@ -247,8 +248,14 @@ impl Execution<'_, '_, '_, '_> {
                     let stage = &mut stage.bytes_mut()[..out.len()];
                     kernel(first, stage, part);
                     special |= check.is_some_and(|check| check(stage));
-                    for (behind, (_, size)) in behind.iter().zip(&sources) {
-                        prefetch(behind.get(end * size..(2 * end - first) * size).unwrap_or_default());
+                    if machine.in_place {
+                        for (behind, (_, size)) in behind.iter().zip(&sources) {
+                            prefetch(behind.get(end * size..(2 * end - first) * size).unwrap_or_default());
+                        }
+                    } else {
+                        for _ in 0..machine.ahead.len() {
+                            ask_ahead(&mut machine.ahead, self.operands, (end - first) * widest);
+                        }
                     }
                     (self.prepared.kernels.stream)(out, stage);
                 }

@@ -14,7 +14,7 @@ impl Execution<'_, '_, '_, '_> {
     pub(super) fn lay_out(&mut self, sweep: &PreparedSweep) -> Result<()> {
         let machine = &mut *self.machine;
         // What an earlier sweep, or another program, would have read next is nobody's business here.
-        machine.ahead = None;
+        machine.ahead.clear();
         let (nest, steps, running, streams) = (&mut machine.nest, &mut machine.steps, &mut machine.running, &mut machine.streams);
         nest.begin(sweep.tracks.len());
         steps.clear();
@@ -69,7 +69,8 @@ impl Execution<'_, '_, '_, '_> {
             };
         }
         nest.finish(sweep.tile_elements, sweep.order, |track| matches!(sweep.tracks[track], Track::Slot(_)));
-        if sweep.passes_once && self.lies_in_place(sweep) {
+        self.machine.in_place = sweep.passes_once && self.lies_in_place(sweep);
+        if self.machine.in_place {
             self.machine.nest.widen(sweep.tile_elements * WIDE_TILES);
         }
         if sweep.reduces_once && self.lies_in_place(sweep) {

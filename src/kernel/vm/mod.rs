@@ -194,8 +194,10 @@ pub struct Machine {
     tile_axes: Vec<TileAxis>,
     /// One per track: whether it meets new memory along every axis, so that it pays to ask for memory ahead.
     streams: Vec<bool>,
-    /// The slot that was borrowed from last, and what of its next tile has not been asked for.
-    ahead: Option<(usize, Range<usize>)>,
+    /// The slots that this tile was loaded from, and what of their next tile has not been asked for.
+    ahead: Vec<(usize, Range<usize>)>,
+    /// Whether tiles are neither copied nor read twice.
+    in_place: bool,
     /// Whether something may have been created in the block.
     alarm: bool,
     /// What was created in all blocks since it was last taken.

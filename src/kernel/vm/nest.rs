@@ -60,8 +60,10 @@ pub(super) enum Order {
     Any,
 }
 
-/// Elements of a tile along the axis on which a transposed operand is dense: two cache lines of f32.
+/// Elements of a tile along the axis on which a transposed operand is dense, at least: two cache lines of f32.
 const TRANSPOSED_ELEMENTS: usize = 32;
+/// Elements along the other axis, where the tile has room for more.
+const ACROSS_ELEMENTS: usize = 64;
 
 impl Nest {
     /// Empties the nest for `tracks` tracks; axes follow from the innermost outwards.
@@ -180,7 +182,8 @@ impl Nest {
         if order == Order::Any
             && let Some(axis) = self.transposed_axis(tile_elements, is_slot)
         {
-            self.tile[axis] = self.lengths[axis].min(TRANSPOSED_ELEMENTS).min(tile_elements);
+            let along = TRANSPOSED_ELEMENTS.max(tile_elements / ACROSS_ELEMENTS);
+            self.tile[axis] = self.lengths[axis].min(along).min(tile_elements);
             self.tile[rank - 1] = inner.min((tile_elements / self.tile[axis]).max(1));
             return;
         }

@@ -116,9 +116,18 @@ pub(super) fn register_needs(program: &Program) -> (usize, usize) {
         let (Step::Sweep(sweep) | Step::Halo { sweep, .. }) = step else { continue };
         registers = registers.max(sweep.registers as usize + kept_loads(sweep, program) + 1);
         let widest = sweep.code.iter().filter_map(|instr| written(instr, program)).map(|(_, dtype)| dtype.size()).max().unwrap_or(0);
-        bytes = bytes.max(widest * sweep.tile_elements);
+        bytes = bytes.max(widest * tile_elements(sweep));
     }
     (registers, bytes)
+}
+
+/// How many tiles of a program are one where elements are only moved: nothing else needs the cache.
+const MOVED_TILES: usize = 4;
+
+/// Elements of a tile of a sweep.
+pub(super) fn tile_elements(sweep: &Sweep) -> usize {
+    let moves = matches!(&sweep.code[..], [Instr::Load { .. }, Instr::Store { .. }]);
+    if moves { MOVED_TILES * sweep.tile_elements } else { sweep.tile_elements }
 }
 
 /// How many loads of a sweep have a register of their own.

@@ -19,6 +19,7 @@ use crate::{
     },
     nd::DType,
 };
+use std::ops::Range;
 
 impl Execution<'_, '_, '_, '_> {
     /// Copies a strided tile from an input into an output at once, where that is all there is to do.
@@ -35,11 +36,15 @@ impl Execution<'_, '_, '_, '_> {
         if !src.is(*dst) || nest.layouts[*track] != Layout::Strided || nest.box_shape().len() != 2 || from == to {
             return false;
         }
-        let Ok([Operand::Input { bytes, byte_offset, .. }, Operand::Output { bytes: out, .. }]) =
+        let Ok([Operand::Input { bytes, byte_offset, .. }, Operand::Output { bytes: out, stores, .. }]) =
             self.operands.get_disjoint_mut([*from, *to])
         else {
             return false;
         };
+        // What is streamed is turned in the cache, and stored in longer rows from there.
+        if *stores == Stores::Streamed && streams_rows(nest, *to_track, *size, out) {
+            return false;
+        }
         machine.copy_axes.clear();
         let steps = nest.steps(*track).iter().zip(nest.steps(*to_track));
         machine.copy_axes.extend(nest.box_shape().iter().zip(steps).map(|(&length, (&from, &to))| {
@@ -51,14 +56,10 @@ impl Execution<'_, '_, '_, '_> {
         true
     }
 
-    /// Asks for the next lines of the tile that will be loaded after this one.
+    /// Asks for the next lines of a tile that will be loaded after this one.
     #[inline]
     pub(super) fn look_ahead(&mut self) {
-        let Some((slot, range)) = &mut self.machine.ahead else { return };
-        let Operand::Input { bytes, .. } = &self.operands[*slot] else { return };
-        let end = (range.start + PREFETCH_BYTES).min(range.end);
-        prefetch(bytes.get(range.start..end).unwrap_or_default());
-        range.start = end;
+        ask_ahead(&mut self.machine.ahead, self.operands, PREFETCH_BYTES);
     }
 
     pub(super) fn generate(&mut self, dst: usize, dtype: DType, generator: &Generator, track: usize) {
@@ -104,7 +105,7 @@ impl Execution<'_, '_, '_, '_> {
             register.place = Place::Slot { slot: slot as u32, byte };
             if machine.streams[track] {
                 let next = byte + machine.nest.elements * size;
-                machine.ahead = Some((slot, next..(next + machine.nest.elements * size).min(bytes.len())));
+                machine.ahead.push((slot, next..(next + machine.nest.elements * size).min(bytes.len())));
             }
             return;
         }
@@ -118,7 +119,7 @@ impl Execution<'_, '_, '_, '_> {
         if layout == Layout::Dense {
             let length = out.len();
             if machine.streams[track] {
-                machine.ahead = Some((slot, (byte + length).min(bytes.len())..(byte + 2 * length).min(bytes.len())));
+                machine.ahead.push((slot, (byte + length).min(bytes.len())..(byte + 2 * length).min(bytes.len())));
             }
             out.copy_from_slice(&bytes[byte..byte + length]);
         } else {
@@ -151,6 +152,10 @@ impl Execution<'_, '_, '_, '_> {
                 (self.prepared.kernels.stream)(&mut out[byte..byte + elements * size], tile);
             }
             Layout::Dense if !uniform => out[byte..byte + elements * size].copy_from_slice(tile),
+            _ if !uniform && stores == Stores::Streamed && streams_rows(&machine.nest, track, size, out) => {
+                store_axes(&mut machine.copy_axes, machine.nest.box_shape(), machine.nest.steps(track), uniform, size);
+                stream_rows(self.prepared.kernels.stream, &machine.copy_axes, &mut out[byte..], &tile[..elements * size]);
+            }
             _ => {
                 store_axes(&mut machine.copy_axes, machine.nest.box_shape(), machine.nest.steps(track), uniform, size);
                 copy_box(size, &mut machine.copy_axes, out, byte, tile, 0);
@@ -190,6 +195,43 @@ impl Execution<'_, '_, '_, '_> {
         }
         if short { Err(Error::internal(format!("output slot {slot} is too small for the elements that were kept"))) } else { Ok(()) }
     }
+}
+
+/// Shortest row that is worth a loop of its own past the cache, and the shortest whose ends may share their lines with others.
+const ROW_BYTES_MIN: usize = 256;
+const LONG_ROW_BYTES: usize = 2048;
+
+/// Whether the rows of a strided tile are dense each, and long enough or on cache lines, so that they can pass the cache.
+fn streams_rows(nest: &Nest, track: usize, size: usize, out: &[u8]) -> bool {
+    let (Some((1, outer)), Some(length)) = (nest.steps(track).split_last(), nest.box_shape().last()) else { return false };
+    let on_lines = |elements: i64| (elements.unsigned_abs() as usize * size).is_multiple_of(LINE);
+    let first = out.as_ptr() as usize + nest.offsets[track] as usize * size;
+    let aligned = first.is_multiple_of(LINE) && outer.iter().all(|&step| on_lines(step));
+    let row_bytes = length * size;
+    outer.iter().all(|&step| step > 0) && row_bytes >= ROW_BYTES_MIN && (aligned || row_bytes >= LONG_ROW_BYTES)
+}
+
+/// Copies a dense tile past the cache to rows that are dense each; the first one begins with `out`.
+fn stream_rows(stream: fn(&mut [u8], &[u8]), axes: &[CopyAxis], out: &mut [u8], tile: &[u8]) {
+    match axes {
+        [] | [_] => stream(&mut out[..tile.len()], tile),
+        [outer, inner @ ..] => {
+            for (index, part) in tile.chunks_exact(outer.from as usize).enumerate() {
+                stream_rows(stream, inner, &mut out[index * outer.to as usize..], part);
+            }
+        }
+    }
+}
+
+/// Asks for `bytes` of what will be loaded for the next tile.
+#[inline]
+pub(super) fn ask_ahead(ahead: &mut [(usize, Range<usize>)], operands: &[Operand<'_>], bytes: usize) {
+    let is_left = |(slot, range): &&mut (usize, Range<usize>)| !range.is_empty() && matches!(operands[*slot], Operand::Input { .. });
+    let Some((slot, range)) = ahead.iter_mut().find(is_left) else { return };
+    let Operand::Input { bytes: memory, .. } = &operands[*slot] else { return };
+    let end = (range.start + bytes).min(range.end);
+    prefetch(memory.get(range.start..end).unwrap_or_default());
+    range.start = end;
 }
 
 /// An output's bytes, taken out of its operand while a tile is computed straight into them.

@@ -1,7 +1,8 @@
 //! Which operation it was: one element computed once more, one operation after the other.
 
 use super::{
-    Blame, FindingKind, Watch, WatchedSweep, binary_check, cast_check, unary_check,
+    Blame, FindingKind, Watch, WatchedSweep,
+    checks::{binary_check, cast_check, unary_check},
     values::{Make, Operand, Value},
 };
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
         simd::Kernels,
     },
     nd::{DType, Element, Scalar},
+    numeric::Baseline,
 };
 use bytemuck::{cast_slice, cast_slice_mut};
 use half::{bf16, f16};
@@ -184,7 +186,7 @@ impl Search<'_> {
         let operand = |operand| word(operand, from, self.words);
         match value.make {
             Make::Unary(op, a) if kind == FindingKind::Wrap => {
-                unary_check(op, from).is_some_and(|check| check(out, front(&operand(a), from), front(&operand(a), from)))
+                unary_check::<Baseline>(op, from).is_some_and(|check| check(out, front(&operand(a), from), front(&operand(a), from)))
             }
             Make::Binary(op, a, b) => {
                 let (a, b) = (operand(a), operand(b));
@@ -193,10 +195,10 @@ impl Search<'_> {
                     matches!(op, FloorDivide | Remainder | Fmod)
                 };
                 by_zero == (kind == FindingKind::ZeroDivision)
-                    && binary_check(op, from).is_some_and(|check| check(out, front(&a, from), front(&b, from)))
+                    && binary_check::<Baseline>(op, from).is_some_and(|check| check(out, front(&a, from), front(&b, from)))
             }
             Make::Cast(mode, a) if kind == FindingKind::Wrap => {
-                cast_check(from, value.dtype, mode).is_some_and(|check| check(out, front(&operand(a), from), &[]))
+                cast_check::<Baseline>(from, value.dtype, mode).is_some_and(|check| check(out, front(&operand(a), from), &[]))
             }
             _ => false,
         }

@@ -5,12 +5,26 @@
 use crate::{
     kernel::program::{BinaryOp, CastMode, UnaryOp},
     nd::DType,
+    numeric::{Baseline, InstructionSet, Piece},
 };
 use bytemuck::{Pod, cast_slice};
-use std::ops::BitOr;
+use std::{marker::PhantomData, ops::BitOr};
 
 /// `(out, a, b)`: whether an operation wrapped or divided by zero anywhere. One-operand operations are given `a` twice.
 pub(crate) type EventCheck = fn(&[u8], &[u8], &[u8]) -> bool;
+
+/// Which checks of integers there are, among those of one instruction set.
+#[derive(Clone, Copy)]
+pub(crate) struct EventChecks {
+    pub unary: fn(UnaryOp, DType) -> Option<EventCheck>,
+    pub binary: fn(BinaryOp, DType) -> Option<EventCheck>,
+    pub cast: fn(DType, DType, CastMode) -> Option<EventCheck>,
+}
+
+/// The checks compiled for `S`.
+pub(crate) fn event_checks<S: InstructionSet>() -> EventChecks {
+    EventChecks { unary: unary_check::<S>, binary: binary_check::<S>, cast: cast_check::<S> }
+}
 
 /// Whether any element of a tile is not finite.
 pub(crate) type TileCheck = fn(&[u8]) -> bool;
@@ -47,15 +61,39 @@ pub(crate) fn special_check(dtype: DType, checks: [TileCheck; 4]) -> Option<Tile
 }
 
 /// Collects `event` of every element.
-#[inline(always)]
-fn collect<A: Pod + BitOr<Output = A> + Default, B: Pod>(out: &[u8], a: &[u8], b: &[u8], event: impl Fn(B, A, A) -> A) -> A {
-    let (out, a, b): (&[B], &[A], &[A]) = (cast_slice(out), cast_slice(a), cast_slice(b));
-    let mut seen = A::default();
-    match (a, b) {
-        ([a], b) => out.iter().zip(b).for_each(|(&r, &b)| seen = seen | event(r, *a, b)),
-        (a, [b]) => out.iter().zip(a).for_each(|(&r, &a)| seen = seen | event(r, a, *b)),
-        (a, b) => out.iter().zip(a).zip(b).for_each(|((&r, &a), &b)| seen = seen | event(r, a, b)),
+struct Collect<'a, A, B, F> {
+    seen: &'a mut A,
+    out: &'a [u8],
+    a: &'a [u8],
+    b: &'a [u8],
+    event: F,
+    result: PhantomData<fn() -> B>,
+}
+
+impl<A: Pod + BitOr<Output = A>, B: Pod, F: Fn(B, A, A) -> A> Piece for Collect<'_, A, B, F> {
+    #[inline(always)]
+    fn go(self) {
+        let (out, a, b): (&[B], &[A], &[A]) = (cast_slice(self.out), cast_slice(self.a), cast_slice(self.b));
+        let (mut seen, event) = (*self.seen, self.event);
+        match (a, b) {
+            ([a], b) => out.iter().zip(b).for_each(|(&r, &b)| seen = seen | event(r, *a, b)),
+            (a, [b]) => out.iter().zip(a).for_each(|(&r, &a)| seen = seen | event(r, a, *b)),
+            (a, b) => out.iter().zip(a).zip(b).for_each(|((&r, &a), &b)| seen = seen | event(r, a, b)),
+        }
+        *self.seen = seen;
     }
+}
+
+/// What [`Collect`] finds, by a loop compiled for the instruction set `S`.
+#[inline(always)]
+fn collect<S, A, B>(out: &[u8], a: &[u8], b: &[u8], event: impl Fn(B, A, A) -> A) -> A
+where
+    S: InstructionSet,
+    A: Pod + BitOr<Output = A> + Default,
+    B: Pod,
+{
+    let mut seen = A::default();
+    S::enter(Collect { seen: &mut seen, out, a, b, event, result: PhantomData });
     seen
 }
 
@@ -63,65 +101,77 @@ fn collect<A: Pod + BitOr<Output = A> + Default, B: Pod>(out: &[u8], a: &[u8], b
 macro_rules! whole {
     ($name:ident, $t:ty, $bits:ty, $wide:ty) => {
         mod $name {
-            use super::{BinaryOp, EventCheck, UnaryOp, collect};
+            use super::{Baseline, BinaryOp, EventCheck, InstructionSet, UnaryOp, collect};
 
             const SIGNED: bool = <$t>::MIN != 0;
             fn top(seen: $bits) -> bool {
                 seen >> (<$bits>::BITS - 1) != 0
             }
-            fn add(out: &[u8], a: &[u8], b: &[u8]) -> bool {
-                top(collect(out, a, b, |r: $bits, a: $bits, b| if SIGNED { (a ^ r) & (b ^ r) } else { (a & b) | ((a | b) & !r) }))
+            fn add<S: InstructionSet>(out: &[u8], a: &[u8], b: &[u8]) -> bool {
+                top(collect::<S, _, _>(
+                    out,
+                    a,
+                    b,
+                    |r: $bits, a: $bits, b| if SIGNED { (a ^ r) & (b ^ r) } else { (a & b) | ((a | b) & !r) },
+                ))
             }
-            fn subtract(out: &[u8], a: &[u8], b: &[u8]) -> bool {
-                top(collect(out, a, b, |r: $bits, a: $bits, b| if SIGNED { (a ^ b) & (a ^ r) } else { (!a & b) | ((!a | b) & r) }))
+            fn subtract<S: InstructionSet>(out: &[u8], a: &[u8], b: &[u8]) -> bool {
+                top(collect::<S, _, _>(
+                    out,
+                    a,
+                    b,
+                    |r: $bits, a: $bits, b| if SIGNED { (a ^ b) & (a ^ r) } else { (!a & b) | ((!a | b) & r) },
+                ))
             }
-            fn multiply(out: &[u8], a: &[u8], b: &[u8]) -> bool {
-                collect(out, a, b, |r: $t, a: $t, b: $t| <$t>::from(<$wide>::from(a).wrapping_mul(<$wide>::from(b)) != <$wide>::from(r)))
-                    != 0
+            fn multiply<S: InstructionSet>(out: &[u8], a: &[u8], b: &[u8]) -> bool {
+                collect::<S, _, _>(out, a, b, |r: $t, a: $t, b: $t| {
+                    <$t>::from(<$wide>::from(a).wrapping_mul(<$wide>::from(b)) != <$wide>::from(r))
+                }) != 0
             }
+            /// No set has vectors for it.
             fn power(out: &[u8], a: &[u8], b: &[u8]) -> bool {
-                collect(out, a, b, |_: $t, a: $t, b: $t| {
+                collect::<Baseline, _, _>(out, a, b, |_: $t, a: $t, b: $t| {
                     let exponent = u32::try_from(b).unwrap_or(if b > <$t>::MIN.max(0) { u32::MAX } else { 0 });
                     let small = a == 0 || a == 1 || (SIGNED && a == !0);
                     <$t>::from(!small && a.checked_pow(exponent).is_none())
                 }) != 0
             }
-            fn left_shift(out: &[u8], a: &[u8], b: &[u8]) -> bool {
-                collect(out, a, b, |r: $t, a: $t, b: $t| {
+            fn left_shift<S: InstructionSet>(out: &[u8], a: &[u8], b: &[u8]) -> bool {
+                collect::<S, _, _>(out, a, b, |r: $t, a: $t, b: $t| {
                     let shift = u32::try_from(b).unwrap_or(u32::MAX);
                     <$t>::from(a != 0 && r.checked_shr(shift) != Some(a))
                 }) != 0
             }
-            fn floor_divide(out: &[u8], a: &[u8], b: &[u8]) -> bool {
-                collect(out, a, b, |_: $t, a: $t, b: $t| <$t>::from((b == 0) | (SIGNED & (a == <$t>::MIN) & (b == !0)))) != 0
+            fn floor_divide<S: InstructionSet>(out: &[u8], a: &[u8], b: &[u8]) -> bool {
+                collect::<S, _, _>(out, a, b, |_: $t, a: $t, b: $t| <$t>::from((b == 0) | (SIGNED & (a == <$t>::MIN) & (b == !0)))) != 0
             }
-            fn remainder(out: &[u8], a: &[u8], b: &[u8]) -> bool {
-                collect(out, a, b, |_: $t, _: $t, b: $t| <$t>::from(b == 0)) != 0
+            fn remainder<S: InstructionSet>(out: &[u8], a: &[u8], b: &[u8]) -> bool {
+                collect::<S, _, _>(out, a, b, |_: $t, _: $t, b: $t| <$t>::from(b == 0)) != 0
             }
-            fn negative(out: &[u8], a: &[u8], _: &[u8]) -> bool {
-                collect(out, a, a, |_: $t, a: $t, _| if SIGNED { <$t>::from(a == <$t>::MIN) } else { a }) != 0
+            fn negative<S: InstructionSet>(out: &[u8], a: &[u8], _: &[u8]) -> bool {
+                collect::<S, _, _>(out, a, a, |_: $t, a: $t, _| if SIGNED { <$t>::from(a == <$t>::MIN) } else { a }) != 0
             }
-            fn square(out: &[u8], a: &[u8], _: &[u8]) -> bool {
-                multiply(out, a, a)
+            fn square<S: InstructionSet>(out: &[u8], a: &[u8], _: &[u8]) -> bool {
+                multiply::<S>(out, a, a)
             }
 
-            pub(super) fn two(op: BinaryOp) -> Option<EventCheck> {
+            pub(super) fn two<S: InstructionSet>(op: BinaryOp) -> Option<EventCheck> {
                 Some(match op {
-                    BinaryOp::Add => add,
-                    BinaryOp::Subtract => subtract,
-                    BinaryOp::Multiply => multiply,
+                    BinaryOp::Add => add::<S>,
+                    BinaryOp::Subtract => subtract::<S>,
+                    BinaryOp::Multiply => multiply::<S>,
                     BinaryOp::Power => power,
-                    BinaryOp::LeftShift => left_shift,
-                    BinaryOp::FloorDivide => floor_divide,
-                    BinaryOp::Remainder | BinaryOp::Fmod => remainder,
+                    BinaryOp::LeftShift => left_shift::<S>,
+                    BinaryOp::FloorDivide => floor_divide::<S>,
+                    BinaryOp::Remainder | BinaryOp::Fmod => remainder::<S>,
                     _ => return None,
                 })
             }
-            pub(super) fn one(op: UnaryOp) -> Option<EventCheck> {
+            pub(super) fn one<S: InstructionSet>(op: UnaryOp) -> Option<EventCheck> {
                 Some(match op {
-                    UnaryOp::Negative => negative,
-                    UnaryOp::Absolute if SIGNED => negative,
-                    UnaryOp::Square => square,
+                    UnaryOp::Negative => negative::<S>,
+                    UnaryOp::Absolute if SIGNED => negative::<S>,
+                    UnaryOp::Square => square::<S>,
                     _ => return None,
                 })
             }
@@ -140,37 +190,37 @@ whole!(of_u64, u64, u64, u128);
 macro_rules! of {
     ($dtype:expr, $function:ident, $op:expr) => {
         match $dtype {
-            DType::I8 => of_i8::$function($op),
-            DType::I16 => of_i16::$function($op),
-            DType::I32 => of_i32::$function($op),
-            DType::I64 => of_i64::$function($op),
-            DType::U8 => of_u8::$function($op),
-            DType::U16 => of_u16::$function($op),
-            DType::U32 => of_u32::$function($op),
-            DType::U64 => of_u64::$function($op),
+            DType::I8 => of_i8::$function::<S>($op),
+            DType::I16 => of_i16::$function::<S>($op),
+            DType::I32 => of_i32::$function::<S>($op),
+            DType::I64 => of_i64::$function::<S>($op),
+            DType::U8 => of_u8::$function::<S>($op),
+            DType::U16 => of_u16::$function::<S>($op),
+            DType::U32 => of_u32::$function::<S>($op),
+            DType::U64 => of_u64::$function::<S>($op),
             _ => None,
         }
     };
 }
 
 /// Whether an operation of integers wrapped; `None` where it cannot.
-pub(crate) fn unary_check(op: UnaryOp, dtype: DType) -> Option<EventCheck> {
+pub(crate) fn unary_check<S: InstructionSet>(op: UnaryOp, dtype: DType) -> Option<EventCheck> {
     of!(dtype, one, op)
 }
 
 /// Whether an operation of integers wrapped or divided by zero; `None` where it cannot.
-pub(crate) fn binary_check(op: BinaryOp, dtype: DType) -> Option<EventCheck> {
+pub(crate) fn binary_check<S: InstructionSet>(op: BinaryOp, dtype: DType) -> Option<EventCheck> {
     of!(dtype, two, op)
 }
 
 /// Whether a conversion of integers, whose elements come twice, gave other integers; `None` where it cannot, or was asked to.
-pub(crate) fn cast_check(from: DType, to: DType, mode: CastMode) -> Option<EventCheck> {
+pub(crate) fn cast_check<S: InstructionSet>(from: DType, to: DType, mode: CastMode) -> Option<EventCheck> {
     /// Sign and bits both tell: `u64` and `i64` convert back to what they were.
     macro_rules! pairs {
         ($($a:ident $at:ty: $($b:ident $bt:ty),*;)*) => {
             match (from, to) {
                 $($((DType::$a, DType::$b) => |out, a, _| {
-                    collect(out, a, a, |r: $bt, a: $at, _| <$at>::from(i128::from(r) != i128::from(a))) != 0
+                    collect::<S, _, _>(out, a, a, |r: $bt, a: $at, _| <$at>::from(i128::from(r) != i128::from(a))) != 0
                 },)*)*
                 _ => return None,
             }

@@ -10,7 +10,7 @@ use crate::{
     kernel::{
         program::{Accumulation, Instr, Program, Step, UnaryOp, allocate},
         simd::Isa,
-        vm::Prepared,
+        vm::{Prepared, prepare::written},
     },
     nd::DType,
     numeric::AccumulatorKind,
@@ -23,7 +23,7 @@ const REGISTER_SLACK_BYTES: usize = 72;
 /// Shortest tile of a counting program.
 const TILE_ELEMENTS_MIN: usize = 16;
 /// Longest tile of a counting program.
-const TILE_ELEMENTS_MAX: usize = 512;
+const TILE_ELEMENTS_MAX: usize = 2048;
 
 /// What watches a program.
 pub(crate) struct Watch {
@@ -120,7 +120,8 @@ impl Watch {
         let mut sweep = allocate(axes.to_vec(), emitter.finish(), TILE_ELEMENTS_MIN);
         // Some loads have a register of their own, and one is spare.
         let registers = sweep.registers as usize + 8;
-        sweep.tile_elements = ((REGISTER_BYTES_MAX / registers).saturating_sub(REGISTER_SLACK_BYTES) / 8).min(TILE_ELEMENTS_MAX);
+        let widest = sweep.code.iter().filter_map(|instr| written(instr, program)).map(|(_, dtype)| dtype.size()).max().unwrap_or(8);
+        sweep.tile_elements = ((REGISTER_BYTES_MAX / registers).saturating_sub(REGISTER_SLACK_BYTES) / widest).min(TILE_ELEMENTS_MAX);
         if sweep.tile_elements < TILE_ELEMENTS_MIN {
             return Ok(None);
         }

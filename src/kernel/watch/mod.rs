@@ -28,7 +28,7 @@ mod values;
 
 pub(crate) use blame::Place;
 pub(crate) use checks::{
-    EventCheck, TileCheck, binary_check, cast_check, special_bf16, special_check, special_f16, special_f32, special_f64, unary_check,
+    EventCheck, EventChecks, TileCheck, event_checks, special_bf16, special_check, special_f16, special_f32, special_f64,
 };
 pub(crate) use derive::{REGISTER_BYTES_MAX, Watch, WatchedSweep};
 
