@@ -252,12 +252,16 @@ vector_functions! {
     Power(a, b) Binary map_two power_f32 F32Twice power_single power_f64 F64Twice power;
 }
 
-names!(Asin Acos);
+names!(Asin Acos Atan2);
+vector_functions!(@one Atan2(a, b) Binary map_two f64 atan2_f64 F64Twice atan2);
 vector_functions!(@one Asin(a) Unary map f64 asin_f64 F64Twice asin);
 vector_functions!(@one Acos(a) Unary map f64 acos_f64 F64Twice acos);
 operations! {
     Asin(a) [f32] -> same math::asin_f32(a);
     Acos(a) [f32] -> same math::acos_f32(a);
+}
+operations! {
+    Atan2(a, b) [f32] -> same math::atan2_f32(a, b);
 }
 
 /// Functions of [`math`]: `f32` and `f64` only, the narrow dtypes go through `f32` .
@@ -305,7 +309,6 @@ functions! {
     Erf(a) Unary erf_f32 erf_f64;
     Erfc(a) Unary erfc_f32 erfc_f64;
     Hypot(a, b) Binary hypot_f32 hypot_f64;
-    Atan2(a, b) Binary atan2_f32 atan2_f64;
     Logaddexp(a, b) Binary logaddexp_f32 logaddexp_f64;
     Logaddexp2(a, b) Binary logaddexp2_f32 logaddexp2_f64;
 }

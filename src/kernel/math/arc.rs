@@ -2,7 +2,7 @@
 
 use super::{
     coefficients::{ASIN, ATAN_HALF, HALF_PI, PI, QUARTER_PI, THREE_QUARTERS_PI},
-    pair::{Pair, fast_two_sum, polynomial, select, with_sign},
+    pair::{Pair, fast_two_sum, polynomial},
     real::Double,
 };
 
@@ -105,27 +105,29 @@ pub fn atan_f64(x: f64) -> f64 {
 
 /// The angle of the point (`x`, `y`), as C's `atan2`.
 #[inline(always)]
-#[must_use]
-pub fn atan2_f64(y: f64, x: f64) -> f64 {
+pub(crate) fn atan2<V: Double>(y: V, x: V) -> V {
+    let (zero, one, infinity) = (V::of(0.0), V::of(1.0), V::of(f64::INFINITY));
     let (a, b) = (y.abs(), x.abs());
-    let steep = a > b;
-    let (n, d) = if steep { (b, a) } else { (a, b) };
+    let steep = b.is_less(a);
+    let (n, d) = (V::select(steep, b, a), V::select(steep, a, b));
     // Away from the ends of the range, so that the rest of the division is exact; what is lost below is lost in the
     // quotient as well.
-    let (down, up) = (f64::from_bits((1023 - 200) << 52), f64::from_bits((1023 + 500) << 52));
-    let factor = if d > 1e300 {
-        down
-    } else if d < 1e150 {
-        up
-    } else {
-        1.0
-    };
+    let (down, up) = (V::of_bits((1023 - 200) << 52), V::of_bits((1023 + 500) << 52));
+    let factor = V::select(V::of(1e300).is_less(d), down, V::select(d.is_less(V::of(1e150)), up, one));
     let (n, d) = (n * factor, d * factor);
-    let n = if d == f64::INFINITY { if n == f64::INFINITY { 1.0 } else { 0.0 } } else { n };
-    let d = if (d == f64::INFINITY) | (d == 0.0) { 1.0 } else { d };
-    let left = x.is_sign_negative();
-    let base = select(steep, Pair(HALF_PI[0], HALF_PI[1]), select(left, Pair(PI[0], PI[1]), pair_of([0.0; 2])));
-    let far = select(left, pair_of(THREE_QUARTERS_PI), pair_of(QUARTER_PI));
-    let value = arc(n, d, base, far, if steep == left { 0.0 } else { -0.0 });
-    if x.is_nan() | y.is_nan() { f64::NAN } else { with_sign(value, y) }
+    let n = V::select(d.is_equal(infinity), V::select(n.is_equal(infinity), one, zero), n);
+    let d = V::select(d.is_equal(infinity) | d.is_equal(zero), one, d);
+    let left = x.has_bit(1 << 63);
+    let base = |place: usize| V::select(steep, V::of(HALF_PI[place]), V::select(left, V::of(PI[place]), zero));
+    let (three, quarter) = (pair_of(THREE_QUARTERS_PI), pair_of(QUARTER_PI));
+    let far = Pair(V::select(left, three.0, quarter.0), V::select(left, three.1, quarter.1));
+    let turn = V::select(steep, -zero, zero).bit_xor(x.bit_and(-zero));
+    let value = arc(n, d, Pair(base(0), base(1)), far, turn).bit_or(y.bit_and(-zero));
+    V::select(x.is_equal(x) & y.is_equal(y), value, V::of(f64::NAN))
+}
+
+/// [`atan2`] of one point.
+#[must_use]
+pub fn atan2_f64(y: f64, x: f64) -> f64 {
+    atan2(y, x)
 }

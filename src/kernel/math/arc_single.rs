@@ -3,7 +3,7 @@
 use super::{
     coefficients::{ASIN_F32, ATAN_F32, HALF_PI_F32},
     real::Single,
-    single::{fast_two_sum, polynomial, wide_polynomial, with_sign},
+    single::{fast_two_sum, polynomial, with_sign},
 };
 
 /// `asin s` for a half or less, and for what is doubled and taken from pi/2 beyond: head and tail.
@@ -61,9 +61,9 @@ pub(crate) fn atan_single<V: Single>(x: V) -> V {
     let q = magnitude.at_most(one) / magnitude.at_least(one);
     let z = q * q;
     let turn = V::select(large, -zero, zero);
-    let tail = wide_polynomial(&ATAN_F32, z) * (z * q);
+    let tail = polynomial(&ATAN_F32, z) * (z * q);
     let sum = fast_two_sum(V::select(large, V::of(HALF_PI_F32[0]), zero), q.bit_xor(turn));
-    let value = sum.0 + (sum.1 + (tail.bit_xor(turn) + V::select(large, V::of(HALF_PI_F32[1]), zero)));
+    let value = sum.0 + (tail.bit_xor(turn) + (sum.1 + V::select(large, V::of(HALF_PI_F32[1]), zero)));
     value.bit_or(x.bit_and(-zero))
 }
 

@@ -1,6 +1,6 @@
 //! What the functions that compute in `f32` share.
 
-pub(super) use super::pair::{polynomial, wide_polynomial};
+pub(super) use super::pair::polynomial;
 use super::real::Single;
 
 /// 1.5 * 2^23: adding it leaves the nearest integer in the low bits.
