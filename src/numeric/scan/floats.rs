@@ -190,7 +190,8 @@ fn slow_line<T: Narrow>(sums: &mut FloatSums, line: Reach, input: &[T::Bytes], o
             (high, low, scaled) = (if high.is_finite() { element } else { high + element }, 0.0, false);
         } else {
             let (mut sum, mut lost) = two_sum(high, if scaled { element * DOWN } else { element });
-            if !scaled && !(sum.is_finite() && (low + lost).is_finite()) {
+            let stays = sum.is_finite() && (low + lost).is_finite();
+            if !scaled && !stays {
                 (low, scaled) = (low * DOWN, true);
                 (sum, lost) = two_sum(high * DOWN, element * DOWN);
             }
