@@ -163,7 +163,8 @@ fn answers_that_are_about_right_do_not_depend_on_the_grid() {
             [0.1, 0.5, 1.0].map(|q| x.approx_quantile(q, ..).item::<f64>().unwrap()),
             session.from_ndarray(values(5, 240)).approx_quantile(0.5, 1).eval::<f64, Ix1>().unwrap(),
         );
-        assert!((got.0 - 303).abs() < 10, "{}", got.0);
+        let different: std::collections::HashSet<u64> = values(60, 20).iter().map(|value| value.to_bits()).collect();
+        assert!((got.0 - different.len() as i64).abs() < 10, "{} of {}", got.0, different.len());
         assert_eq!(*first.get_or_insert_with(|| got.clone()), got);
     }
     assert_eq!(Session::default_session().imagine(DType::I32, [3]).approx_quantile(0.5, ..).dtype().unwrap(), DType::F64);
