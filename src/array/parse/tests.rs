@@ -342,7 +342,7 @@ fn build_errors_point_and_suggest() {
             "percentile(x, x)",
             "topk(x, 9)",
             "topk(x, -1)",
-            "x.cumsum()",
+            "x.einsum()",
             "x(3)",
             "f32(x)",
             "x[1.5]",
