@@ -231,9 +231,9 @@ fn masks_and_inputs_meet_phases() {
     let x = session.from_ndarray(ndarray::Array1::from_vec(numbers(10_000, 3)));
     let chosen = x.compress(&x.greater(0.5));
     assert_eq!(chosen.median(..).item::<f64>().unwrap(), 1.0);
-    let above = x.compress(&x.greater(&x.median(..)));
+    let above = x.compress(&x.greater(x.median(..)));
     assert!(above.shape().is_err() && above.max(..).checked().is_ok());
-    assert_eq!(x.compress(&x.greater_equal(&x.quantile(0.0, ..))).eval_any().unwrap().len(), 10_000);
+    assert_eq!(x.compress(&x.greater_equal(x.quantile(0.0, ..))).eval_any().unwrap().len(), 10_000);
     assert_eq!(x.unique().sum(..).item::<f64>().unwrap(), 1.0);
     let input = session.input::<f64, 1>("x", [None]);
     let compiled = session.compile([&input.median(..), &input.sort(0)]).unwrap();

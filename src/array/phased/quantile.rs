@@ -59,6 +59,9 @@ impl Quantiles {
         let (lanes, line) = (product(false), product(true) as u64);
         let wanted = Wanted { quantiles: quantile.values(), method: quantile.method, skip_nan: quantile.skip_nan };
         let count = wanted.quantiles.len();
+        let result = work.graph.node(node);
+        let result_bytes = result.shape().iter().product::<usize>() as u64 * result.dtype().size() as u64;
+        let room_bytes = room_bytes.saturating_sub(result_bytes);
         // At most half of the room for states, the rest for what is kept.
         let lanes_max = usize::try_from(room_bytes / 2 / Seek::state_bytes(count, 1).max(1)).unwrap_or(usize::MAX);
         let lanes_max = lanes_max.min(u32::MAX as usize / (Seek::cuts_max(count) + 1));
@@ -77,10 +80,9 @@ impl Quantiles {
         let state = Seek::state_bytes(count, panel_lanes);
         let room = (room_bytes.saturating_sub(state) / KEPT_BYTES).min(total.max(64)).min(ROOM_MAX);
         let room = usize::try_from(room).unwrap_or(usize::MAX);
-        let result = work.graph.node(node);
         let result = AnyArray::zeros(result.dtype(), &result.shape())?;
         let samples = total >= SAMPLED_FROM;
-        let held_bytes = state + room as u64 * KEPT_BYTES + result.bytes().len() as u64;
+        let held_bytes = state + room as u64 * KEPT_BYTES + result_bytes;
         let seek = Seek::new(dtype, wanted.clone(), if lanes == 0 { 0 } else { panel_lanes }, line, room);
         Ok(Quantiles {
             node,

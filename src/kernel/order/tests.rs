@@ -1,3 +1,5 @@
+//! Scans, searches and sorted lines against plain sorting.
+
 use super::{
     cuts::Cuts,
     key::{Cell, Key, of_cell},
