@@ -4,8 +4,11 @@ nodes in 80 digits), constants as sums of doubles, and the bits of 2/pi for the 
 
     python3 -m pip install mpmath numpy
     python3 data/math/coefficients.py > src/kernel/math/coefficients.rs
+    python3 data/math/coefficients.py logarithms > src/kernel/math/logarithm_tables.rs
+    python3 data/math/coefficients.py tables > src/kernel/math/tables.rs
 """
 import struct
+import sys
 import mpmath as mp
 import numpy as np
 
@@ -227,6 +230,7 @@ def scaled_tail(scale, b):
 def main():
     print("//! Constants and polynomial coefficients, written by `data/math/coefficients.py`. Do not edit.\n")
     print("#![allow(clippy::approx_constant, clippy::excessive_precision, reason = \"written by a program\")]\n")
+    print("pub(super) use super::{logarithm_tables::*, tables::*};\n")
     half_ln2 = mp.log(2) / 2 * (1 + mp.mpf(2) ** -20)
     polynomial("EXP", "`(e^r - 1 - r) / r^2` for `|r| <= ln 2 / 2`", near_zero(lambda r: (mp.expm1(r) - r) / r**2, 0.5), -half_ln2, half_ln2, 10)
     root = lambda f: near_zero(lambda z: f(mp.sqrt(z)), 0)
@@ -266,6 +270,15 @@ def main():
     array("EXP_LN2_F32", "ln 2: the product of the first part with a number of twelve bits is exact.", [single(head), single(mp.log(2) - head)], "f32")
     constant_single("HALF_PI_F32", "pi / 2.", mp.pi / 2, 3)
     constant_single("TWO_BY_ROOT_PI_F32", "2 / sqrt(pi).", two_by_root)
+
+
+def begin(what):
+    print(f"//! {what} and the polynomials that go with them, written by `data/math/coefficients.py`. Do not edit.\n")
+    print("#![allow(clippy::approx_constant, clippy::excessive_precision, reason = \"written by a program\")]\n")
+
+
+def logarithms():
+    begin("Tables of logarithms")
     low, high = -mp.mpf(1) / 31, mp.mpf(1) / 16
     for base, name in ((mp.e, "LOG"), (mp.mpf(2), "LOG2"), (mp.mpf(10), "LOG10")):
         scale = 1 / mp.log(base)
@@ -273,6 +286,11 @@ def main():
         constant_single(f"{name}_SCALE_F32", "1 / ln of the base.", scale)
         polynomial(f"{name}_F32", f"`(log(1 + r) / r - c) / r` with `c` the first of [`{name}_SCALE_F32`], r from -1/32 to 1/16", near_zero(lambda r: (scale * mp.log1p(r) / r - scale) / r, -scale / 2), low, high, 3, "f32")
         polynomial(f"{name}_SERIES", "`(log(1 + r) - r / ln b) / r^2` for r from -1/32 to 1/16", near_zero(lambda r: scale * (mp.log1p(r) - r) / r**2, -scale / 2), low, high, 9)
+
+
+def tables():
+    begin("Tables of functions")
+    quarter = (mp.pi / 4) ** 2 * mp.mpf("1.001")
     cube_root_tables()
     limit = mp.log(2) / 64 * mp.mpf("1.001")
     polynomial("SINH_NEAR_F32", "`(sinh r - r) / r^3` in `z = r^2`, `|r| <= 0.7`", near_zero(lambda z: (mp.sinh(mp.sqrt(z)) / mp.sqrt(z) - 1) / z, mp.mpf(1) / 6), 0, mp.mpf("0.49"), 2, "f32")
@@ -289,4 +307,4 @@ def main():
     two_over_pi("TWO_OVER_PI", "`2^(16 b - 24) * 2/pi` modulo 4 in four doubles, for b from 0 to 63: what reduces huge arguments.", -24, 64, 4)
 
 
-main()
+{"": main, "logarithms": logarithms, "tables": tables}["".join(sys.argv[1:])]()

@@ -188,7 +188,7 @@ fn refusal(needs: &Needs<'_>, least: &Fitted, limits: &Limits) -> Error {
         ("functions", least.memory.functions),
     ];
     let (largest, of_it) = parts.into_iter().max_by_key(|(_, bytes)| *bytes).unwrap_or(("scratch", 0));
-    let groups = if largest == "reduction states" && needs.groups > 1 { format!(" of {} groups", needs.groups) } else { String::new() };
+    let groups = if largest == "states" && needs.groups > 1 { format!(" of {} groups", needs.groups) } else { String::new() };
     Error::refused(format!(
         "{} needs {} of memory at least ({} of it {largest}{groups}), the budget is {}",
         needs.name,

@@ -108,6 +108,8 @@ fn needs_more(error: Error, held: u64, earlier: u64) -> Error {
     let Some(all) = error.needed_bytes() else { return error };
     let plan = all.saturating_sub(held).saturating_sub(earlier);
     let whole = plan.saturating_mul(SHARE).div_ceil(SHARE - 1).max(plan).saturating_add(earlier);
+    // What tasks keep grows with the budget, and the scratch of their functions with that.
+    let whole = whole.saturating_add(whole / 16);
     error.hint(format!("--memory {whole} ({}) works", show_memory(whole))).with_needed_bytes(whole)
 }
 

@@ -15,6 +15,7 @@ mod hashes;
 mod hyperbolic;
 mod log;
 mod log_single;
+mod logarithm_tables;
 mod logistic;
 mod narrow;
 mod pair;
@@ -24,6 +25,7 @@ mod real;
 mod reduce;
 mod root;
 mod single;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod trig;

@@ -24,8 +24,9 @@ proptest! {
         if exact == BigInt::ZERO {
             prop_assert_eq!(got, 0.0);
         } else if got.is_normal() {
-            // In units of 2^-1100 to the power of n, times 2^53.
-            let got = fixed(DType::F64, got.to_bits()) << (1100 * (bits.len() - 1));
+            // In units of 2^-1100 to the power of n + 1, times 2^53.
+            let got = fixed(DType::F64, got.to_bits()) << (1100 * bits.len());
+            let exact = exact << 1100;
             let error: BigInt = if got > exact { &got - &exact } else { &exact - &got };
             let magnitude = if exact < BigInt::ZERO { -exact } else { exact };
             prop_assert!((error << 53) <= magnitude * (bits.len() as u64 + 1));
