@@ -151,7 +151,7 @@ turn!(
     i64,
     3.4061215800865545e-19,
     [
-        1.589_690_995_211_550_1e-10,
+        1.589_690_995_211_55e-10,
         -2.505_076_025_340_686_3e-8,
         2.755_731_370_707_006_8e-6,
         -1.984_126_982_985_795e-4,
@@ -163,7 +163,7 @@ turn!(
         2.087_572_321_298_175e-9,
         -2.755_731_435_139_066_4e-7,
         2.480_158_728_947_673e-5,
-        -1.388_888_888_887_410_96e-3,
+        -1.388_888_888_887_411e-3,
         4.166_666_666_666_66e-2
     ]
 );
@@ -213,7 +213,7 @@ impl Values for Integers {
     #[inline(always)]
     fn values(self, words: [u32; 4]) -> [i64; 4] {
         let value = |low, high| {
-            let place = (u128::from(long(low, high)) * u128::from(self.count) >> 64) as u64;
+            let place = ((u128::from(long(low, high)) * u128::from(self.count)) >> 64) as u64;
             self.low.wrapping_add(place as i64)
         };
         [value(words[0], words[1]), value(words[2], words[3]), 0, 0]

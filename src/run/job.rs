@@ -139,11 +139,14 @@ pub(super) struct StageJob {
     failed_run: AtomicUsize,
 }
 
+/// What some of the outputs have.
+type PerOutput<T> = Arc<Vec<Option<Arc<T>>>>;
+
 impl StageJob {
     pub fn new(
         stage: &Arc<PreparedStage>,
         sources: &Arc<Vec<Arc<dyn Source>>>,
-        (targets, memories): (&Arc<Vec<Option<Arc<dyn Target>>>>, &Arc<Vec<Option<Arc<MemoryTarget>>>>),
+        (targets, memories): (&PerOutput<dyn Target>, &PerOutput<MemoryTarget>),
         functions: &[Arc<dyn BlockFunction>],
         temps: &[Option<Arc<Buffer>>],
         budget: &Arc<Budget>,

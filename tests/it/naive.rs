@@ -235,7 +235,7 @@ impl Naive {
         let mut running: Vec<Number> = Vec::new();
         let stride: usize = self.shape[axis + 1..].iter().product();
         for (place, &number) in self.data.iter().enumerate() {
-            let first = place / stride % self.shape[axis] == 0;
+            let first = (place / stride).is_multiple_of(self.shape[axis]);
             running.push(if first { number } else { step(running[place - stride], number) });
         }
         Naive { dtype, shape: self.shape.clone(), data: running.into_iter().map(|number| number.to(dtype)).collect() }

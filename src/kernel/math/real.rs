@@ -53,6 +53,7 @@ pub(crate) trait Real:
 
     /// `floor(log2 |x|)` of a number that is not zero: not finite where `x` is not; nonsense for zero.
     #[inline(always)]
+    #[allow(clippy::eq_op, reason = "infinity and NaN minus themselves are NaN")]
     fn exponent(self) -> Self {
         let (lifted, small) = lift(self);
         let biased = lifted.bits_right(Self::Scalar::FRACTION_BITS).bit_or(Self::of(Self::Scalar::INTEGERS));

@@ -258,7 +258,7 @@ impl<'o> Target<'o> {
             Stores::Streamed => (STREAMED_BYTES / widest, self.place.size),
         };
         let end = first + length;
-        let beyond = if size > 0 { (self.bytes.as_ptr() as usize + self.byte + end * size) % LINE / size } else { 0 };
+        let beyond = ((self.bytes.as_ptr() as usize + self.byte + end * size) % LINE).checked_div(size).unwrap_or(0);
         (end - beyond).min(elements)
     }
 

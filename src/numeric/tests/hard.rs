@@ -12,7 +12,7 @@ fn family(which: usize, dtype: DType, draws: &[u64]) -> Vec<u64> {
     let mantissa = (1 << mantissa_bits) - 1;
     let mut bits = Vec::new();
     for (at, draw) in draws.iter().enumerate() {
-        let any = draw % (fields << mantissa_bits) | draw >> 63 << (exponent_bits + mantissa_bits);
+        let any = (draw % (fields << mantissa_bits)) | (draw >> 63 << (exponent_bits + mantissa_bits));
         match which {
             // Cancellation over all exponents: what is left is tiny.
             0 => bits.extend([any, any ^ sign, draw >> 32 & 7]),
@@ -21,7 +21,7 @@ fn family(which: usize, dtype: DType, draws: &[u64]) -> Vec<u64> {
             // Overflow in the middle.
             2 => {
                 let large = (fields - 1) << mantissa_bits | mantissa;
-                bits.extend([large ^ if at % 2 == 0 { 0 } else { sign }, large ^ (draw >> 20 & 1) * sign]);
+                bits.extend([large ^ if at % 2 == 0 { 0 } else { sign }, large ^ ((draw >> 20 & 1) * sign)]);
             }
             // Ties: one, half of its last place, and far below.
             3 => {

@@ -59,7 +59,7 @@ fn tied_bits() -> impl Strategy<Value = (DType, Vec<u64>)> {
             let magnitude = match (draw >> 8) % 16 {
                 0 | 1 => 0,
                 2 => infinity,
-                3 if shape > 1 => infinity | 1 + draw % 3,
+                3 if shape > 1 => infinity | (1 + draw % 3),
                 _ if shape == 3 => infinity | 1,
                 _ => (draw >> 16) % 3 * (1 << mantissa_bits),
             };
