@@ -49,13 +49,13 @@ pub(crate) fn acos<V: Double>(x: V) -> V {
     turned(base, factor, value)
 }
 
-/// [`asin`] of one number.
+/// `asin` of one number.
 #[must_use]
 pub fn asin_f64(x: f64) -> f64 {
     asin(x)
 }
 
-/// [`acos`] of one number.
+/// `acos` of one number.
 #[must_use]
 pub fn acos_f64(x: f64) -> f64 {
     acos(x)
@@ -97,7 +97,7 @@ pub(crate) fn atan<V: Double>(x: V) -> V {
     value.bit_or(x.bit_and(-zero))
 }
 
-/// [`atan`] of one number.
+/// `atan` of one number.
 #[must_use]
 pub fn atan_f64(x: f64) -> f64 {
     atan(x)
@@ -126,7 +126,7 @@ pub(crate) fn atan2<V: Double>(y: V, x: V) -> V {
     V::select(x.is_equal(x) & y.is_equal(y), value, V::of(f64::NAN))
 }
 
-/// [`atan2`] of one point.
+/// `atan2` of one point.
 #[must_use]
 pub fn atan2_f64(y: f64, x: f64) -> f64 {
     atan2(y, x)

@@ -67,7 +67,7 @@ pub(crate) fn atan_single<V: Single>(x: V) -> V {
     value.bit_or(x.bit_and(-zero))
 }
 
-/// [`atan_single`] of one number.
+/// `atan_single` of one number.
 #[must_use]
 pub fn atan_f32(x: f32) -> f32 {
     atan_single(x)

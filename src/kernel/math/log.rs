@@ -60,19 +60,19 @@ pub(crate) fn log10<V: Double>(x: V) -> V {
     to_base(x, INV_LN10, LOG10_OF_2, &LOG10_HEADS, &LOG10_RESTS, &LOG10_SERIES)
 }
 
-/// [`log`] of one number.
+/// `log` of one number.
 #[must_use]
 pub fn log_f64(x: f64) -> f64 {
     log(x)
 }
 
-/// [`log2`] of one number.
+/// `log2` of one number.
 #[must_use]
 pub fn log2_f64(x: f64) -> f64 {
     log2(x)
 }
 
-/// [`log10`] of one number.
+/// `log10` of one number.
 #[must_use]
 pub fn log10_f64(x: f64) -> f64 {
     log10(x)
@@ -116,7 +116,7 @@ pub(super) fn log_of_sum<V: Double>(high: V, low: V, extra: Option<V>) -> V {
     sum.0 + (sum.1 + tail)
 }
 
-/// [`log1p`] of one number.
+/// `log1p` of one number.
 #[must_use]
 pub fn log1p_f64(x: f64) -> f64 {
     log1p(x)

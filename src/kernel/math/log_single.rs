@@ -87,25 +87,25 @@ pub(crate) fn log1p_single<V: Single>(x: V) -> V {
     result.bit_or(x.bit_and(V::of(-0.0)))
 }
 
-/// [`log_single`] of one number.
+/// `log_single` of one number.
 #[must_use]
 pub fn log_f32(x: f32) -> f32 {
     log_single(x)
 }
 
-/// [`log2_single`] of one number.
+/// `log2_single` of one number.
 #[must_use]
 pub fn log2_f32(x: f32) -> f32 {
     log2_single(x)
 }
 
-/// [`log10_single`] of one number.
+/// `log10_single` of one number.
 #[must_use]
 pub fn log10_f32(x: f32) -> f32 {
     log10_single(x)
 }
 
-/// [`log1p_single`] of one number.
+/// `log1p_single` of one number.
 #[must_use]
 pub fn log1p_f32(x: f32) -> f32 {
     log1p_single(x)

@@ -130,13 +130,13 @@ pub(crate) fn power_single<V: Single>(x: V, y: V) -> V {
     any_power(x, y, &SINGLE, &powers::SINGLE)
 }
 
-/// [`power`] of one number.
+/// `power` of one number.
 #[must_use]
 pub fn power_f64(x: f64, y: f64) -> f64 {
     power(x, y)
 }
 
-/// [`power_single`] of one number.
+/// `power_single` of one number.
 #[must_use]
 pub fn power_f32(x: f32, y: f32) -> f32 {
     power_single(x, y)

@@ -38,13 +38,13 @@ pub(crate) fn cbrt_single<V: Single>(x: V) -> V {
     head.mul_add(series, head).scale(n).or_special_argument(x).bit_or(x.bit_and(V::of(-0.0)))
 }
 
-/// [`cbrt`] of one number.
+/// `cbrt` of one number.
 #[must_use]
 pub fn cbrt_f64(x: f64) -> f64 {
     cbrt(x)
 }
 
-/// [`cbrt_single`] of one number.
+/// `cbrt_single` of one number.
 #[must_use]
 pub fn cbrt_f32(x: f32) -> f32 {
     cbrt_single(x)
