@@ -157,8 +157,8 @@ reductions! {
     ///
     /// ```
     /// use outcore::Session;
-    /// let x = Session::default_session().from_ndarray(ndarray::array![3e200, 4e200]);
-    /// assert_eq!(x.norm(..).eval::<f64, ndarray::Ix0>()?.into_scalar(), 5e200);
+    /// let x = Session::default_session().from_ndarray(ndarray::array![3.0, 4.0]) * 2f64.powi(600);
+    /// assert_eq!(x.norm(..).item::<f64>()?, 5.0 * 2f64.powi(600));
     /// # Ok::<(), outcore::Error>(())
     /// ```
     norm Norm;
