@@ -32,6 +32,7 @@ pub fn held(session: &Session, name: &str, dtype: DType, shape: &[usize], swappe
         layout: StoreLayout::Dense { strides: c_strides(shape) },
         swapped,
         encoded_bytes: (shape.iter().product::<usize>() * dtype.size()) as u64,
+        read_scratch_bytes: 0,
         mappable: true,
         resident: true,
         identity: String::new(),

@@ -305,6 +305,7 @@ impl Imagined {
             layout: StoreLayout::Dense { strides: c_strides(shape) },
             swapped: false,
             encoded_bytes: bytes as u64,
+            read_scratch_bytes: 0,
             mappable: true,
             resident: false,
             identity: String::new(),

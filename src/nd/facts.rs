@@ -36,6 +36,9 @@ pub struct SourceFacts {
     pub swapped: bool,
     /// Bytes that the stored array takes on its medium.
     pub encoded_bytes: u64,
+    /// Bytes that one call of [`read`](crate::store::Source::read) holds besides the buffer it fills: encoded and half decoded chunks.
+    #[serde(default)]
+    pub read_scratch_bytes: u64,
     /// Whether [`windows`](crate::store::Source::window) of it can be had: bytes in place, without a copy.
     pub mappable: bool,
     /// Whether the bytes are in memory already and cost nothing to hold (arrays in memory).

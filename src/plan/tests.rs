@@ -16,6 +16,7 @@ fn facts(name: &str, shape: &[usize]) -> SourceFacts {
         layout: StoreLayout::Dense { strides: c_strides(shape) },
         swapped: false,
         encoded_bytes: 0,
+        read_scratch_bytes: 0,
         mappable: true,
         resident: false,
         identity: name.to_string(),

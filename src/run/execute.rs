@@ -35,6 +35,8 @@ use std::{
 
 /// Stages that move less than this in all are not worth waking a thread for.
 const INLINE_BYTES_MAX: u64 = 64 * 1024;
+/// Points of a stage that are computed faster than threads are woken.
+const INLINE_POINTS_MAX: usize = 64 * 1024;
 /// Distance of progress events.
 const PROGRESS_PERIOD: Duration = Duration::from_millis(100);
 /// Outputs of a reduction that one task finishes.
@@ -245,8 +247,10 @@ impl<'a> Execution<'a> {
         let workers = stage.stage().workers.min(self.engine.threads());
         let waits = |output: usize| !self.has_caller(output) && self.memories[output].is_none();
         let stores = stage.stage().writes.iter().any(|write| matches!(write.to, WriteTo::Output(output) if waits(output)));
+        // What is generated or stretched has many points of few bytes.
+        let points = stage.stage().space.iter().fold(1, |points: usize, &length| points.saturating_mul(length));
         stage.run_count <= 1
-            || stage.bytes_total <= INLINE_BYTES_MAX
+            || (stage.bytes_total <= INLINE_BYTES_MAX && points <= INLINE_POINTS_MAX)
             || (workers == 1 && stage.resident && !stores)
             || self.engine.is_own_thread()
     }

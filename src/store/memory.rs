@@ -106,6 +106,7 @@ impl MemorySource {
             name: "memory".to_string(),
             dims: Dims::unnamed(shape.len()),
             encoded_bytes: (*bytes).as_ref().len() as u64,
+            read_scratch_bytes: 0,
             layout: StoreLayout::Dense { strides },
             shape,
             dtype,

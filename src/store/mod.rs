@@ -62,6 +62,11 @@ pub trait Source: Send + Sync {
         let _ = elements;
     }
 
+    /// Tells a store of chunks that a box will be read soon. As [`Source::prefetch`]: never fails, may do nothing, may block.
+    fn prefetch_box(&self, region: &Region) {
+        let _ = region;
+    }
+
     /// An error if the content is not what it was when the source was opened.
     fn verify(&self) -> Result<()> {
         Ok(())
@@ -76,6 +81,15 @@ pub trait Target: Send + Sync {
     fn dtype(&self) -> DType;
     /// What errors call it.
     fn name(&self) -> String;
+    /// The box that has exactly one writer, of the array's rank, for stores of chunks: every write covers whole ones of them
+    /// (clipped at the ends of the array), and none is written twice. `None`: any box may be written.
+    fn chunk(&self) -> Option<&[usize]> {
+        None
+    }
+    /// Bytes that one call of [`Target::write`] holds besides its argument.
+    fn write_scratch_bytes(&self) -> u64 {
+        0
+    }
     /// Writes a box of the array: C order, native byte order. Boxes of concurrent calls do not overlap.
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()>;
     /// Asks for written bytes to reach the medium early; called from a thread that may block.
@@ -105,6 +119,9 @@ impl<S: Source + ?Sized> Source for Arc<S> {
     fn prefetch(&self, elements: Range<usize>) {
         (**self).prefetch(elements);
     }
+    fn prefetch_box(&self, region: &Region) {
+        (**self).prefetch_box(region);
+    }
     fn verify(&self) -> Result<()> {
         (**self).verify()
     }
@@ -119,6 +136,12 @@ impl<T: Target + ?Sized> Target for Arc<T> {
     }
     fn name(&self) -> String {
         (**self).name()
+    }
+    fn chunk(&self) -> Option<&[usize]> {
+        (**self).chunk()
+    }
+    fn write_scratch_bytes(&self) -> u64 {
+        (**self).write_scratch_bytes()
     }
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
         (**self).write(region, bytes)

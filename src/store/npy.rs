@@ -48,6 +48,7 @@ pub fn open(path: &Path, options: &NpyOptions) -> Result<DenseFile> {
         dims,
         swapped: header.swapped,
         encoded_bytes: header.data_bytes as u64,
+        read_scratch_bytes: 0,
         mappable: true,
         resident: false,
         identity: String::new(),

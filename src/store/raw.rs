@@ -68,6 +68,7 @@ pub fn open(path: &Path, layout: &RawLayout) -> Result<DenseFile> {
         shape,
         swapped: layout.swapped && layout.dtype.size() > 1,
         encoded_bytes: data_bytes,
+        read_scratch_bytes: 0,
         mappable: true,
         resident: false,
         identity: String::new(),

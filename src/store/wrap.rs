@@ -154,6 +154,9 @@ macro_rules! wrap {
             fn prefetch(&self, elements: Range<usize>) {
                 self.inner.prefetch(elements);
             }
+            fn prefetch_box(&self, region: &Region) {
+                self.inner.prefetch_box(region);
+            }
             fn verify(&self) -> Result<()> {
                 self.inner.verify()
             }
@@ -168,6 +171,12 @@ macro_rules! wrap {
             }
             fn name(&self) -> String {
                 self.inner.name()
+            }
+            fn chunk(&self) -> Option<&[usize]> {
+                self.inner.chunk()
+            }
+            fn write_scratch_bytes(&self) -> u64 {
+                self.inner.write_scratch_bytes()
             }
             fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
                 self.pass("write", &self.inner.name())?;

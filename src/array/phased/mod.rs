@@ -308,6 +308,7 @@ fn assume_level(work: &mut Work) -> Result<()> {
                 name: phased.name().to_string(),
                 dims: Dims::unnamed(shape.len()),
                 encoded_bytes: 0,
+                read_scratch_bytes: 0,
                 layout: StoreLayout::Dense { strides: c_strides(&shape) },
                 dtype: node.dtype(),
                 shape,
