@@ -182,6 +182,9 @@ fn main() {
         || bench.seconds(&["histogram(x, 256, range=(-1, 2))[0]", &input]),
         || timed(|| limits::histogram(x, -1.0, 2.0)),
     );
+    bench.row("W18", "cumsum(x, 0) -> npy", gb, "GB/s written", || bench.seconds(&["cumsum(x, axis=0)", &input, "-o", &out]), disk);
+    let wide = "y = reshape(x, (50, -1)); (y - mean(y, axis=1, keepdims=True)) / std(y, axis=1, keepdims=True)";
+    bench.row("W20", "rows of 40 MB, standardised -> npy", gb, "GB/s written", || bench.seconds(&[wide, &input, "-o", &out]), disk);
     overhead(&bench, &input, bytes);
     for name in ["out.npy", "m.npy", "s.npy", "report.json"] {
         let _ = std::fs::remove_file(data.join(name));
