@@ -8,6 +8,7 @@
 
 mod chunks;
 mod disk;
+mod limited;
 
 use std::{
     path::{Path, PathBuf},
@@ -134,8 +135,38 @@ fn main() {
     let store = data.join(format!("raw_{rows}.zarr")).display().to_string();
     let words = ["convert", &store, &columns, "--chunks", &rechunk, "--codec", "none", "--memory", "512MiB"];
     bench.beside_disk("W10", "Zarr rows -> columns in 512 MiB", &words);
+    limited(&bench, &npy, &out);
     for name in [&out, &columns] {
         let _ = std::fs::remove_file(name);
         let _ = std::fs::remove_dir_all(name);
     }
+}
+
+/// W19: W3 on a cold file, in a cgroup of a quarter of it, with a budget of half of that.
+fn limited(bench: &Bench, npy: &Path, out: &str) {
+    if !bench.wanted("W19") {
+        return;
+    }
+    let bytes = npy.metadata().unwrap().len();
+    let budget = (bytes / 8).to_string();
+    let Some(group) = limited::Group::new(bytes / 4) else {
+        println!("| W19 | skipped: no memory cgroup can be made here | | | |");
+        return;
+    };
+    let (input, report) = (format!("x={}", npy.display()), bench.report.display().to_string());
+    let statement = "(x - mean(x, axis=0)) / std(x, axis=0)";
+    let words = ["eval", statement, &input, "-o", out, "--memory", &budget, "--threads", "2", "--overwrite", "--report", &report];
+    let (mut best, mut bound, mut peak) = (f64::INFINITY, f64::INFINITY, 0);
+    for _ in 0..bench.options.repeat {
+        bound = bound.min(limited::read_and_write_cold(npy, 2, &bench.options.data).unwrap());
+        limited::drop_pages(npy).unwrap();
+        let done = group.run(env!("CARGO_BIN_EXE_outcore"), &words).unwrap();
+        assert!(done.status.success(), "{}: {}", done.status, String::from_utf8_lossy(&done.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&bench.report).unwrap()).unwrap();
+        best = best.min(report["seconds"].as_f64().unwrap());
+        peak = peak.max(report["bytes_peak_measured"].as_u64().unwrap_or(0));
+    }
+    let (gb, mib) = (3.0 * bytes as f64 / 1e9, |bytes: u64| bytes as f64 / f64::from(1 << 20));
+    let what = format!("W3 cold in a cgroup of {:.0} MiB, budget {:.0} MiB, peak {:.0} MiB", mib(bytes / 4), mib(bytes / 8), mib(peak));
+    println!("| W19 | {what} | {:.2} GB/s | {:.2} GB/s | {:.2} |", gb / best, gb / bound, bound / best);
 }
