@@ -114,4 +114,25 @@ while len(lines) < 1500:
     value = np.asarray(value)
     shape = "x".join(map(str, value.shape)) or "-"
     lines.append(f"{text} => {SHORT[value.dtype.name]} {shape} exact {value.tobytes().hex() or '-'}")
+# A list or a mask beside integers, slices, new axes and dots.
+indexed = len(lines) + 200
+while len(lines) < indexed:
+    text = draw.choice(list("xyu"))
+    value = INPUTS[text]
+    parts = [draw.choice([str(draw.randrange(-size, size)), some_slice(size), ":"]) for size in value.shape]
+    place = draw.randrange(len(parts))
+    parts[place] = str([draw.randrange(-value.shape[place], value.shape[place]) for _ in range(draw.randint(1, 4))])
+    if text == "x" and draw.random() < 0.5:
+        parts = ["m"] + parts[1:] if place == 0 else ["m", draw.choice(["1", "::-2", "-3"])]
+    if draw.random() < 0.3:
+        parts = parts[: draw.randint(place + 1, len(parts))]
+    if draw.random() < 0.3:
+        parts.insert(draw.randint(0 if parts[0] != "m" else 1, len(parts)), draw.choice(["None", "..."]))
+    text = f"{text}[{', '.join(parts)}]"
+    try:
+        value = value_of(text)
+    except IndexError:
+        continue
+    shape = "x".join(map(str, value.shape)) or "-"
+    lines.append(f"{text} => {SHORT[value.dtype.name]} {shape} exact {value.tobytes().hex() or '-'}")
 pathlib.Path(__file__).with_name("movement.txt").write_text("\n".join(lines) + "\n")

@@ -10,6 +10,9 @@ use crate::{
 
 pub mod npy;
 mod python_literal;
+pub mod safetensors;
+pub mod vectors;
+pub mod zip;
 
 /// Bytes of an array, or an error if strides or sizes of it would leave what this machine can address.
 ///

@@ -23,6 +23,8 @@ mod runs;
 mod same;
 #[doc(hidden)]
 pub mod suite;
+mod tensors;
+mod vectors;
 #[doc(hidden)]
 pub mod wrap;
 

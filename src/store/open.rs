@@ -2,19 +2,21 @@
 
 use crate::{
     error::{Error, Result},
-    format::Order,
+    format::{Order, vectors::VectorFormat},
     nd::{DType, Dims},
     store::{
         Source, Target,
         npy::{self, NpyOptions},
         output::OutputMode,
         raw::{self, RawLayout},
+        tensors, vectors,
     },
 };
 use std::{path::Path, sync::Arc};
 
 const RAW_EXAMPLE: &str = "a raw binary file is read as `file.bin?dtype=f32&shape=-1,128&offset=0&order=C`";
-const OUTPUTS_KNOWN: &str = "known are .npy, and .bin or .raw for elements without a header";
+const OUTPUTS_KNOWN: &str =
+    "known are .npy, .safetensors, vector files (.fvecs, .fbin, ...), and .bin or .raw for elements without a header";
 const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 
 /// Opens what `path_text` names.
@@ -42,7 +44,11 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 /// ```
 pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
-    refuse_later(path, query, "`.npy` files are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`")?;
+    refuse_later(
+        path,
+        query,
+        "`.npy`, `.npz`, `.safetensors` and vector files are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`",
+    )?;
     if extension(path) == "npy" {
         let query = Query::parse(path_text, query)?;
         if let Some(key) = query.raw_key {
@@ -50,6 +56,9 @@ pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
                 .hint("keys of npy files are dtype and dims"));
         }
         return Ok(Arc::new(npy::open(Path::new(path), &NpyOptions { dtype: query.dtype, dims: query.dims })?));
+    }
+    if let Some(source) = open_framed(path_text, path, query)? {
+        return Ok(source);
     }
     let layout = Query::parse(path_text, query)?;
     let Some(dtype) = layout.dtype else {
@@ -75,22 +84,61 @@ pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
     Ok(Arc::new(raw::open(Path::new(path), &layout)?))
 }
 
+/// Opens what its extension says to hold vectors or several arrays, unless a query gives raw elements.
+fn open_framed(path_text: &str, path: &str, query: Option<&str>) -> Result<Option<Arc<dyn Source>>> {
+    // A file whose name has the `#` in it wins.
+    let (file, part) = match path.rsplit_once('#') {
+        Some((file, part)) if !Path::new(path).exists() => (file, Some(part)),
+        _ => (path, None),
+    };
+    let end = extension(file);
+    let format = VectorFormat::of_extension(&end);
+    if format.is_none() && !matches!(end.as_str(), "safetensors" | "npz") {
+        return Ok(None);
+    }
+    let query = Query::parse(path_text, query)?;
+    let is_raw = query.raw_key.is_some() || (query.dtype.is_some() && end != "npz");
+    if is_raw && part.is_none() {
+        return Ok(None);
+    }
+    let (place, dims) = (Path::new(file), query.dims.as_ref());
+    match (format, end.as_str()) {
+        (Some(_), _) if part.is_some() => {
+            Err(Error::usage(format!("{path_text}: a .{end} file holds one array, which has no name")).hint(format!("open it as `{file}`")))
+        }
+        (Some(format), _) => vectors::open(place, format, dims),
+        (None, "npz") => tensors::open_npz(place, part, query.dtype, dims),
+        (None, _) => tensors::open_safetensors(place, part, dims),
+    }
+    .map(Some)
+}
+
 /// Starts the file that `path_text` names; the extension tells the format: `.npy`, or `.bin` and `.raw` without a header. C order, native bytes.
 pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Arc<dyn Target>> {
     let path = Path::new(path_text);
     refuse_later(path_text, None, OUTPUTS_KNOWN)?;
-    match extension(path_text).as_str() {
+    let end =
+        extension(path_text.rsplit_once('#').filter(|(file, _)| extension(file) == "safetensors").map_or(path_text, |(file, _)| file));
+    match end.as_str() {
         "npy" => Ok(Arc::new(npy::create(path, dtype, shape, mode)?)),
         "bin" | "raw" => Ok(Arc::new(raw::create(path, dtype, shape, mode)?)),
+        "safetensors" => {
+            // `x.safetensors#name` names the tensor.
+            let (file, tensor) = path_text.rsplit_once('#').unwrap_or((path_text, "array"));
+            Ok(Arc::new(tensors::create_safetensors(Path::new(file), tensor, dtype, shape, mode)?))
+        }
         _ if path.is_dir() => Err(Error::output(format!("cannot write {path_text}: it is a directory")).hint("name a file inside it")),
-        _ => Err(Error::usage(format!("cannot tell the format of the output {path_text} from its extension")).hint(OUTPUTS_KNOWN)),
+        end => match VectorFormat::of_extension(end) {
+            Some(format) => vectors::create(path, format, dtype, shape, mode),
+            None => Err(Error::usage(format!("cannot tell the format of the output {path_text} from its extension")).hint(OUTPUTS_KNOWN)),
+        },
     }
 }
 
 /// Refuses by name what later versions read and write. A query with a `dtype` reads the bytes of any file that exists.
 fn refuse_later(path_text: &str, query: Option<&str>, hint: &str) -> Result<()> {
     const SCHEMES: [&str; 6] = ["s3://", "gs://", "az://", "http://", "https://", "file://"];
-    const EXTENSIONS: [&str; 10] = ["zarr", "npz", "safetensors", "fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin", "ibin"];
+    const EXTENSIONS: [&str; 1] = ["zarr"];
     let path = Path::new(path_text);
     let exists = path.exists();
     let later = |what: String| Err(Error::usage(format!("{path_text}: {what} not available yet")).hint(hint));
@@ -103,8 +151,8 @@ fn refuse_later(path_text: &str, query: Option<&str>, hint: &str) -> Result<()> 
     if query.is_some() && exists {
         return Ok(());
     }
-    // `x.safetensors#tensor`, `dir.zarr/group/array`.
-    let whole = if exists { path_text } else { path_text.rsplit_once('#').map_or(path_text, |(file, _)| file) };
+    // `dir.zarr/group/array`.
+    let whole = path_text;
     let zarr = Path::new(whole).ancestors().map(|folder| extension(&folder.to_string_lossy())).any(|end| end == "zarr");
     let end = if zarr { "zarr".to_string() } else { extension(whole) };
     if EXTENSIONS.contains(&end.as_str()) {

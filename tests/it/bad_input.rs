@@ -42,9 +42,9 @@ fn files_that_are_not_what_they_say() {
         ("odd.bin?dtype=what", 2, &["what"]),
         ("wide.npy", 65, &["(0, 4611686018427387904, 8)"]),
         ("data.zarr/group/a", 2, &[".zarr is not available yet"]),
-        ("x.npz", 2, &["not available yet"]),
-        ("x.fvecs", 2, &["not available yet"]),
-        ("x.safetensors#w", 2, &["not available yet"]),
+        ("x.npz", 66, &["x.npz"]),
+        ("x.fvecs", 66, &["x.fvecs"]),
+        ("x.safetensors#w", 66, &["x.safetensors"]),
         ("s3://bucket/x.npy", 2, &["s3://", "not available yet"]),
         ("shards/*.npy", 2, &["not available yet"]),
     ];

@@ -6,6 +6,7 @@ mod bad_input;
 mod cli;
 mod cli_support;
 mod examples;
+mod formats;
 mod memory;
 mod naive;
 mod numbers;

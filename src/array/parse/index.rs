@@ -140,15 +140,16 @@ impl Builder<'_> {
         self.done(array.slice_items(items), lineage.with_axes(axes), span)
     }
 
-    /// A list of places along one axis, slices along others.
+    /// A list of places along one axis, slices and integers along others. As in NumPy, integers belong to the list: where slices
+    /// stand between them, the list's axis comes first in the result.
     fn listed(&self, array: &Array, lineage: &Lineage, parts: &[Part], span: Span) -> Result<Item> {
         let mut items = Vec::new();
         let mut list = None;
         for part in parts {
             match part {
-                Part::Basic(SliceItem::Index(_)) | Part::Mask(_) => {
-                    let error = self.source.error(span, "a list of indices together with other integers or masks is not available");
-                    return Err(error.hint("index one after the other: `x[0][[1, 2]]`"));
+                Part::Mask(_) => {
+                    let error = self.source.error(span, "a list of indices together with masks is not available");
+                    return Err(error.hint("index one after the other: `x[mask][[1, 2]]`"));
                 }
                 Part::Basic(item) => items.push(*item),
                 Part::List(places) => {
@@ -161,15 +162,18 @@ impl Builder<'_> {
             }
         }
         let Some((at, places)) = list else { return self.sliced(array, lineage, items, span) };
+        let is_index = |item: &SliceItem| matches!(item, SliceItem::Index(_));
+        let advanced: Vec<usize> = (0..items.len()).filter(|&place| place == at || is_index(&items[place])).collect();
+        let apart = advanced.windows(2).any(|pair| pair[1] > pair[0] + 1);
         // Where the list's axis lies in the result, counted from the side that no ellipsis stands on.
-        let behind = items[at + 1..].iter();
+        let axes_of = |items: &[SliceItem]| items.iter().filter(|item| !is_index(item)).count();
         let dots = items[..at].contains(&SliceItem::Ellipsis);
         let unnamed = if items.contains(&SliceItem::Ellipsis) {
             0
         } else {
             array.rank()?.saturating_sub(items.iter().filter(|item| **item != SliceItem::NewAxis).count())
         };
-        let axis = if dots { -((behind.count() + unnamed) as i64) - 1 } else { at as i64 };
+        let axis = if dots { -((axes_of(&items[at + 1..]) + unnamed) as i64) - 1 } else { axes_of(&items[..at]) as i64 };
         let sliced = self.sliced(array, lineage, items, span)?;
         let (array, lineage) = self.array(sliced, span)?;
         let mut axes = lineage.axes.clone();
@@ -177,20 +181,29 @@ impl Builder<'_> {
         if let Some(origin) = usize::try_from(place).ok().and_then(|place| axes.get_mut(place)) {
             *origin = AxisOrigin::default();
         }
-        self.done(array.take(places, axis), lineage.with_axes(axes), span)
+        if !apart {
+            return self.done(array.take(places, axis), lineage.with_axes(axes), span);
+        }
+        if let Some(place) = usize::try_from(place).ok().filter(|&place| place < axes.len()) {
+            axes[..=place].rotate_right(1);
+        }
+        self.done(array.take(places, axis).move_axis(axis, 0), lineage.with_axes(axes), span)
     }
 
     fn masked(&self, array: &Array, lineage: &Lineage, parts: &[Part], span: Span) -> Result<Item> {
-        // `x[mask]`, `x[mask, :]` and `x[mask, ...]` are the same selection.
-        let count = |wanted: SliceItem| parts.iter().skip(1).filter(|part| matches!(part, Part::Basic(item) if *item == wanted)).count();
-        let (full, dots) = (count(SliceItem::FULL), count(SliceItem::Ellipsis));
-        let (Some(Part::Mask(mask)), true) = (parts.first(), full + dots + 1 == parts.len() && dots <= 1) else {
-            let error = self.source.error(span, "a mask together with other indices is not available yet");
-            return Err(error.hint("a mask selects along the first axis: `x[mask][:, 1]`; for columns of a matrix `x.T[mask].T`"));
+        let Some((Part::Mask(mask), rest)) = parts.split_first() else {
+            let error = self.source.error(span, "a mask behind other indices is not available");
+            return Err(error.hint("a mask selects along the first axis; for columns of a matrix `x.T[mask].T`"));
         };
+        let rest: Vec<SliceItem> = rest.iter().filter_map(|part| if let Part::Basic(item) = part { Some(*item) } else { None }).collect();
+        if rest.len() + 1 < parts.len() {
+            let error = self.source.error(span, "a mask together with lists or other masks is not available");
+            return Err(error.hint("index one after the other: `x[mask][:, [1, 2]]`"));
+        }
         let (rank, mask_rank) = (array.rank()?, mask.rank()?);
-        if full > rank.saturating_sub(mask_rank) {
-            return Err(self.source.error(span, format!("{full} more indices after a mask of {mask_rank} axes, the array has {rank}")));
+        let taken = rest.iter().filter(|item| !matches!(item, SliceItem::NewAxis | SliceItem::Ellipsis)).count();
+        if taken > rank.saturating_sub(mask_rank) {
+            return Err(self.source.error(span, format!("{taken} more indices after a mask of {mask_rank} axes, the array has {rank}")));
         }
         let axes = if mask_rank == 1 && rank > 1 {
             // The selected axis is no longer the axis it comes from.
@@ -198,7 +211,14 @@ impl Builder<'_> {
         } else {
             vec![AxisOrigin::default()]
         };
-        self.done(array.compress(mask), lineage.with_axes(axes), span)
+        let selected = self.done(array.compress(mask), lineage.with_axes(axes), span)?;
+        let dots = rest.iter().filter(|item| **item == SliceItem::Ellipsis).count();
+        if dots <= 1 && rest.iter().all(|item| matches!(*item, SliceItem::FULL | SliceItem::Ellipsis)) {
+            return Ok(selected);
+        }
+        // What was selected is the first axis; integers behind a mask never move it.
+        let (array, lineage) = self.array(selected, span)?;
+        self.sliced(&array, &lineage, std::iter::once(SliceItem::FULL).chain(rest).collect(), span)
     }
 }
 

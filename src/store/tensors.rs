@@ -1,0 +1,174 @@
+//! Arrays inside of files of several: `x.safetensors#tensor` and `x.npz#name`, read where they lie.
+
+use crate::{
+    error::{Error, Result},
+    format::{
+        npy,
+        safetensors::{self, LENGTH_BYTES, Tensor},
+        zip::{self, Member, Method, Tail},
+    },
+    nd::{DType, Dims, SourceFacts, StoreLayout, shape::c_strides},
+    store::{
+        Source,
+        dense::DenseFile,
+        file::InputFile,
+        npy::dims_of,
+        output::{FileTarget, OutputMode},
+    },
+};
+use std::{path::Path, sync::Arc};
+
+/// Names that an error lists at most.
+const NAMES_SHOWN: usize = 20;
+/// The longest directory of an archive that is read.
+const DIRECTORY_BYTES_MAX: u64 = 64 << 20;
+
+/// The one that is asked for, or the only one there is.
+fn choose<'a, T>(file: &str, what: &str, all: &'a [T], name_of: fn(&T) -> &str, asked: Option<&str>) -> Result<&'a T> {
+    let list = || {
+        let mut names: Vec<&str> = all.iter().take(NAMES_SHOWN).map(name_of).collect();
+        if all.len() > NAMES_SHOWN {
+            names.push("...");
+        }
+        names.join(", ")
+    };
+    match (asked, all) {
+        (_, []) => Err(Error::data(format!("{file} holds no {what}"))),
+        (None, [one]) => Ok(one),
+        (None, _) => Err(Error::usage(format!("{file} holds {} of {what}: {}", all.len(), list()))
+            .hint(format!("name one: `{file}#{}`", name_of(&all[0])))),
+        (Some(asked), _) => all
+            .iter()
+            .find(|one| name_of(one) == asked)
+            .ok_or_else(|| Error::usage(format!("{file} has no {what} `{asked}`; there are: {}", list()))),
+    }
+}
+
+/// The tensors of a safetensors file.
+pub fn tensors_of(file: &InputFile) -> Result<Vec<Tensor>> {
+    let in_file = |error: Error| error.context(file.name());
+    let size_bytes = file.identity().size_bytes;
+    let length = safetensors::header_bytes(&file.read_prefix(LENGTH_BYTES)?, size_bytes).map_err(in_file)?;
+    safetensors::parse(&file.read_prefix(length)?, size_bytes).map_err(in_file)
+}
+
+/// Opens a tensor of a safetensors file; a file with one needs no name.
+pub fn open_safetensors(path: &Path, asked: Option<&str>, dims: Option<&Dims>) -> Result<Arc<dyn Source>> {
+    let file = InputFile::open(path)?;
+    let tensors = tensors_of(&file)?;
+    let tensor = choose(file.name(), "tensor", &tensors, |tensor| &tensor.name, asked)?;
+    let name = format!("{}#{}", file.name(), tensor.name);
+    let Some(dtype) = tensor.dtype else {
+        return Err(Error::data(format!("{name} has dtype {}, which is not read", tensor.dtype_text)));
+    };
+    let facts = SourceFacts {
+        dims: dims_of(&name, dims, &tensor.shape)?,
+        name,
+        layout: StoreLayout::Dense { strides: c_strides(&tensor.shape) },
+        shape: tensor.shape.clone(),
+        dtype,
+        swapped: cfg!(target_endian = "big") && dtype.size() > 1,
+        encoded_bytes: tensor.length,
+        read_scratch_bytes: 0,
+        mappable: true,
+        resident: false,
+        identity: String::new(),
+    };
+    Ok(Arc::new(DenseFile::new(file, tensor.offset, facts)))
+}
+
+/// Starts a safetensors file of one tensor.
+pub fn create_safetensors(path: &Path, tensor: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<FileTarget> {
+    let bytes = crate::format::data_bytes(dtype, shape)
+        .map_err(|error| Error::output(format!("cannot write {}: {}", path.display(), error.message())))?;
+    FileTarget::create(path, &safetensors::encode(tensor, dtype, shape, bytes as u64), dtype, shape, mode)
+}
+
+/// The arrays of an npz file.
+fn members_of(file: &InputFile) -> Result<Vec<Member>> {
+    let in_file = |error: Error| error.context(file.name());
+    let size_bytes = file.identity().size_bytes;
+    let mut tail = vec![0; zip::TAIL_BYTES.min(size_bytes) as usize];
+    file.read_exact_at(size_bytes - tail.len() as u64, &mut tail)?;
+    let directory = match zip::parse_tail(&tail, size_bytes).map_err(in_file)? {
+        Tail::Directory(directory) => directory,
+        Tail::RecordAt(place) => {
+            let mut record = [0; zip::END64_BYTES];
+            file.read_exact_at(place, &mut record)?;
+            zip::parse_record(&record, place).map_err(in_file)?
+        }
+    };
+    if directory.length > DIRECTORY_BYTES_MAX {
+        return Err(Error::data(format!("{}: a directory of {} bytes is more than is read", file.name(), directory.length)));
+    }
+    let mut bytes = vec![0; directory.length as usize];
+    file.read_exact_at(directory.offset, &mut bytes)?;
+    zip::parse_directory(&bytes, directory).map_err(in_file)
+}
+
+/// Opens an array of an npz file; a file with one needs no name. Arrays that were saved without compression are read where they lie.
+pub fn open_npz(path: &Path, asked: Option<&str>, dtype: Option<DType>, dims: Option<&Dims>) -> Result<Arc<dyn Source>> {
+    let file = InputFile::open(path)?;
+    let mut members = members_of(&file)?;
+    members.retain_mut(|member| match member.name.strip_suffix(".npy") {
+        Some(name) => {
+            member.name = name.to_string();
+            true
+        }
+        None => false,
+    });
+    let member = choose(file.name(), "array", &members, |member| &member.name, asked)?;
+    let name = format!("{}#{}", file.name(), member.name);
+    match member.method {
+        Method::Stored => {}
+        Method::Deflated => {
+            return Err(Error::data(format!("{name} is compressed, and compressed arrays of npz files are not read"))
+                .hint("`np.savez` writes them uncompressed; `unzip` extracts an npy file that can be read"));
+        }
+        Method::Other(method) => return Err(Error::data(format!("{name} is compressed by method {method}, which is not read"))),
+    }
+    let mut local = [0; zip::LOCAL_BYTES];
+    file.read_exact_at(member.header_offset, &mut local)?;
+    let offset = zip::content_offset(member, &local).map_err(|error| error.context(file.name()))?;
+    open_member(file, name, offset, member.content_bytes, dtype, dims)
+}
+
+/// An npy file inside of another, from `offset` on.
+fn open_member(
+    file: InputFile,
+    name: String,
+    offset: u64,
+    content_bytes: u64,
+    dtype: Option<DType>,
+    dims: Option<&Dims>,
+) -> Result<Arc<dyn Source>> {
+    let in_member = |error: Error| error.context(&name);
+    let prefix = |length: usize| -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length.min(usize::try_from(content_bytes).unwrap_or(usize::MAX))];
+        file.read_exact_at(offset, &mut bytes)?;
+        Ok(bytes)
+    };
+    let length = npy::header_bytes(&prefix(npy::PREFIX_BYTES)?).map_err(in_member)?;
+    let header = npy::parse(&prefix(length)?, dtype).map_err(in_member)?;
+    let there_bytes = content_bytes.saturating_sub(header.data_offset as u64);
+    if there_bytes < header.data_bytes as u64 {
+        return Err(Error::data(format!(
+            "{name} is truncated: its header promises {} bytes of data, it has {there_bytes}",
+            header.data_bytes
+        )));
+    }
+    let facts = SourceFacts {
+        dims: dims_of(&name, dims, &header.shape)?,
+        name,
+        layout: StoreLayout::Dense { strides: header.order.strides(&header.shape) },
+        shape: header.shape,
+        dtype: header.dtype,
+        swapped: header.swapped,
+        encoded_bytes: header.data_bytes as u64,
+        read_scratch_bytes: 0,
+        mappable: true,
+        resident: false,
+        identity: String::new(),
+    };
+    Ok(Arc::new(DenseFile::new(file, offset + header.data_offset as u64, facts)))
+}

@@ -1,0 +1,183 @@
+//! Vector files: fvecs, bvecs, ivecs and fbin, u8bin, i8bin, ibin. Their numbers are `format::vectors`' business.
+
+use crate::{
+    error::{Error, Result},
+    format::vectors::{COUNT_BYTES, Framing, HEADER_BYTES, VectorFormat, Vectors, width_of},
+    nd::{DType, Dims, IndexMap, Region, SourceFacts, StoreLayout, shape::show},
+    store::{
+        Source, Target, Window, check_write,
+        dense::DenseFile,
+        file::InputFile,
+        npy::dims_of,
+        output::{FileTarget, OutputMode},
+    },
+};
+use std::{ops::Range, path::Path, sync::Arc};
+
+/// Rows whose lengths are looked at when a file is opened: as many at both ends and spread between.
+const ROWS_PROBED: usize = 1024;
+/// Bytes of the rows that are put together before they are written.
+const ROWS_BYTES: usize = 256 * 1024;
+
+/// Opens a vector file as (vectors, components), where it lies: what stands between the vectors is a gap that views step over.
+pub fn open(path: &Path, format: VectorFormat, dims: Option<&Dims>) -> Result<Arc<dyn Source>> {
+    let file = InputFile::open(path)?;
+    let name = file.name().to_string();
+    let size_bytes = file.identity().size_bytes;
+    let vectors = format.parse(&file.read_prefix(HEADER_BYTES)?, size_bytes).map_err(|error| error.context(&name))?;
+    let shape = vec![vectors.rows, vectors.width];
+    let facts = |shape: Vec<usize>, dims| SourceFacts {
+        name: name.clone(),
+        layout: StoreLayout::Dense { strides: crate::nd::shape::c_strides(&shape) },
+        encoded_bytes: (shape.iter().product::<usize>() * format.dtype.size()) as u64,
+        shape,
+        dtype: format.dtype,
+        dims,
+        swapped: cfg!(target_endian = "big") && format.dtype.size() > 1,
+        read_scratch_bytes: 0,
+        mappable: true,
+        resident: false,
+        identity: String::new(),
+    };
+    let names = dims_of(&name, dims, &shape)?;
+    if format.framing == Framing::Once {
+        return Ok(Arc::new(DenseFile::new(file, HEADER_BYTES as u64, facts(shape, names))));
+    }
+    probe(&file, format, vectors)?;
+    let before = format.count_elements();
+    let stride = before + vectors.width;
+    let view = IndexMap::affine(shape, vec![before as i64], vec![vec![stride as i64], vec![1]]);
+    let inner = DenseFile::new(file, 0, facts(vec![vectors.rows * stride], names));
+    Ok(Arc::new(RowsFile { inner, view }))
+}
+
+/// Looks at the lengths of the first rows, the last ones, and some between. A row of another length shifts all that follow it, so
+/// what is not looked at shows in what is.
+fn probe(file: &InputFile, format: VectorFormat, vectors: Vectors) -> Result<()> {
+    let rows = vectors.rows;
+    let spread = (0..ROWS_PROBED).map(|index| index * (rows / ROWS_PROBED));
+    let probed: Vec<usize> = match rows <= 3 * ROWS_PROBED {
+        true => (0..rows).collect(),
+        false => (0..ROWS_PROBED).chain(spread).chain(rows - ROWS_PROBED..rows).collect(),
+    };
+    for row in probed {
+        let mut count = [0; COUNT_BYTES];
+        file.read_exact_at(row as u64 * format.row_bytes(vectors.width), &mut count)?;
+        match width_of(count) {
+            Ok(width) if width == vectors.width => {}
+            found => {
+                let found =
+                    found.map_or_else(|_| format!("the length {}", i32::from_le_bytes(count)), |width| format!("{width} components"));
+                return Err(Error::data(format!("{}: vector 0 has {} components, vector {row} has {found}", file.name(), vectors.width))
+                    .hint("vectors of different lengths are no array; the file may be damaged, or of another kind"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Vectors with their lengths between them.
+struct RowsFile {
+    inner: DenseFile,
+    view: IndexMap,
+}
+
+impl Source for RowsFile {
+    fn facts(&self) -> &SourceFacts {
+        self.inner.facts()
+    }
+    fn index_map(&self) -> IndexMap {
+        self.view.clone()
+    }
+    fn read(&self, region: &Region, out: &mut [u8]) -> Result<()> {
+        self.inner.read(region, out)
+    }
+    fn window(&self, elements: Range<usize>) -> Result<Option<Window>> {
+        self.inner.window(elements)
+    }
+    fn prefetch(&self, elements: Range<usize>) {
+        self.inner.prefetch(elements);
+    }
+    fn verify(&self) -> Result<()> {
+        self.inner.verify()
+    }
+}
+
+/// Starts a vector file.
+pub fn create(path: &Path, format: VectorFormat, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Arc<dyn Target>> {
+    let name = path.display();
+    let &[rows, width] = shape else {
+        return Err(Error::output(format!("cannot write {name}: it holds vectors, the result has shape {}", show(shape)))
+            .hint("a result of two axes is (vectors, components)"));
+    };
+    if dtype != format.dtype {
+        return Err(Error::output(format!("cannot write {name}: it holds {}, the result is {dtype}", format.dtype))
+            .hint(format!("convert it: `.astype({})`", format.dtype)));
+    }
+    let vectors = Vectors { rows, width };
+    let header = format.header(vectors).map_err(|error| error.context(format!("cannot write {name}")))?;
+    if format.framing == Framing::Once {
+        return Ok(Arc::new(FileTarget::create(path, &header, dtype, shape, mode)?));
+    }
+    if width == 0 {
+        return Err(Error::output(format!("cannot write {name}: vectors of no components have no length to write")));
+    }
+    let inner = FileTarget::create(path, &[], DType::U8, &[rows, format.row_bytes(width) as usize], mode)?;
+    Ok(Arc::new(RowsTarget { inner, dtype, shape: shape.to_vec() }))
+}
+
+/// Vectors with their lengths between them, as rows of bytes.
+struct RowsTarget {
+    inner: FileTarget,
+    dtype: DType,
+    shape: Vec<usize>,
+}
+
+impl Target for RowsTarget {
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+    fn write_scratch_bytes(&self) -> u64 {
+        (ROWS_BYTES + COUNT_BYTES + self.shape[1] * self.dtype.size()) as u64
+    }
+
+    /// Whoever writes the first component of a row writes its length too.
+    fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
+        check_write(self, region, bytes.len())?;
+        let item = self.dtype.size();
+        let count = (self.shape[1] as i32).to_le_bytes();
+        let before = if region.start[1] == 0 { COUNT_BYTES } else { 0 };
+        let row_bytes = region.shape[1] * item;
+        if region.count() == 0 {
+            return Ok(());
+        }
+        let rows_at_once = (ROWS_BYTES / (row_bytes + before)).max(1);
+        let mut rows = Vec::with_capacity(rows_at_once.min(region.shape[0]) * (row_bytes + before));
+        for (index, some) in bytes.chunks(rows_at_once * row_bytes).enumerate() {
+            rows.clear();
+            for row in some.chunks_exact(row_bytes) {
+                rows.extend_from_slice(&count[..before]);
+                rows.extend_from_slice(row);
+            }
+            let start = [region.start[0] + index * rows_at_once, region.start[1] * item + COUNT_BYTES - before];
+            self.inner.write(&Region::new(start, [some.len() / row_bytes, row_bytes + before]), &rows)?;
+        }
+        Ok(())
+    }
+
+    fn settle(&self) -> Result<()> {
+        self.inner.settle()
+    }
+    fn sync(&self) -> Result<()> {
+        self.inner.sync()
+    }
+    fn publish(&self) -> Result<()> {
+        self.inner.publish()
+    }
+}

@@ -1,0 +1,141 @@
+//! Files of vectors and of several arrays: those that their own libraries wrote, our own, and damaged ones.
+
+use crate::cli_support::Folder;
+use outcore::{DType, Session};
+use std::{fs, path::Path};
+
+fn data(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/formats").join(name).display().to_string()
+}
+
+/// The elements that `data/formats/make.py` writes, as f64.
+fn counting(count: usize) -> Vec<f64> {
+    (0..count).map(|place| (place % 97) as f64).collect()
+}
+
+fn check(path: &str, shape: &[usize], dtype: DType) {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    let array = session.open(path);
+    assert_eq!((array.shape().unwrap().as_slice(), array.dtype().unwrap()), (shape, dtype), "{path}");
+    let values: Vec<f64> = array.cast::<f64>().eval::<f64, ndarray::IxDyn>().unwrap().iter().copied().collect();
+    let mut want = counting(shape.iter().product());
+    if dtype == DType::Bool {
+        want.iter_mut().for_each(|value| *value = f64::from(*value != 0.0));
+    }
+    assert_eq!(values, want, "{path}");
+}
+
+#[test]
+fn files_that_their_own_libraries_wrote() {
+    for (name, dtype) in [
+        ("rows.fvecs", DType::F32),
+        ("rows.ivecs", DType::I32),
+        ("rows.bvecs", DType::U8),
+        ("rows.fbin", DType::F32),
+        ("rows.u8bin", DType::U8),
+        ("rows.i8bin", DType::I8),
+        ("rows.ibin", DType::I32),
+        ("one.safetensors", DType::F32),
+        ("one.npz", DType::F32),
+        ("several.npz#turned", DType::F32),
+    ] {
+        check(&data(name), &[7, 5], dtype);
+    }
+    for file in ["several.safetensors", "several.npz"] {
+        for (part, shape, dtype) in [
+            ("rows", &[7, 5][..], DType::F32),
+            ("halves", &[3, 4], DType::F16),
+            ("bytes", &[11], DType::U8),
+            ("one", &[], DType::F64),
+            ("none", &[0, 3], DType::I64),
+            ("flags", &[6], DType::Bool),
+        ] {
+            check(&format!("{}#{part}", data(file)), shape, dtype);
+        }
+    }
+}
+
+#[test]
+fn parts_of_vector_files_are_read_where_they_lie() {
+    let session = Session::builder().memory("64MiB").threads(2).block_bytes(16).build().unwrap();
+    for name in ["rows.fvecs", "rows.bvecs", "rows.ivecs"] {
+        let x = session.open(data(name)).cast::<f64>();
+        let sums: Vec<f64> = x.sum(0).eval::<f64, ndarray::IxDyn>().unwrap().iter().copied().collect();
+        assert_eq!(sums, (0..5).map(|column| (0..7).map(|row| f64::from(row * 5 + column)).sum()).collect::<Vec<f64>>());
+        let turned: Vec<f64> = x.t().eval::<f64, ndarray::IxDyn>().unwrap().iter().copied().collect();
+        assert_eq!(turned, (0..35).map(|place| f64::from(place % 7 * 5 + place / 7)).collect::<Vec<f64>>());
+    }
+}
+
+#[test]
+fn our_own_files_are_those_of_their_libraries() {
+    let folder = Folder::new();
+    for name in ["rows.fvecs", "rows.ivecs", "rows.bvecs", "rows.fbin", "rows.u8bin", "rows.i8bin", "rows.ibin"] {
+        let input = format!("x={}", data(name));
+        for block in ["1", "1MiB"] {
+            folder.ok(&["eval", "x + 0", &input, "-o", name, "--overwrite", "--block", block]);
+            assert_eq!(fs::read(folder.path(name)).unwrap(), fs::read(data(name)).unwrap(), "{name}");
+        }
+    }
+    let input = format!("x={}", data("rows.fvecs"));
+    folder.ok(&["eval", "x", &input, "-o", "y.safetensors#rows"]);
+    check(&format!("{}#rows", folder.path("y.safetensors").display()), &[7, 5], DType::F32);
+}
+
+#[test]
+fn damaged_and_unsuitable_files_are_errors() {
+    let folder = Folder::new();
+    let rows = |widths: &[i32]| -> Vec<u8> {
+        widths.iter().flat_map(|&width| [width.to_le_bytes().to_vec(), vec![0; 4 * width.max(0) as usize]].concat()).collect()
+    };
+    fs::write(folder.path("ragged.fvecs"), rows(&[3, 1, 5])).unwrap();
+    fs::write(folder.path("odd.fvecs"), rows(&[3, 5])).unwrap();
+    fs::write(folder.path("negative.fvecs"), rows(&[-3])).unwrap();
+    fs::write(folder.path("counts.fbin"), [7u32.to_le_bytes(), 5u32.to_le_bytes()].concat()).unwrap();
+    let whole = fs::read(data("several.safetensors")).unwrap();
+    fs::write(folder.path("cut.safetensors"), &whole[..whole.len() - 1]).unwrap();
+    let whole = fs::read(data("several.npz")).unwrap();
+    fs::write(folder.path("cut.npz"), &whole[..whole.len() - 5]).unwrap();
+    let several = data("several.safetensors");
+    let (packed, unnamed, unknown) = (data("packed.npz"), several.clone(), format!("{several}#what"));
+    for (path, code, parts) in [
+        ("ragged.fvecs", 65, &["vector 1 has 1 components", "vector 0 has 3"][..]),
+        ("odd.fvecs", 65, &["8 of the file's 40 bytes are left over"]),
+        ("negative.fvecs", 65, &["-3 components"]),
+        ("counts.fbin", 65, &["7 vectors of 5 components", "the file has 8"]),
+        ("cut.safetensors", 65, &["cut.safetensors", "rows"]),
+        ("cut.npz", 65, &["cut.npz", "directory"]),
+        (&packed, 65, &["compressed", "np.savez"]),
+        (&unnamed, 2, &["6 of tensor: bytes, flags", "#bytes"]),
+        (&unknown, 2, &["no tensor `what`", "halves"]),
+    ] {
+        folder.fails(&["eval", "x.sum()", path], code, parts);
+    }
+    folder.counting("x.npy", &[2, 3, 4]);
+    folder.fails(&["eval", "x", "x.npy", "-o", "z.fvecs"], 73, &["(2, 3, 4)", "vectors"]);
+    folder.fails(&["eval", "x[0].astype(f64)", "x.npy", "-o", "z.fvecs"], 73, &["float64", "astype"]);
+    assert!(!folder.path("z.fvecs").exists());
+}
+
+/// Every byte of the small files flipped, and every length of them: an error or an array, nothing else.
+#[test]
+fn no_byte_makes_a_file_dangerous() {
+    let folder = Folder::new();
+    let session = Session::builder().memory("64MiB").threads(1).build().unwrap();
+    for name in ["rows.fvecs", "rows.bvecs", "rows.fbin", "one.safetensors", "one.npz"] {
+        let whole = fs::read(data(name)).unwrap();
+        let path = folder.path(name);
+        let read = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            let _ = session.open(path.display().to_string()).sum(..).eval_any();
+        };
+        for place in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[place] ^= 1 << (place % 8);
+            read(&bytes);
+            bytes[place] = 0xff;
+            read(&bytes);
+            read(&whole[..place]);
+        }
+    }
+}
