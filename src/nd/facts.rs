@@ -54,11 +54,16 @@ impl SourceFacts {
         self.shape.iter().product()
     }
 
-    /// Shape in store coordinates: `[count]` when dense, the array's shape when chunked.
+    /// Shape in store coordinates: when dense the elements from the first to the last, gaps between rows included; the array's shape
+    /// when chunked.
     #[must_use]
     pub fn store_shape(&self) -> Vec<usize> {
         match &self.layout {
-            StoreLayout::Dense { .. } => vec![self.count()],
+            StoreLayout::Dense { .. } if self.shape.contains(&0) => vec![0],
+            StoreLayout::Dense { strides } => {
+                let reach = |(&length, &stride): (&usize, &i64)| (length - 1) * stride.unsigned_abs() as usize;
+                vec![self.shape.iter().zip(strides).map(reach).sum::<usize>() + 1]
+            }
             StoreLayout::Chunked { .. } => self.shape.clone(),
         }
     }

@@ -156,7 +156,7 @@ impl Pieces<'_> {
             Origin::Source(source) => {
                 let gap = next.start.wrapping_sub(self.last).saturating_mul(self.item_bytes);
                 let (held, chunk) = &mut self.chunk;
-                let count: usize = source.facts().shape.iter().product();
+                let count = source.facts().store_shape().first().copied().unwrap_or(0);
                 if !source.facts().resident
                     && bytes < PIECE_BYTES_MIN
                     && gap < PIECE_BYTES_MIN

@@ -26,7 +26,7 @@ impl DenseFile {
 
     /// Place in the file, in bytes, and number of bytes of a run of elements.
     fn bytes_of(&self, elements: &Range<usize>) -> Result<(u64, usize)> {
-        let count = self.facts.count();
+        let count = self.facts.store_shape()[0];
         if elements.start > elements.end || elements.end > count {
             let (start, end) = (elements.start, elements.end);
             return Err(Error::internal(format!("elements {start}..{end} of {}, which has {count}", self.facts.name)));

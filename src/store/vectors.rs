@@ -3,16 +3,16 @@
 use crate::{
     error::{Error, Result},
     format::vectors::{COUNT_BYTES, Framing, HEADER_BYTES, VectorFormat, Vectors, width_of},
-    nd::{DType, Dims, IndexMap, Region, SourceFacts, StoreLayout, shape::show},
+    nd::{DType, Dims, Region, SourceFacts, StoreLayout, shape::show},
     store::{
-        Source, Target, Window, check_write,
+        Source, Target, check_write,
         dense::DenseFile,
         file::InputFile,
         npy::dims_of,
         output::{FileTarget, OutputMode},
     },
 };
-use std::{ops::Range, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 /// Rows whose lengths are looked at when a file is opened: as many at both ends and spread between.
 const ROWS_PROBED: usize = 1024;
@@ -26,34 +26,34 @@ pub fn open(path: &Path, format: VectorFormat, dims: Option<&Dims>) -> Result<Ar
     let size_bytes = file.identity().size_bytes;
     let vectors = format.parse(&file.read_prefix(HEADER_BYTES)?, size_bytes).map_err(|error| error.context(&name))?;
     let shape = vec![vectors.rows, vectors.width];
-    let facts = |shape: Vec<usize>, dims| SourceFacts {
-        name: name.clone(),
-        layout: StoreLayout::Dense { strides: crate::nd::shape::c_strides(&shape) },
-        encoded_bytes: (shape.iter().product::<usize>() * format.dtype.size()) as u64,
+    let facts = SourceFacts {
+        dims: dims_of(&name, dims, &shape)?,
+        name,
+        // Lengths between vectors are gaps.
+        layout: StoreLayout::Dense { strides: vec![(format.count_elements() + vectors.width) as i64, 1] },
+        encoded_bytes: vectors.rows as u64 * format.row_bytes(vectors.width),
         shape,
         dtype: format.dtype,
-        dims,
         swapped: cfg!(target_endian = "big") && format.dtype.size() > 1,
         read_scratch_bytes: 0,
         mappable: true,
         resident: false,
         identity: String::new(),
     };
-    let names = dims_of(&name, dims, &shape)?;
-    if format.framing == Framing::Once {
-        return Ok(Arc::new(DenseFile::new(file, HEADER_BYTES as u64, facts(shape, names))));
-    }
+    let offset = match format.framing {
+        Framing::Once => HEADER_BYTES,
+        Framing::EveryRow => COUNT_BYTES,
+    };
     probe(&file, format, vectors)?;
-    let before = format.count_elements();
-    let stride = before + vectors.width;
-    let view = IndexMap::affine(shape, vec![before as i64], vec![vec![stride as i64], vec![1]]);
-    let inner = DenseFile::new(file, 0, facts(vec![vectors.rows * stride], names));
-    Ok(Arc::new(RowsFile { inner, view }))
+    Ok(Arc::new(DenseFile::new(file, offset as u64, facts)))
 }
 
 /// Looks at the lengths of the first rows, the last ones, and some between. A row of another length shifts all that follow it, so
 /// what is not looked at shows in what is.
 fn probe(file: &InputFile, format: VectorFormat, vectors: Vectors) -> Result<()> {
+    if format.framing == Framing::Once {
+        return Ok(());
+    }
     let rows = vectors.rows;
     let spread = (0..ROWS_PROBED).map(|index| index * (rows / ROWS_PROBED));
     let probed: Vec<usize> = match rows <= 3 * ROWS_PROBED {
@@ -74,33 +74,6 @@ fn probe(file: &InputFile, format: VectorFormat, vectors: Vectors) -> Result<()>
         }
     }
     Ok(())
-}
-
-/// Vectors with their lengths between them.
-struct RowsFile {
-    inner: DenseFile,
-    view: IndexMap,
-}
-
-impl Source for RowsFile {
-    fn facts(&self) -> &SourceFacts {
-        self.inner.facts()
-    }
-    fn index_map(&self) -> IndexMap {
-        self.view.clone()
-    }
-    fn read(&self, region: &Region, out: &mut [u8]) -> Result<()> {
-        self.inner.read(region, out)
-    }
-    fn window(&self, elements: Range<usize>) -> Result<Option<Window>> {
-        self.inner.window(elements)
-    }
-    fn prefetch(&self, elements: Range<usize>) {
-        self.inner.prefetch(elements);
-    }
-    fn verify(&self) -> Result<()> {
-        self.inner.verify()
-    }
 }
 
 /// Starts a vector file.
