@@ -1,7 +1,7 @@
 //! Byte layouts without I/O: bytes in, structs out, and back.
 //!
 //! Nothing here opens a file, and nothing here panics, whatever the bytes are: callers read a prefix, hand it
-//! over and add the file's name to the error. Entry points: [`npy::header_bytes`], [`npy::parse`], [`npy::encode`].
+//! over and add the file's name to the error. Entry points: [`npy::header_bytes`], [`npy::parse`], [`npy::encode`], [`state::StateFile`].
 
 use crate::{
     error::Result,
@@ -13,6 +13,7 @@ mod python_literal;
 pub mod safetensors;
 pub mod vectors;
 pub mod zip;
+pub mod state;
 
 /// Bytes of an array, or an error if strides or sizes of it would leave what this machine can address.
 ///

@@ -21,6 +21,7 @@ pub mod output;
 pub mod raw;
 mod runs;
 mod same;
+pub mod state;
 #[doc(hidden)]
 pub mod suite;
 mod tensors;

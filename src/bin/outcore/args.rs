@@ -171,15 +171,18 @@ pub struct Head {
 /// `outcore stats`.
 #[derive(Debug, Args)]
 pub struct Stats {
-    /// The array
-    #[arg(value_name = "PATH")]
-    pub path: String,
+    /// The array, or several that continue each other along axis 0
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
     /// Along this axis: one line for each place of the others
     #[arg(long, allow_hyphen_values = true, value_name = "N")]
     pub axis: Option<i64>,
     /// One line for each index of --axis instead, over all other axes
     #[arg(long, requires = "axis")]
     pub each: bool,
+    /// Keep exact states in FILE: only rows that it does not cover are read, and the numbers are those of reading all
+    #[arg(long, value_name = "FILE.ocs")]
+    pub state: Option<PathBuf>,
 }
 
 /// `outcore eval` and `outcore explain`.
