@@ -9,6 +9,7 @@ use crate::{
         npy::{self, NpyOptions},
         output::OutputMode,
         raw::{self, RawLayout},
+        zarr::{self, Opened},
     },
 };
 use std::{path::Path, sync::Arc};
@@ -42,6 +43,11 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 /// ```
 pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
+    match zarr::open(path)? {
+        Some(Opened::Array(source)) => return Ok(Arc::new(*source)),
+        Some(Opened::Group(group)) => return Err(group.refusal(path)),
+        None => {}
+    }
     refuse_later(path, query, "`.npy` files are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`")?;
     if extension(path) == "npy" {
         let query = Query::parse(path_text, query)?;
