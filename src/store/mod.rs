@@ -28,6 +28,7 @@ mod tensors;
 mod vectors;
 #[doc(hidden)]
 pub mod wrap;
+pub mod zarr;
 
 pub use aligned::AlignedBytes;
 pub use filling::Lent;

@@ -10,6 +10,7 @@ use crate::{
         output::OutputMode,
         raw::{self, RawLayout},
         tensors, vectors,
+        zarr::{self, Opened},
     },
 };
 use std::{path::Path, sync::Arc};
@@ -44,6 +45,11 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 /// ```
 pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
+    match zarr::open(path)? {
+        Some(Opened::Array(source)) => return Ok(Arc::new(*source)),
+        Some(Opened::Group(group)) => return Err(group.refusal(path)),
+        None => {}
+    }
     refuse_later(
         path,
         query,

@@ -17,3 +17,4 @@ mod reductions;
 mod state;
 mod tidy;
 mod warnings;
+mod zarr;
