@@ -25,6 +25,7 @@ mod same;
 pub mod suite;
 #[doc(hidden)]
 pub mod wrap;
+pub mod zarr;
 
 pub use aligned::AlignedBytes;
 pub use filling::Lent;

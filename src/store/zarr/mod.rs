@@ -1,0 +1,6 @@
+//! Stores of chunks: Zarr, versions 2 and 3.
+
+pub mod publish;
+mod write;
+
+pub use write::{BoxShape, Codec, ZarrOptions, ZarrTarget, ZarrVersion, attributes, create, is_zarr};
