@@ -63,7 +63,7 @@ pub use array::{
 pub use error::{Error, ErrorKind, Result};
 pub use half;
 pub use ndarray;
-pub use store::install_sigbus_guard;
+pub use store::{install_sigbus_guard, zarr::ZarrOptions};
 
 /// The snippets of the README, run as tests.
 #[cfg(doctest)]

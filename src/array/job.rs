@@ -10,7 +10,7 @@ use super::{
     phases::{Asked, merge, run},
     session::Session,
     size::show_memory,
-    words::DType,
+    words::{DType, Dims},
 };
 use crate::{
     error::{Error, Result},
@@ -142,14 +142,14 @@ impl Job {
     pub fn run(&self) -> Result<JobResult> {
         let started = Instant::now();
         let mut work = self.build()?;
-        let files = Files::check(self.paths(), &work.paths, self.save)?;
+        let files = Files::check(self.paths(), &work.paths, &self.save)?;
         let limits = self.session.limits();
         prove(&self.asked(), &work, limits)?;
         let mut phases = settle(&self.session, &mut work, limits)?;
         let results = self.result_shapes(&work)?;
         let plan = plan_beside_results(&self.asked(), &work, limits, results.iter().flatten())?;
         let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;
-        let targets = files.create(&plan.outputs)?;
+        let targets = files.create(&plan.outputs, &self.dims()?)?;
         phases.push(self.execute(&plan, &work, &targets, &memories)?);
         targets.publish()?;
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
@@ -195,11 +195,16 @@ impl Job {
             .collect()
     }
 
+    /// Axis names of the outputs.
+    fn dims(&self) -> Result<Vec<Dims>> {
+        self.outputs.iter().map(|(_, array, _)| array.dims()).collect()
+    }
+
     fn asked(&self) -> Asked {
         let kind = |(name, _, to): &(String, Array, Destination)| match to {
             Destination::Memory => format!("{name} memory\n"),
             Destination::Path(path) => {
-                format!("{name} file {}\n", path.extension().map_or_else(String::new, |end| end.to_string_lossy().to_string()))
+                format!("{name} file {}\n", self.save.layout_text(path))
             }
         };
         Asked {

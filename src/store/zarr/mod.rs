@@ -11,14 +11,17 @@ mod metadata;
 mod node;
 mod open;
 mod part;
+pub mod publish;
 mod read;
 mod shard;
 mod source;
 mod v2;
 mod v3;
+mod write;
 
 pub use open::{About, Group, GroupArray, Opened, open};
 pub use source::ZarrSource;
+pub use write::{BoxShape, Codec, ZarrOptions, ZarrTarget, ZarrVersion, attributes, create, is_zarr};
 
 #[cfg(test)]
 mod tests;
