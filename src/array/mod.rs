@@ -77,6 +77,8 @@ pub use stateful::StateSpec;
 pub use writer::Writer;
 
 #[cfg(test)]
+mod chunk_tests;
+#[cfg(test)]
 mod gather_tests;
 #[cfg(test)]
 mod group_tests;

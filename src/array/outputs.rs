@@ -1,9 +1,12 @@
 //! Files that a job writes: refused early, created together, published together.
 
-use super::below::{OutputMode, create, same_file};
+use super::{
+    below::{OutputMode, create, same_file},
+    job::ResultShape,
+};
 use crate::{
     error::{Error, Result},
-    plan::Output,
+    plan::OutputLayout,
     store::Target,
 };
 use std::{
@@ -68,10 +71,10 @@ impl Files {
     }
 
     /// Creates every file under a temporary name, its room reserved.
-    pub fn create(&self, outputs: &[Output]) -> Result<Targets> {
-        let make = |(path, output): (&Option<PathBuf>, &Output)| match path {
+    pub fn create(&self, outputs: &[ResultShape]) -> Result<Targets> {
+        let make = |(path, (shape, dtype)): (&Option<PathBuf>, &ResultShape)| match path {
             None => Ok(None),
-            Some(path) => create_at(path, output.dtype, &output.shape, self.mode).map(Some),
+            Some(path) => create_at(path, *dtype, shape, self.mode).map(Some),
         };
         self.paths.iter().zip(outputs).map(make).collect::<Result<Vec<_>>>().map(Targets)
     }
@@ -89,6 +92,15 @@ impl Targets {
     /// The target of output `index`.
     pub fn get(&self, index: usize) -> Option<Arc<dyn Target>> {
         self.0.get(index).cloned().flatten()
+    }
+
+    /// How the stores of chunks among them want to be written.
+    pub fn layouts(&self) -> Vec<Option<OutputLayout>> {
+        let layout = |target: &Arc<dyn Target>| {
+            let chunk = target.chunk()?.to_vec();
+            Some(OutputLayout { chunk, scratch_bytes: target.write_scratch_bytes() })
+        };
+        self.0.iter().map(|target| target.as_ref().and_then(layout)).collect()
     }
 
     /// Gives every file its name. They are synced already, so that this is only renaming.
