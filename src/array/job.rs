@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    expr::NodeId,
     plan::{Decision, Limits, Plan},
     store::MemoryTarget,
 };
@@ -147,9 +148,11 @@ impl Job {
         prove(&self.asked(), &work, limits)?;
         let mut phases = settle(&self.session, &mut work, limits)?;
         let results = self.result_shapes(&work)?;
-        let plan = plan_beside_results(&self.asked(), &work, limits, results.iter().flatten())?;
+        // Stores of chunks say how they want to be written, so they are there before the last plan is made.
+        let targets = files.create(&self.written_shapes(&work)?, &self.dims()?)?;
+        let asked = Asked { layouts: targets.layouts(), ..self.asked() };
+        let plan = plan_beside_results(&asked, &work, limits, results.iter().flatten())?;
         let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;
-        let targets = files.create(&plan.outputs, &self.dims()?)?;
         phases.push(self.execute(&plan, &work, &targets, &memories)?);
         targets.publish()?;
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
@@ -211,19 +214,23 @@ impl Job {
             outputs: self.outputs.iter().map(|(name, ..)| name.clone()).collect(),
             checks: self.checks.iter().map(|(message, _)| message.clone()).collect(),
             layout: self.outputs.iter().map(kind).collect(),
+            layouts: Vec::new(),
         }
+    }
+
+    /// Shape and dtype of every output, as its graph says.
+    fn written_shapes(&self, work: &Work) -> Result<Vec<ResultShape>> {
+        let shape = |(root, _): (&NodeId, _)| {
+            let node = work.graph.node(*root);
+            Ok((crate::expr::graph::require_known(node)?, node.dtype()))
+        };
+        work.roots.iter().zip(&self.outputs).map(shape).collect()
     }
 
     /// Shape and dtype of every output that goes into memory.
     fn result_shapes(&self, work: &Work) -> Result<Vec<Option<ResultShape>>> {
-        let shape_of = |(index, (_, _, to)): (usize, &(String, Array, Destination))| match to {
-            Destination::Path(_) => Ok(None),
-            Destination::Memory => {
-                let node = work.graph.node(work.roots[index]);
-                Ok(Some((crate::expr::graph::require_known(node)?, node.dtype())))
-            }
-        };
-        self.outputs.iter().enumerate().map(shape_of).collect()
+        let in_memory = |(shape, (_, _, to)): (ResultShape, &(String, Array, Destination))| (*to == Destination::Memory).then_some(shape);
+        Ok(self.written_shapes(work)?.into_iter().zip(&self.outputs).map(in_memory).collect())
     }
 }
 

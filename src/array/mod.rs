@@ -79,6 +79,8 @@ pub use statistics::{InputUpdate, Statistics, StatisticsValues, Update};
 pub use writer::Writer;
 
 #[cfg(test)]
+mod chunk_tests;
+#[cfg(test)]
 mod gather_tests;
 #[cfg(test)]
 mod group_tests;

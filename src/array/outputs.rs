@@ -2,11 +2,12 @@
 
 use super::{
     below::{OutputMode, ZarrOptions, create_with, same_file, split_zarr_output},
+    job::ResultShape,
     words::{DType, Dims},
 };
 use crate::{
     error::{Error, Result},
-    plan::Output,
+    plan::OutputLayout,
     store::Target,
 };
 use std::{
@@ -105,14 +106,14 @@ impl Files {
     }
 
     /// Creates every file under a temporary name, its room reserved. `dims` are the axis names of the arrays.
-    pub fn create(&self, outputs: &[Output], dims: &[Dims]) -> Result<Targets> {
+    pub fn create(&self, outputs: &[ResultShape], dims: &[Dims]) -> Result<Targets> {
         let make = |(place, path): (usize, &Option<PathBuf>)| match path {
             None => Ok(None),
             Some(path) => {
-                let (output, mut options) = (&outputs[place], self.zarr.clone());
-                let named = || dims.get(place).filter(|dims| dims.0.len() == output.shape.len() && !dims.is_unnamed()).cloned();
+                let ((shape, dtype), mut options) = (&outputs[place], self.zarr.clone());
+                let named = || dims.get(place).filter(|dims| dims.0.len() == shape.len() && !dims.is_unnamed()).cloned();
                 options.dims = options.dims.or_else(named);
-                create_at(path, output.dtype, &output.shape, self.mode, &options).map(Some)
+                create_at(path, *dtype, shape, self.mode, &options).map(Some)
             }
         };
         self.paths.iter().enumerate().map(make).collect::<Result<Vec<_>>>().map(Targets)
@@ -180,6 +181,15 @@ impl Targets {
     /// The target of output `index`.
     pub fn get(&self, index: usize) -> Option<Arc<dyn Target>> {
         self.0.get(index).cloned().flatten()
+    }
+
+    /// How the stores of chunks among them want to be written.
+    pub fn layouts(&self) -> Vec<Option<OutputLayout>> {
+        let layout = |target: &Arc<dyn Target>| {
+            let chunk = target.chunk()?.to_vec();
+            Some(OutputLayout { chunk, scratch_bytes: target.write_scratch_bytes() })
+        };
+        self.0.iter().map(|target| target.as_ref().and_then(layout)).collect()
     }
 
     /// Gives every file its name. They are synced already, so that this is only renaming.

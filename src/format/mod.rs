@@ -11,9 +11,9 @@ use crate::{
 pub mod npy;
 mod python_literal;
 pub mod safetensors;
+pub mod state;
 pub mod vectors;
 pub mod zip;
-pub mod state;
 
 /// Bytes of an array, or an error if strides or sizes of it would leave what this machine can address.
 ///

@@ -10,6 +10,8 @@ use crate::{
 use std::{ops::Range, sync::Arc};
 
 pub mod aligned;
+#[doc(hidden)]
+pub mod chunked;
 pub mod dense;
 pub mod file;
 mod filling;

@@ -97,7 +97,9 @@ impl Chain {
         match &self.body {
             Body::Elements { .. } => self.decoded_bytes(),
             // Space that is not used is allowed between inner chunks.
-            Body::Shard(shard) => shard.inner.encoded_bytes_max().saturating_mul(shard.count()).saturating_mul(2).saturating_add(shard.index_bytes()),
+            Body::Shard(shard) => {
+                shard.inner.encoded_bytes_max().saturating_mul(shard.count()).saturating_mul(2).saturating_add(shard.index_bytes())
+            }
         }
     }
 

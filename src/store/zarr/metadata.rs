@@ -114,9 +114,7 @@ pub(super) fn lengths(value: &Value, what: &str) -> Result<Vec<usize>> {
         return Err(Error::data(format!("{what} has {} axes; {RANK_MAX} are read at most", list.len())));
     }
     let length = |value: &Value| value.as_u64().and_then(|length| usize::try_from(length).ok());
-    list.iter()
-        .map(|value| length(value).ok_or_else(|| Error::data(format!("{what} has the length {}", brief(value)))))
-        .collect()
+    list.iter().map(|value| length(value).ok_or_else(|| Error::data(format!("{what} has the length {}", brief(value))))).collect()
 }
 
 /// Text of an object, whose nesting `serde_json` bounds.

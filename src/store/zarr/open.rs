@@ -96,7 +96,10 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
 }
 
 fn group(files: &Files) -> Result<Group> {
-    let about = |(path, metadata): (String, Result<ArrayMetadata>)| GroupArray { path, about: metadata.as_ref().map(About::of).map_err(Clone::clone) };
+    let about = |(path, metadata): (String, Result<ArrayMetadata>)| GroupArray {
+        path,
+        about: metadata.as_ref().map(About::of).map_err(Clone::clone),
+    };
     Ok(Group { arrays: node::arrays(files)?.into_iter().map(about).collect() })
 }
 

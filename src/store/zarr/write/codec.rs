@@ -56,7 +56,8 @@ impl FromStr for Codec {
         let level = |default: i32, least: i32, most: i32| match level {
             None => Ok(default),
             Some(level) => level.parse().ok().filter(|level| (least..=most).contains(level)).ok_or_else(|| {
-                Error::usage(format!("codec `{text}`: the level of {name} is a number from {least} to {most}")).hint(format!("as in {KNOWN}"))
+                Error::usage(format!("codec `{text}`: the level of {name} is a number from {least} to {most}"))
+                    .hint(format!("as in {KNOWN}"))
             }),
         };
         let small = |default: i32| level(default, 0, 9).map(|level| u8::try_from(level).unwrap_or(9));

@@ -26,8 +26,14 @@ use self::{
 use super::publish::{PartFolder, destination};
 use crate::{
     error::{Error, Result},
-    nd::{DType, Dims, Region, shape::{c_strides, element_count, show}},
-    store::{Target, check_complete, check_write, output::{OutputMode, sync_folder}},
+    nd::{
+        DType, Dims, Region,
+        shape::{c_strides, element_count, show},
+    },
+    store::{
+        Target, check_complete, check_write,
+        output::{OutputMode, sync_folder},
+    },
 };
 use std::{
     collections::HashMap,
