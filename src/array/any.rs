@@ -59,7 +59,7 @@ impl<T: Element> Elements for Vec<T> {
     }
 }
 
-fn scalar_of(dtype: DType, bytes: &[u8]) -> Option<Scalar> {
+pub(super) fn scalar_of(dtype: DType, bytes: &[u8]) -> Option<Scalar> {
     use half::{bf16, f16};
     Some(match dtype {
         DType::Bool => Scalar::Bool(bool::from_bytes(bytes)),

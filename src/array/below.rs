@@ -6,7 +6,13 @@ pub(super) use crate::{
     plan::{Request, plan},
     report::explain,
     run::{Bindings, Cancel, Control, Engine, EngineOptions, Policy, PreparedPlan, Sink, execute, execute_prepared, prepare},
-    store::{MemorySource, OutputMode, create, open, same_file},
+    store::{
+        MemorySource, OutputMode, open,
+        open::{create_with, split_zarr_output},
+        same_file,
+        state::{StateFile, StateInput, StateSegment, read_states, write_states},
+        zarr::ZarrOptions,
+    },
 };
 
 pub use crate::{

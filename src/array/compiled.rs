@@ -168,7 +168,7 @@ impl Compiled {
         };
         let results = work.roots.iter().map(shape).collect::<Result<Vec<_>>>()?;
         let outputs = (0..self.outputs.len()).map(|index| format!("result {index}")).collect();
-        let asked = Asked { outputs, checks: Vec::new(), layout: "memory".to_string() };
+        let asked = Asked { outputs, ..Asked::one() };
         Ok((plan_beside_results(&asked, work, self.session.limits(), results.iter())?, results))
     }
 

@@ -10,10 +10,11 @@ use super::{
     phases::{Asked, merge, run},
     session::Session,
     size::show_memory,
-    words::DType,
+    words::{DType, Dims},
 };
 use crate::{
     error::{Error, Result},
+    expr::NodeId,
     plan::{Decision, Limits, Plan},
     store::MemoryTarget,
 };
@@ -142,14 +143,16 @@ impl Job {
     pub fn run(&self) -> Result<JobResult> {
         let started = Instant::now();
         let mut work = self.build()?;
-        let files = Files::check(self.paths(), &work.paths, self.save)?;
+        let files = Files::check(self.paths(), &work.paths, &self.save)?;
         let limits = self.session.limits();
         prove(&self.asked(), &work, limits)?;
         let mut phases = settle(&self.session, &mut work, limits)?;
         let results = self.result_shapes(&work)?;
-        let plan = plan_beside_results(&self.asked(), &work, limits, results.iter().flatten())?;
+        // Stores of chunks say how they want to be written, so they are there before the last plan is made.
+        let targets = files.create(&self.written_shapes(&work)?, &self.dims()?)?;
+        let asked = Asked { layouts: targets.layouts(), ..self.asked() };
+        let plan = plan_beside_results(&asked, &work, limits, results.iter().flatten())?;
         let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;
-        let targets = files.create(&plan.outputs)?;
         phases.push(self.execute(&plan, &work, &targets, &memories)?);
         targets.publish()?;
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
@@ -195,30 +198,39 @@ impl Job {
             .collect()
     }
 
+    /// Axis names of the outputs.
+    fn dims(&self) -> Result<Vec<Dims>> {
+        self.outputs.iter().map(|(_, array, _)| array.dims()).collect()
+    }
+
     fn asked(&self) -> Asked {
         let kind = |(name, _, to): &(String, Array, Destination)| match to {
             Destination::Memory => format!("{name} memory\n"),
             Destination::Path(path) => {
-                format!("{name} file {}\n", path.extension().map_or_else(String::new, |end| end.to_string_lossy().to_string()))
+                format!("{name} file {}\n", self.save.layout_text(path))
             }
         };
         Asked {
             outputs: self.outputs.iter().map(|(name, ..)| name.clone()).collect(),
             checks: self.checks.iter().map(|(message, _)| message.clone()).collect(),
             layout: self.outputs.iter().map(kind).collect(),
+            layouts: Vec::new(),
         }
+    }
+
+    /// Shape and dtype of every output, as its graph says.
+    fn written_shapes(&self, work: &Work) -> Result<Vec<ResultShape>> {
+        let shape = |(root, _): (&NodeId, _)| {
+            let node = work.graph.node(*root);
+            Ok((crate::expr::graph::require_known(node)?, node.dtype()))
+        };
+        work.roots.iter().zip(&self.outputs).map(shape).collect()
     }
 
     /// Shape and dtype of every output that goes into memory.
     fn result_shapes(&self, work: &Work) -> Result<Vec<Option<ResultShape>>> {
-        let shape_of = |(index, (_, _, to)): (usize, &(String, Array, Destination))| match to {
-            Destination::Path(_) => Ok(None),
-            Destination::Memory => {
-                let node = work.graph.node(work.roots[index]);
-                Ok(Some((crate::expr::graph::require_known(node)?, node.dtype())))
-            }
-        };
-        self.outputs.iter().enumerate().map(shape_of).collect()
+        let in_memory = |(shape, (_, _, to)): (ResultShape, &(String, Array, Destination))| (*to == Destination::Memory).then_some(shape);
+        Ok(self.written_shapes(work)?.into_iter().zip(&self.outputs).map(in_memory).collect())
     }
 }
 

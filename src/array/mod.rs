@@ -44,6 +44,7 @@ mod scan;
 mod session;
 pub mod size;
 mod stateful;
+mod statistics;
 mod ufuncs;
 pub mod words;
 mod writer;
@@ -74,8 +75,11 @@ pub use running::Running;
 pub use session::{MemoryAmount, Promote, Session, SessionBuilder};
 pub use size::Size;
 pub use stateful::StateSpec;
+pub use statistics::{InputUpdate, Statistics, StatisticsValues, Update};
 pub use writer::Writer;
 
+#[cfg(test)]
+mod chunk_tests;
 #[cfg(test)]
 mod gather_tests;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     expr::{Graph, NodeId},
-    plan::{Limits, Plan},
+    plan::{Limits, OutputLayout, Plan},
 };
 
 /// What is asked of a job besides its graph: names of its roots. The first roots are outputs, the others conditions.
@@ -19,19 +19,22 @@ pub(super) struct Asked {
     pub checks: Vec<String>,
     /// Text of the outputs' layout, which is part of the job's identity.
     pub layout: String,
+    /// How the stores of outputs want them; may be shorter than `outputs`.
+    pub layouts: Vec<Option<OutputLayout>>,
 }
 
 impl Asked {
     /// One unnamed array that stays in memory.
     pub fn one() -> Asked {
-        Asked { outputs: vec!["result".to_string()], checks: Vec::new(), layout: "memory".to_string() }
+        Asked { outputs: vec!["result".to_string()], checks: Vec::new(), layout: "memory".to_string(), layouts: Vec::new() }
     }
 
     /// The plan of `work`, in which nothing waits for a phase.
     pub fn plan(&self, work: &Work, limits: &Limits) -> Result<Plan> {
         let named = |names: &[String], roots: &[NodeId]| names.iter().cloned().zip(roots.iter().copied()).collect();
         let (outputs, checks) = work.roots.split_at(self.outputs.len());
-        let request = Request { outputs: named(&self.outputs, outputs), checks: named(&self.checks, checks), layout: self.layout.clone() };
+        let (layout, layouts) = (self.layout.clone(), self.layouts.clone());
+        let request = Request { outputs: named(&self.outputs, outputs), checks: named(&self.checks, checks), layout, layouts };
         plan_beside(&work.graph, &request, limits, work.held_bytes)
     }
 }

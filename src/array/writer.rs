@@ -1,6 +1,7 @@
 //! [`Writer`]: an output that the caller fills by hand, region by region, from any thread.
 
 use super::{
+    below::{OutputMode, ZarrOptions},
     coverage::Coverage,
     movement::slice_item,
     outputs::create_at,
@@ -45,7 +46,7 @@ impl Session {
     /// Starts an array in a file; its extension is the format. Its room is reserved. An existing file is an error.
     pub fn create<T: Element>(&self, path: impl AsRef<Path>, shape: impl AsRef<[usize]>) -> Result<Writer<T>> {
         element_count(shape.as_ref(), size_of::<T>())?;
-        let target = create_at(path.as_ref(), T::DTYPE, shape.as_ref(), super::outputs::Save::new().mode())?;
+        let target = create_at(path.as_ref(), T::DTYPE, shape.as_ref(), OutputMode::CreateNew, &ZarrOptions::default())?;
         Ok(Writer { target, state: Mutex::default(), element: PhantomData })
     }
 }
@@ -60,6 +61,7 @@ impl<T: Element> Writer<T> {
     /// Writes `values` where `index` (ndarray's `s!`, steps of 1) says. Writing an element twice is an error.
     pub fn write<D: Dimension>(&self, index: impl AsRef<[SliceInfoElem]>, values: ArrayView<'_, T, D>) -> Result<()> {
         let (region, values) = self.region_of(index.as_ref(), values.into_dyn())?;
+        self.check_chunks(&region)?;
         if let Err(there) = self.lock().coverage.add(region.clone()) {
             return Err(Error::usage(format!("region {region} of {} overlaps {there}, which is written already", self.target.name())));
         }
@@ -112,6 +114,21 @@ impl<T: Element> Writer<T> {
         Ok((region, values))
     }
 
+    /// A chunk is encoded as a whole, so a region may not cut one.
+    fn check_chunks(&self, region: &Region) -> Result<()> {
+        let Some(chunk) = self.target.chunk() else { return Ok(()) };
+        let shape = self.target.shape();
+        let cuts = |axis: usize| {
+            let (start, end) = (region.start[axis], region.end(axis));
+            !start.is_multiple_of(chunk[axis]) || !(end.is_multiple_of(chunk[axis]) || end == shape[axis])
+        };
+        match (0..region.rank()).find(|&axis| !region.is_empty() && cuts(axis)) {
+            None => Ok(()),
+            Some(axis) => Err(Error::usage(format!("region {region} of {} cuts chunks of {}", self.target.name(), show(chunk)))
+                .hint(format!("on axis {axis} begin and end at multiples of {} or at the end", chunk[axis]))),
+        }
+    }
+
     fn misfit(&self, given: &[usize], region: &[usize]) -> Error {
         Error::mismatch(format!("values of shape {} for a region of shape {} of {}", show(given), show(region), self.target.name()))
     }
@@ -125,7 +142,9 @@ impl<T: Element> Writer<T> {
         }
         // Another order: a few rows at a time are brought into C order.
         let row_bytes = values.len() / values.shape()[0] * size_of::<T>();
-        let rows = (COPY_BYTES / row_bytes.max(1)).max(1);
+        // Whole chunks, where there are such; the region begins with one.
+        let chunk_rows = self.target.chunk().map_or(1, |chunk| chunk[0]);
+        let rows = (COPY_BYTES / row_bytes.max(1)).max(1).next_multiple_of(chunk_rows);
         for (index, piece) in values.axis_chunks_iter(Axis(0), rows).enumerate() {
             let mut part = region.clone();
             part.start[0] += index * rows;

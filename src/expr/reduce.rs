@@ -29,6 +29,7 @@ pub fn reduced_dtype(finish: Finish, dtype: DType) -> DType {
         Finish::Any | Finish::All => DType::Bool,
         Finish::ApproxQuantile { .. } if dtype.is_float() => dtype,
         Finish::ApproxQuantile { .. } => DType::F64,
+        Finish::State { .. } => DType::U8,
         _ => DType::I64,
     }
 }
@@ -70,6 +71,10 @@ pub(super) fn infer_reduce(reduction: &Reduction, args: &[&Meta]) -> Result<Meta
             shape.push(if reduced { Extent::Known(1) } else { *extent });
             dims.push(value.dims.0[axis].clone());
         }
+    }
+    if let Some(bytes) = reduction.finish.state_bytes(value.dtype) {
+        shape.push(Extent::Known(bytes));
+        dims.push(None);
     }
     Ok(Meta { shape, dtype: reduction.dtype, dims: Dims(dims) })
 }

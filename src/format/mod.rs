@@ -1,7 +1,7 @@
 //! Byte layouts without I/O: bytes in, structs out, and back.
 //!
 //! Nothing here opens a file, and nothing here panics, whatever the bytes are: callers read a prefix, hand it
-//! over and add the file's name to the error. Entry points: [`npy::header_bytes`], [`npy::parse`], [`npy::encode`].
+//! over and add the file's name to the error. Entry points: [`npy::header_bytes`], [`npy::parse`], [`npy::encode`], [`state::StateFile`].
 
 use crate::{
     error::Result,
@@ -11,6 +11,7 @@ use crate::{
 pub mod npy;
 mod python_literal;
 pub mod safetensors;
+pub mod state;
 pub mod vectors;
 pub mod zip;
 

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub struct Grid {
     shape: Vec<usize>,
     block: Vec<usize>,
+    /// How much the first block along each axis is cut short; empty where none is.
+    origin: Vec<usize>,
 }
 
 impl Grid {
@@ -25,7 +27,24 @@ impl Grid {
         for (length, extent) in block.iter_mut().zip(&shape) {
             *length = (*length).min(*extent).max(1);
         }
-        Grid { shape, block }
+        Grid { shape, block, origin: Vec::new() }
+    }
+
+    /// The same grid moved: along each axis its first block is `origin` shorter, so that it meets a grid that begins elsewhere.
+    ///
+    /// ```
+    /// use outcore::nd::Grid;
+    /// let grid = Grid::new(vec![10], vec![4]).moved(&[3]);
+    /// assert_eq!((0..3).map(|index| grid.region(index).to_string()).collect::<Vec<_>>(), ["[0:1]", "[1:5]", "[5:9]"]);
+    /// ```
+    #[must_use]
+    pub fn moved(mut self, origin: &[usize]) -> Self {
+        self.origin = origin.iter().zip(&self.block).map(|(&origin, &block)| origin % block).collect();
+        self
+    }
+
+    fn origin(&self, axis: usize) -> usize {
+        self.origin.get(axis).copied().unwrap_or(0)
     }
 
     /// The shape that is cut.
@@ -43,7 +62,16 @@ impl Grid {
     /// Blocks along `axis`.
     #[must_use]
     pub fn count_along(&self, axis: usize) -> usize {
-        self.shape[axis].div_ceil(self.block[axis])
+        // An axis without elements has no block, wherever the grid begins.
+        if self.shape[axis] == 0 { 0 } else { (self.shape[axis] + self.origin(axis)).div_ceil(self.block[axis]) }
+    }
+
+    /// Start and length of the block at `place` along `axis`.
+    #[must_use]
+    pub fn along(&self, axis: usize, place: usize) -> (usize, usize) {
+        let (place, origin) = (place * self.block[axis], self.origin(axis));
+        let start = place.saturating_sub(origin);
+        (start, (place + self.block[axis] - origin).min(self.shape[axis]) - start)
     }
 
     /// Number of blocks; 0 if the shape has no element, 1 if it has no axis.
@@ -64,10 +92,8 @@ impl Grid {
     pub fn region_into(&self, mut index: usize, region: &mut Region) {
         for axis in (0..self.shape.len()).rev() {
             let along = self.count_along(axis).max(1);
-            let start = (index % along) * self.block[axis];
+            (region.start[axis], region.shape[axis]) = self.along(axis, index % along);
             index /= along;
-            region.start[axis] = start;
-            region.shape[axis] = self.block[axis].min(self.shape[axis] - start);
         }
     }
 }

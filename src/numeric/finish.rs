@@ -49,6 +49,9 @@ impl Accumulator {
         if from.checked_add(count).is_none_or(|end| end > self.outputs) {
             return Err(Error::internal(format!("outputs {from}..{from}+{count} of {}", self.outputs)));
         }
+        if let Finish::State { kind } = what {
+            return self.write_states(kind, from, count, out);
+        }
         if out.len() != count * dtype.size() {
             return Err(Error::internal(format!("{} bytes for {count} elements of {dtype}", out.len())));
         }
@@ -59,7 +62,8 @@ impl Accumulator {
     }
 
     fn finish_one(&self, what: Finish, dtype: DType, at: usize) -> Result<u64> {
-        if what.skips_nan() != self.kind.skips_nan() {
+        // There is no nan-norm to ask for; sums of squares without NaN have one.
+        if what != Finish::Norm && what.skips_nan() != self.kind.skips_nan() {
             return Err(self.refusal(what, dtype));
         }
         self.check(at)?;
@@ -111,7 +115,7 @@ impl Accumulator {
     }
 
     /// An error if an exact sum of the output was lost.
-    fn check(&self, at: usize) -> Result<()> {
+    pub(super) fn check(&self, at: usize) -> Result<()> {
         match &self.state {
             State::Exact(state) => state.check(at),
             State::Pairs(pairs) => pairs.parts().try_for_each(|part| part.check(at)),

@@ -54,6 +54,7 @@ mod serialise;
 mod sketch;
 mod skip;
 mod special;
+mod state;
 mod truth;
 mod whole;
 mod whole_product;
@@ -161,6 +162,38 @@ impl AccumulatorKind {
         }
     }
 
+    /// What a finish needs; sums in `mode`.
+    #[must_use]
+    pub fn of(finish: Finish, mode: SumMode) -> Self {
+        match finish {
+            Finish::Sum | Finish::Mean => AccumulatorKind::Sum(mode),
+            Finish::Var { .. } | Finish::Std { .. } | Finish::Norm => AccumulatorKind::Moments(mode),
+            Finish::Min => AccumulatorKind::Min,
+            Finish::Max => AccumulatorKind::Max,
+            Finish::Any => AccumulatorKind::Any,
+            Finish::All => AccumulatorKind::All,
+            Finish::CountNonzero => AccumulatorKind::CountNonzero,
+            Finish::FirstFalse => AccumulatorKind::FirstFalse,
+            Finish::ArgMin => AccumulatorKind::ArgMin,
+            Finish::ArgMax => AccumulatorKind::ArgMax,
+            Finish::Prod => AccumulatorKind::Product,
+            Finish::NanSum | Finish::NanMean => AccumulatorKind::NanSum(mode),
+            Finish::NanVar { .. } | Finish::NanStd { .. } => AccumulatorKind::NanMoments(mode),
+            Finish::NanMin => AccumulatorKind::NanMin,
+            Finish::NanMax => AccumulatorKind::NanMax,
+            Finish::NanArgMin => AccumulatorKind::NanArgMin,
+            Finish::NanArgMax => AccumulatorKind::NanArgMax,
+            Finish::NanProd => AccumulatorKind::NanProduct,
+            Finish::Dot => AccumulatorKind::Dot(mode),
+            Finish::Average => AccumulatorKind::Weighted(mode),
+            Finish::Cov { .. } | Finish::Corr => AccumulatorKind::Comoments(mode),
+            Finish::Count => AccumulatorKind::Count,
+            Finish::ApproxDistinct => AccumulatorKind::Distinct,
+            Finish::ApproxQuantile { .. } => AccumulatorKind::Sketch,
+            Finish::State { kind } => kind,
+        }
+    }
+
     /// Whether elements that are NaN are left out.
     #[must_use]
     pub fn skips_nan(self) -> bool {
@@ -255,6 +288,11 @@ pub enum Finish {
     },
     /// Correlation of two operands, rounded once.
     Corr,
+    /// The state itself as bytes ([`Accumulator::from_state`] reads them): an axis of `u8` behind the axes that stay.
+    State {
+        /// What is accumulated.
+        kind: AccumulatorKind,
+    },
 }
 
 impl Finish {
@@ -292,6 +330,7 @@ impl Finish {
             Finish::Count => "count",
             Finish::ApproxDistinct => "approx_distinct",
             Finish::ApproxQuantile { .. } => "approx_quantile",
+            Finish::State { .. } => "state",
         }
     }
 
@@ -328,7 +367,26 @@ impl Finish {
     /// Whether it takes two operands.
     #[must_use]
     pub fn is_paired(self) -> bool {
-        matches!(self, Finish::Dot | Finish::Average | Finish::Cov { .. } | Finish::Corr)
+        match self {
+            Finish::Dot | Finish::Average | Finish::Cov { .. } | Finish::Corr => true,
+            Finish::State { kind } => kind.is_paired(),
+            _ => false,
+        }
+    }
+
+    /// What `self` takes, as bytes instead of a number; sums in `mode`.
+    #[must_use]
+    pub fn state(self, mode: SumMode) -> Finish {
+        Finish::State { kind: AccumulatorKind::of(self, mode) }
+    }
+
+    /// Bytes of an element of the result for operands of `dtype`, if it is a state.
+    #[must_use]
+    pub fn state_bytes(self, dtype: DType) -> Option<usize> {
+        match self {
+            Finish::State { kind } => Some(state::state_bytes(kind, dtype)),
+            _ => None,
+        }
     }
 
     /// The same with another `ddof`, where there is one.

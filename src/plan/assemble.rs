@@ -6,12 +6,13 @@ use crate::{
     kernel::program::SlotKind,
     numeric::{Accumulator, Scan},
     plan::{
-        Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, Plan, ReadFrom, Request, ScanBy, Stage, StageFold, StageScan,
-        Temp, TempId, Write, WriteTo,
+        Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, OutputLayout, Plan, ReadFrom, Request, ScanBy, Stage,
+        StageFold, StageScan, Temp, TempId, Write, WriteTo,
+        chunks::{Grain, chunk_of},
         expression::{Expression, LoadFrom},
         grid::{BLOCK_BYTES, Form, memory_order},
-        lower::{Lowered, LoweredScan, lower},
-        memory::{Fitted, Needs, OVERHEAD_BYTES, StateBytes, fit},
+        lower::{Lowered, LoweredScan, LoweredWrite, lower},
+        memory::{Fitted, Needs, OVERHEAD_BYTES, StateBytes, WriteNeed, fit},
         reads::Input,
         share::{Draft, How, name_of, smallest_block},
         views::Views,
@@ -33,12 +34,22 @@ pub fn assemble(
     let expressions: Vec<Expression> = drafts.iter().map(|draft| draft.express(graph, views)).collect();
     let temps = Temps::number(graph, drafts, &expressions, roots);
     let destinations = destinations(drafts, &temps, &roots[..request.outputs.len()]);
+    let output_shapes: Vec<Vec<usize>> = roots[..request.outputs.len()].iter().map(|root| graph.node(*root).shape()).collect();
     let mut stages = Vec::new();
     let mut refusals: Vec<Error> = Vec::new();
     for (place, (draft, expression)) in drafts.iter().zip(expressions).enumerate() {
         let last = place + 1 == drafts.len();
         let stage_limits = Limits { rows_per_run: limits.rows_per_run.filter(|_| last), ..limits.clone() };
-        let assembling = Assembling { graph, draft, temps: &temps, place, name: stage_name(graph, draft, request, roots) };
+        let layouts = &request.layouts;
+        let assembling = Assembling {
+            graph,
+            draft,
+            temps: &temps,
+            layouts,
+            output_shapes: &output_shapes,
+            place,
+            name: stage_name(graph, draft, request, roots),
+        };
         match assembling.stage(expression, &destinations, &stage_limits) {
             Ok(stage) => {
                 stage.scans.iter().for_each(|scan| note_scan(&mut why, &stage, scan));
@@ -51,7 +62,9 @@ pub fn assemble(
     if let Some(refusal) = refusals.into_iter().max_by_key(|refusal| refusal.needed_bytes()) {
         return Err(refusal);
     }
-    let outputs = request.outputs.iter().zip(roots).map(|((name, _), root)| output(graph, drafts, &temps, name, *root)).collect();
+    let outputs = request.outputs.iter().zip(roots).map(|((name, _), root)| output(graph, drafts, &temps, name, *root));
+    let layouts = request.layouts.iter().cloned().chain(std::iter::repeat(None));
+    let outputs: Vec<Output> = outputs.zip(layouts).map(|(output, layout)| Output { layout, ..output }).collect();
     let checks = request.checks.iter().zip(&roots[request.outputs.len()..]).map(|((message, _), root)| Check {
         temp: temps.of[root],
         shape: graph.node(graph.node(*root).args[0]).shape(),
@@ -59,8 +72,16 @@ pub fn assemble(
     });
     let checks = checks.collect();
     let bytes_peak = stages.iter().map(|stage: &Stage| stage.memory.total()).max().unwrap_or(0) + OVERHEAD_BYTES;
+    let delivery = delivery_bytes(&temps, &outputs);
+    let bytes_peak = bytes_peak.max(delivery + OVERHEAD_BYTES);
+    if delivery > 0 && bytes_peak > limits.memory_bytes {
+        let [needed, budget] = [bytes_peak, limits.memory_bytes].map(show_bytes);
+        return Err(Error::refused(format!("results that are written whole need {needed} of memory, the budget is {budget}"))
+            .hint(format!("--memory {bytes_peak} ({needed}) is the smallest that works"))
+            .with_needed_bytes(bytes_peak));
+    }
     let job_id = hash(&(graph, roots, &request.layout, NUMERICS_VERSION))?;
-    let grids: Vec<(&Vec<usize>, &Vec<usize>)> = stages.iter().map(|stage| (&stage.run, &stage.block)).collect();
+    let grids: Vec<_> = stages.iter().map(|stage| (&stage.run, &stage.origin, &stage.block)).collect();
     let plan_id = hash(&(&job_id, grids))?;
     Ok(Plan {
         sources: graph.sources.clone(),
@@ -109,7 +130,19 @@ fn output(graph: &Graph, drafts: &[Draft], temps: &Temps, name: &str, root: Node
     let node = graph.node(root);
     let stage = drafts.iter().position(|draft| draft.anchors.iter().any(|anchor| anchor.node == root && anchor.how != How::Global));
     let from = stage.map_or_else(|| OutputFrom::Temp(temps.of[&root]), OutputFrom::Stage);
-    Output { name: name.to_string(), shape: node.shape(), dtype: node.dtype(), from }
+    Output { name: name.to_string(), shape: node.shape(), dtype: node.dtype(), from, layout: None }
+}
+
+/// What is held while results that are whole in memory are given to their stores.
+fn delivery_bytes(temps: &Temps, outputs: &[Output]) -> u64 {
+    let scratch = |output: &Output| match (output.from, &output.layout) {
+        (OutputFrom::Temp(_), Some(layout)) => layout.scratch_bytes,
+        _ => 0,
+    };
+    match outputs.iter().map(scratch).max() {
+        None | Some(0) => 0,
+        Some(scratch) => scratch.saturating_add(temps.list.iter().map(Temp::bytes).sum()),
+    }
 }
 
 /// The small results between stages.
@@ -172,6 +205,8 @@ struct Assembling<'a> {
     graph: &'a Graph,
     draft: &'a Draft,
     temps: &'a Temps,
+    layouts: &'a [Option<OutputLayout>],
+    output_shapes: &'a [Vec<usize>],
     place: usize,
     name: String,
 }
@@ -297,19 +332,8 @@ impl Assembling<'_> {
         Needs {
             form,
             inputs,
-            writes: lowered
-                .writes
-                .iter()
-                .map(|write| {
-                    // Every element of a run may be selected, whatever shape the selection has.
-                    let axes = if write.compressed {
-                        (0..self.draft.space.len()).collect()
-                    } else {
-                        write.axes.iter().flatten().copied().collect()
-                    };
-                    (axes, write.dtype.size())
-                })
-                .collect(),
+            writes: lowered.writes.iter().map(|write| self.write_need(write)).collect(),
+            grains: self.grains(lowered, inputs),
             states: states.collect(),
             scans: lowered.scans.iter().map(|scan| (scan.axis, self.line_bytes(scan))).collect(),
             fold_bytes: lowered.folds.iter().map(|(function, _)| self.fold_bytes(*function)).fold(0, u64::saturating_add),
@@ -321,9 +345,65 @@ impl Assembling<'_> {
         }
     }
 
+    /// How the store of a written output wants it.
+    fn layout_of(&self, write: &LoweredWrite) -> Option<&OutputLayout> {
+        match write.to {
+            WriteTo::Output(output) => self.layouts.get(output)?.as_ref(),
+            WriteTo::Temp(_) => None,
+        }
+    }
+
+    fn write_need(&self, write: &LoweredWrite) -> WriteNeed<'_> {
+        let layout = self.layout_of(write);
+        // Every element of a run may be selected, whatever shape the selection has.
+        let axes = if write.compressed { (0..self.draft.space.len()).collect() } else { write.axes.iter().flatten().copied().collect() };
+        let waiting_bytes = match layout.filter(|_| write.compressed) {
+            Some(layout) => self.waiting_bytes(write, layout),
+            None => 0,
+        };
+        WriteNeed { axes, item_bytes: write.dtype.size(), layout, waiting_bytes }
+    }
+
+    /// Bytes of one row of chunks of a selection.
+    fn waiting_bytes(&self, write: &LoweredWrite, layout: &OutputLayout) -> u64 {
+        let WriteTo::Output(output) = write.to else { return 0 };
+        let shape = &self.output_shapes[output];
+        let rows = layout.chunk.first().copied().unwrap_or(1).min(shape.first().copied().unwrap_or(1)) as u64;
+        shape.iter().skip(1).fold(rows * write.dtype.size() as u64, |bytes, &length| bytes.saturating_mul(length as u64))
+    }
+
+    /// What runs are multiples of, best first: the chunks of outputs always, those of sources where it can be had.
+    fn grains(&self, lowered: &Lowered, inputs: &[Input<'_>]) -> Vec<Grain> {
+        let space = &self.draft.space;
+        let mut needed = Grain::none(space.len());
+        for write in lowered.writes.iter().filter(|write| !write.compressed) {
+            if let Some(layout) = self.layout_of(write) {
+                needed = needed.and(&Grain::of_output(&write.axes, &layout.chunk, space), space);
+            }
+        }
+        let of_input = |input: &Input<'_>| chunk_of(input.facts).map(|chunk| Grain::of_source(&input.map, chunk, space));
+        let mut sources: Vec<(usize, Grain)> =
+            inputs.iter().filter_map(|input| Some((input.item_bytes, of_input(input)?))).filter(|(_, grain)| !grain.is_none()).collect();
+        sources.sort_by_key(|(item_bytes, _)| std::cmp::Reverse(*item_bytes));
+        sources.dedup_by(|a, b| a.1 == b.1);
+        let mut grains = Vec::new();
+        if sources.len() > 1 {
+            grains.push(sources.iter().fold(needed.clone(), |all, (_, grain)| all.and(grain, space)));
+        }
+        grains.extend(sources.iter().map(|(_, grain)| needed.and(grain, space)));
+        grains.push(needed);
+        grains.dedup();
+        grains
+    }
+
     fn finish(&self, lowered: Lowered, fitted: Fitted, elements: u64) -> Stage {
         let space = &self.draft.space;
-        let writes = lowered.writes.into_iter().zip(fitted.write_bytes).map(|(write, bytes_per_run)| {
+        let stores: Vec<(u64, u64)> = lowered
+            .writes
+            .iter()
+            .map(|write| (self.layout_of(write).map_or(0, |layout| layout.scratch_bytes), self.write_need(write).waiting_bytes))
+            .collect();
+        let writes = lowered.writes.into_iter().zip(fitted.write_bytes).zip(stores).map(|((write, bytes_per_run), stores)| {
             let points: u64 =
                 if write.compressed { elements } else { write.axes.iter().flatten().map(|&axis| space[axis] as u64).product() };
             let bytes_total = points * write.dtype.size() as u64;
@@ -335,6 +415,8 @@ impl Assembling<'_> {
                 compressed: write.compressed,
                 bytes_per_run,
                 bytes_total,
+                scratch_bytes: stores.0,
+                waiting_bytes: stores.1,
             }
         });
         let reductions =
@@ -365,6 +447,7 @@ impl Assembling<'_> {
             name: self.name.clone(),
             space: space.clone(),
             run: fitted.run,
+            origin: fitted.origin,
             block: fitted.block,
             reads: fitted.reads,
             writes: writes.collect(),

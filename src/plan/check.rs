@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     kernel::program::{SlotKind, Step},
-    plan::{Plan, ReadFrom, Stage, WriteTo},
+    plan::{OutputLayout, Plan, ReadFrom, Stage, Write, WriteTo},
 };
 
 /// Checks the invariants of a plan.
@@ -20,8 +20,8 @@ fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
     expect(stage.run.len() == rank && stage.block.len() == rank, "run and block have the rank of the space")?;
     for axis in 0..rank {
         expect(stage.block[axis] >= 1 && stage.block[axis] <= stage.run[axis], "a block lies inside its run")?;
-        expect(stage.run[axis] >= stage.space[axis] || stage.run[axis].is_multiple_of(stage.block[axis]), "a run is whole blocks")?;
     }
+    expect(stage.origin.is_empty() || stage.origin.len() == rank, "what the first run lacks has the rank of the space")?;
     expect(!stage.ordered || stage.workers == 1, "runs that come in order have one worker")?;
     for scan in &stage.scans {
         expect(stage.ordered || stage.block[scan.axis] >= stage.space[scan.axis], "lines that are cut are computed in order")?;
@@ -38,6 +38,11 @@ fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
     }
     for write in &stage.writes {
         expect(matches!(stage.program.slots[write.slot.0 as usize].kind, SlotKind::Output), "a write comes from an output slot")?;
+        if let WriteTo::Output(output) = write.to
+            && let Some(layout) = plan.outputs[output].layout.as_ref().filter(|_| !write.compressed)
+        {
+            expect(one_writer(stage, write, layout), "every chunk of an output has exactly one writer")?;
+        }
         if let WriteTo::Temp(temp) = write.to {
             expect(plan.temps[temp.0 as usize].made_by == place, "a temp is written by the stage that makes it")?;
         }
@@ -51,4 +56,16 @@ fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether runs end where chunks of a written output do, along every axis that they cut.
+fn one_writer(stage: &Stage, write: &Write, layout: &OutputLayout) -> bool {
+    layout.chunk.len() == write.axes.len()
+        && write.axes.iter().zip(&layout.chunk).all(|(axis, &chunk)| match *axis {
+            None => true,
+            Some(axis) => {
+                let lacks = stage.origin.get(axis).copied().unwrap_or(0);
+                stage.run[axis] >= stage.space[axis] || (stage.run[axis].is_multiple_of(chunk) && lacks.is_multiple_of(chunk))
+            }
+        })
 }

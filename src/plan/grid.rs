@@ -46,29 +46,30 @@ impl Form {
     /// A box of about `target_bytes`, grown from the innermost axis outwards.
     #[must_use]
     pub fn boxed(&self, target_bytes: u64) -> Vec<usize> {
-        self.boxed_with(target_bytes, &[])
+        self.boxed_with(target_bytes, &[], &[])
     }
 
-    /// [`Form::boxed`] of so many lines only that their states do not outgrow a part's.
+    /// [`Form::boxed`] of so many lines only that their states do not outgrow a part's, in multiples of `grain` (empty: of 1).
     #[must_use]
-    pub fn boxed_with(&self, target_bytes: u64, lines: &[(Vec<usize>, u64)]) -> Vec<usize> {
+    pub fn boxed_with(&self, target_bytes: u64, lines: &[(Vec<usize>, u64)], grain: &[usize]) -> Vec<usize> {
         let target = (target_bytes / self.point_bytes.max(1)).max(1);
         let rank = self.space.len();
-        let mut shape: Vec<usize> = (0..rank).map(|axis| if self.whole[axis] { self.space[axis].max(1) } else { 1 }).collect();
+        let least = |axis: usize| if self.whole[axis] { usize::MAX } else { grain.get(axis).copied().unwrap_or(1) };
+        let mut shape: Vec<usize> = (0..rank).map(|axis| least(axis).min(self.space[axis]).max(1)).collect();
         if let (Some(square), Some(&inner)) = (self.square, self.order.last()) {
             let side = (target as f64).sqrt() as usize;
             for (axis, limit) in [(inner, side as u64), (square, target), (inner, target)] {
-                self.grow(&mut shape, axis, limit, lines);
+                self.grow(&mut shape, axis, limit, lines, grain);
             }
         }
         for &axis in self.order.iter().rev() {
-            self.grow(&mut shape, axis, target, lines);
+            self.grow(&mut shape, axis, target, lines, grain);
         }
         shape
     }
 
     /// Makes `axis` as long as `target` points allow.
-    fn grow(&self, shape: &mut [usize], axis: usize, target: u64, lines: &[(Vec<usize>, u64)]) {
+    fn grow(&self, shape: &mut [usize], axis: usize, target: u64, lines: &[(Vec<usize>, u64)], grain: &[usize]) {
         let length = self.space[axis].max(1);
         if shape[axis] == length {
             return;
@@ -77,7 +78,9 @@ impl Form {
         let is_last = self.order.last() == Some(&axis);
         let least = if is_last { (SEGMENT_BYTES / self.point_bytes.clamp(1, 8) as usize).min(target as usize) } else { 1 };
         let fits = (target / others.max(1)).max(1).min(self.part_limit(shape, axis, lines)) as usize;
-        shape[axis] = length.min(fits.max(least).max(shape[axis]));
+        let grain = grain.get(axis).copied().unwrap_or(1).max(1);
+        let most = fits.max(least);
+        shape[axis] = if most >= length { length } else { (most / grain * grain).max(shape[axis]) };
     }
 
     /// How long a kept axis may be so that no reduction's part of a run outgrows [`PART_BYTES`].

@@ -3,9 +3,12 @@
 use crate::{
     error::{Error, Result},
     kernel::program::Program,
+    nd::Grid,
     plan::{
-        Access, Limits, Read, StageMemory,
+        Access, Limits, OutputLayout, Read, StageMemory,
+        chunks::Grain,
         grid::{BLOCK_BYTES, Form, RUN_BYTES, align},
+        model::store_bytes_per_worker,
         reads::{Input, place},
         why::show_bytes,
     },
@@ -13,6 +16,9 @@ use crate::{
 
 /// Queues, plans and other small things of the engine.
 pub const OVERHEAD_BYTES: u64 = 256 * 1024;
+
+/// Threads that copy from and to stores beside those that compute. Two: one medium is kept busy while the other thread copies.
+pub const TRANSFER_THREADS: usize = 2;
 
 /// Bytes of the smallest block that is offered: below it a job would finish one day only. A smaller one can be asked for.
 const LEAST_BLOCK_BYTES: u64 = 16 * 1024;
@@ -26,8 +32,10 @@ pub struct Needs<'a> {
     pub form: &'a Form,
     /// Inputs.
     pub inputs: &'a [Input<'a>],
-    /// For each write: stage axes that it has, and bytes of an element.
-    pub writes: Vec<(Vec<usize>, usize)>,
+    /// What is written.
+    pub writes: Vec<WriteNeed<'a>>,
+    /// What runs may be multiples of, best first. The last one is what has to be.
+    pub grains: Vec<Grain>,
     /// For each reduction over all runs: kept axes, and bytes of the states of a number of outputs.
     pub states: Vec<(Vec<usize>, StateBytes<'a>)>,
     /// For each scan: its axis, and bytes of the states of a number of lines.
@@ -46,11 +54,25 @@ pub struct Needs<'a> {
     pub name: String,
 }
 
+/// A write whose place in memory is to be chosen.
+pub struct WriteNeed<'a> {
+    /// Stage axes that it has.
+    pub axes: Vec<usize>,
+    /// Bytes of an element.
+    pub item_bytes: usize,
+    /// How its store wants it.
+    pub layout: Option<&'a OutputLayout>,
+    /// Bytes of selected elements that wait until they fill whole chunks.
+    pub waiting_bytes: u64,
+}
+
 /// Shapes that fit.
 #[derive(Clone, Debug)]
 pub struct Fitted {
     /// Box of a run.
     pub run: Vec<usize>,
+    /// What the first run lacks.
+    pub origin: Vec<usize>,
     /// Box of a block.
     pub block: Vec<usize>,
     /// Inputs, placed.
@@ -71,24 +93,43 @@ pub struct Fitted {
     pub memory: StageMemory,
 }
 
-/// The first of the candidate shapes, best first, that fits the budget; an error with the smallest budget that would do.
+/// Times fewer bytes that shapes have to decode to be worth less speed elsewhere.
+const WORTH_IT: f64 = 0.9;
+
+/// The first of the candidate shapes, best first, that fits the budget; an error with the smallest budget that would do. Where a store
+/// of chunks is read, the shapes that decode the fewest bytes.
 pub fn fit(needs: &Needs<'_>, limits: &Limits) -> Result<Fitted> {
-    let mut least: Option<Fitted> = None;
-    for (block_bytes, run_bytes, in_flight) in candidates(limits) {
-        let fitted = shape(needs, limits, block_bytes, run_bytes, in_flight);
-        if fitted.memory.total().saturating_add(OVERHEAD_BYTES) <= limits.memory_bytes {
-            return Ok(fitted);
-        }
-        if least.as_ref().is_none_or(|best| fitted.memory.total() < best.memory.total()) {
-            least = Some(fitted);
+    let (mut least, mut best): (Option<Fitted>, Option<Fitted>) = (None, None);
+    let chunked = needs.inputs.iter().any(Input::is_chunked);
+    for grain in &needs.grains {
+        for (block_bytes, run_bytes, in_flight) in candidates(limits, chunked) {
+            let fitted = shape(needs, limits, grain, (block_bytes, run_bytes, in_flight));
+            let fits = fitted.memory.total().saturating_add(OVERHEAD_BYTES) <= limits.memory_bytes;
+            if fits && !chunked {
+                return Ok(fitted);
+            }
+            if fits && best.as_ref().is_none_or(|best| (fitted.bytes_read() as f64) < best.bytes_read() as f64 * WORTH_IT) {
+                best = Some(fitted.clone());
+            }
+            if least.as_ref().is_none_or(|best| fitted.memory.total() < best.memory.total()) {
+                least = Some(fitted);
+            }
         }
     }
     let least = least.expect("there is a candidate");
-    Err(refusal(needs, &least, limits))
+    best.ok_or_else(|| refusal(needs, &least, limits))
 }
 
-/// Block bytes, run bytes, runs in flight: from the fastest to the smallest.
-fn candidates(limits: &Limits) -> Vec<(u64, u64, usize)> {
+impl Fitted {
+    /// Bytes that all reads take together.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.reads.iter().fold(0, |sum, read| sum.saturating_add(read.bytes_total))
+    }
+}
+
+/// Block bytes, run bytes, runs in flight: from the fastest to the smallest. Where larger runs decode less, they come last.
+fn candidates(limits: &Limits, chunked: bool) -> Vec<(u64, u64, usize)> {
     let threads = limits.threads.max(1);
     let block = limits.block_bytes.unwrap_or(BLOCK_BYTES).max(1);
     let mut list = Vec::new();
@@ -104,36 +145,33 @@ fn candidates(limits: &Limits) -> Vec<(u64, u64, usize)> {
             list.push((smaller, smaller, in_flight));
         }
         if smaller <= LEAST_BLOCK_BYTES {
-            return list;
+            break;
         }
         smaller = (smaller / 4).max(LEAST_BLOCK_BYTES);
     }
+    if chunked {
+        let larger = (1..24).map(|times| RUN_BYTES / 8 << times).take_while(|run| *run <= limits.memory_bytes);
+        list.extend(larger.flat_map(|run| [threads, 1].map(|in_flight| (block, run.max(block), in_flight))));
+    }
+    list
 }
 
-fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, in_flight: usize) -> Fitted {
+fn shape(needs: &Needs<'_>, limits: &Limits, grain: &Grain, (block_bytes, run_bytes, in_flight): (u64, u64, usize)) -> Fitted {
     let space = &needs.form.space;
-    let block = needs.form.boxed_with(block_bytes, &needs.form.lines);
-    let cut = needs.scans.iter().any(|(axis, _)| block[*axis] < space[*axis]);
-    let run = if cut { needs.form.boxed_with(run_bytes, &needs.form.lines) } else { needs.form.boxed(run_bytes) };
-    let mut run = align(space, &run, &block);
-    if let (Some(rows), Some(first)) = (limits.rows_per_run, run.first_mut()) {
-        *first = rows.clamp(1, space[0].max(1));
-        run[1..].copy_from_slice(&space[1..]);
-        run.iter_mut().for_each(|length| *length = (*length).max(1));
-    }
-    let block: Vec<usize> = block.iter().zip(&run).map(|(&block, &run)| block.min(run)).collect();
-    let runs: u64 = (0..space.len()).map(|axis| space[axis].div_ceil(run[axis]).max(1) as u64).product();
-    let in_flight = in_flight.min(usize::try_from(runs).unwrap_or(usize::MAX)).max(1);
+    let (block, run, origin) = boxes(needs, limits, grain, block_bytes, run_bytes);
+    let grid = Grid::new(space.clone(), run.clone()).moved(&origin);
+    let runs = (0..space.len()).map(|axis| grid.count_along(axis).max(1)).fold(1, usize::saturating_mul);
+    let in_flight = in_flight.min(runs).max(1);
     let ordered = needs.scans.iter().any(|(axis, _)| block[*axis] < space[*axis]);
     let workers = if ordered { 1 } else { limits.threads.clamp(1, in_flight) };
     let scan_lines: Vec<(Vec<usize>, u64)> =
         needs.scans.iter().map(|(axis, bytes)| carried(*axis, bytes, ordered, space, &run, &block)).collect();
     let scan_bytes = scan_lines.iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(bytes.saturating_mul(workers as u64)));
-    let reads: Vec<Read> = needs.inputs.iter().map(|input| place(input, space, &run, limits.io)).collect();
+    let reads: Vec<Read> = needs.inputs.iter().map(|input| place(input, &grid, limits.io)).collect();
     let write_bytes: Vec<u64> = needs
         .writes
         .iter()
-        .map(|(axes, item)| axes.iter().fold(*item as u64, |bytes, &axis| bytes.saturating_mul(run[axis] as u64)))
+        .map(|write| write.axes.iter().fold(write.item_bytes as u64, |bytes, &axis| bytes.saturating_mul(run[axis] as u64)))
         .collect();
     let outputs = |kept: &[usize], extents: &[usize]| kept.iter().fold(1, |count: u64, &axis| count.saturating_mul(extents[axis] as u64));
     let state_bytes: Vec<(u64, u64)> =
@@ -150,12 +188,47 @@ fn shape(needs: &Needs<'_>, limits: &Limits, block_bytes: u64, run_bytes: u64, i
                 sum.saturating_add(part.saturating_mul(in_flight as u64 + 1)).saturating_add(*all)
             }),
         windows: windows.saturating_add(of_access(|access| *access == Access::Resident)),
-        read_buffers: of_access(|access| matches!(access, Access::Segments { .. } | Access::Box)).saturating_mul(in_flight as u64),
+        read_buffers: of_access(|access| !matches!(access, Access::Resident | Access::Window)).saturating_mul(in_flight as u64),
         write_buffers: write_bytes.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(page_up(bytes))).saturating_mul(in_flight as u64),
         scratch: needs.program.scratch_bytes_max(&block).saturating_mul(workers as u64),
         functions: needs.function_bytes.saturating_mul(workers as u64),
+        stores: needs.store_bytes(&reads, workers),
     };
-    Fitted { run, block, reads, workers, in_flight, write_bytes, state_bytes, scan_lines, ordered, memory }
+    Fitted { run, origin, block, reads, workers, in_flight, write_bytes, state_bytes, scan_lines, ordered, memory }
+}
+
+/// Block, run, and what the first run lacks.
+fn boxes(needs: &Needs<'_>, limits: &Limits, grain: &Grain, block_bytes: u64, run_bytes: u64) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
+    let space = &needs.form.space;
+    let block = needs.form.boxed_with(block_bytes, &needs.form.lines, &[]);
+    let cut = needs.scans.iter().any(|(axis, _)| block[*axis] < space[*axis]);
+    let lines: &[_] = if cut { &needs.form.lines } else { &[] };
+    let mut run = needs.form.boxed_with(run_bytes, lines, &grain.length);
+    if grain.is_none() {
+        run = align(space, &run, &block);
+    }
+    let mut origin: Vec<usize> = (0..space.len()).map(|axis| if run[axis] >= space[axis] { 0 } else { grain.origin[axis] }).collect();
+    if let (Some(rows), Some(first)) = (limits.rows_per_run, run.first_mut()) {
+        *first = rows.clamp(1, space[0].max(1));
+        run[1..].copy_from_slice(&space[1..]);
+        run.iter_mut().for_each(|length| *length = (*length).max(1));
+        origin.fill(0);
+    }
+    let block = block.iter().zip(&run).map(|(&block, &run)| block.min(run)).collect();
+    (block, run, if origin.iter().all(|&lacks| lacks == 0) { Vec::new() } else { origin })
+}
+
+impl Needs<'_> {
+    /// What stores hold: every worker reads and writes one thing at a time, and what is written in order, or copied from a file, is so by
+    /// the threads that transfer.
+    fn store_bytes(&self, reads: &[Read], workers: usize) -> u64 {
+        let scratch = |write: &WriteNeed<'_>| write.layout.map_or(0, |layout| layout.scratch_bytes);
+        let per_worker = store_bytes_per_worker(reads, self.writes.iter().map(scratch));
+        let waiting = |write: &WriteNeed<'_>| if write.waiting_bytes > 0 { write.waiting_bytes.saturating_add(scratch(write)) } else { 0 };
+        let waiting = self.writes.iter().map(waiting).fold(0, u64::saturating_add);
+        let transfers = if waiting > 0 { TRANSFER_THREADS } else { 0 };
+        per_worker.saturating_mul((workers + transfers) as u64).saturating_add(waiting)
+    }
 }
 
 /// The box of lines whose states a scan holds, and their bytes. Runs and blocks come in C order: the axes behind the scanned one are
@@ -186,6 +259,7 @@ fn refusal(needs: &Needs<'_>, least: &Fitted, limits: &Limits) -> Error {
         ("write buffers", least.memory.write_buffers),
         ("scratch", least.memory.scratch),
         ("functions", least.memory.functions),
+        ("chunks in stores", least.memory.stores),
     ];
     let (largest, of_it) = parts.into_iter().max_by_key(|(_, bytes)| *bytes).unwrap_or(("scratch", 0));
     let groups = if largest == "states" && needs.groups > 1 { format!(" of {} groups", needs.groups) } else { String::new() };

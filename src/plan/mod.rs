@@ -2,6 +2,7 @@
 //!
 //! [`plan`] turns a graph and limits into a [`Plan`]. What must never live here: bytes, files, threads, moments.
 
+pub mod chunks;
 pub mod expression;
 pub mod grid;
 pub mod lower;
@@ -38,6 +39,8 @@ pub struct Request {
     pub checks: Vec<(String, NodeId)>,
     /// The layout of the outputs in their stores, as text: part of what makes two jobs the same.
     pub layout: String,
+    /// For each output how its store wants it, where that is a store of chunks; may be shorter than `outputs`.
+    pub layouts: Vec<Option<OutputLayout>>,
 }
 
 /// Plans a phase: the fewest passes, the shapes of their blocks, and the proof that they fit the memory budget.

@@ -6,7 +6,7 @@
 use crate::{
     expr::{FunctionFacts, FunctionId, SourceId},
     kernel::program::{AccId, Program, SlotId},
-    nd::{DType, IndexMap, SourceFacts},
+    nd::{DType, Grid, IndexMap, SourceFacts},
     numeric::{Finish, ScanKind},
 };
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,12 @@ pub enum Access {
     },
     /// Copied into a pooled buffer as one dense box of store coordinates (chunked stores).
     Box,
+    /// Copied into a pooled buffer one box for every combination of coordinates along `picked_axes` (stage axes, outermost first):
+    /// those along which a chunked store is gathered, or walked by wide steps. Chunk by chunk, so that each is decoded once a run.
+    Picked {
+        /// Stage axes whose coordinates lie apart.
+        picked_axes: Vec<usize>,
+    },
 }
 
 /// One input of a stage.
@@ -106,8 +112,11 @@ pub struct Read {
     pub access: Access,
     /// Bytes that one run holds for it at most.
     pub bytes_per_run: u64,
-    /// Bytes that the whole stage reads for it.
+    /// Bytes that the whole stage reads for it; of a store of chunks the bytes that are decoded, whole chunks every time.
     pub bytes_total: u64,
+    /// Bytes that a reader holds besides: chunks that are being decoded, and boxes that coordinates are picked out of.
+    #[serde(default)]
+    pub scratch_bytes: u64,
 }
 
 /// Where a written value goes.
@@ -136,6 +145,12 @@ pub struct Write {
     pub bytes_per_run: u64,
     /// Bytes that the whole stage writes for it.
     pub bytes_total: u64,
+    /// Bytes that a writer holds besides: chunks that are being encoded.
+    #[serde(default)]
+    pub scratch_bytes: u64,
+    /// Bytes of selected elements that wait until they fill whole chunks.
+    #[serde(default)]
+    pub waiting_bytes: u64,
 }
 
 /// A reduction that is merged over the runs of a stage.
@@ -210,6 +225,9 @@ pub struct StageMemory {
     pub scratch: u64,
     /// Declared scratch of user functions.
     pub functions: u64,
+    /// What stores of chunks hold while they decode and encode, and rows that wait until they fill a chunk.
+    #[serde(default)]
+    pub stores: u64,
 }
 
 impl StageMemory {
@@ -217,7 +235,8 @@ impl StageMemory {
     #[must_use]
     pub fn total(&self) -> u64 {
         let parts = [self.temps, self.states, self.windows, self.read_buffers, self.write_buffers, self.scratch, self.functions];
-        parts.into_iter().fold(0, u64::saturating_add)
+        let parts = parts.into_iter().chain([self.stores]);
+        parts.fold(0, u64::saturating_add)
     }
 }
 
@@ -228,8 +247,11 @@ pub struct Stage {
     pub name: String,
     /// Iteration space.
     pub space: Vec<usize>,
-    /// Box of one run: the unit of scheduling, I/O and budget; a multiple of the block, except at the edges of the space.
+    /// Box of one run: the unit of scheduling, I/O and budget.
     pub run: Vec<usize>,
+    /// How much shorter the first run along each axis is, so that runs meet the chunks of a source; empty where none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origin: Vec<usize>,
     /// Box of one block: the unit of compute, sized for the cache.
     pub block: Vec<usize>,
     /// Inputs.
@@ -259,6 +281,25 @@ pub struct Stage {
     pub memory: StageMemory,
 }
 
+impl Stage {
+    /// The grid of the runs.
+    #[must_use]
+    pub fn runs(&self) -> Grid {
+        Grid::new(self.space.clone(), self.run.clone()).moved(&self.origin)
+    }
+
+    /// What stores hold for one worker at most: it reads and writes one thing after the other.
+    #[must_use]
+    pub fn store_bytes_per_worker(&self) -> u64 {
+        store_bytes_per_worker(&self.reads, self.writes.iter().map(|write| write.scratch_bytes))
+    }
+}
+
+/// [`Stage::store_bytes_per_worker`] of a stage to be.
+pub(super) fn store_bytes_per_worker(reads: &[Read], writes: impl Iterator<Item = u64>) -> u64 {
+    reads.iter().map(|read| read.scratch_bytes).chain(writes).max().unwrap_or(0)
+}
+
 /// Where an output of a plan comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OutputFrom {
@@ -279,6 +320,18 @@ pub struct Output {
     pub dtype: DType,
     /// Where it comes from.
     pub from: OutputFrom,
+    /// What its store wants; `None`: any box may be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<OutputLayout>,
+}
+
+/// How an output is written to a store of chunks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct OutputLayout {
+    /// The box that has exactly one writer.
+    pub chunk: Vec<usize>,
+    /// Bytes that one call of the store holds besides what it is given.
+    pub scratch_bytes: u64,
 }
 
 /// An assertion on values: its temp (an index, 0-d `i64`) must be -1 before anything is published.

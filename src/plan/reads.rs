@@ -2,14 +2,19 @@
 
 use crate::{
     kernel::program::SlotId,
-    nd::{IndexMap, Region, SourceFacts, StoreLayout},
-    plan::{Access, IoMode, Read, ReadFrom},
+    nd::{Grid, IndexMap, Region, SourceFacts},
+    plan::{
+        Access, IoMode, Read, ReadFrom,
+        chunks::{bytes_decoded, chunk_of, picked_axes, picked_elements},
+    },
 };
 
 /// Gaps up to this size are read along: a smaller request costs the medium as much as the gap.
 const GAP_BYTES: i64 = 4096;
 /// A window over a file holds whole pages at both ends.
 const PAGE_BYTES: u64 = 4096;
+/// What it takes to know where one picked coordinate lies, while coordinates are put into groups.
+const PLACE_BYTES: u64 = 48;
 
 /// An input whose place in memory is to be chosen.
 #[derive(Clone, Debug)]
@@ -26,6 +31,14 @@ pub struct Input<'a> {
     pub item_bytes: usize,
 }
 
+impl Input<'_> {
+    /// Whether it is a store of chunks.
+    #[must_use]
+    pub fn is_chunked(&self) -> bool {
+        chunk_of(self.facts).is_some()
+    }
+}
+
 /// The part of a dense store that a box touches: `segments` runs of `span` elements each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Reach {
@@ -36,9 +49,41 @@ struct Reach {
     extent: u64,
 }
 
-/// Chooses the access of `input` for runs of shape `run`.
+/// Chooses the access of `input` for the runs of a grid.
 #[must_use]
-pub fn place(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -> Read {
+pub fn place(input: &Input<'_>, runs: &Grid, io: IoMode) -> Read {
+    if let (Some(facts), Some(chunk)) = (input.facts, chunk_of(input.facts)) {
+        return place_chunked(input, facts, chunk, runs);
+    }
+    place_linear(input, runs.shape(), runs.block(), io)
+}
+
+/// Boxes of a store of chunks. Coordinates that lie apart are picked out of their chunks.
+fn place_chunked(input: &Input<'_>, facts: &SourceFacts, chunk: &[usize], runs: &Grid) -> Read {
+    let (map, space, run) = (&input.map, runs.shape(), runs.block());
+    let part = reach_of(map, space, run);
+    let bytes = |elements: u64| elements.saturating_mul(input.item_bytes as u64);
+    let picked_axes = picked_axes(map, run);
+    let (access, bytes_per_run, scratch_bytes) = if picked_axes.is_empty() {
+        (Access::Box, bytes(boxed(map, &part)), 0)
+    } else {
+        let (elements, around) = picked_elements(map, &picked_axes, &part, chunk, &facts.shape);
+        // Beside the box of a group: which coordinates lie where.
+        let places = picked_axes.iter().map(|&axis| part[axis] as u64 * PLACE_BYTES).sum::<u64>();
+        (Access::Picked { picked_axes }, bytes(elements), bytes(around).saturating_add(places))
+    };
+    Read {
+        slot: input.slot,
+        from: input.from,
+        map: map.clone(),
+        access,
+        bytes_per_run,
+        bytes_total: bytes_decoded(map, facts, chunk, space, runs),
+        scratch_bytes: scratch_bytes.saturating_add(facts.read_scratch_bytes),
+    }
+}
+
+fn place_linear(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -> Read {
     let bytes = |elements: u64| elements.saturating_mul(input.item_bytes as u64);
     let around = reach_of(&input.map, space, run);
     let (whole, part) = (&input.map.shape, &around);
@@ -46,16 +91,13 @@ pub fn place(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -> R
     let gathers = (0..space.len()).any(|axis| run[axis] > 1 && input.map.is_gathered(axis));
     let (access, bytes_per_run, bytes_once) = match input.facts {
         // Kernels walk by strides, so what is gathered is copied, even from memory.
-        _ if gathers && input.map.store_rank() == 1 => {
+        _ if gathers => {
             let reach_run = reach(&input.map, part, input.item_bytes);
             let once = input.facts.map_or(0, |_| bytes(reach(&input.map, whole, input.item_bytes).covered()));
             (Access::Segments { segment_axes: reach_run.segment_axes.clone() }, bytes(reach_run.covered()), once)
         }
         None => (Access::Resident, 0, 0),
         Some(facts) if facts.resident => (Access::Resident, 0, bytes(reach(&input.map, whole, input.item_bytes).covered())),
-        Some(SourceFacts { layout: StoreLayout::Chunked { .. }, .. }) => {
-            (Access::Box, bytes(boxed(&input.map, part)), bytes(boxed(&input.map, whole)))
-        }
         Some(facts) => {
             let reach_run = reach(&input.map, part, input.item_bytes);
             let together = reach_run.segment_axes.is_empty() || reach_run.extent <= 2 * reach_run.covered();
@@ -80,7 +122,8 @@ pub fn place(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -> R
         .map(|axis| space[axis].div_ceil(run[axis].max(1)).max(1) as u64)
         .product();
     let bytes_total = if space.contains(&0) { 0 } else { bytes_once.saturating_mul(again) };
-    Read { slot: input.slot, from: input.from, map: input.map.clone(), access, bytes_per_run, bytes_total }
+    let scratch_bytes = input.facts.map_or(0, |facts| facts.read_scratch_bytes);
+    Read { slot: input.slot, from: input.from, map: input.map.clone(), access, bytes_per_run, bytes_total, scratch_bytes }
 }
 
 /// The box of a read that a run of shape `run` at the origin needs: with the neighbours that some functions see.

@@ -74,32 +74,7 @@ pub struct Draft {
 /// The accumulator that a finish needs.
 #[must_use]
 pub fn accumulator_kind(reduction: &Reduction) -> AccumulatorKind {
-    match reduction.finish {
-        Finish::Sum | Finish::Mean => AccumulatorKind::Sum(reduction.mode),
-        Finish::Var { .. } | Finish::Std { .. } | Finish::Norm => AccumulatorKind::Moments(reduction.mode),
-        Finish::Min => AccumulatorKind::Min,
-        Finish::Max => AccumulatorKind::Max,
-        Finish::Any => AccumulatorKind::Any,
-        Finish::All => AccumulatorKind::All,
-        Finish::CountNonzero => AccumulatorKind::CountNonzero,
-        Finish::FirstFalse => AccumulatorKind::FirstFalse,
-        Finish::ArgMin => AccumulatorKind::ArgMin,
-        Finish::ArgMax => AccumulatorKind::ArgMax,
-        Finish::Prod => AccumulatorKind::Product,
-        Finish::NanSum | Finish::NanMean => AccumulatorKind::NanSum(reduction.mode),
-        Finish::NanVar { .. } | Finish::NanStd { .. } => AccumulatorKind::NanMoments(reduction.mode),
-        Finish::NanMin => AccumulatorKind::NanMin,
-        Finish::NanMax => AccumulatorKind::NanMax,
-        Finish::NanArgMin => AccumulatorKind::NanArgMin,
-        Finish::NanArgMax => AccumulatorKind::NanArgMax,
-        Finish::NanProd => AccumulatorKind::NanProduct,
-        Finish::Dot => AccumulatorKind::Dot(reduction.mode),
-        Finish::Average => AccumulatorKind::Weighted(reduction.mode),
-        Finish::Cov { .. } | Finish::Corr => AccumulatorKind::Comoments(reduction.mode),
-        Finish::Count => AccumulatorKind::Count,
-        Finish::ApproxDistinct => AccumulatorKind::Distinct,
-        Finish::ApproxQuantile { .. } => AccumulatorKind::Sketch,
-    }
+    AccumulatorKind::of(reduction.finish, reduction.mode)
 }
 
 /// Cuts a graph into passes, in the order they run.
@@ -186,6 +161,8 @@ impl Sharing<'_> {
     fn express(&self, space: &[usize], operands: &[NodeId], whole: &[bool], why: &mut Why) -> Expression {
         let mut admit = |node: NodeId, whole: &[bool]| match &self.graph.node(node).op {
             Op::MapBlocks(_) | Op::Scan { .. } => true,
+            // A state has an axis of its own, which no block has.
+            Op::Reduce(reduction) if matches!(reduction.finish, Finish::State { .. }) => false,
             _ => self.admit(node, space, whole, why),
         };
         express(self.graph, self.views, space, operands, whole, &mut admit)
@@ -219,7 +196,7 @@ impl Sharing<'_> {
     fn how_to_reduce(&self, id: NodeId, reduction: &Reduction, why: &mut Why) -> How {
         let arg = self.graph.node(self.graph.node(id).args[0]);
         let space = arg.shape();
-        if reduction.finish == Finish::FirstFalse || space.contains(&0) {
+        if matches!(reduction.finish, Finish::FirstFalse | Finish::State { .. }) || space.contains(&0) {
             return How::Global;
         }
         let reduced = reduced_flags(reduction, space.len());

@@ -29,7 +29,8 @@ pub fn blocks_of(stage: &Stage) -> u64 {
 /// Number of runs of a stage.
 #[must_use]
 pub fn runs_of(stage: &Stage) -> u64 {
-    pieces(&stage.space, &stage.run)
+    let runs = stage.runs();
+    (0..stage.space.len()).map(|axis| runs.count_along(axis) as u64).product()
 }
 
 fn pieces(space: &[usize], piece: &[usize]) -> u64 {
@@ -155,6 +156,9 @@ fn read_text(plan: &Plan, read: &Read) -> String {
             format!("copied in segments along {} {}", if segment_axes.len() == 1 { "axis" } else { "axes" }, list(segment_axes))
         }
         Access::Box => "copied by chunks".to_string(),
+        Access::Picked { picked_axes } => {
+            format!("picked out of chunks along {} {}", if picked_axes.len() == 1 { "axis" } else { "axes" }, list(picked_axes))
+        }
     };
     format!("{name}, {}, {way}, {} a run", data_bytes(read.bytes_total), memory_bytes(read.bytes_per_run))
 }
@@ -186,6 +190,7 @@ fn parts(memory: &StageMemory) -> String {
         ("write buffers", memory.write_buffers),
         ("scratch", memory.scratch),
         ("block functions", memory.functions),
+        ("chunks in stores", memory.stores),
     ];
     parts.retain(|(_, bytes)| *bytes > 0);
     parts.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));

@@ -19,11 +19,13 @@ pub(super) enum Purpose {
     WriteBuffers,
     Scratch,
     Functions,
+    Stores,
 }
 
 impl Purpose {
-    const COUNT: usize = 7;
-    const NAMES: [&'static str; Self::COUNT] = ["temps", "states", "windows", "read buffers", "write buffers", "scratch", "functions"];
+    const COUNT: usize = 8;
+    const NAMES: [&'static str; Self::COUNT] =
+        ["temps", "states", "windows", "read buffers", "write buffers", "scratch", "functions", "stores"];
 }
 
 /// Bytes held against the bytes that the stage was planned with.

@@ -2,7 +2,9 @@
 
 use super::{
     carry::{Carried, Carry},
+    chunks::read_chunks,
     fetch::{Held, drop_windows, hold_windows, place_read, read_bytes},
+    io::store,
     job::{RunTask, StageJob},
     prepare::{Binding, PreparedStage},
 };
@@ -15,8 +17,10 @@ use crate::{
 };
 use std::time::Instant;
 
-/// Computes a run. Does no I/O of its own; pages of mapped windows may still be faulted in.
-pub(super) fn compute(job: &StageJob, machine: &mut Machine, task: &mut RunTask) -> Result<()> {
+/// Computes a run, and decodes and encodes the chunks that it takes. Otherwise it does no I/O of its own; pages of mapped windows may
+/// still be faulted in.
+pub(super) fn compute(job: &StageJob, machine: &mut Machine, task: &mut RunTask, spare: &mut Vec<u8>) -> Result<()> {
+    read_chunks(job, task, spare)?;
     let started = Instant::now();
     take_results(job, task)?;
     let held = hold_windows(job, task)?;
@@ -28,7 +32,30 @@ pub(super) fn compute(job: &StageJob, machine: &mut Machine, task: &mut RunTask)
     // A file that changed under its window explains whatever else went wrong.
     drop_windows(job, held)?;
     task.seconds = started.elapsed().as_secs_f64();
-    walked
+    walked?;
+    store_chunks(job, task)
+}
+
+/// Gives the run's results to stores of chunks, which encode them, where they have no order.
+fn store_chunks(job: &StageJob, task: &mut RunTask) -> Result<()> {
+    let writes = &job.stage.stage().writes;
+    task.stored.clear();
+    task.stored.resize(writes.len(), false);
+    for (index, write) in writes.iter().enumerate() {
+        let WriteTo::Output(output) = write.to else { continue };
+        let Some(buffer) = &task.outputs[index] else { continue };
+        if write.compressed || job.targets[output].as_ref().is_none_or(|target| target.chunk().is_none()) {
+            continue;
+        }
+        let region = written_region(write, &task.region);
+        let bytes = buffer.bytes().get(..region.count() * write.dtype.size());
+        let bytes = bytes.ok_or_else(|| Error::internal("a run made more than it was planned to"))?;
+        if !bytes.is_empty() {
+            store(job, task.run, output, &region, bytes)?;
+        }
+        task.stored[index] = true;
+    }
+    Ok(())
 }
 
 /// Buffers and accumulators for the results of the run.

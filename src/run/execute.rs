@@ -21,7 +21,7 @@ use crate::{
     },
     nd::{DType, Region, shape::show},
     numeric::{Accumulator, Finish},
-    plan::{Check, OutputFrom, Stage, TempId, Write, WriteTo},
+    plan::{Check, Output, OutputFrom, Stage, TempId, Write, WriteTo},
     store::{MemoryTarget, Source, Target},
     trace::{RunStats, StageStats},
 };
@@ -90,6 +90,7 @@ pub fn execute_prepared(engine: &Engine, prepared: &PreparedPlan, bindings: Bind
         return Err(Error::internal(format!("bound {bound:?} sources, functions and outputs to a plan with {wanted:?}")));
     }
     let Bindings { sources, functions, sinks } = bindings;
+    sinks.iter().zip(&plan.outputs).try_for_each(|(sink, output)| check_layout(sink, output))?;
     let shorten = |sink| match sink {
         Sink::Target(target) => Sink::Target(target),
         Sink::Memory(memory) => Sink::Memory(memory),
@@ -107,6 +108,18 @@ pub fn execute_prepared(engine: &Engine, prepared: &PreparedPlan, bindings: Bind
     outcome?;
     settled?;
     Ok(execution.into_stats())
+}
+
+/// An error unless the plan knows of the chunks of a target.
+fn check_layout(sink: &Sink<'_>, output: &Output) -> Result<()> {
+    let chunk = match sink {
+        Sink::Target(target) => target.chunk(),
+        _ => None,
+    };
+    if chunk == output.layout.as_ref().map(|layout| &layout.chunk[..]) {
+        return Ok(());
+    }
+    Err(Error::internal(format!("output `{}` was planned for other chunks than {chunk:?}", output.name)))
 }
 
 impl<'a> Execution<'a> {
@@ -283,6 +296,7 @@ impl<'a> Execution<'a> {
     /// Gives outputs that are temps to their sinks.
     fn deliver_temps(&mut self) -> Result<()> {
         let prepared = self.prepared;
+        self.budget.limit_to(prepared.plan.bytes_peak);
         for (index, output) in prepared.plan.outputs.iter().enumerate() {
             let OutputFrom::Temp(temp) = output.from else { continue };
             let made = self.temps[temp.0 as usize].clone();
@@ -291,6 +305,7 @@ impl<'a> Execution<'a> {
             if self.has_caller(index) {
                 self.call(index, &region, buffer.bytes())?;
             } else if let Some(target) = &self.targets[index] {
+                let _stores = self.budget.reserve(Purpose::Stores, output.layout.as_ref().map_or(0, |layout| layout.scratch_bytes))?;
                 without_panic(|| format!("writing {}", target.name()), || target.write(&region, buffer.bytes()))?;
             }
         }
@@ -350,16 +365,18 @@ impl<'a> Execution<'a> {
     pub fn finish_into(&mut self, whole: &Accumulator, finish: Finish, dtype: DType, temp: TempId) -> Result<()> {
         let missing = || Error::internal(format!("temp {} is finished by a stage that does not make it", temp.0));
         let out = self.making[temp.0 as usize].as_mut().ok_or_else(missing)?.bytes_mut();
-        let outputs = out.len() / dtype.size();
+        // A state takes several elements of the temp.
+        let item = finish.state_bytes(whole.dtype()).unwrap_or(dtype.size());
+        let outputs = out.len() / item;
         self.findings.add_hollow(finish.name(), whole.hollow_outputs(finish, 0, outputs));
         if outputs <= 2 * FINISH_CHUNK || self.engine.threads() == 1 || self.engine.is_own_thread() {
             return whole.finish(finish, dtype, 0, outputs, out);
         }
         let pool = self.engine.pool()?;
         let finish_chunk =
-            |(index, chunk): (usize, &mut [u8])| whole.finish(finish, dtype, index * FINISH_CHUNK, chunk.len() / dtype.size(), chunk);
+            |(index, chunk): (usize, &mut [u8])| whole.finish(finish, dtype, index * FINISH_CHUNK, chunk.len() / item, chunk);
         let work = || {
-            let chunks = out.par_chunks_mut(FINISH_CHUNK * dtype.size()).enumerate().map(finish_chunk);
+            let chunks = out.par_chunks_mut(FINISH_CHUNK * item).enumerate().map(finish_chunk);
             chunks.find_first(Result::is_err).unwrap_or(Ok(()))
         };
         without_panic(|| "finishing a reduction".to_owned(), || pool.install(work))

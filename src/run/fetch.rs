@@ -1,13 +1,14 @@
-//! How a run's inputs get into memory: windows, row segments and boxes, and where its elements lie in them.
+//! How a run's inputs get into memory: windows and row segments, and where its elements lie in them. Boxes of chunks: [`super::chunks`].
 
 use super::{
     budget::{Purpose, Reservation},
+    chunks::{Picked, StoreBox},
     job::{RunTask, StageJob},
     pool::Buffer,
 };
 use crate::{
     error::{Error, Result},
-    nd::{IndexMap, Region, shape::c_strides},
+    nd::{IndexMap, Region},
     plan::{Access, Read, ReadFrom, reads::reach_of},
     store::{Source, Window},
 };
@@ -20,7 +21,8 @@ pub(super) fn fetch(job: &StageJob, task: &mut RunTask) -> Result<()> {
     for (index, read) in stage.reads.iter().enumerate() {
         let item_bytes = job.stage.slot_bytes(read.slot);
         let bytes = match &read.access {
-            Access::Resident | Access::Window => continue,
+            // Chunks are decoded by the worker that computes the run.
+            Access::Resident | Access::Window | Access::Box | Access::Picked { .. } => continue,
             Access::Segments { segment_axes } => {
                 let mut buffer = job.pool.take(index)?;
                 let from = match &job.resident[index] {
@@ -31,19 +33,13 @@ pub(super) fn fetch(job: &StageJob, task: &mut RunTask) -> Result<()> {
                 task.inputs[index] = Some(buffer);
                 bytes
             }
-            Access::Box => {
-                let mut buffer = job.pool.take(index)?;
-                let bytes = read_box(source_of(job, read)?, &read.map, &reach(job, read, &task.region), item_bytes, buffer.bytes_mut());
-                task.inputs[index] = Some(buffer);
-                bytes
-            }
         };
         task.bytes_read += bytes?;
     }
     Ok(())
 }
 
-fn source_of<'a>(job: &'a StageJob, read: &Read) -> Result<&'a Arc<dyn Source>> {
+pub(super) fn source_of<'a>(job: &'a StageJob, read: &Read) -> Result<&'a Arc<dyn Source>> {
     match read.from {
         ReadFrom::Source(id) => Ok(&job.sources[id.0 as usize]),
         ReadFrom::Temp(id) => Err(Error::internal(format!("temp {} is read as if it were a source", id.0))),
@@ -51,7 +47,7 @@ fn source_of<'a>(job: &'a StageJob, read: &Read) -> Result<&'a Arc<dyn Source>> 
 }
 
 /// The part of a buffer that a read needs; a plan that gave it less is an error.
-fn room(buffer: &mut [u8], bytes: usize) -> Result<&mut [u8]> {
+pub(super) fn room(buffer: &mut [u8], bytes: usize) -> Result<&mut [u8]> {
     let planned = buffer.len();
     buffer.get_mut(..bytes).ok_or_else(|| Error::internal(format!("a read was planned with {planned} bytes per run and needs {bytes}")))
 }
@@ -214,41 +210,6 @@ fn read_segments(
     Ok(pieces.done as u64)
 }
 
-/// The dense box of store coordinates around a run.
-struct StoreBox {
-    region: Region,
-    first: i64,
-}
-
-impl StoreBox {
-    /// Measures the box and writes the strides of the buffer that holds it.
-    fn of(map: &IndexMap, region: &Region, strides: &mut [i64]) -> Self {
-        let span = map.span(region);
-        let inner = Region::new(
-            span.iter().map(|range| range.start).collect::<Vec<_>>(),
-            span.iter().map(ExactSizeIterator::len).collect::<Vec<_>>(),
-        );
-        let within = c_strides(&inner.shape);
-        for (stride, step) in strides.iter_mut().zip(&map.steps) {
-            *stride = step.iter().zip(&within).map(|(step, within)| step * within).sum();
-        }
-        let place = |store: usize| {
-            let along = map.steps.iter().zip(&region.start).map(|(step, &start)| step[store] * start as i64).sum::<i64>();
-            (map.offset[store] + along - inner.start[store] as i64) * within[store]
-        };
-        let first = (0..map.store_rank()).map(place).sum();
-        StoreBox { region: inner, first }
-    }
-}
-
-fn read_box(source: &Arc<dyn Source>, map: &IndexMap, region: &Region, item_bytes: usize, buffer: &mut [u8]) -> Result<u64> {
-    let mut strides = vec![0; map.rank()];
-    let wanted = StoreBox::of(map, region, &mut strides);
-    let out = room(buffer, wanted.region.count() * item_bytes)?;
-    source.read(&wanted.region, out)?;
-    Ok(out.len() as u64)
-}
-
 /// A run's window of a source, held while it is computed.
 pub(super) enum Held {
     Mapped {
@@ -284,7 +245,7 @@ pub(super) fn window_span(job: &StageJob, read: &Read, region: &Region) -> Range
 }
 
 /// What a run needs of a read: its box, with the neighbours that some functions see.
-fn reach<'a>(job: &StageJob, read: &Read, region: &'a Region) -> Cow<'a, Region> {
+pub(super) fn reach<'a>(job: &StageJob, read: &Read, region: &'a Region) -> Cow<'a, Region> {
     let space = &job.stage.stage().space;
     if read.map.shape == *space {
         return Cow::Borrowed(region);
@@ -351,6 +312,7 @@ pub(super) fn place_read(job: &StageJob, index: usize, region: &Region, held: &[
         Access::Window => linear(held[index].as_ref().map_or(0, Held::low), strides),
         Access::Segments { segment_axes } => Segments::of(&read.map, segment_axes, region, strides).first,
         Access::Box => StoreBox::of(&read.map, region, strides).first,
+        Access::Picked { picked_axes } => Picked::of(&read.map, picked_axes, region, strides).first,
     }
 }
 
@@ -359,7 +321,7 @@ pub(super) fn read_bytes<'a>(job: &'a StageJob, index: usize, inputs: &'a [Optio
     let bytes = match job.stage.stage().reads[index].access {
         Access::Resident => job.resident[index].as_ref().map(super::job::Resident::bytes),
         Access::Window => held[index].as_ref().map(Held::bytes),
-        Access::Segments { .. } | Access::Box => inputs[index].as_ref().map(Buffer::bytes),
+        Access::Segments { .. } | Access::Box | Access::Picked { .. } => inputs[index].as_ref().map(Buffer::bytes),
     };
     bytes.ok_or_else(|| Error::internal("a run is computed before it is fetched"))
 }
@@ -376,14 +338,5 @@ mod tests {
         let segments = Segments::of(&map, &[0], &Region::new([1, 0], [4, 3]), &mut strides);
         assert_eq!((segments.low, segments.length, segments.count, segments.first), (24 + 3, 5, 4, 4));
         assert_eq!(strides, [5, -2]);
-    }
-
-    #[test]
-    fn a_box_of_a_transposed_chunked_store() {
-        let map = IndexMap::affine(vec![6, 4], vec![3, 0], vec![vec![0, 1], vec![-1, 0]]);
-        let mut strides = [0; 2];
-        let found = StoreBox::of(&map, &Region::new([2, 1], [3, 2]), &mut strides);
-        assert_eq!(found.region, Region::new([1, 2], [2, 3]));
-        assert_eq!((found.first, strides), (3, [1, -3]));
     }
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     nd::Region,
+    plan::memory::TRANSFER_THREADS,
     store::{Source, Target},
 };
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -22,8 +23,6 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-/// Threads that read and write. Two: one medium is kept busy while the other thread copies.
-const TRANSFER_THREADS: usize = 2;
 /// Commands that wait at most; each is a run, and what runs hold is bounded by the plan.
 const COMMANDS_MAX: usize = 64;
 
@@ -44,10 +43,18 @@ pub(super) enum Command {
     },
 }
 
-/// Elements that will be mapped soon. Holds nothing of the stage, which may end before this is looked at.
+/// What a worker will want soon.
+pub(super) enum Soon {
+    /// Elements of a dense store, mapped.
+    Elements(Range<usize>),
+    /// A box of a store of chunks, decoded.
+    Box(Region),
+}
+
+/// What will be wanted soon. Holds nothing of the stage, which may end before this is looked at.
 pub(super) struct Ahead {
     pub source: Arc<dyn Source>,
-    pub elements: Range<usize>,
+    pub what: Soon,
     pub cancel: Cancel,
 }
 
@@ -159,11 +166,14 @@ pub(super) fn store(job: &StageJob, run: usize, output: usize, region: &Region, 
 }
 
 fn look_ahead(queue: &Receiver<Ahead>) {
-    for Ahead { source, elements, cancel } in queue {
+    for Ahead { source, what, cancel } in queue {
         if !cancel.is_set() {
             // Advice never fails a job; what a source does wrong here shows when it is read.
             let _ = without_panic(String::new, || {
-                source.prefetch(elements);
+                match &what {
+                    Soon::Elements(elements) => source.prefetch(elements.clone()),
+                    Soon::Box(region) => source.prefetch_box(region),
+                }
                 Ok(())
             });
         }

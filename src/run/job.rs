@@ -81,6 +81,8 @@ pub(super) struct RunTask {
     pub outputs: Vec<Option<Buffer>>,
     /// Results that are written where they stay, one place per write: those have no buffer.
     pub lent: Vec<Option<Lent>>,
+    /// Results that the worker gave to their stores itself, one place per write.
+    pub stored: Vec<bool>,
     /// Shares of the reductions, in the program's order.
     pub parts: Vec<Part>,
     /// What user folds took of the run.

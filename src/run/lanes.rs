@@ -96,6 +96,9 @@ pub(super) struct Worker {
     machine: Machine,
     scratch: Reservation,
     _functions: Reservation,
+    _stores: Reservation,
+    /// Room for boxes that coordinates are picked out of.
+    spare: Vec<u8>,
 }
 
 /// Machines that hold more than this are not kept between stages: resident memory follows the plan.
@@ -105,7 +108,8 @@ impl Worker {
     pub fn new(machines: &Machines, job: &StageJob) -> Result<Self> {
         let scratch = job.budget.reserve(Purpose::Scratch, job.stage.scratch_bytes)?;
         let functions = job.budget.reserve(Purpose::Functions, job.stage.function_scratch_bytes)?;
-        Ok(Worker { machine: machines.take(), scratch, _functions: functions })
+        let stores = job.budget.reserve(Purpose::Stores, job.stage.store_bytes)?;
+        Ok(Worker { machine: machines.take(), scratch, _functions: functions, _stores: stores, spare: Vec::new() })
     }
 
     /// Computes a run; a panic becomes an error.
@@ -118,7 +122,7 @@ impl Worker {
         let result = without_panic(
             || format!("run {run} of stage `{}`", job.stage.stage().name),
             || {
-                let result = compute(job, &mut self.machine, task);
+                let result = compute(job, &mut self.machine, task, &mut self.spare);
                 whole = true;
                 result
             },

@@ -7,6 +7,7 @@
 mod budget;
 mod cancel;
 mod carry;
+mod chunks;
 mod compute;
 mod engine;
 mod execute;
@@ -20,6 +21,7 @@ mod results;
 mod scheduler;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod warnings;
 
 pub use cancel::Cancel;

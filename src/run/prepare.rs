@@ -61,7 +61,9 @@ pub(super) struct PreparedStage {
     pub scratch_bytes: u64,
     /// What the user functions of one worker hold at most.
     pub function_scratch_bytes: u64,
-    /// Whether a run has to be copied into buffers before it can be computed.
+    /// What the stores of one worker hold at most.
+    pub store_bytes: u64,
+    /// Whether a run has to be copied into buffers before a worker takes it. Workers read chunks themselves.
     pub fetched: bool,
     /// Whether every read is in memory already.
     pub resident: bool,
@@ -146,7 +148,7 @@ fn prepare_stage(engine: &Engine, plan: &Arc<Plan>, index: usize) -> Result<Prep
     if stage.run.len() != rank || stage.block.len() != rank || stage.workers == 0 || stage.in_flight == 0 {
         return Err(Error::internal(format!("stage `{}` has an inconsistent grid", stage.name)));
     }
-    let runs = Grid::new(stage.space.clone(), stage.run.clone());
+    let runs = stage.runs();
     let (reductions, part_outputs) = order_reductions(stage, runs.block())?;
     let block = Grid::new(stage.run.clone(), stage.block.clone());
     let outputs_before = |slot: usize| stage.program.slots.iter().take(slot).filter(|slot| slot.kind == SlotKind::Output).count();
@@ -159,7 +161,8 @@ fn prepare_stage(engine: &Engine, plan: &Arc<Plan>, index: usize) -> Result<Prep
         output_slots: outputs_before(usize::MAX),
         scratch_bytes: scratch_bytes_max(&stage.program, block.block()),
         function_scratch_bytes: stage.functions.iter().map(|function| plan.functions[function.0 as usize].scratch_bytes).sum(),
-        fetched: stage.reads.iter().any(|read| matches!(read.access, Access::Segments { .. } | Access::Box)),
+        fetched: stage.reads.iter().any(|read| matches!(read.access, Access::Segments { .. })),
+        store_bytes: stage.store_bytes_per_worker(),
         resident: stage.reads.iter().all(|read| read.access == Access::Resident),
         bytes_total: stage.reads.iter().map(|read| read.bytes_total).chain(stage.writes.iter().map(|write| write.bytes_total)).sum(),
         plan: Arc::clone(plan),
@@ -212,7 +215,7 @@ fn bind_slots(stage: &Stage) -> Result<Vec<Binding>> {
 fn check_read(stage: &Stage, read: &Read) -> Result<()> {
     let linear = read.map.store_rank() == 1;
     let covers = read.map.rank() == stage.space.len() && read.map.shape.iter().zip(&stage.space).all(|(have, need)| have >= need);
-    let fits = covers && (linear || read.access == Access::Box);
+    let fits = covers && (linear || matches!(read.access, Access::Box | Access::Picked { .. }));
     let copies = matches!(read.access, Access::Resident | Access::Segments { .. });
     let reachable = matches!(read.from, ReadFrom::Source(_)) || copies;
     if fits && reachable {
@@ -264,7 +267,7 @@ fn io_of(plan: &Plan) -> &'static str {
     let words = reads.map(|read| match read.access {
         Access::Resident => "memory",
         Access::Window => "mmap",
-        Access::Segments { .. } | Access::Box => "read",
+        Access::Segments { .. } | Access::Box | Access::Picked { .. } => "read",
     });
     words.reduce(|all, word| if all == word { all } else { "mixed" }).unwrap_or("memory")
 }

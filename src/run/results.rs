@@ -9,6 +9,7 @@ use super::{
     execute::Execution,
     job::{Part, RunTask, StageJob},
     prepare::groups_of,
+    waiting::Waiting,
 };
 use crate::{
     error::{Error, Result},
@@ -25,6 +26,8 @@ pub(super) struct StageResults {
     folds: Vec<FoldPart>,
     /// Units along the compressed axis that are written so far; one entry per write.
     compressed_done: Vec<usize>,
+    /// What waits until it fills chunks; one entry per write.
+    waiting: Vec<Option<Waiting>>,
 }
 
 /// A result that is still to be written to a target.
@@ -40,7 +43,9 @@ impl StageResults {
         let kept = |reduction: usize| stage.reductions[reduction].kept.iter().map(|&axis| stage.space[axis]).product::<usize>();
         let outputs = |reduction: usize| kept(reduction) * groups_of(stage, reduction);
         let wholes = job.stage.reductions.iter().map(|&reduction| Part::new(&job.budget, &job.stage, reduction, outputs(reduction)));
-        Ok(StageResults { wholes: wholes.collect::<Result<_>>()?, folds: job.take_folds()?, compressed_done: vec![0; stage.writes.len()] })
+        let waiting = stage.writes.iter().map(|_| None).collect();
+        let compressed_done = vec![0; stage.writes.len()];
+        Ok(StageResults { wholes: wholes.collect::<Result<_>>()?, folds: job.take_folds()?, compressed_done, waiting })
     }
 
     /// Merges a run's shares of the reductions. Called in run order, so that inexact sums do not depend on threads.
@@ -82,7 +87,8 @@ impl StageResults {
     }
 
     /// Checks that every compressed output received as many elements as were counted before.
-    pub fn check_compressed(&self, execution: &mut Execution<'_>, job: &StageJob) -> Result<()> {
+    pub fn check_compressed(&mut self, execution: &mut Execution<'_>, job: &StageJob) -> Result<()> {
+        self.waiting.iter_mut().flatten().try_for_each(|waiting| waiting.flush(job, job.stage.run_count))?;
         for (write, &done) in job.stage.stage().writes.iter().zip(&self.compressed_done) {
             if !write.compressed {
                 continue;
@@ -110,6 +116,17 @@ impl StageResults {
             lent.finish();
             return Ok(None);
         }
+        if task.stored.get(index) == Some(&true) {
+            return Ok(None);
+        }
+        if write.compressed
+            && bytes > 0
+            && let Some(waiting) = self.waiting(execution, job, index)?
+        {
+            let buffer = task.outputs[index].as_mut().ok_or_else(|| Error::internal("a result is delivered twice"))?;
+            let taken = waiting.take(job, task.run, region.shape[0], buffer.bytes_mut())?;
+            return Ok(taken.map(|(region, bytes)| Pending { output: waiting.output, region, bytes }));
+        }
         let buffer = task.outputs[index].as_ref().ok_or_else(|| Error::internal("a result is delivered twice"))?;
         let content = buffer.bytes().get(..bytes).ok_or_else(|| Error::internal("a run made more than it was planned to"))?;
         if bytes == 0 {
@@ -120,6 +137,18 @@ impl StageResults {
             WriteTo::Output(output) if execution.has_caller(output) => execution.call(output, &region, content).map(|()| None),
             WriteTo::Output(output) => Ok(Some(Pending { output, region, bytes })),
         }
+    }
+
+    /// Where selected elements wait that go to a store of chunks.
+    fn waiting(&mut self, execution: &Execution<'_>, job: &StageJob, index: usize) -> Result<Option<&mut Waiting>> {
+        let write = &job.stage.stage().writes[index];
+        let WriteTo::Output(output) = write.to else { return Ok(None) };
+        let Some(chunk) = job.targets[output].as_ref().and_then(|target| target.chunk()) else { return Ok(None) };
+        if self.waiting[index].is_none() {
+            let (_, shape) = execution.written(write);
+            self.waiting[index] = Some(Waiting::new(&job.budget, write, output, &shape, chunk)?);
+        }
+        Ok(self.waiting[index].as_mut())
     }
 
     /// The next rows of a compressed array.

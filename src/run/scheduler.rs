@@ -1,9 +1,11 @@
 //! The scheduler loop of one stage: it owns all state, and everything that happens reaches it as an [`Event`].
 
 use super::{
+    chunks::box_ahead,
+    compute::written_region,
     execute::Execution,
     fetch::window_span,
-    io::{Ahead, Command, IoThreads, Settle},
+    io::{Ahead, Command, IoThreads, Settle, Soon},
     job::{RunTask, StageJob},
     lanes::Lanes,
     pool::Buffer,
@@ -204,7 +206,11 @@ impl<'s, 'e> Scheduler<'s, 'e> {
         self.job.stage.stage().reads.iter().filter(|read| is_cold_window(&self.job, read)).all(|read| {
             let ReadFrom::Source(id) = read.from else { return true };
             let source = Arc::clone(&self.job.sources[id.0 as usize]);
-            self.io.ahead(Ahead { source, elements: window_span(&self.job, read, &region), cancel: self.job.cancel.clone() })
+            let what = match read.access {
+                Access::Box => Soon::Box(box_ahead(&self.job, read, &region)),
+                _ => Soon::Elements(window_span(&self.job, read, &region)),
+            };
+            self.io.ahead(Ahead { source, what, cancel: self.job.cancel.clone() })
         })
     }
 
@@ -255,6 +261,7 @@ impl<'s, 'e> Scheduler<'s, 'e> {
         if task.bytes_mapped > 0 && task.seconds > 0.0 {
             self.cold = task.bytes_mapped as f64 / task.seconds < WARM_BYTES_PER_SECOND;
         }
+        self.settle_stored(&task);
         if let Err(error) = self.deliver(&mut task, false) {
             self.fail(task.run, error);
             return self.give_up(task);
@@ -331,6 +338,16 @@ impl<'s, 'e> Scheduler<'s, 'e> {
         }
     }
 
+    /// Counts what the worker gave to stores of chunks itself.
+    fn settle_stored(&mut self, task: &RunTask) {
+        let job = Arc::clone(&self.job);
+        for (write, _) in job.stage.stage().writes.iter().zip(&task.stored).filter(|(_, stored)| **stored) {
+            if let WriteTo::Output(output) = write.to {
+                self.settle(output, (written_region(write, &task.region).count() * write.dtype.size()) as u64);
+            }
+        }
+    }
+
     fn settle(&mut self, output: usize, bytes: u64) {
         if let Some(target) = self.execution.settle_due(output, bytes, SETTLE_BYTES) {
             let taken = self.io.settle(Settle { target, output, events: self.sender.clone() });
@@ -362,9 +379,10 @@ impl<'s, 'e> Scheduler<'s, 'e> {
     }
 }
 
-/// Whether a read maps windows of something that may have to come from a medium.
+/// Whether a worker reads of it what may have to come from a medium: windows, and boxes of chunks.
 fn is_cold_window(job: &StageJob, read: &crate::plan::Read) -> bool {
-    read.access == Access::Window && matches!(read.from, ReadFrom::Source(id) if !job.sources[id.0 as usize].facts().resident)
+    matches!(read.access, Access::Window | Access::Box)
+        && matches!(read.from, ReadFrom::Source(id) if !job.sources[id.0 as usize].facts().resident)
 }
 
 /// How many events a stage has under way at most; with room for them no thread ever waits for the scheduler.

@@ -10,6 +10,8 @@ use crate::{
 use std::{ops::Range, sync::Arc};
 
 pub mod aligned;
+#[doc(hidden)]
+pub mod chunked;
 pub mod dense;
 pub mod file;
 mod filling;
@@ -21,12 +23,14 @@ pub mod output;
 pub mod raw;
 mod runs;
 mod same;
+pub mod state;
 #[doc(hidden)]
 pub mod suite;
 mod tensors;
 mod vectors;
 #[doc(hidden)]
 pub mod wrap;
+pub mod zarr;
 
 pub use aligned::AlignedBytes;
 pub use filling::Lent;

@@ -10,13 +10,14 @@ use crate::{
         output::OutputMode,
         raw::{self, RawLayout},
         tensors, vectors,
+        zarr::{self, Opened, ZarrOptions},
     },
 };
 use std::{path::Path, sync::Arc};
 
 const RAW_EXAMPLE: &str = "a raw binary file is read as `file.bin?dtype=f32&shape=-1,128&offset=0&order=C`";
 const OUTPUTS_KNOWN: &str =
-    "known are .npy, .safetensors, vector files (.fvecs, .fbin, ...), and .bin or .raw for elements without a header";
+    "known are .npy, .zarr, .safetensors, vector files (.fvecs, .fbin, ...), and .bin or .raw for elements without a header";
 const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 
 /// Opens what `path_text` names.
@@ -44,6 +45,11 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 /// ```
 pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
+    match zarr::open(path)? {
+        Some(Opened::Array(source)) => return Ok(Arc::new(*source)),
+        Some(Opened::Group(group)) => return Err(group.refusal(path)),
+        None => {}
+    }
     refuse_later(
         path,
         query,
@@ -113,8 +119,19 @@ fn open_framed(path_text: &str, path: &str, query: Option<&str>) -> Result<Optio
     .map(Some)
 }
 
-/// Starts the file that `path_text` names; the extension tells the format: `.npy`, or `.bin` and `.raw` without a header. C order, native bytes.
+/// Starts the array that `path_text` names; the extension tells the format: `.npy`, `.safetensors`, vector files, `.bin` and `.raw` without a
+/// header, `.zarr`. C order, native bytes.
 pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Arc<dyn Target>> {
+    create_with(path_text, dtype, shape, mode, &ZarrOptions::default())
+}
+
+/// As [`create`]. A Zarr array is laid out as `options` say, and as the query of its path says on top:
+/// `out.zarr?chunks=4096,128&shards=65536,128&codec=zstd:3&version=3&dims=row,_`.
+pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<Arc<dyn Target>> {
+    if let Some((path, query)) = split_zarr_output(path_text) {
+        let options = options.clone().with_query(path_text, query.unwrap_or_default())?;
+        return Ok(Arc::new(zarr::create(Path::new(path), path, dtype, shape, mode, &options)?));
+    }
     let path = Path::new(path_text);
     refuse_later(path_text, None, OUTPUTS_KNOWN)?;
     let end =
@@ -133,6 +150,17 @@ pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) 
             None => Err(Error::usage(format!("cannot tell the format of the output {path_text} from its extension")).hint(OUTPUTS_KNOWN)),
         },
     }
+}
+
+/// Path and query of an output that is a Zarr array; `None` for any other output.
+#[must_use]
+pub fn split_zarr_output(path_text: &str) -> Option<(&str, Option<&str>)> {
+    let (path, query) = match path_text.rsplit_once('?') {
+        Some((path, query)) if !Path::new(path_text).exists() => (path, Some(query)),
+        _ => (path_text, None),
+    };
+    // A scheme is no folder.
+    (!path.contains("://") && zarr::is_zarr(Path::new(path))).then_some((path, query))
 }
 
 /// Refuses by name what later versions read and write. A query with a `dtype` reads the bytes of any file that exists.
@@ -268,7 +296,7 @@ fn parse_shape(text: &str) -> Option<Vec<i64>> {
 }
 
 /// Names with commas between; `_` leaves an axis unnamed.
-fn parse_dims(text: &str) -> Result<Dims> {
+pub(super) fn parse_dims(text: &str) -> Result<Dims> {
     let names: Vec<Option<&str>> = text.split(',').map(str::trim).map(|name| (name != "_").then_some(name)).collect();
     if names.contains(&Some("")) {
         return Err(Error::usage(format!("`dims={text}` has an empty axis name")).hint("`_` leaves an axis unnamed"));

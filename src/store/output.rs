@@ -146,11 +146,11 @@ fn destination(path: &Path, name: &str, mode: OutputMode) -> Result<PathBuf> {
     }
 }
 
-fn exists(name: &str) -> Error {
+pub(super) fn exists(name: &str) -> Error {
     Error::output(format!("{name} exists")).hint("`--overwrite` replaces it")
 }
 
-fn cannot_create(name: &str, folder: &Path, error: io::Error) -> Error {
+pub(super) fn cannot_create(name: &str, folder: &Path, error: io::Error) -> Error {
     let folder = folder.display();
     let message = match error.kind() {
         io::ErrorKind::NotFound => format!("cannot write {name}: the folder {folder} does not exist"),
@@ -212,7 +212,7 @@ fn link_then_unlink(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder)?.sync_all() {
         // Some file systems do not sync folders, and say so.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),

@@ -8,7 +8,7 @@
 //! 5. facts are constant, and agree with each other; prefetching changes nothing; an unchanged source verifies.
 //!
 //! A target:
-//! 1. boxes written in any order and from several threads, once each, read back as the whole;
+//! 1. boxes of whole chunks written in any order and from several threads, once each, read back as the whole;
 //! 2. nothing stands under the name before it is published, and nothing is left when it is not;
 //! 3. a box outside of the array, or bytes of another size, is an error and not a panic;
 //! 4. an array with holes is not published;
@@ -154,6 +154,8 @@ pub struct TargetCase<'a, T> {
 pub enum Naming {
     /// Arrays stand under a name.
     Named,
+    /// Arrays stand under a name, and one job at a time may write to it.
+    Locked,
     /// Arrays have no name.
     Nameless,
 }
@@ -178,16 +180,21 @@ pub fn check_target<T: Target>(case: &TargetCase<'_, T>) {
     }
     write_tiles(&target, &whole);
     assert!(target.settle().is_ok() && target.sync().is_ok(), "settle and sync");
-    if case.named == Naming::Named {
+    if case.named != Naming::Nameless {
         assert!((case.read_back)(&target).is_none(), "nothing stands under the name before it is published");
     }
-    let rival = start();
+    let rival = match case.named {
+        Naming::Locked => (case.create)().err().map_or_else(|| panic!("a name that is being written is refused"), |_| None),
+        _ => Some(start()),
+    };
     let published = target.publish();
     assert!(published.is_ok(), "publish: {published:?}");
     assert!(target.publish().is_err(), "publishing works once");
     assert!((case.read_back)(&target).as_deref() == Some(&whole[..]), "what was written reads back");
-    if case.named == Naming::Named {
-        names_are_never_replaced(case, rival, &target, &whole);
+    match (case.named, rival) {
+        (Naming::Named, Some(rival)) => names_are_never_replaced(case, rival, &target, &whole),
+        (Naming::Locked, _) => assert!((case.create)().is_err(), "a name that is taken is refused at once"),
+        _ => {}
     }
     drop(target);
     (case.remove)();
@@ -217,7 +224,10 @@ fn bad_writes_are_errors(target: &dyn Target) {
 /// Writes the array as tiles in a shuffled order, from three threads.
 fn write_tiles(target: &dyn Target, whole: &[u8]) {
     let (shape, item) = (target.shape().to_vec(), target.dtype().size());
-    let tile: Vec<usize> = shape.iter().map(|&length| length.div_ceil(3).max(1)).collect();
+    let mut tile: Vec<usize> = shape.iter().map(|&length| length.div_ceil(3).max(1)).collect();
+    if let Some(chunk) = target.chunk() {
+        tile.iter_mut().zip(chunk).for_each(|(length, &chunk)| *length = length.next_multiple_of(chunk));
+    }
     let grid = Grid::new(shape.clone(), tile);
     let mut order: Vec<usize> = (0..grid.count()).collect();
     let mut dice = Dice(99);

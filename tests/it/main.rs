@@ -14,5 +14,7 @@ mod numpy;
 mod order;
 mod random;
 mod reductions;
+mod state;
 mod tidy;
 mod warnings;
+mod zarr;

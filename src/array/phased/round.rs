@@ -127,7 +127,7 @@ fn try_ask(work: &Work, tasks: &mut [Box<dyn Task>], held: u64, limits: &Limits)
         shares.push(first..round.outputs.len());
     }
     let graph = round.builder.finish();
-    let request = Request { outputs: round.outputs.clone(), checks: Vec::new(), layout: "memory".to_string() };
+    let request = Request { outputs: round.outputs.clone(), layout: "memory".to_string(), ..Request::default() };
     let plan = plan_beside(&graph, &request, limits, held.saturating_add(work.held_bytes))?;
     Ok(AskedRound { plan, graph, outputs: round.outputs, functions: round.functions, shares })
 }

@@ -7,7 +7,7 @@ use clap::{
     builder::FalseyValueParser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use outcore::Error;
+use outcore::{Error, ZarrOptions};
 use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 
 /// Evaluates NumPy-like expressions over arrays larger than memory, inside a memory budget that is proved before anything runs.
@@ -143,6 +143,12 @@ pub enum Mode {
     Explain(Eval),
     /// Print a hash of dtype, shape and values: equal for any file format, byte order, layout and chunks
     Digest(Digest),
+    /// Write an array in another format, dtype, chunking or encoding
+    Convert(Convert),
+    /// Read everything, check checksums and layout, count NaN and infinities
+    Verify(Verify),
+    /// Compare two arrays; exit code 1 if shape, dtype or values differ
+    Diff(Diff),
     /// Standardise real embeddings larger than the budget, measured and checked
     Demo(Demo),
     /// List functions, or show one
@@ -171,15 +177,18 @@ pub struct Head {
 /// `outcore stats`.
 #[derive(Debug, Args)]
 pub struct Stats {
-    /// The array
-    #[arg(value_name = "PATH")]
-    pub path: String,
+    /// The array, or several that continue each other along axis 0
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
     /// Along this axis: one line for each place of the others
     #[arg(long, allow_hyphen_values = true, value_name = "N")]
     pub axis: Option<i64>,
     /// One line for each index of --axis instead, over all other axes
     #[arg(long, requires = "axis")]
     pub each: bool,
+    /// Keep exact states in FILE: only rows that it does not cover are read, and the numbers are those of reading all
+    #[arg(long, value_name = "FILE.ocs")]
+    pub state: Option<PathBuf>,
 }
 
 /// `outcore eval` and `outcore explain`.
@@ -198,6 +207,91 @@ pub struct Eval {
     /// Save the result to PATH, or the value NAME to PATH; may be repeated
     #[arg(short = 'o', long = "output", value_name = "[NAME=]PATH")]
     pub outputs: Vec<String>,
+    /// How Zarr outputs are laid out.
+    #[command(flatten)]
+    pub layout: Layout,
+}
+
+/// How Zarr outputs are laid out. The query of a path (`out.zarr?chunks=4096,128`) says the same for one output.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Options of Zarr outputs")]
+pub struct Layout {
+    /// Lengths of a chunk, -1 for a whole axis [default: about 1 MiB]
+    #[arg(long, value_name = "LENGTHS", allow_hyphen_values = true)]
+    pub chunks: Option<String>,
+    /// Lengths of a shard, whole chunks, or none [default: about 64 MiB]
+    #[arg(long, value_name = "LENGTHS", allow_hyphen_values = true)]
+    pub shards: Option<String>,
+    /// none, crc32c, zstd:LEVEL, lz4, blosc-lz4:LEVEL, blosc-zstd:LEVEL, gzip:LEVEL [default: zstd:3]
+    #[arg(long, value_name = "CODEC")]
+    pub codec: Option<String>,
+    /// Version of the Zarr format: 2 or 3 [default: that of the store, else 3]
+    #[arg(long, value_name = "N")]
+    pub zarr_version: Option<String>,
+}
+
+/// `outcore convert`.
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// The array: x.npy, x.zarr, x.zarr/group/array, x.bin?dtype=f32&shape=-1,128
+    #[arg(value_name = "IN")]
+    pub input: String,
+    /// Where it goes; the extension tells the format: .npy, .zarr, .bin
+    #[arg(value_name = "OUT")]
+    pub output: String,
+    /// Convert the elements; a float that an integer dtype cannot hold is an error
+    #[arg(long, value_name = "DTYPE")]
+    pub dtype: Option<String>,
+    /// How Zarr outputs are laid out.
+    #[command(flatten)]
+    pub layout: Layout,
+}
+
+/// `outcore verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Arrays: x.npy, x.zarr, x.bin?dtype=f32&shape=-1,128
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// Exit with 1 if there is any NaN or infinity
+    #[arg(long)]
+    pub finite: bool,
+}
+
+/// `outcore diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// An array
+    #[arg(value_name = "A")]
+    pub left: String,
+    /// The array it is compared with
+    #[arg(value_name = "B")]
+    pub right: String,
+    /// Values a and b are equal if |a - b| <= atol + rtol * |b| [default: 0]
+    #[arg(long, value_name = "R")]
+    pub rtol: Option<f64>,
+    /// See --rtol [default: 0]
+    #[arg(long, value_name = "A")]
+    pub atol: Option<f64>,
+    /// Compare bits: 0.0 is not -0.0, and NaN are equal only with equal payloads
+    #[arg(long, conflicts_with_all = ["rtol", "atol"])]
+    pub bits: bool,
+}
+
+impl Layout {
+    /// The options that the flags ask for.
+    pub fn options(&self) -> Result<ZarrOptions, Error> {
+        let flags = [
+            ("--chunks", "chunks", &self.chunks),
+            ("--shards", "shards", &self.shards),
+            ("--codec", "codec", &self.codec),
+            ("--zarr-version", "version", &self.zarr_version),
+        ];
+        let given = flags.into_iter().filter_map(|(flag, key, value)| value.as_ref().map(|value| (flag, key, value)));
+        given
+            .into_iter()
+            .try_fold(ZarrOptions::default(), |options, (flag, key, value)| options.with(key, value).map_err(|error| error.context(flag)))
+    }
 }
 
 /// `outcore digest`.
@@ -234,8 +328,7 @@ impl Common {
 }
 
 /// Modes that later versions have.
-const LATER_MODES: [&str; 13] =
-    ["convert", "topk", "audit", "pca", "kmeans", "quantize", "shuffle", "split", "verify", "diff", "tune", "doctor", "completions"];
+const LATER_MODES: [&str; 10] = ["topk", "audit", "pca", "kmeans", "quantize", "shuffle", "split", "tune", "doctor", "completions"];
 /// Flags that later versions have.
 const LATER_FLAGS: [&str; 3] = ["--resume", "--trace", "--scratch"];
 

@@ -41,7 +41,8 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     let arrays = inputs::open(&settings.session, &inputs::named(&words)?)?;
     let built = build(&text, &arrays, settings)?;
     let outputs = outputs(command, &built)?;
-    let (report, printed) = compute(&built, &outputs, settings)?;
+    let save = save(settings).zarr(command.layout.options()?).expression(text.trim());
+    let (report, printed) = compute(&built, &outputs, save, settings)?;
     settings.reporter.finish();
     if let Some(mut report) = report {
         for (store, _) in &mut report.stats.passes {
@@ -49,9 +50,9 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
         }
         let report = &report;
         report.warnings.iter().for_each(|text| note("warning", text));
-        write_report(report, &built, settings)?;
+        write_report(report, &built.notes, settings)?;
         if settings.reporter.is_watched() && !outputs.is_empty() {
-            note("wrote", &said(report, &outputs, settings));
+            note("wrote", &said(report, outputs.iter().map(|output| output.path.as_path()), settings));
         }
     }
     match printed {
@@ -146,9 +147,13 @@ impl Printed {
     }
 }
 
+/// How outputs are written.
+pub fn save(settings: &Settings) -> Save {
+    if settings.existing == Existing::Replace { Save::new().overwrite() } else { Save::new() }
+}
+
 /// Runs what has to be run, and gives what is to be printed.
-fn compute(built: &Built, outputs: &[Output], settings: &Settings) -> Result<(Option<RunReport>, Option<Printed>)> {
-    let save = if settings.existing == Existing::Replace { Save::new().overwrite() } else { Save::new() };
+fn compute(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -> Result<(Option<RunReport>, Option<Printed>)> {
     let mut job = Job::new(&settings.session).save(save);
     for output in outputs {
         job = job.output(&output.name, &output.array, Destination::Path(output.path.clone()));
@@ -211,7 +216,7 @@ fn too_long(shape: &[usize], bytes: u64) -> Error {
     .hint("save it with -o result.npy, or take a part: [:5]")
 }
 
-fn write_report(report: &RunReport, built: &Built, settings: &Settings) -> Result<()> {
+pub fn write_report(report: &RunReport, notes: &[String], settings: &Settings) -> Result<()> {
     let Some(path) = &settings.report else { return Ok(()) };
     let env = Environment {
         version: env!("CARGO_PKG_VERSION"),
@@ -219,15 +224,15 @@ fn write_report(report: &RunReport, built: &Built, settings: &Settings) -> Resul
         isa: settings.isa.name().to_string(),
         limits: settings.session.limits().clone(),
     };
-    let warnings = report.warnings.iter().chain(&built.notes).cloned().collect();
+    let warnings = report.warnings.iter().chain(notes).cloned().collect();
     let summary = Summary::new(&report.stats, report.seconds, warnings, measure::peak_resident_bytes(), env);
     fs::write(path, summary.json()).map_err(|error| Error::io("write", path.display(), error))
 }
 
 /// One line for a person who watches.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "shown to a person")]
-fn said(report: &RunReport, outputs: &[Output], settings: &Settings) -> String {
-    let files: Vec<String> = outputs.iter().map(|output| output.path.display().to_string()).collect();
+pub fn said<'a>(report: &RunReport, paths: impl Iterator<Item = &'a Path>, settings: &Settings) -> String {
+    let files: Vec<String> = paths.map(|path| path.display().to_string()).collect();
     let stats = &report.stats;
     let passes: Vec<String> =
         stats.passes.iter().map(|(name, times)| format!("{} over {name}", plural(*times as u64, "pass", "passes"))).collect();

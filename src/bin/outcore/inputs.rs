@@ -13,6 +13,11 @@ pub fn split_name(word: &str) -> (Option<&str>, &str) {
     }
 }
 
+/// The path without its query. A file that exists as written wins.
+pub fn without_query(path: &str) -> &str {
+    if std::path::Path::new(path).exists() { path } else { path.rsplit_once('?').map_or(path, |(path, _)| path) }
+}
+
 fn is_identifier(name: &str) -> bool {
     let mut letters = name.chars();
     letters.next().is_some_and(|first| first.is_alphabetic() || first == '_')

@@ -3,7 +3,9 @@
 //! Only the public API of the library is used. stdout carries results; everything else goes to stderr.
 
 mod args;
+mod convert;
 mod demo;
+mod diff;
 mod digest;
 mod errors;
 mod eval;
@@ -18,6 +20,7 @@ mod progress;
 mod settings;
 mod signals;
 mod stats;
+mod verify;
 
 use args::Mode;
 use std::{
@@ -34,13 +37,13 @@ fn main() -> ExitCode {
     };
     let style = low.common.style();
     match guarded(|| run(low)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(outcome) => ExitCode::from(outcome),
         Err(error) => errors::report(&error, style),
     }
 }
 
 /// `work`, with a panic as an error: exit code 70 and a sentence instead of a backtrace.
-fn guarded(work: impl FnOnce() -> outcore::Result<()>) -> outcore::Result<()> {
+fn guarded<T>(work: impl FnOnce() -> outcore::Result<T>) -> outcore::Result<T> {
     static PLACE: Mutex<Option<String>> = Mutex::new(None);
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -57,7 +60,8 @@ fn guarded(work: impl FnOnce() -> outcore::Result<()>) -> outcore::Result<()> {
     })
 }
 
-fn run(low: args::Low) -> outcore::Result<()> {
+/// Does what is asked, and gives the exit code.
+fn run(low: args::Low) -> outcore::Result<u8> {
     signals::watch()?;
     outcore::store::mmap::install_sigbus_guard()?;
     let settings = settings::resolve(&low.common)?;
@@ -68,9 +72,13 @@ fn run(low: args::Low) -> outcore::Result<()> {
         Mode::Eval(command) => eval::run(&command, &settings),
         Mode::Explain(command) => explain::run(&command, &settings),
         Mode::Digest(command) => digest::run(&command, &settings),
+        Mode::Convert(command) => convert::run(&command, &settings),
+        Mode::Verify(command) => return verify::run(&command, &settings),
+        Mode::Diff(command) => return diff::run(&command, &settings),
         Mode::Demo(command) => demo::run(&command, &settings),
         Mode::Functions(command) => functions::run(&command, &settings),
     }
+    .map(|()| 0)
 }
 
 #[cfg(test)]
@@ -79,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_internal_error() {
-        let error = guarded(|| panic!("{} is out of range", 7)).unwrap_err();
+        let error = guarded(|| -> outcore::Result<()> { panic!("{} is out of range", 7) }).unwrap_err();
         assert_eq!(errors::code(error.kind()), 70);
         assert!(error.message().contains("internal error: 7 is out of range") && error.message().contains("main.rs"), "{error}");
     }

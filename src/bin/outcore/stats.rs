@@ -1,22 +1,19 @@
-//! `outcore stats`: one pass, in f64 and exact whatever the input; NaN skipped and counted.
+//! `outcore stats`: one pass, in f64 and exact whatever the input; NaN skipped and counted. With `--state`, only what is new.
 
 use crate::{
     args::Stats,
-    output::{Style, print},
+    output::{Style, note, print},
     settings::Settings,
     signals,
 };
 use outcore::{
-    AnyArray, Array, Axes, DType, Destination, Error, Job, Result, SliceItem, axis,
+    Array, Axes, DType, Error, InputUpdate, Result, Statistics, StatisticsValues, Update, axis,
     nd::shape::{normalize_axis, show},
     report::{PrintOptions, Values, numpy_text, size::count},
-    where_,
 };
 
 /// More lines than this are no table for a person.
 const LINES_MAX: usize = 1000;
-/// Elements that are looked at to find a number near the mean.
-const SAMPLE: usize = 4096;
 
 /// Names of the columns, in order.
 const NAMES: [&str; 9] = ["count", "nan", "inf", "min", "max", "mean", "std", "sum", "l2"];
@@ -29,126 +26,107 @@ struct Line {
     values: [f64; 6],
 }
 
-/// Which elements make a line.
-enum Grouping {
-    /// All.
-    Whole,
-    /// Those that differ in these axes only.
-    Axes(Vec<usize>),
+/// What is printed.
+struct Table {
+    dtype: DType,
+    shape: Vec<usize>,
+    kept: Vec<usize>,
+    lines: Vec<Line>,
+    /// What was done with the inputs, where states are kept.
+    updates: Vec<InputUpdate>,
 }
 
 /// Prints the statistics.
 pub fn run(command: &Stats, settings: &Settings) -> Result<()> {
-    let array = settings.session.open(&command.path).checked()?;
-    let shape = array.shape()?;
-    let grouping = grouping(command, shape.len())?;
-    let kept: Vec<usize> = match &grouping {
-        Grouping::Whole => Vec::new(),
-        Grouping::Axes(reduced) => (0..shape.len()).filter(|place| !reduced.contains(place)).map(|place| shape[place]).collect(),
-    };
-    let lines = kept.iter().product::<usize>();
+    let arrays = command.paths.iter().map(|path| settings.session.open(path).checked()).collect::<Result<Vec<Array>>>()?;
+    let (dtype, shape) = (arrays[0].dtype()?, arrays[0].shape()?);
+    let axes = axes(command, shape.len())?;
+    let kept: Vec<usize> = (0..shape.len()).filter(|place| axes.as_ref().is_some_and(|axes| !axes.contains(place))).collect();
+    let lines = kept.iter().map(|&place| shape[place]).product::<usize>();
     if lines > LINES_MAX {
         return Err(Error::usage(format!("{} lines of statistics, up to {} are printed", count(lines as u64), count(LINES_MAX as u64)))
-            .hint(format!("outcore eval 'mean(x, axis={})' {} -o mean.npy", command.axis.unwrap_or(0), command.path)));
+            .hint(format!("outcore eval 'mean(x, axis={})' {} -o mean.npy", command.axis.unwrap_or(0), command.paths[0])));
     }
-    let elements = shape.iter().product::<usize>();
-    let table =
-        if elements == 0 { (0..lines).map(|_| empty_line()).collect() } else { compute(&array, &grouping, elements / lines, settings)? };
-    match settings.style {
-        Style::Text => print(&text(command, array.dtype()?, &shape, &kept, &table)),
-        Style::Json => print(&json(command, array.dtype()?, &shape, &kept, &table).to_string()),
-    }
-}
-
-fn grouping(command: &Stats, rank: usize) -> Result<Grouping> {
-    let Some(given) = command.axis else { return Ok(Grouping::Whole) };
-    let place = normalize_axis(given, rank)?;
-    Ok(Grouping::Axes(if command.each { (0..rank).filter(|&other| other != place).collect() } else { vec![place] }))
-}
-
-fn empty_line() -> Line {
-    let nan = f64::NAN;
-    Line { counts: [0; 3], values: [nan, nan, nan, nan, 0.0, 0.0] }
-}
-
-/// Everything in one job, so that the passes over the array are shared.
-fn compute(array: &Array, grouping: &Grouping, elements: usize, settings: &Settings) -> Result<Vec<Line>> {
-    let axes = || match grouping {
-        Grouping::Whole => Axes::from(..),
-        Grouping::Axes(reduced) => axis(reduced.iter().map(|&place| place as i64).collect::<Vec<_>>()),
-    };
+    let axes = axes.map_or_else(Axes::all, |axes| axis(axes.iter().map(|&place| place as i64).collect::<Vec<_>>()));
     let _guard = signals::guard(&settings.session);
-    let missing_are_possible = array.dtype()?.is_float();
-    let near = if missing_are_possible { near_mean(array)? } else { 0.0 };
-    let wide = array.cast::<f64>();
-    let missing = array.isnan();
-    let without = |filler: f64| if missing_are_possible { where_(&missing, filler, &wide) } else { wide.clone() };
-    let (zeroed, filled) = (without(0.0), without(near));
-    let mut wanted = vec![
-        without(f64::INFINITY).min(axes()),
-        without(f64::NEG_INFINITY).max(axes()),
-        filled.mean(axes()),
-        filled.var(axes()),
-        filled.std(axes()),
-        zeroed.sum(axes()),
-        zeroed.square().sum(axes()),
-    ];
-    if missing_are_possible {
-        wanted.extend([missing.count_nonzero(axes()), array.isinf().count_nonzero(axes())]);
-    }
-    let mut job = Job::new(&settings.session);
-    for (index, value) in wanted.iter().enumerate() {
-        job = job.output(format!("statistic {index}"), value, Destination::Memory);
-    }
-    let result = job.run();
-    settings.reporter.finish();
-    let columns: Vec<AnyArray> = result?.arrays.into_iter().flatten().collect();
-    let lines = columns.first().map_or(0, AnyArray::len);
-    (0..lines).map(|line| finish(&columns, line, elements as u64, near)).collect()
-}
-
-/// A number near the mean, from a few elements. Where it lies changes no result by more than a rounding; filling NaN with
-/// it keeps the deviation of the others from cancelling.
-fn near_mean(array: &Array) -> Result<f64> {
-    let mut left = SAMPLE;
-    let mut items = Vec::new();
-    for &length in array.shape()?.iter().rev() {
-        let taken = length.min(left.max(1));
-        left /= taken.max(1);
-        items.push(SliceItem::Range { start: None, stop: Some(taken as i64), step: 1 });
-    }
-    items.reverse();
-    let sample = array.slice_items(items).cast::<f64>().eval_any()?;
-    let finite: Vec<f64> = sample.as_slice::<f64>()?.iter().copied().filter(|value| value.is_finite()).collect();
-    let mean = finite.iter().map(|value| value / finite.len() as f64).sum::<f64>();
-    Ok(if mean.is_finite() { mean } else { 0.0 })
-}
-
-/// Takes the fillers out of the moments again.
-#[allow(clippy::cast_precision_loss, reason = "counts below 2^53")]
-fn finish(columns: &[AnyArray], line: usize, elements: u64, near: f64) -> Result<Line> {
-    let value = |column: usize| -> Result<f64> {
-        let scalar = columns.get(column).and_then(|array| array.scalar(line));
-        scalar.map(outcore::Scalar::to_f64).ok_or_else(|| Error::internal("a statistic is missing"))
+    let table = match &arrays[..] {
+        [array] if command.state.is_none() => {
+            let values = array.statistics(axes);
+            settings.reporter.finish();
+            let values = values?;
+            Table { dtype, shape, kept: values.shape.clone(), lines: lines_of(&values), updates: Vec::new() }
+        }
+        _ => several(command, axes, &shape, settings)?,
     };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count is whole and not negative")]
-    let counted = |column: usize| if columns.len() > column { value(column).map(|value| value as u64) } else { Ok(0) };
-    let (nan, inf) = (counted(7)?, counted(8)?);
-    let (all, here) = (elements as f64, (elements - nan) as f64);
-    let (mean_filled, var_filled, sum) = (value(2)?, value(3)?, value(5)?);
-    let (mut min, mut max, mut mean, mut std) = (value(0)?, value(1)?, mean_filled, value(4)?);
-    if nan == elements {
-        (min, max, mean, std) = (f64::NAN, f64::NAN, f64::NAN, f64::NAN);
-    } else if nan > 0 {
-        mean = sum / here;
-        // var_filled = here / all * var + nan / here * shift^2, solved for var.
-        let shift = mean_filled - near;
-        std = (all / here * (var_filled - shift * shift * nan as f64 / here)).max(0.0).sqrt();
-        if inf > 0 {
-            std = f64::NAN;
+    tell(&table.updates);
+    match settings.style {
+        Style::Text => print(&text(command, &table)),
+        Style::Json => print(&json(command, &table).to_string()),
+    }
+}
+
+/// Axes that are reduced; `None`: all.
+fn axes(command: &Stats, rank: usize) -> Result<Option<Vec<usize>>> {
+    let Some(given) = command.axis else { return Ok(None) };
+    let place = normalize_axis(given, rank)?;
+    Ok(Some(if command.each { (0..rank).filter(|&other| other != place).collect() } else { vec![place] }))
+}
+
+/// Inputs one after the other, with the states of a file.
+fn several(command: &Stats, axes: Axes, shape: &[usize], settings: &Settings) -> Result<Table> {
+    let mut statistics = match &command.state {
+        Some(path) => Statistics::open(&settings.session, path, axes)?,
+        None => Statistics::new(&settings.session, axes),
+    };
+    let updates = statistics.update(&command.paths);
+    settings.reporter.finish();
+    if let Some(path) = &command.state {
+        // What was read before an error or an interruption need not be read again.
+        match (&updates, statistics.row().map(|_| statistics.save(path))) {
+            (Ok(_), Some(Err(error))) => return Err(error),
+            (Err(_), Some(Err(error))) => note("warning", &format!("states are not kept: {}", error.message())),
+            _ => {}
         }
     }
-    Ok(Line { counts: [elements - nan, nan, inf], values: [min, max, mean, std, sum, value(6)?.sqrt()] })
+    let updates = updates?;
+    let values = statistics.values()?;
+    let mut shape = shape.to_vec();
+    if let Some(rows) = shape.first_mut() {
+        *rows = usize::try_from(statistics.rows()).unwrap_or(usize::MAX);
+    }
+    let dtype = statistics.row().map_or(DType::F64, |(dtype, _)| dtype);
+    let updates = if command.state.is_some() { updates } else { Vec::new() };
+    Ok(Table { dtype, shape, kept: values.shape.clone(), lines: lines_of(&values), updates })
+}
+
+/// One line on stderr about what was read, and one about every input that is not what it was.
+fn tell(updates: &[InputUpdate]) {
+    if updates.is_empty() {
+        return;
+    }
+    for update in updates {
+        if let Update::Changed(how) = &update.update {
+            note("note", &format!("{}: {how}; all of it was read again", update.path));
+        }
+    }
+    let (rows, read) = updates.iter().fold((0, 0), |(rows, read), update| (rows + update.rows, read + update.rows_read));
+    note("note", &format!("{} of {} rows read, states of the others were kept", count(read), count(rows)));
+}
+
+fn lines_of(values: &StatisticsValues) -> Vec<Line> {
+    let line = |at: usize| Line {
+        counts: [&values.count, &values.nan, &values.inf].map(|column| column[at]),
+        values: [&values.min, &values.max, &values.mean, &values.std, &values.sum, &values.l2].map(|column| column[at]),
+    };
+    (0..values.count.len()).map(line).collect()
+}
+
+/// What stands before the shape: the path, or how many there are.
+fn title(command: &Stats) -> String {
+    match &command.paths[..] {
+        [path] => path.clone(),
+        paths => format!("{} inputs", paths.len()),
+    }
 }
 
 fn number(value: f64) -> String {
@@ -169,8 +147,9 @@ fn place(kept: &[usize], mut index: usize) -> String {
     format!("[{}]", places.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
-fn text(command: &Stats, dtype: DType, shape: &[usize], kept: &[usize], table: &[Line]) -> String {
-    let mut text = format!("{}  {dtype} {}\n", command.path, show(shape));
+fn text(command: &Stats, table: &Table) -> String {
+    let Table { dtype, shape, kept, lines: table, .. } = table;
+    let mut text = format!("{}  {dtype} {}\n", title(command), show(shape));
     if command.axis.is_none() {
         let cells = table.first().map(cells).unwrap_or_default();
         let lines: Vec<String> = NAMES.iter().zip(cells).map(|(name, cell)| format!("  {name:<5}  {cell}")).collect();
@@ -186,7 +165,8 @@ fn text(command: &Stats, dtype: DType, shape: &[usize], kept: &[usize], table: &
     text
 }
 
-fn json(command: &Stats, dtype: DType, shape: &[usize], kept: &[usize], table: &[Line]) -> serde_json::Value {
+fn json(command: &Stats, table: &Table) -> serde_json::Value {
+    let Table { dtype, shape, kept, lines: table, updates } = table;
     let float = |value: f64| match value {
         nan if nan.is_nan() => "NaN".into(),
         infinite if infinite.is_infinite() => if infinite > 0.0 { "Infinity" } else { "-Infinity" }.into(),
@@ -199,9 +179,12 @@ fn json(command: &Stats, dtype: DType, shape: &[usize], kept: &[usize], table: &
         let value = if command.axis.is_none() { cells.into_iter().next().unwrap_or_default() } else { cells.into() };
         statistics.insert((*name).to_string(), value);
     }
+    let inputs: Vec<serde_json::Value> = updates.iter().map(update_json).collect();
     serde_json::json!({
         "schema": "outcore.stats/1",
-        "path": command.path,
+        "path": title(command),
+        "paths": command.paths,
+        "inputs": inputs,
         "dtype": dtype.name(),
         "shape": shape,
         "axis": command.axis,
@@ -209,4 +192,15 @@ fn json(command: &Stats, dtype: DType, shape: &[usize], kept: &[usize], table: &
         "kept": kept,
         "stats": statistics,
     })
+}
+
+fn update_json(update: &InputUpdate) -> serde_json::Value {
+    let (what, how) = match &update.update {
+        Update::New => ("new", None),
+        Update::Unchanged => ("unchanged", None),
+        Update::Appended => ("appended", None),
+        Update::Changed(how) => ("changed", Some(how)),
+        _ => ("other", None),
+    };
+    serde_json::json!({ "path": update.path, "rows": update.rows, "rows_read": update.rows_read, "state": what, "why": how })
 }

@@ -211,3 +211,78 @@ fn wrong_finishes_are_refused() {
     assert!(sum.finish(Finish::Sum, DType::F64, 0, 2, &mut [0; 16]).is_err());
     assert!(sum.finish(Finish::Sum, DType::F64, 0, 1, &mut [0; 4]).is_err());
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any partition of elements, each part as the bytes that a plan hands out, merged in any order: the bytes of the whole.
+    #[test]
+    fn states_that_were_handed_out_merge(bits in finite_bits(DType::F64, 1..300), cuts in prop::collection::vec(0..300_usize, 0..6), turn in 0..7_usize) {
+        for kind in kinds() {
+            for dtype in DType::ALL.into_iter().filter(|dtype| order_free(kind, *dtype)) {
+                if matches!(kind.plain(), AccumulatorKind::FirstFalse | AccumulatorKind::ArgMin | AccumulatorKind::ArgMax) {
+                    continue;
+                }
+                let mask = if dtype == DType::Bool { 1 } else { u64::MAX };
+                let bits: Vec<u64> = bits.iter().map(|bits| (bits >> (64 - 8 * dtype.size())) & mask).collect();
+                let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (bits.len() + 1)).chain([bits.len()]).collect();
+                ends.sort_unstable();
+                let starts = [0].into_iter().chain(ends.iter().copied());
+                let mut parts: Vec<Accumulator> = starts.zip(&ends).map(|(start, &end)| absorbed(kind, dtype, &bits[start..end])).collect();
+                let turn = turn % parts.len();
+                parts.rotate_left(turn);
+                let mut merged = Accumulator::new(kind, dtype, 1).unwrap();
+                for part in parts {
+                    let mut place = vec![0xff; Finish::State { kind }.state_bytes(dtype).unwrap()];
+                    part.finish(Finish::State { kind }, DType::U8, 0, 1, &mut place).unwrap();
+                    let read = Accumulator::deserialise(Accumulator::state_in(&place).unwrap()).unwrap();
+                    prop_assert_eq!(read.serialise(), part.serialise());
+                    merged.merge_run(0, &read, 0, 1);
+                }
+                prop_assert_eq!(merged.serialise(), absorbed(kind, dtype, &bits).serialise(), "{:?} {}", kind, dtype);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_largest_states_fit_their_places() {
+    let two = |dtype: DType| {
+        let largest = match dtype {
+            DType::F16 => 0x7bff,
+            DType::BF16 => 0x7f7f,
+            DType::F32 => u64::from(f32::MAX.to_bits()),
+            _ => f64::MAX.to_bits(),
+        };
+        // The smallest and the largest magnitude, so that every digit is written.
+        let mut bits = vec![largest; 4000];
+        bits.push(1);
+        bits
+    };
+    for dtype in FLOATS {
+        for kind in [AccumulatorKind::Moments(SumMode::Exact), AccumulatorKind::NanSum(SumMode::Exact)] {
+            let mut place = vec![0; Finish::State { kind }.state_bytes(dtype).unwrap()];
+            absorbed(kind, dtype, &two(dtype)).finish(Finish::State { kind }, DType::U8, 0, 1, &mut place).unwrap();
+        }
+        let kind = AccumulatorKind::Comoments(SumMode::Exact);
+        let mut pairs = Accumulator::new(kind, dtype, 1).unwrap();
+        let tile = bytes_of(dtype, &two(dtype));
+        let side = Side { tile: &tile, uniform: false };
+        pairs.absorb_pairs::<crate::numeric::Baseline>([side, side], &[reduced(4001)], 0);
+        let mut place = vec![0; Finish::State { kind }.state_bytes(dtype).unwrap()];
+        pairs.finish(Finish::State { kind }, DType::U8, 0, 1, &mut place).unwrap();
+        let read = Accumulator::deserialise(Accumulator::state_in(&place).unwrap()).unwrap();
+        assert_eq!(finished(&read, Finish::Corr, DType::F64), 1.0_f64.to_bits());
+    }
+}
+
+#[test]
+fn a_place_holds_a_state_or_is_refused() {
+    for place in [&[][..], &[1, 0], &[9, 0, 0, 0, 1]] {
+        assert_eq!(Accumulator::state_in(place).unwrap_err().kind(), ErrorKind::Internal);
+    }
+    let kind = AccumulatorKind::Min;
+    let made = absorbed(AccumulatorKind::Max, DType::F32, &[0]);
+    let mut place = vec![0; Finish::State { kind }.state_bytes(DType::F32).unwrap()];
+    assert_eq!(made.finish(Finish::State { kind }, DType::U8, 0, 1, &mut place).unwrap_err().kind(), ErrorKind::Internal);
+}

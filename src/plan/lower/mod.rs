@@ -360,7 +360,11 @@ impl Lowering<'_> {
                     && first.groups == request.groups
                     && first.reduced == request.reduced
                     && first.local.is_some() == request.local.is_some();
-                same && joint(*kind, request.kind).is_some()
+                // Bytes of a state are those of its own kind.
+                let whole = |request: &Request| matches!(request.finish, Finish::State { .. });
+                let joined = joint(*kind, request.kind);
+                let kept = |request: &Request| !whole(request) || joined == Some(request.kind);
+                same && joined.is_some() && kept(request) && members.iter().all(|member| kept(member))
             });
             match mate {
                 Some((kind, members)) => {

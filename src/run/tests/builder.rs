@@ -71,6 +71,7 @@ pub fn stage(space: &[usize], run: &[usize], block: &[usize]) -> Stage {
         name: "stage".into(),
         space: space.into(),
         run: run.into(),
+        origin: Vec::new(),
         block: block.into(),
         reads: Vec::new(),
         writes: Vec::new(),
@@ -99,6 +100,7 @@ pub fn read_map(slot: u32, source: u32, map: IndexMap, access: Access) -> Read {
         access,
         bytes_per_run: 1 << 16,
         bytes_total: bytes_total.max(1 << 20),
+        scratch_bytes: 0,
     }
 }
 
@@ -111,6 +113,8 @@ pub fn write(slot: u32, to: WriteTo, rank: usize, dtype: DType) -> Write {
         compressed: false,
         bytes_per_run: 1 << 16,
         bytes_total: 1 << 16,
+        scratch_bytes: 0,
+        waiting_bytes: 0,
     }
 }
 
@@ -119,7 +123,7 @@ pub fn temp(shape: &[usize], dtype: DType, made_by: usize, last_use: usize) -> T
 }
 
 pub fn output(shape: &[usize], dtype: DType, from: OutputFrom) -> Output {
-    Output { name: "z".into(), shape: shape.into(), dtype, from }
+    Output { name: "z".into(), shape: shape.into(), dtype, from, layout: None }
 }
 
 /// `x + 1`, to output 0.

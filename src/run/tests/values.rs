@@ -164,6 +164,7 @@ fn two_stages(sources: &[Arc<dyn Source>]) -> Plan {
         access: Access::Resident,
         bytes_per_run: 0,
         bytes_total: 4,
+        scratch_bytes: 0,
     });
     second.program = Program {
         slots: vec![slot(DType::F32, SlotKind::Input), slot(DType::F32, SlotKind::Output), slot(DType::F32, SlotKind::Input)],

@@ -1,0 +1,247 @@
+//! Arrays that are read from and written to stores of chunks: the values of dense ones, for every budget, grid and thread count, with as
+//! many bytes decoded as were planned.
+
+use super::{
+    below::{Bindings, Control, Engine, EngineOptions, Request, Sink, execute, plan},
+    graph::{build, unbound},
+    *,
+};
+use crate::{
+    ErrorKind,
+    error::Result,
+    nd::{DType, SliceItem},
+    plan::{IoMode, Limits, OutputFrom, OutputLayout, Plan, ReadFrom},
+    store::{
+        MemoryTarget, Source, Target,
+        chunked::{ChunkedSource, ChunkedTarget},
+    },
+};
+use ndarray::ArrayD;
+use std::sync::Arc;
+
+/// A small generator, the same on every run.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
+    }
+    fn pick<T: Clone>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len())].clone()
+    }
+}
+
+fn limits(memory_bytes: u64, threads: usize, block_bytes: Option<u64>) -> Limits {
+    Limits { memory_bytes, threads, block_bytes, rows_per_run: None, io: IoMode::Auto }
+}
+
+/// Counting floats in chunks, and the same array in memory.
+fn both(session: &Session, shape: &[usize], chunk: &[usize], name: &str) -> (Arc<ChunkedSource>, Array, Array) {
+    let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|value| ((value * 7919) % 1021) as f32).collect();
+    let bytes = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
+    let source = Arc::new(ChunkedSource::new(DType::F32, shape, chunk, bytes).identified(name));
+    let chunked = session.from_source(Arc::clone(&source) as Arc<dyn Source>);
+    (source, chunked, session.from_ndarray(ArrayD::from_shape_vec(shape, values).unwrap()))
+}
+
+/// Computes arrays; `chunks` has a chunk shape for every one that goes to a store of chunks.
+fn compute(arrays: &[&Array], chunks: &[Option<Vec<usize>>], limits: &Limits) -> Result<(Plan, Vec<Vec<u8>>)> {
+    let work = build(arrays, &unbound)?;
+    let shapes: Vec<(DType, Vec<usize>)> =
+        work.roots.iter().map(|root| (work.graph.node(*root).dtype(), work.graph.node(*root).shape())).collect();
+    let mut targets: Vec<(Arc<dyn Target>, Option<Arc<ChunkedTarget>>, Option<Arc<MemoryTarget>>)> = Vec::new();
+    for ((dtype, shape), chunk) in shapes.iter().zip(chunks) {
+        targets.push(match chunk {
+            Some(chunk) => {
+                let target = Arc::new(ChunkedTarget::new(*dtype, shape, chunk)?);
+                (Arc::clone(&target) as _, Some(target), None)
+            }
+            None => {
+                let target = Arc::new(MemoryTarget::new(*dtype, shape)?);
+                (Arc::clone(&target) as _, None, Some(target))
+            }
+        });
+    }
+    let layout = |(target, ..): &(Arc<dyn Target>, _, _)| {
+        Some(OutputLayout { chunk: target.chunk()?.to_vec(), scratch_bytes: target.write_scratch_bytes() })
+    };
+    let request = Request {
+        outputs: work.roots.iter().enumerate().map(|(index, root)| (format!("y{index}"), *root)).collect(),
+        layouts: targets.iter().map(layout).collect(),
+        ..Request::default()
+    };
+    let made = plan(&work.graph, &request, limits)?;
+    assert!(made.bytes_peak <= limits.memory_bytes, "{}", made.show());
+    let engine = Engine::new(EngineOptions { threads: limits.threads, ..EngineOptions::default() })?;
+    let sinks = targets.iter().map(|(target, ..)| Sink::Target(Arc::clone(target))).collect();
+    let bindings = Bindings { sources: work.sources.clone(), functions: work.functions.clone(), sinks };
+    let stats = execute(&engine, &made, bindings, &Control::default())?;
+    assert!(stats.bytes_peak_held <= made.bytes_peak, "{}", made.show());
+    let bytes = targets.iter().zip(&shapes).map(|((target, chunked, memory), (dtype, _))| {
+        target.publish()?;
+        let inner = chunked.as_ref().map_or_else(|| memory.as_deref(), |target| Some(target.inner())).expect("one of the two");
+        let array = inner.take_source()?;
+        let mut out = vec![0; array.facts().count() * dtype.size()];
+        array.read(&crate::nd::Region::run(0, array.facts().count()), &mut out)?;
+        Ok(out)
+    });
+    let bytes = bytes.collect::<Result<_>>()?;
+    Ok((made, bytes))
+}
+
+/// Bytes that the plan says are decoded of a source.
+fn planned(plan: &Plan, name: &str) -> u64 {
+    let is = |from: &ReadFrom| matches!(from, ReadFrom::Source(id) if plan.sources[id.0 as usize].identity == name);
+    plan.stages.iter().flat_map(|stage| &stage.reads).filter(|read| is(&read.from)).map(|read| read.bytes_total).sum()
+}
+
+/// A random expression of arrays, built twice: over the chunked and over the dense ones.
+fn grown(draw: &mut Draw, pairs: &[(Array, Array)]) -> (Array, Array) {
+    let (mut a, mut b) = draw.pick(pairs);
+    for _ in 0..draw.below(5) {
+        let rank = a.known().unwrap().rank();
+        let axis = draw.below(rank);
+        let Some(length) = (rank > 0).then(|| a.known().unwrap().shape[axis].known().unwrap()) else { break };
+        if length == 0 {
+            break;
+        }
+        let step: Box<dyn Fn(&Array) -> Array> = match draw.below(9) {
+            0 => {
+                let mut items = vec![SliceItem::FULL; rank];
+                let start = draw.below(length) as i64;
+                items[axis] = SliceItem::Range { start: Some(start), stop: None, step: draw.pick(&[1, 1, 2, 3, 5, 9]) };
+                Box::new(move |x| x.slice_items(items.clone()))
+            }
+            1 => Box::new(move |x| x.flip(axis)),
+            2 => {
+                let order: Vec<usize> = (0..rank).rev().collect();
+                Box::new(move |x| x.permute(order.clone()))
+            }
+            3 => {
+                let shift = draw.below(length) as i64;
+                Box::new(move |x| x.roll(shift, axis))
+            }
+            4 => {
+                let list: Vec<i64> = (0..1 + draw.below(2 * length)).map(|_| draw.below(length) as i64).collect();
+                Box::new(move |x| x.take(&list, axis))
+            }
+            5 => Box::new(|x| x * 2.0 + x),
+            6 if rank > 1 => Box::new(move |x| x.sum(axis)),
+            7 => Box::new(move |x| x.max(axis as i64) + 1.0),
+            _ => Box::new(move |x| x - x.min(crate::axis(axis as i64).keepdims())),
+        };
+        (a, b) = (step(&a), step(&b));
+    }
+    (a, b)
+}
+
+#[test]
+fn chunks_give_what_dense_arrays_do() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    for seed in 0..400 {
+        let mut draw = Draw(seed);
+        let rank = 1 + draw.below(3);
+        let shape: Vec<usize> = (0..rank).map(|_| 1 + draw.below([200, 40, 14][rank - 1])).collect();
+        let chunk = |draw: &mut Draw| shape.iter().map(|&length| 1 + draw.below(length + 3)).collect::<Vec<_>>();
+        let (first, second) = (chunk(&mut draw), chunk(&mut draw));
+        let (source, x, dense_x) = both(&session, &shape, &first, "x");
+        let (other, y, dense_y) = both(&session, &shape, &second, "y");
+        let (a, b) = grown(&mut draw, &[(x.clone(), dense_x.clone()), (&x + &y, &dense_x + &dense_y), (x.clone(), dense_x)]);
+        let chunks: Option<Vec<usize>> = draw
+            .pick(&[true, false])
+            .then(|| a.known().unwrap().known_shape().unwrap().iter().map(|&length| 1 + draw.below(length + 2)).collect());
+        let limits =
+            limits(draw.pick(&[1 << 20, 4 << 20, 64 << 20]), 1 + draw.below(3), draw.pick(&[None, Some(16), Some(100), Some(3000)]));
+        let (_, want) = compute(&[&b], &[None], &limits).unwrap();
+        let (plan, got) = compute(&[&a], &[chunks], &limits).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert!(got == want, "seed {seed}: {}", plan.show());
+        for (source, name) in [(&source, "x"), (&other, "y")] {
+            assert_eq!(
+                source.bytes_decoded(),
+                planned(&plan, name),
+                "seed {seed} {name}: {} {}",
+                plan.show(),
+                serde_json::to_string(&plan.stages.iter().map(|s| &s.reads).collect::<Vec<_>>()).unwrap()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_chunk_is_decoded_once() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    let (source, x, _) = both(&session, &[1000, 300], &[64, 100], "x");
+    let whole = 1000 * 300 * 4;
+    for (array, bytes) in [
+        (x.clone(), whole),
+        (x.permute([1, 0]), whole),
+        (x.slice_items(vec![SliceItem::Range { start: Some(100), stop: None, step: 1 }]), (1000 - 64) * 300 * 4),
+        (x.roll(70, 0), whole),
+        (x.flip(0), whole),
+        (x.sum(0), whole),
+        (x.sum(1), whole),
+    ] {
+        let before = source.bytes_decoded();
+        for block in [None, Some(5000)] {
+            let before_block = source.bytes_decoded();
+            let (plan, _) = compute(&[&array], &[None], &limits(8 << 20, 2, block)).unwrap();
+            // Rolled places meet no grid: chunks at the ends of runs are decoded by both.
+            let slack = if plan.stages[0].reads[0].map.maps.is_empty() { 0 } else { whole };
+            let decoded = source.bytes_decoded() - before_block;
+            assert!(decoded >= bytes && decoded <= bytes + slack, "{decoded} for {bytes}: {}", plan.show());
+        }
+        assert!(source.bytes_decoded() > before);
+    }
+    // Chunks that are larger than a run make the run.
+    let (source, x, _) = both(&session, &[2500, 1000], &[2000, 1000], "x");
+    let (plan, _) = compute(&[&(&x + 1.0)], &[None], &limits(64 << 20, 1, None)).unwrap();
+    assert_eq!((source.bytes_decoded(), plan.stages[0].run[0]), (2500 * 1000 * 4, 2000), "{}", plan.show());
+    assert!(plan.stages[0].block[0] < 500);
+}
+
+#[test]
+fn selections_fill_chunks() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    for (block, chunk, in_chunks) in [(None, 7, 64), (Some(64), 7, 64), (Some(64), 1, 10), (Some(300), 1000, 3), (Some(16), 400, 64)] {
+        let (_, x, dense) = both(&session, &[900], &[in_chunks], "x");
+        let limits = limits(4 << 20, 3, block);
+        let list: Vec<f32> = dense.eval::<f32, ndarray::Ix1>().unwrap().into_iter().filter(|value| *value > 400.0).collect();
+        let mut work = build(&[&x.compress(&x.greater(400.0f32))], &unbound).unwrap();
+        super::phased::settle(&session, &mut work, &limits).unwrap();
+        let target = Arc::new(ChunkedTarget::new(DType::F32, &[list.len()], &[chunk]).unwrap());
+        let layout = OutputLayout { chunk: vec![chunk], scratch_bytes: target.write_scratch_bytes() };
+        let request = Request { outputs: vec![("y".into(), work.roots[0])], layouts: vec![Some(layout)], ..Request::default() };
+        let made = plan(&work.graph, &request, &limits).unwrap();
+        let engine = Engine::new(EngineOptions { threads: 3, ..EngineOptions::default() }).unwrap();
+        let bindings =
+            Bindings { sources: work.sources.clone(), functions: Vec::new(), sinks: vec![Sink::Target(Arc::clone(&target) as _)] };
+        execute(&engine, &made, bindings, &Control::default()).unwrap();
+        target.publish().unwrap();
+        assert_eq!(target.inner().take_array::<f32>().unwrap().into_raw_vec_and_offset().0, list);
+    }
+}
+
+#[test]
+fn results_that_are_whole_in_memory_are_written_whole() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    let (_, x, dense) = both(&session, &[90, 30], &[16, 30], "x");
+    let (made, got) = compute(&[&x.mean(0), &(&x * 2.0)], &[Some(vec![7]), Some(vec![20, 4])], &limits(4 << 20, 2, Some(512))).unwrap();
+    assert!(matches!(made.outputs[0].from, OutputFrom::Temp(_)));
+    let (_, want) = compute(&[&dense.mean(0), &(&dense * 2.0)], &[None, None], &limits(4 << 20, 2, Some(512))).unwrap();
+    assert!(got == want);
+}
+
+#[test]
+fn a_budget_that_holds_no_chunk_is_refused_with_one_that_does() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    let (_, x, _) = both(&session, &[1000, 1000], &[1000, 1000], "x");
+    let refusal = compute(&[&(&x + 1.0)], &[None], &limits(1 << 20, 2, None)).unwrap_err();
+    assert_eq!(refusal.kind(), ErrorKind::Refused);
+    let needed = refusal.needed_bytes().unwrap();
+    assert!(compute(&[&(&x + 1.0)], &[None], &limits(needed, 2, None)).is_ok());
+    assert!(compute(&[&(&x + 1.0)], &[None], &limits(needed - 1, 2, None)).is_err());
+}

@@ -1,0 +1,27 @@
+//! Zarr stores, v2 and v3: folders of chunks that are encoded one by one.
+//!
+//! Metadata and everything in a chunk come from outside: each number is held against what the array says, and what is longer,
+//! elsewhere or other than it must be is an error that names array, chunk and file.
+
+mod chain;
+mod codec;
+mod copy;
+mod files;
+mod metadata;
+mod node;
+mod open;
+mod part;
+pub mod publish;
+mod read;
+mod shard;
+mod source;
+mod v2;
+mod v3;
+mod write;
+
+pub use open::{About, Group, GroupArray, Opened, open};
+pub use source::ZarrSource;
+pub use write::{BoxShape, Codec, ZarrOptions, ZarrTarget, ZarrVersion, attributes, create, is_zarr};
+
+#[cfg(test)]
+mod tests;

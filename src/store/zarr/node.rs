@@ -1,0 +1,92 @@
+//! Nodes of a hierarchy: which path is an array, which a group, and what a group holds.
+
+use super::{
+    files::Files,
+    metadata::{ArrayMetadata, object},
+};
+use crate::{
+    error::{Error, Result},
+    store::file::FileIdentity,
+};
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// Groups inside of groups that are looked into, and arrays that are listed.
+const DEPTH_MAX: usize = 16;
+const ARRAYS_MAX: usize = 10_000;
+
+/// What stands at a path.
+pub(super) enum Node {
+    Array(Box<ArrayNode>),
+    Group(Map<String, Value>),
+}
+
+/// An array, and the texts that say what it is.
+pub(super) struct ArrayNode {
+    pub metadata: ArrayMetadata,
+    /// Name, identity and hash of the text of each file of metadata that was read.
+    pub texts: Vec<(String, FileIdentity, u64)>,
+}
+
+/// Reads the metadata of a node; `None` if there are none.
+pub(super) fn read(files: &Files) -> Result<Option<Node>> {
+    let about = |key: &str, error: Error| error.context(files.name(key));
+    if let Some((text, identity)) = files.text("zarr.json")? {
+        let head = object(&text).map_err(|error| about("zarr.json", error))?;
+        return match head.get("node_type").and_then(Value::as_str) {
+            Some("group") => Ok(Some(Node::Group(head))),
+            Some("array") => {
+                let metadata = ArrayMetadata::of_v3(&head).map_err(|error| about("zarr.json", error))?;
+                Ok(Some(Node::Array(Box::new(ArrayNode { metadata, texts: vec![("zarr.json".to_string(), identity, hash(&text))] }))))
+            }
+            _ => Err(Error::data(format!("{}: `node_type` is neither array nor group", files.name("zarr.json")))),
+        };
+    }
+    if let Some((text, identity)) = files.text(".zarray")? {
+        let attributes = files.text(".zattrs")?;
+        let metadata = ArrayMetadata::of_v2(&text, attributes.as_ref().map(|(text, _)| text.as_slice()));
+        let mut texts = vec![(".zarray".to_string(), identity, hash(&text))];
+        texts.extend(attributes.map(|(text, identity)| (".zattrs".to_string(), identity, hash(&text))));
+        let metadata = metadata.map_err(|error| about(".zarray", error))?;
+        return Ok(Some(Node::Array(Box::new(ArrayNode { metadata, texts }))));
+    }
+    match files.text(".zgroup")? {
+        Some((text, _)) => Ok(Some(Node::Group(object(&text).map_err(|error| about(".zgroup", error))?))),
+        None => Ok(None),
+    }
+}
+
+/// FNV-1a of 64 bits: tells texts apart, proves nothing.
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Paths of the arrays below a group, relative to it, sorted; an array that cannot be read is listed with its error.
+pub(super) fn arrays(files: &Files) -> Result<Vec<(String, Result<ArrayMetadata>)>> {
+    let mut found = Vec::new();
+    collect(files, "", 0, &mut found)?;
+    Ok(found)
+}
+
+fn collect(files: &Files, prefix: &str, depth: usize, found: &mut Vec<(String, Result<ArrayMetadata>)>) -> Result<()> {
+    for name in files.children()? {
+        if found.len() >= ARRAYS_MAX {
+            return Ok(());
+        }
+        let (child, path) = (files.child(&name), format!("{prefix}{name}"));
+        match read(&child) {
+            Ok(Some(Node::Array(node))) => found.push((path, Ok(node.metadata))),
+            Err(error) => found.push((path, Err(error))),
+            // Folders without metadata are groups that nobody wrote down.
+            Ok(Some(Node::Group(_)) | None) if depth < DEPTH_MAX => collect(&child, &format!("{path}/"), depth + 1, found)?,
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The nearest folder above a path that is a group of a store.
+pub(super) fn group_above(path: &Path) -> Option<&Path> {
+    let is_group = |folder: &&Path| ["zarr.json", ".zgroup"].iter().any(|key| folder.join(key).is_file());
+    path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()).take(DEPTH_MAX + 1).find(is_group)
+}

@@ -1,0 +1,122 @@
+//! Paths to arrays and groups: `dir.zarr`, `dir.zarr/group/array`.
+
+use super::{
+    files::Files,
+    metadata::ArrayMetadata,
+    node::{self, Node},
+    source::ZarrSource,
+};
+use crate::{
+    error::{Error, Result},
+    nd::{DType, Dims},
+};
+use std::path::Path;
+
+/// Names of arrays that an error shows.
+const SHOWN_MAX: usize = 12;
+
+/// What a path into a Zarr store leads to.
+#[derive(Debug)]
+pub enum Opened {
+    /// An array.
+    Array(Box<ZarrSource>),
+    /// A group.
+    Group(Group),
+}
+
+/// A group of a Zarr store, and the arrays below it.
+#[derive(Debug)]
+pub struct Group {
+    /// Every array below the group, sorted by path.
+    pub arrays: Vec<GroupArray>,
+}
+
+/// An array of a group.
+#[derive(Debug)]
+pub struct GroupArray {
+    /// Path from the group: `a`, `inner/a`.
+    pub path: String,
+    /// What the array is, or why it cannot be read.
+    pub about: Result<About>,
+}
+
+/// What metadata say of an array.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Shape of the array.
+    pub shape: Vec<usize>,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// Shape of a chunk that is stored in a file of its own.
+    pub chunk: Vec<usize>,
+    /// Shape of what is decoded at a time: the inner chunks of shards.
+    pub unit: Vec<usize>,
+    /// Axis names.
+    pub dims: Dims,
+}
+
+impl About {
+    fn of(metadata: &ArrayMetadata) -> Self {
+        About {
+            shape: metadata.shape.clone(),
+            dtype: metadata.dtype,
+            chunk: metadata.chain.shape.clone(),
+            unit: metadata.chain.unit(),
+            dims: metadata.dims.clone(),
+        }
+    }
+}
+
+/// Opens an array or a group of a Zarr store; `None` if the path leads to none.
+pub fn open(path: &str) -> Result<Option<Opened>> {
+    let place = Path::new(path);
+    let is_folder = place.is_dir();
+    let files = Files::of_folder(place);
+    if is_folder {
+        match node::read(&files)? {
+            Some(Node::Array(node)) => return Ok(Some(Opened::Array(Box::new(ZarrSource::new(path.to_string(), files, *node))))),
+            Some(Node::Group(_)) => return group(&files).map(Opened::Group).map(Some),
+            None => {}
+        }
+    }
+    let Some(root) = node::group_above(place) else {
+        if is_folder && place.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zarr")) {
+            return Err(Error::data(format!("{path} has no Zarr metadata: neither zarr.json nor .zarray nor .zgroup")));
+        }
+        return Ok(None);
+    };
+    if is_folder {
+        return group(&files).map(Opened::Group).map(Some);
+    }
+    if place.exists() {
+        return Ok(None);
+    }
+    let group = group(&Files::of_folder(root))?;
+    Err(Error::not_found(format!("there is no array {path}")).hint(group.arrays_named(&root.display().to_string())))
+}
+
+fn group(files: &Files) -> Result<Group> {
+    let about = |(path, metadata): (String, Result<ArrayMetadata>)| GroupArray {
+        path,
+        about: metadata.as_ref().map(About::of).map_err(Clone::clone),
+    };
+    Ok(Group { arrays: node::arrays(files)?.into_iter().map(about).collect() })
+}
+
+impl Group {
+    /// A sentence that names the arrays of the group at `root`.
+    fn arrays_named(&self, root: &str) -> String {
+        let names: Vec<String> = self.arrays.iter().take(SHOWN_MAX).map(|array| format!("{root}/{}", array.path)).collect();
+        match self.arrays.len() {
+            0 => format!("the group {root} has no arrays"),
+            count if count > SHOWN_MAX => format!("one of {} and {} more", names.join(", "), count - SHOWN_MAX),
+            _ => format!("one of {}", names.join(", ")),
+        }
+    }
+
+    /// The refusal of a group where an array is wanted.
+    #[must_use]
+    pub fn refusal(&self, path: &str) -> Error {
+        Error::usage(format!("{path} is a group of arrays, not an array")).hint(self.arrays_named(path.trim_end_matches('/')))
+    }
+}

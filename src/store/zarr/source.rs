@@ -1,0 +1,198 @@
+//! [`ZarrSource`]: an array of a Zarr store that is read by boxes.
+
+use super::{
+    copy::{self, Layout},
+    files::Files,
+    metadata::ArrayMetadata,
+    node::{ArrayNode, hash},
+    part::{Fault, Part},
+    read::{Reader, Scratch, for_each_cell, overlap},
+    shard::{IndexCache, coordinates},
+};
+use crate::{
+    error::{Error, Result},
+    nd::{Region, SourceFacts, StoreLayout, shape::show},
+    store::{Source, check_read, file::FileIdentity},
+};
+use std::{
+    cell::Cell,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Files of chunks that are looked at when an array is opened.
+const LOOKED_AT_MAX: usize = 256;
+/// Chunks that are asked for ahead by one call.
+const PREFETCH_MAX: usize = 256;
+
+thread_local! {
+    /// Buffers and decoder states of the last read on this thread.
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+/// An array of a Zarr store. Reads decode on the calling thread.
+#[derive(Debug)]
+pub struct ZarrSource {
+    files: Files,
+    metadata: ArrayMetadata,
+    texts: Vec<(String, FileIdentity, u64)>,
+    grid: Vec<usize>,
+    indexes: IndexCache,
+    facts: SourceFacts,
+    /// Chunks that were written after this were not what the array had when it was opened.
+    opened_ns: i128,
+}
+
+impl ZarrSource {
+    pub(super) fn new(name: String, files: Files, node: ArrayNode) -> Self {
+        let ArrayNode { metadata, texts } = node;
+        let opened_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
+        let grid = metadata.grid();
+        let seen = look(&files, &metadata, &grid);
+        let identity: Vec<String> = texts.iter().map(|(key, identity, hash)| format!("{key}:{identity}:{hash:016x}")).collect();
+        let chunk = metadata.chain.unit().iter().zip(&metadata.shape).map(|(&chunk, &length)| chunk.min(length.max(1))).collect();
+        let facts = SourceFacts {
+            name,
+            shape: metadata.shape.clone(),
+            dtype: metadata.dtype,
+            dims: metadata.dims.clone(),
+            layout: StoreLayout::Chunked { chunk },
+            swapped: false,
+            encoded_bytes: seen.encoded_bytes,
+            read_scratch_bytes: metadata.chain.scratch_bytes() as u64,
+            mappable: false,
+            resident: false,
+            identity: format!("{} {}:{:016x}", identity.join(" "), seen.files, seen.hash),
+        };
+        ZarrSource { files, metadata, texts, grid, indexes: IndexCache::default(), facts, opened_ns }
+    }
+
+    /// What a reader should hear of: axis names that do not count.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.metadata.warnings
+    }
+
+    fn read_chunk(&self, scratch: &mut Scratch, cell: &[usize], region: &Region, out: &mut [u8], whole: &Layout) -> Result<()> {
+        let chain = &self.metadata.chain;
+        let key = self.metadata.keys.key(cell);
+        let (from, within, extent) = overlap(cell, &chain.shape, &region.start, &region.shape);
+        let to = whole.moved(&within);
+        let about = |error: Error| error.context(format!("{}: chunk {}", self.facts.name, show(cell)));
+        let Some(found) = self.files.open(&key).map_err(about)? else {
+            self.check_time(self.files.folder_modified_ns(&key), &key, "a chunk may have been removed from it").map_err(about)?;
+            copy::fill(&self.metadata.fill, &extent, out, &to);
+            return Ok(());
+        };
+        self.check_time(Some(found.file.identity().modified_ns), &key, "it was written to").map_err(about)?;
+        let number = cell.iter().zip(&self.grid).fold(0, |number, (place, length)| number * length + place);
+        let mut reader = Reader { scratch, indexes: &self.indexes, fill: &self.metadata.fill, chunk: number };
+        let part = Part::File { file: &found.file, start: found.start, length: found.length };
+        reader.read(chain, part, &from, &extent, out, &to).map_err(|fault| match fault {
+            Fault::Corrupt(why) => {
+                let file = self.files.name(&key);
+                Error::data(format!("{}: chunk {} in {file} is corrupt: {why}", self.facts.name, show(cell)))
+                    .hint("restore the file from a copy, or write the chunk again")
+            }
+            Fault::Failed(error) => about(error),
+        })
+    }
+
+    /// An error if something was changed after the array was opened.
+    fn check_time(&self, modified_ns: Option<i128>, key: &str, how: &str) -> Result<()> {
+        if modified_ns.is_none_or(|modified_ns| modified_ns <= self.opened_ns) {
+            return Ok(());
+        }
+        Err(Error::changed(format!("{} changed since the array was opened ({how})", self.files.name(key)))
+            .hint("results of an array that changes are worth nothing: let its writer finish, then start again"))
+    }
+}
+
+impl Source for ZarrSource {
+    fn facts(&self) -> &SourceFacts {
+        &self.facts
+    }
+
+    fn read(&self, region: &Region, out: &mut [u8]) -> Result<()> {
+        check_read(&self.facts, region, out.len())?;
+        if region.is_empty() {
+            return Ok(());
+        }
+        let mut scratch = SCRATCH.take().unwrap_or_default();
+        if scratch.held_bytes() as u64 > self.facts.read_scratch_bytes {
+            // Left by an array with larger chunks: nobody counts it any more.
+            *scratch = Scratch::default();
+        }
+        let whole = Layout::in_c_order(&region.shape, &vec![0; region.rank()]);
+        let mut result = Ok(());
+        for_each_cell(&region.start, &region.shape, &self.metadata.chain.shape, |cell| {
+            if result.is_ok() {
+                result = self.read_chunk(&mut scratch, cell, region, out, &whole);
+            }
+        });
+        SCRATCH.set(Some(scratch));
+        result
+    }
+
+    fn prefetch_box(&self, region: &Region) {
+        if !region.fits(&self.metadata.shape) || region.is_empty() {
+            return;
+        }
+        let chain = &self.metadata.chain;
+        let mut left = PREFETCH_MAX;
+        for_each_cell(&region.start, &region.shape, &chain.shape, |cell| {
+            let (_, _, extent) = overlap(cell, &chain.shape, &region.start, &region.shape);
+            // A small part of a shard or of a plain chunk is read alone.
+            let mostly = extent.iter().product::<usize>() * 2 >= chain.shape.iter().product();
+            if left > 0 && (mostly || !chain.is_plain() && !chain.is_open_shard()) {
+                left -= 1;
+                if let Ok(Some(found)) = self.files.open(&self.metadata.keys.key(cell)) {
+                    found.file.prefetch(found.start, found.length);
+                }
+            }
+        });
+    }
+
+    fn verify(&self) -> Result<()> {
+        for (key, identity, text_hash) in &self.texts {
+            let now = self.files.text(key)?;
+            let same = now.as_ref().is_some_and(|(text, now)| now == identity || hash(text) == *text_hash);
+            if !same {
+                return Err(Error::changed(format!("{} changed since the array was opened", self.files.name(key)))
+                    .hint("let its writer finish, then start again"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a look at some of the chunks' files showed.
+struct Seen {
+    files: usize,
+    hash: u64,
+    /// Bytes of all files, if as many more were like those that were seen.
+    encoded_bytes: u64,
+}
+
+/// Looks at the files of chunks, spread over the grid: all of them if they are few.
+fn look(files: &Files, metadata: &ArrayMetadata, grid: &[usize]) -> Seen {
+    let count = grid.iter().product::<usize>();
+    let looked_at = count.min(LOOKED_AT_MAX);
+    let mut seen = Seen { files: 0, hash: 0, encoded_bytes: 0 };
+    let mut marks = Vec::new();
+    for number in 0..looked_at {
+        let number = (number as u128 * count as u128 / looked_at as u128) as usize;
+        if let Some((size, modified_ns)) = files.look(&metadata.keys.key(&coordinates(number, grid))) {
+            seen.files += 1;
+            seen.encoded_bytes = seen.encoded_bytes.saturating_add(size);
+            marks.extend(number.to_le_bytes());
+            marks.extend(size.to_le_bytes());
+            marks.extend(modified_ns.to_le_bytes());
+        }
+    }
+    seen.hash = hash(&marks);
+    if looked_at < count {
+        let estimate = u128::from(seen.encoded_bytes) * count as u128 / looked_at as u128;
+        seen.encoded_bytes = u64::try_from(estimate).unwrap_or(u64::MAX);
+    }
+    seen
+}

@@ -1,0 +1,188 @@
+//! What stands around an output: the groups above it, made where they are missing, and what a folder is.
+//!
+//! Groups are made when an array in them is begun, as its unfinished folder lies beside its place. Those that were made here and are still
+//! empty when an array is given up are removed again.
+
+use super::{metadata::group_files, options::ZarrVersion, shard::failed};
+use crate::{
+    error::{Error, Result},
+    store::{
+        output::{cannot_create, sync_folder},
+        zarr::publish::Standing,
+    },
+};
+use serde_json::{Map, Value};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+/// Groups that this process made and that hold no published array yet.
+static MADE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Files that hold metadata and no elements.
+const METADATA: [&str; 5] = ["zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata"];
+
+/// What a folder is, by its metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    Array(ZarrVersion),
+    Group(ZarrVersion),
+    /// No metadata at all.
+    Plain,
+}
+
+/// What `folder` is.
+pub(super) fn node(folder: &Path) -> Node {
+    if let Ok(text) = fs::read_to_string(folder.join("zarr.json")) {
+        let json: Value = serde_json::from_str(&text).unwrap_or_default();
+        return if json["node_type"] == "array" { Node::Array(ZarrVersion::V3) } else { Node::Group(ZarrVersion::V3) };
+    }
+    match (folder.join(".zarray").is_file(), folder.join(".zgroup").is_file()) {
+        (true, _) => Node::Array(ZarrVersion::V2),
+        (false, true) => Node::Group(ZarrVersion::V2),
+        (false, false) => Node::Plain,
+    }
+}
+
+/// The attributes of the node at `folder`, without those that describe this file and not its values; none where there is no node.
+pub fn attributes(folder: &Path) -> Result<Map<String, Value>> {
+    let read = |name: &str| match fs::read_to_string(folder.join(name)) {
+        Ok(text) => serde_json::from_str::<Value>(&text)
+            .map(Some)
+            .map_err(|error| Error::data(format!("{} is not JSON: {error}", folder.join(name).display()))),
+        Err(_) => Ok(None),
+    };
+    let found = match read("zarr.json")? {
+        Some(mut json) => Some(json["attributes"].take()),
+        None => read(".zattrs")?,
+    };
+    let mut attributes = match found {
+        Some(Value::Object(attributes)) => attributes,
+        _ => Map::new(),
+    };
+    for ours in ["_ARRAY_DIMENSIONS", "_zarrs", "outcore"] {
+        attributes.remove(ours);
+    }
+    Ok(attributes)
+}
+
+/// Whether an array may take the place of `folder`.
+pub(super) fn standing(folder: &Path) -> Standing {
+    let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    match node(folder) {
+        Node::Array(_) => Standing::Replaceable,
+        Node::Group(_) => Standing::Foreign("it is a group, which may hold more than this array"),
+        Node::Plain if is_empty() => Standing::Replaceable,
+        Node::Plain => Standing::Foreign("it is a folder that is no Zarr array"),
+    }
+}
+
+/// The groups above an array, outermost first: from the outermost folder called `*.zarr`, or that is a group already.
+fn above(array: &Path) -> Vec<&Path> {
+    let folders: Vec<&Path> = array.ancestors().skip(1).collect();
+    let is_store = |folder: &&Path| folder.extension().is_some_and(|end| end.eq_ignore_ascii_case("zarr")) || node(folder) != Node::Plain;
+    let outermost = folders.iter().rposition(is_store).map_or(0, |place| place + 1);
+    let mut groups = folders[..outermost].to_vec();
+    groups.reverse();
+    groups
+}
+
+/// The version of the store that an array would be part of; `None` if it would be a store of its own.
+pub(super) fn version_of_store(array: &Path, name: &str) -> Result<Option<ZarrVersion>> {
+    let mut found = None;
+    for folder in above(array) {
+        match node(folder) {
+            Node::Array(_) => {
+                let text = format!("cannot write {name}: {} is an array, and arrays hold no other ones", folder.display());
+                return Err(Error::output(text).hint("write beside it"));
+            }
+            Node::Group(version) => found = Some(version),
+            Node::Plain => {}
+        }
+        if has_consolidated(folder) {
+            let text = format!("cannot write {name}: the metadata of {} is consolidated, and would not list it", folder.display());
+            return Err(Error::output(text).hint("write to another store, or remove the consolidated metadata and consolidate again"));
+        }
+    }
+    Ok(found)
+}
+
+fn has_consolidated(folder: &Path) -> bool {
+    folder.join(".zmetadata").exists()
+        || fs::read_to_string(folder.join("zarr.json"))
+            .ok()
+            .and_then(|text| serde_json::from_str::<Value>(&text).ok())
+            .is_some_and(|json| json.get("consolidated_metadata").is_some_and(|found| !found.is_null()))
+}
+
+/// Makes the groups above an array that are missing.
+pub(super) fn make(array: &Path, name: &str, version: ZarrVersion) -> Result<()> {
+    for folder in above(array) {
+        let parent = folder.parent().unwrap_or(Path::new("/"));
+        let is_new = match fs::create_dir(folder) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(cannot_create(name, parent, error)),
+        };
+        if is_new {
+            made().insert(folder.to_path_buf());
+        }
+        if node(folder) == Node::Plain {
+            write_group(folder, version).map_err(|error| failed("write the group", folder, error))?;
+            sync_folder(parent).map_err(|error| failed("sync", parent, error))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_group(folder: &Path, version: ZarrVersion) -> io::Result<()> {
+    for (name, text) in group_files(version) {
+        let mut file = tempfile::Builder::new().prefix(".group-").suffix(".part").tempfile_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(folder.join(name)) {
+            // Another output of the same store was faster.
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error.error),
+            Ok(file) => {
+                use std::os::unix::fs::PermissionsExt;
+                // What `open` asks for everywhere, so far as the folder's own mode allows reading.
+                let mode = fs::metadata(folder)?.permissions().mode() & 0o666;
+                file.set_permissions(fs::Permissions::from_mode(mode))?;
+            }
+        }
+    }
+    sync_folder(folder)
+}
+
+/// The groups above an array that has been published are there to stay.
+pub(super) fn keep(array: &Path) {
+    let mut made = made();
+    for folder in above(array) {
+        made.remove(folder);
+    }
+}
+
+/// Removes the groups above an array that was given up, as far as they were made here and hold nothing.
+pub(super) fn give_up(array: &Path) {
+    for folder in above(array).into_iter().rev() {
+        let holds_nothing =
+            fs::read_dir(folder).is_ok_and(|entries| entries.flatten().all(|entry| METADATA.iter().any(|name| entry.file_name() == *name)));
+        if !holds_nothing || !made().remove(folder) {
+            return;
+        }
+        for name in METADATA {
+            let _ = fs::remove_file(folder.join(name));
+        }
+        // Fails if something was put there meanwhile, and then must.
+        let _ = fs::remove_dir(folder);
+    }
+}
+
+fn made() -> std::sync::MutexGuard<'static, BTreeSet<PathBuf>> {
+    MADE.lock().unwrap_or_else(PoisonError::into_inner)
+}

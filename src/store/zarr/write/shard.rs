@@ -1,0 +1,186 @@
+//! A shard while its chunks arrive.
+//!
+//! The bytes of a finished shard do not depend on the order in which its chunks came: they lie in C order, the index at the end,
+//! with its crc32c. A chunk whose turn it is is appended. One that comes early waits in a file beside the shard
+//! (`<shard>.late`), which costs no memory and, as it is soon gone again, mostly no disk; it moves when its turn comes. Where all encoded
+//! chunks have one length they have places from the start (multiples of [`ALIGN_BYTES`], so that readers can map them), and none
+//! ever waits. Files are opened for every access: thousands of shards may be unfinished at a time.
+
+use crate::error::{Error, Result};
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
+
+/// Where chunks of one length begin.
+pub(super) const ALIGN_BYTES: u64 = 64;
+/// Offset and length of a chunk of nothing but the fill value.
+const EMPTY: (u64, u64) = (u64::MAX, u64::MAX);
+
+/// Where the chunks of a shard go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Places {
+    /// One after the other.
+    Appended,
+    /// Every this many bytes.
+    Fixed(u64),
+}
+
+/// A shard that is being written.
+#[derive(Debug)]
+pub(super) struct Shard {
+    path: PathBuf,
+    places: Places,
+    /// Index entries of all chunks of the shard's box, also of those outside of the array.
+    entries: Vec<(u64, u64)>,
+    /// Entry of the n-th chunk inside of the array.
+    order: Vec<usize>,
+    has_come: Vec<bool>,
+    missing: usize,
+    /// The first chunk whose place is not known yet.
+    next: usize,
+    tail: u64,
+    /// Chunks in the file beside: where they lie there.
+    late: BTreeMap<usize, (u64, u64)>,
+    late_tail: u64,
+}
+
+/// What became of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Chunks are missing.
+    Open,
+    /// The file is complete.
+    Done,
+    /// All chunks are the fill value: there is no file.
+    Empty,
+}
+
+impl Shard {
+    /// A shard of `grid` chunks, of which those of the box `inside` will come.
+    pub fn new(path: PathBuf, grid: &[usize], inside: &[usize], places: Places) -> Self {
+        let count: usize = inside.iter().product();
+        let order: Vec<usize> = (0..count).map(|nth| ravel(&unravel(nth, inside), grid)).collect();
+        let entries = vec![EMPTY; grid.iter().product()];
+        let (has_come, late) = (vec![false; count], BTreeMap::new());
+        Shard { path, places, entries, order, has_come, missing: count, next: 0, tail: 0, late, late_tail: 0 }
+    }
+
+    /// Takes the `nth` chunk inside of the array, encoded; `None` is the fill value. `open` opens a file that is made if it is not there.
+    pub fn take(&mut self, nth: usize, encoded: Option<&[u8]>, open: &dyn Fn(&Path) -> io::Result<File>) -> Result<Progress> {
+        match self.has_come.get_mut(nth) {
+            Some(come) if !*come => *come = true,
+            _ => return Err(Error::internal(format!("chunk {nth} of {} was written twice", self.path.display()))),
+        }
+        self.missing -= 1;
+        self.place(nth, encoded, open).map_err(|error| failed("write", &self.path, error))?;
+        if self.missing > 0 {
+            return Ok(Progress::Open);
+        }
+        self.finish(open).map_err(|error| failed("finish", &self.path, error))
+    }
+
+    fn place(&mut self, nth: usize, encoded: Option<&[u8]>, open: &dyn Fn(&Path) -> io::Result<File>) -> io::Result<()> {
+        let length = encoded.map_or(0, |bytes| bytes.len() as u64);
+        match (self.places, encoded) {
+            (Places::Fixed(every), Some(bytes)) => {
+                let at = every * nth as u64;
+                open(&self.path)?.write_all_at(bytes, at)?;
+                self.entries[self.order[nth]] = (at, length);
+                self.tail = self.tail.max(at + length);
+                return Ok(());
+            }
+            (Places::Fixed(_), None) => return Ok(()),
+            (Places::Appended, Some(bytes)) if nth == self.next => self.append(nth, bytes, open)?,
+            (Places::Appended, None) if nth == self.next => {}
+            (Places::Appended, Some(bytes)) => {
+                open(&late_path(&self.path))?.write_all_at(bytes, self.late_tail)?;
+                self.late.insert(nth, (self.late_tail, length));
+                self.late_tail += length;
+                return Ok(());
+            }
+            // It has come; there is nothing to keep.
+            (Places::Appended, None) => return Ok(()),
+        }
+        self.next += 1;
+        self.catch_up(open)
+    }
+
+    fn append(&mut self, nth: usize, bytes: &[u8], open: &dyn Fn(&Path) -> io::Result<File>) -> io::Result<()> {
+        open(&self.path)?.write_all_at(bytes, self.tail)?;
+        self.entries[self.order[nth]] = (self.tail, bytes.len() as u64);
+        self.tail += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Moves the chunks whose turn has come out of the file beside.
+    fn catch_up(&mut self, open: &dyn Fn(&Path) -> io::Result<File>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let mut beside = None;
+        while self.has_come.get(self.next) == Some(&true) {
+            if let Some((at, length)) = self.late.remove(&self.next) {
+                let file = match &beside {
+                    Some(file) => file,
+                    None => beside.insert(File::open(late_path(&self.path))?),
+                };
+                bytes.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
+                file.read_exact_at(&mut bytes, at)?;
+                self.append(self.next, &bytes, open)?;
+            }
+            self.next += 1;
+        }
+        if beside.is_some() && self.late.is_empty() {
+            OpenOptions::new().write(true).open(late_path(&self.path))?.set_len(0)?;
+            self.late_tail = 0;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, open: &dyn Fn(&Path) -> io::Result<File>) -> io::Result<Progress> {
+        match std::fs::remove_file(late_path(&self.path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        if self.entries.iter().all(|&entry| entry == EMPTY) {
+            return Ok(Progress::Empty);
+        }
+        let mut index: Vec<u8> = self.entries.iter().flat_map(|&(at, length)| [at, length]).flat_map(u64::to_le_bytes).collect();
+        let sum = crc32c::crc32c(&index);
+        index.extend_from_slice(&sum.to_le_bytes());
+        // With fixed places the file does not depend on which chunks are there, only on what is in them.
+        open(&self.path)?.write_all_at(&index, self.tail)?;
+        Ok(Progress::Done)
+    }
+}
+
+fn late_path(path: &Path) -> PathBuf {
+    path.with_extension("late")
+}
+
+/// An error of the system on a file of an output; a full disk is the output's failure.
+pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            Error::output(format!("cannot {what} {}: {error}", path.display())).with_source(error)
+        }
+        _ => Error::io(what, path.display(), error),
+    }
+}
+
+/// Coordinates of the `nth` place of a box, in C order.
+pub(super) fn unravel(mut nth: usize, lengths: &[usize]) -> Vec<usize> {
+    let mut place = vec![0; lengths.len()];
+    for axis in (0..lengths.len()).rev() {
+        place[axis] = nth % lengths[axis].max(1);
+        nth /= lengths[axis].max(1);
+    }
+    place
+}
+
+/// The inverse of [`unravel`].
+pub(super) fn ravel(place: &[usize], lengths: &[usize]) -> usize {
+    place.iter().zip(lengths).fold(0, |nth, (place, length)| nth * length + place)
+}
