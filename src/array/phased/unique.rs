@@ -96,7 +96,8 @@ impl Task for Unique {
             self.found = Some(found);
             return Ok(());
         }
-        let about = answers.last().map(elements::<i64>).transpose()?.and_then(|counted| counted.first()).map_or(0, |counted| *counted as u64);
+        let about =
+            answers.last().map(elements::<i64>).transpose()?.and_then(|counted| counted.first()).map_or(0, |counted| *counted as u64);
         // The estimate may lie below what is there for certain; what it says is needed has to be enough.
         let about = about.max(self.room as u64 + 1);
         let needed = (about + about / 16).saturating_mul(ENTRY_BYTES * super::SHARE);
