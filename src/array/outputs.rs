@@ -16,6 +16,7 @@ use std::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Save {
     overwrite: bool,
+    digests: bool,
 }
 
 impl Save {
@@ -30,6 +31,18 @@ impl Save {
     pub fn overwrite(mut self) -> Save {
         self.overwrite = true;
         self
+    }
+
+    /// Reads every file once more when it is written, for its digest in [`crate::RunReport::digests`].
+    #[must_use]
+    pub fn digests(mut self) -> Save {
+        self.digests = true;
+        self
+    }
+
+    /// Whether digests are wanted.
+    pub(super) fn wants_digests(self) -> bool {
+        self.digests
     }
 
     pub(super) fn mode(self) -> OutputMode {

@@ -41,7 +41,9 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     let arrays = inputs::open(&settings.session, &inputs::named(&words)?)?;
     let built = build(&text, &arrays, settings)?;
     let outputs = outputs(command, &built)?;
-    let (report, printed) = compute(&built, &outputs, settings)?;
+    let save = if settings.existing == Existing::Replace { Save::new().overwrite() } else { Save::new() };
+    let save = if command.digest { save.digests() } else { save };
+    let (report, printed) = compute(&built, &outputs, save, settings)?;
     settings.reporter.finish();
     if let Some(mut report) = report {
         for (store, _) in &mut report.stats.passes {
@@ -49,6 +51,7 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
         }
         let report = &report;
         report.warnings.iter().for_each(|text| note("warning", text));
+        report.digests.iter().for_each(|(path, digest)| note("digest", &format!("{digest}  {path}")));
         write_report(report, &built, settings)?;
         if settings.reporter.is_watched() && !outputs.is_empty() {
             note("wrote", &said(report, &outputs, settings));
@@ -147,8 +150,7 @@ impl Printed {
 }
 
 /// Runs what has to be run, and gives what is to be printed.
-fn compute(built: &Built, outputs: &[Output], settings: &Settings) -> Result<(Option<RunReport>, Option<Printed>)> {
-    let save = if settings.existing == Existing::Replace { Save::new().overwrite() } else { Save::new() };
+fn compute(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -> Result<(Option<RunReport>, Option<Printed>)> {
     let mut job = Job::new(&settings.session).save(save);
     for output in outputs {
         job = job.output(&output.name, &output.array, Destination::Path(output.path.clone()));
@@ -220,7 +222,8 @@ fn write_report(report: &RunReport, built: &Built, settings: &Settings) -> Resul
         limits: settings.session.limits().clone(),
     };
     let warnings = report.warnings.iter().chain(&built.notes).cloned().collect();
-    let summary = Summary::new(&report.stats, report.seconds, warnings, measure::peak_resident_bytes(), env);
+    let mut summary = Summary::new(&report.stats, report.seconds, warnings, measure::peak_resident_bytes(), env);
+    summary.digests.clone_from(&report.digests);
     fs::write(path, summary.json()).map_err(|error| Error::io("write", path.display(), error))
 }
 
