@@ -1,8 +1,11 @@
 //! [`Array::digest`]: one hash of what an array holds, whatever holds it.
 
-use super::{blocks::Rows, node::Array};
-use crate::error::{Error, Result};
-use std::fmt;
+use super::{blocks::Rows, node::Array, session::Session, words::DType};
+use crate::{
+    error::{Error, Result},
+    plan::Output,
+};
+use std::{fmt, path::Path};
 
 /// Bytes of a segment: each is hashed on its own, so that segments of other stores can be hashed side by side.
 const SEGMENT_BYTES: usize = 1 << 20;
@@ -70,6 +73,27 @@ impl Array {
         }
         Ok(Digest(hashed.finish()))
     }
+}
+
+/// Path and digest of every output that went to a file, as they lie in the files.
+pub(super) fn of_files(session: &Session, paths: &[Option<&Path>], outputs: &[Output]) -> Result<Vec<(String, String)>> {
+    let written = paths.iter().zip(outputs).filter_map(|(path, output)| Some((path.as_ref()?, output)));
+    let digest = |(path, output): (&&Path, &Output)| {
+        let shown = path.display().to_string();
+        let end = path.extension().map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
+        // What a file does not say of itself.
+        let query = match &*end {
+            "npy" if output.dtype == DType::BF16 => "?dtype=bf16".to_string(),
+            "bin" | "raw" => format!("?dtype={}", output.dtype.name()),
+            _ => String::new(),
+        };
+        let array = session.open(format!("{shown}{query}"));
+        let lengths: Vec<i64> = output.shape.iter().map(|&length| length as i64).collect();
+        let array = if array.shape()? == output.shape { array } else { array.reshape(lengths) };
+        let digest = array.digest().map_err(|error| error.context(format!("the digest of {shown}, which is written")))?;
+        Ok((shown, digest.to_string()))
+    };
+    written.map(digest).collect()
 }
 
 /// A stream of bytes, hashed in segments.

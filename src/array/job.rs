@@ -3,6 +3,7 @@
 use super::{
     any::AnyArray,
     below::{RunStats, Sink, explain},
+    digest::of_files,
     graph::{Work, build, unbound},
     node::Array,
     outputs::{Files, Save},
@@ -78,6 +79,8 @@ pub struct RunReport {
     pub plan_id: String,
     /// What should be known of the result.
     pub warnings: Vec<String>,
+    /// Path and digest of every file that was written, if [`Save::digests`] asked for them.
+    pub digests: Vec<(String, String)>,
 }
 
 impl Job {
@@ -155,11 +158,13 @@ impl Job {
         let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;
         phases.push(self.execute(&plan, &work, &targets, &memories)?);
         targets.publish()?;
+        let digests = if self.save.wants_digests() { of_files(&self.session, &self.paths(), &plan.outputs)? } else { Vec::new() };
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
         let stats = merge(phases);
         let report = RunReport {
             warnings: stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).collect(),
             stats,
+            digests,
             seconds: started.elapsed().as_secs_f64(),
             job_id: plan.job_id,
             plan_id: plan.plan_id,

@@ -29,6 +29,7 @@ pub struct Save {
     overwrite: bool,
     zarr: ZarrOptions,
     expression: Option<String>,
+    digests: bool,
 }
 
 impl Save {
@@ -58,6 +59,18 @@ impl Save {
     pub fn expression(mut self, text: impl Into<String>) -> Save {
         self.expression = Some(text.into());
         self
+    }
+
+    /// Reads every file once more when it is written, for its digest in [`crate::RunReport::digests`].
+    #[must_use]
+    pub fn digests(mut self) -> Save {
+        self.digests = true;
+        self
+    }
+
+    /// Whether digests are wanted.
+    pub(super) fn wants_digests(&self) -> bool {
+        self.digests
     }
 
     pub(super) fn mode(&self) -> OutputMode {

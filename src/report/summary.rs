@@ -38,6 +38,9 @@ pub struct Summary {
     pub stages: Vec<SummaryStage>,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// Digest of every file that was written, where digests were asked for.
+    #[serde(serialize_with = "as_map", skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<(String, String)>,
     /// Where it ran.
     pub env: Environment,
 }
@@ -89,6 +92,7 @@ impl Summary {
             io: stats.io.clone(),
             stages: stats.stages.iter().map(|stage| SummaryStage { stats: stage.clone(), bytes_per_second: rate(stage) }).collect(),
             warnings,
+            digests: Vec::new(),
             env,
         }
     }
@@ -101,10 +105,10 @@ impl Summary {
     }
 }
 
-fn as_map<S: Serializer>(pairs: &[(String, usize)], to: S) -> Result<S::Ok, S::Error> {
+fn as_map<T: Serialize, S: Serializer>(pairs: &[(String, T)], to: S) -> Result<S::Ok, S::Error> {
     let mut map = to.serialize_map(Some(pairs.len()))?;
-    for (name, passes) in pairs {
-        map.serialize_entry(name, passes)?;
+    for (name, value) in pairs {
+        map.serialize_entry(name, value)?;
     }
     map.end()
 }

@@ -207,12 +207,33 @@ fn what_does_not_fit_is_refused_with_a_budget_that_does() {
     assert!(median(needed).is_ok(), "{needed}");
     let unique = session(4 << 20).from_ndarray(values.clone()).unique().eval_any().unwrap_err();
     assert!(unique.kind() == ErrorKind::Refused && unique.to_string().contains("distinct elements"), "{unique}");
+    let about: f64 = unique.message().split(' ').find_map(|word| word.parse().ok()).unwrap();
+    let distinct = values.iter().map(|value| value.to_bits()).collect::<std::collections::HashSet<_>>().len();
+    assert!((about / distinct as f64 - 1.0).abs() < 0.04, "{about} of {distinct}");
+    assert!(session(unique.needed_bytes().unwrap()).from_ndarray(values.clone()).unique().eval_any().is_ok());
     let sort = session(1 << 20).from_ndarray(values.clone()).sort(0).eval_any().unwrap_err();
     assert!(sort.kind() == ErrorKind::Refused && sort.to_string().contains("for a line"), "{sort}");
     let wide = session(1 << 20).zeros::<f64>([100_000, 100_000]);
     assert_eq!(wide.median(0).eval_any().unwrap_err().kind(), ErrorKind::Refused);
     assert_eq!(session(1 << 20).zeros::<f64>([5]).quantile(1.5, ..).error().unwrap().kind(), ErrorKind::Usage);
     assert!(session(1 << 20).zeros::<f64>([5]).top_k(6, 0, true).0.error().is_some());
+}
+
+#[test]
+fn lists_of_quantiles_are_those_of_each() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    let values = ndarray::Array3::from_shape_vec([40, 30, 11], numbers(13_200, 0)).unwrap();
+    let quantiles = [0.9, 0.0, 0.25, 1.0, 0.5];
+    for axes in [vec![0], vec![1], vec![2], vec![0, 2], vec![1, 2]] {
+        for array in [session.from_ndarray(values.clone()), session.from_ndarray(values.mapv(|value| (value * 1e3) as i16))] {
+            let all = array.quantile(quantiles.to_vec(), outcore::axis(axes.clone())).eval_any().unwrap();
+            for (place, quantile) in quantiles.into_iter().enumerate() {
+                let one = array.quantile(quantile, outcore::axis(axes.clone())).eval_any().unwrap();
+                let length = one.bytes().len();
+                assert_eq!(&all.bytes()[place * length..][..length], one.bytes(), "{quantile} over {axes:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -63,3 +63,24 @@ fn a_file_that_is_not_what_it_was_is_read_again_and_said() {
     assert!(ran.stderr.contains("x.npy: it was replaced; all of it was read again"), "{}", ran.stderr);
     assert_eq!(ran.stdout.trim_end(), place.ok(&["stats", "x.npy"]));
 }
+
+#[test]
+fn digests_of_what_was_saved_are_in_the_report() {
+    let place = Folder::new();
+    place.counting("x.npy", &[5, 3]);
+    let words = ["eval", "a = x * 2; b = cast(x, bf16); c = sum(x)", "x.npy", "-o", "a=a.npy", "-o", "b=b.npy", "-o", "c=c.raw"];
+    let ran = place.run(&[&words[..], &["--digest", "--report", "r.json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let report: serde_json::Value = serde_json::from_str(&fs::read_to_string(place.path("r.json")).unwrap()).unwrap();
+    for (file, opened) in [("a.npy", "a.npy"), ("b.npy", "b.npy?dtype=bf16")] {
+        let line = place.ok(&["digest", opened]);
+        let digest = line.split(' ').next().unwrap();
+        assert_eq!(report["digests"][file], digest);
+        assert!(ran.stderr.contains(&format!("digest: {digest}  {file}")), "{}", ran.stderr);
+    }
+    // A number has no axes, whatever a raw file can say.
+    place.run(&["eval", "sum(x)", "x.npy", "-o", "c.npy"]);
+    assert_eq!(report["digests"]["c.raw"], place.ok(&["digest", "c.npy"]).split(' ').next().unwrap());
+    place.run(&[&words[..], &["--overwrite", "--report", "plain.json"]].concat());
+    assert!(!fs::read_to_string(place.path("plain.json")).unwrap().contains("digests"));
+}

@@ -89,32 +89,63 @@ fn quantiles(
     let within: Vec<bool> = (0..shape.len()).map(|axis| quantile.axes.contains(&axis)).collect();
     let length: usize = quantile.axes.iter().map(|&axis| shape[axis]).product();
     let to = quantile.dtype(from);
+    let axes = &quantile.axes;
+    // Quantiles of one function are told apart along the longest axis of a line.
+    let along = axes.iter().copied().max_by_key(|&axis| shape[axis]);
+    let together = along.map_or(1, |axis| shape[axis]).max(1);
     let mut made = Vec::new();
-    for at in quantile.values() {
+    for some in quantile.values().chunks(together) {
         let facts = FunctionFacts {
-            name: format!("quantile {at} of lines"),
+            name: match some {
+                [at] => format!("quantile {at} of lines"),
+                _ => format!("{} quantiles of lines", some.len()),
+            },
             input: from,
             output: to,
             whole: quantile.axes.clone(),
-            scratch_bytes: LineQuantile::scratch_bytes(length, BLOCK_BYTES as usize),
+            scratch_bytes: LineQuantile::scratch_bytes(length, BLOCK_BYTES as usize) + 64 * some.len() as u64,
             role: FunctionRole::Map,
         };
         let function = builder.function(facts);
         functions.push(Arc::new(LineQuantile {
             from,
             to,
-            quantile: at,
+            quantiles: some.to_vec(),
             method: quantile.method,
             skip_nan: quantile.skip_nan,
             within: within.clone(),
+            along: along.unwrap_or(0),
         }));
         let filled = builder.push(Op::MapBlocks(function), vec![value])?;
-        // All elements of a line are its quantile; a minimum takes one of them and leaves the axes away.
-        let axes = quantile.axes.clone();
-        let reduction = Reduction { finish: Finish::Min, axes, keepdims: quantile.keepdims, mode: SumMode::Exact, dtype: to };
-        made.push(builder.push(Op::Reduce(reduction), vec![filled])?);
+        for place in 0..some.len() {
+            let one = if some.len() == 1 { filled } else { only(builder, filled, along.unwrap_or(0), place)? };
+            // What is not neutral is the quantile; a minimum takes one of them and leaves the axes away.
+            let axes = quantile.axes.clone();
+            let reduction = Reduction { finish: Finish::Min, axes, keepdims: quantile.keepdims, mode: SumMode::Exact, dtype: to };
+            made.push(builder.push(Op::Reduce(reduction), vec![one])?);
+        }
     }
     if quantile.listed { stacked(builder, &made) } else { Ok(made[0]) }
+}
+
+/// `value` where the coordinate along `axis` is `place`; elsewhere what changes no minimum.
+fn only(builder: &mut GraphBuilder, value: NodeId, axis: usize, place: usize) -> Result<NodeId> {
+    let node = builder.graph().node(value);
+    let (shape, dtype) = (node.shape(), node.dtype());
+    let neutral = match dtype {
+        DType::Bool => Scalar::Bool(true),
+        dtype if dtype.is_float() => Scalar::Float(f64::INFINITY),
+        dtype => Scalar::Int((1_i128 << (8 * dtype.size() - usize::from(!dtype.is_unsigned()))) - 1),
+    };
+    let generator = Generator::Arange { start: Scalar::Int(0), step: Scalar::Int(1) };
+    let index = builder.push(Op::Sequence { generator, length: shape[axis], dtype: DType::I64 }, Vec::new())?;
+    let here = builder.push(Op::Constant(Scalar::Int(place as i128), DType::I64), Vec::new())?;
+    let mask = builder.push(Op::Binary(BinaryOp::Equal), vec![index, here])?;
+    let mut items = vec![SliceItem::NewAxis; shape.len()];
+    items[axis] = SliceItem::FULL;
+    let mask = builder.push(Op::Slice(items), vec![mask])?;
+    let neutral = builder.push(Op::Constant(neutral, dtype), Vec::new())?;
+    builder.push(Op::Select, vec![mask, value, neutral])
 }
 
 /// Lines in order.

@@ -1,6 +1,6 @@
 //! Distinct elements and their counts: one pass with a table that is bounded.
 
-use super::{Known, Task, round::Round};
+use super::{Known, Task, elements, round::Round};
 use crate::{
     array::{any::AnyArray, graph::Work, size::show_memory},
     error::{Error, Result},
@@ -10,6 +10,7 @@ use crate::{
         key::write_key,
     },
     nd::{DType, Element, Region},
+    numeric::Finish,
 };
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub(super) struct Unique {
     operand: NodeId,
     dtype: DType,
     room: usize,
+    /// Elements.
+    total: usize,
     pass: Option<Arc<Distinct>>,
     found: Option<Vec<(i64, u64)>>,
 }
@@ -37,7 +40,13 @@ impl Unique {
         let total: usize = value.shape().iter().product();
         let room = usize::try_from(room_bytes / ENTRY_BYTES).unwrap_or(usize::MAX).min(total);
         let found = (total == 0).then(Vec::new);
-        Unique { nodes: vec![(node, part)], operand, dtype: value.dtype(), room, pass: None, found }
+        Unique { nodes: vec![(node, part)], operand, dtype: value.dtype(), room, total, pass: None, found }
+    }
+
+    /// Whether there can be more distinct elements than there is room for: then it is told how many there are.
+    fn may_not_fit(&self) -> bool {
+        let possible = 1_usize.checked_shl(8 * self.dtype.size() as u32).unwrap_or(usize::MAX);
+        self.room < possible.min(self.total)
     }
 
     fn result(&self, part: Part, found: &[(i64, u64)]) -> Result<AnyArray> {
@@ -74,20 +83,27 @@ impl Task for Unique {
         let operand = round.place(self.operand)?;
         let pass = Arc::new(Distinct::new(self.dtype, self.room));
         round.observe("pass for distinct elements", operand, Distinct::scratch_bytes(), pass.clone())?;
+        if self.may_not_fit() {
+            round.reduced("number of distinct elements, about", operand, Finish::ApproxDistinct, DType::I64)?;
+        }
         self.pass = Some(pass);
         Ok(())
     }
 
-    fn learn(&mut self, _answers: Vec<AnyArray>) -> Result<()> {
+    fn learn(&mut self, answers: Vec<AnyArray>) -> Result<()> {
         let pass = self.pass.take().ok_or_else(|| Error::internal("a pass that nobody asked for"))?;
-        let refused = || {
-            let (room, held) = (self.room, show_memory(self.held_bytes()));
-            Error::refused(format!("there are more than {room} distinct elements, and {held} of the memory budget hold no more"))
-                .hint("more memory, or round the elements first")
-                .with_needed_bytes(self.held_bytes().saturating_mul(2 * super::SHARE))
-        };
-        self.found = Some(pass.take().ok_or_else(refused)?);
-        Ok(())
+        if let Some(found) = pass.take() {
+            self.found = Some(found);
+            return Ok(());
+        }
+        let about =
+            answers.last().map(elements::<i64>).transpose()?.and_then(|counted| counted.first()).map_or(0, |counted| *counted as u64);
+        // The estimate may lie below what is there for certain; what it says is needed has to be enough.
+        let about = about.max(self.room as u64 + 1);
+        let needed = (about + about / 16).saturating_mul(ENTRY_BYTES * super::SHARE);
+        let (room, held) = (self.room, show_memory(self.held_bytes()));
+        let text = format!("there are about {about} distinct elements, and {held} of the memory budget hold {room}");
+        Err(Error::refused(text).hint(format!("--memory {}, or round the elements first", show_memory(needed))).with_needed_bytes(needed))
     }
 
     fn values(&mut self) -> Result<Option<Vec<(NodeId, Known)>>> {

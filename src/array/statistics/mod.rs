@@ -203,12 +203,12 @@ impl Statistics {
     }
 
     fn update_one(&mut self, look: Look) -> Result<InputUpdate> {
-        let known = self.inputs.remove(&look.name);
-        let (mut segments, update) = match known {
+        // What is known stays until there is something in its place.
+        let (mut segments, update) = match self.inputs.get(&look.name) {
             None => (Vec::new(), Update::New),
-            Some(known) => match look.compare(&known)? {
-                Seen::Unchanged => (known.segments, Update::Unchanged),
-                Seen::Appended => (known.segments, Update::Appended),
+            Some(known) => match look.compare(known)? {
+                Seen::Unchanged => (known.segments.clone(), Update::Unchanged),
+                Seen::Appended => (known.segments.clone(), Update::Appended),
                 Seen::Changed(how) => (Vec::new(), Update::Changed(how)),
             },
         };

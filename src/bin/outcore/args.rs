@@ -207,6 +207,9 @@ pub struct Eval {
     /// Save the result to PATH, or the value NAME to PATH; may be repeated
     #[arg(short = 'o', long = "output", value_name = "[NAME=]PATH")]
     pub outputs: Vec<String>,
+    /// Print a digest of every saved value, and put it into the report; the files are read once more
+    #[arg(long)]
+    pub digest: bool,
     /// How Zarr outputs are laid out.
     #[command(flatten)]
     pub layout: Layout,

@@ -42,6 +42,7 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     let built = build(&text, &arrays, settings)?;
     let outputs = outputs(command, &built)?;
     let save = save(settings).zarr(command.layout.options()?).expression(text.trim());
+    let save = if command.digest { save.digests() } else { save };
     let (report, printed) = compute(&built, &outputs, save, settings)?;
     settings.reporter.finish();
     if let Some(mut report) = report {
@@ -50,6 +51,7 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
         }
         let report = &report;
         report.warnings.iter().for_each(|text| note("warning", text));
+        report.digests.iter().for_each(|(path, digest)| note("digest", &format!("{digest}  {path}")));
         write_report(report, &built.notes, settings)?;
         if settings.reporter.is_watched() && !outputs.is_empty() {
             note("wrote", &said(report, outputs.iter().map(|output| output.path.as_path()), settings));
@@ -225,7 +227,8 @@ pub fn write_report(report: &RunReport, notes: &[String], settings: &Settings) -
         limits: settings.session.limits().clone(),
     };
     let warnings = report.warnings.iter().chain(notes).cloned().collect();
-    let summary = Summary::new(&report.stats, report.seconds, warnings, measure::peak_resident_bytes(), env);
+    let mut summary = Summary::new(&report.stats, report.seconds, warnings, measure::peak_resident_bytes(), env);
+    summary.digests.clone_from(&report.digests);
     fs::write(path, summary.json()).map_err(|error| Error::io("write", path.display(), error))
 }
 

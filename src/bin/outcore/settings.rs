@@ -178,8 +178,8 @@ fn report(path: PathBuf) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Refuses, before anything runs, a report that could not be written at the end.
-fn check_writable(path: &Path, flag: &str) -> Result<()> {
+/// Refuses, before anything runs, a file that could not be written at the end.
+pub fn check_writable(path: &Path, flag: &str) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let tried = match fs::metadata(path) {
         Ok(there) if there.is_dir() => {

@@ -1,9 +1,9 @@
 //! `outcore stats`: one pass, in f64 and exact whatever the input; NaN skipped and counted. With `--state`, only what is new.
 
 use crate::{
-    args::Stats,
+    args::{Stats, spelling},
     output::{Style, note, print},
-    settings::Settings,
+    settings::{Settings, check_writable},
     signals,
 };
 use outcore::{
@@ -78,14 +78,20 @@ fn several(command: &Stats, axes: Axes, shape: &[usize], settings: &Settings) ->
         Some(path) => Statistics::open(&settings.session, path, axes)?,
         None => Statistics::new(&settings.session, axes),
     };
+    if let Some(path) = &command.state {
+        check_writable(path, &spelling("--state"))?;
+    }
     let updates = statistics.update(&command.paths);
     settings.reporter.finish();
     if let Some(path) = &command.state {
-        // What was read before an error or an interruption need not be read again.
-        match (&updates, statistics.row().map(|_| statistics.save(path))) {
-            (Ok(_), Some(Err(error))) => return Err(error),
-            (Err(_), Some(Err(error))) => note("warning", &format!("states are not kept: {}", error.message())),
-            _ => {}
+        match &updates {
+            Ok(_) => statistics.save(path)?,
+            // What was read before an error or an interruption need not be read again.
+            Err(_) if statistics.rows() > 0 => {
+                let kept = statistics.save(path);
+                kept.unwrap_or_else(|error| note("warning", &format!("states are not kept: {}", error.message())));
+            }
+            Err(_) => {}
         }
     }
     let updates = updates?;

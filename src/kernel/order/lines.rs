@@ -37,15 +37,18 @@ impl Lines {
     }
 }
 
-/// One quantile of every line; all elements of the line become it.
+/// Quantiles of every line, selected together: elements with coordinate `i` along one of its axes become the `i`-th, those behind the
+/// last one the last.
 pub(crate) struct LineQuantile {
     pub from: DType,
     pub to: DType,
-    pub quantile: f64,
+    pub quantiles: Vec<f64>,
     pub method: QuantileMethod,
     pub skip_nan: bool,
     /// Axes within a line.
     pub within: Vec<bool>,
+    /// The axis within a line along which the quantiles are told apart.
+    pub along: usize,
 }
 
 impl LineQuantile {
@@ -58,30 +61,47 @@ impl LineQuantile {
         let (cells, size) = (C::cells(input), self.to.size());
         let lines = Lines::new(shape, &self.within);
         let mut keys: Vec<C::Key> = Vec::with_capacity(lines.steps.len());
-        let mut value = [0u8; 8];
+        // Which of the quantiles an element of a line becomes.
+        let inner: usize = (self.along + 1..shape.len()).filter(|&axis| self.within[axis]).map(|axis| shape[axis]).product();
+        let which = |place: usize| (place / inner.max(1) % shape[self.along].max(1)).min(self.quantiles.len() - 1);
+        let mut values = vec![0u8; self.quantiles.len() * size];
         for first in lines.firsts {
             keys.clear();
             keys.extend(lines.steps.iter().map(|step| C::key(cells[first + step])));
-            let value = &mut value[..size];
-            self.select::<C>(&mut keys, value);
-            for step in &lines.steps {
-                output[(first + step) * size..][..size].copy_from_slice(value);
+            self.select::<C>(&mut keys, &mut values);
+            for (place, step) in lines.steps.iter().enumerate() {
+                output[(first + step) * size..][..size].copy_from_slice(&values[which(place) * size..][..size]);
             }
         }
     }
 
-    fn select<C: Cell>(&self, keys: &mut [C::Key], value: &mut [u8]) {
+    fn select<C: Cell>(&self, keys: &mut [C::Key], values: &mut [u8]) {
+        let values = values.chunks_exact_mut(self.to.size());
         // NaN are last: those before them are the elements.
         let nan = if C::HAS_NAN { keys.iter().filter(|key| **key == C::Key::HIGHEST).count() } else { 0 };
         let valid = keys.len() - nan;
         if valid == 0 || (nan > 0 && !self.skip_nan) {
-            return write_nan(self.to, value);
+            values.for_each(|value| write_nan(self.to, value));
+            return;
         }
-        let Mix { ranks: [low, high], share } = mix(self.method, valid as u64, self.quantile);
-        let (_, &mut first, above) = keys.select_nth_unstable(low as usize);
-        // The next rank is the smallest of what lies above.
-        let second = if high == low { first } else { above.iter().copied().min().unwrap_or(first) };
-        write_mix(self.from, self.to, [first.widen(), second.widen()], share, value);
+        let mixes: Vec<Mix> = self.quantiles.iter().map(|&quantile| mix(self.method, valid as u64, quantile)).collect();
+        let mut ranks: Vec<usize> = mixes.iter().flat_map(|mix| mix.ranks).map(|rank| rank as usize).collect();
+        ranks.sort_unstable();
+        ranks.dedup();
+        // Behind a rank that is in its place lies nothing smaller.
+        let mut done = 0;
+        for &rank in &ranks {
+            if rank == done && rank > 0 {
+                let least = (rank..keys.len()).min_by_key(|&at| keys[at]).unwrap_or(rank);
+                keys.swap(rank, least);
+            } else {
+                keys[done..].select_nth_unstable(rank - done);
+            }
+            done = rank + 1;
+        }
+        for (Mix { ranks, share }, value) in mixes.into_iter().zip(values) {
+            write_mix(self.from, self.to, ranks.map(|rank| keys[rank as usize].widen()), share, value);
+        }
     }
 }
 

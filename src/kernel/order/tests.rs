@@ -10,7 +10,7 @@ use crate::{
     kernel::{
         order::{
             distinct::Distinct,
-            lines::{Give, LineSort},
+            lines::{Give, LineQuantile, LineSort},
             top::Top,
         },
         program::QuantileMethod,
@@ -186,6 +186,46 @@ fn lines_are_sorted_along_any_axis() {
             for (rank, &(value, place)) in line.iter().enumerate() {
                 assert_eq!(u16::from_bytes(&sorted[at(rank) * 2..][..2]), value);
                 assert_eq!(i64::from_bytes(&places[at(rank) * 8..][..8]), place);
+            }
+        }
+    }
+}
+
+/// The quantiles of one line, each by itself or all at once, as f64.
+fn of_line(line: &[f64], quantiles: &[f64], method: QuantileMethod) -> Vec<u64> {
+    let bytes = f64::as_bytes(line);
+    let shape = [1, line.len()];
+    let mut found = Vec::new();
+    for quantiles in quantiles.chunks(quantiles.len().min(line.len())) {
+        let (within, quantiles) = (vec![false, true], quantiles.to_vec());
+        let count = quantiles.len();
+        let function = LineQuantile { from: DType::F64, to: DType::F64, quantiles, method, skip_nan: true, within, along: 1 };
+        let mut output = vec![0u8; bytes.len()];
+        function.call(&[0, 0], &shape, bytes, &mut output).unwrap();
+        let values: Vec<u64> = output.chunks_exact(8).map(|bytes| u64::from_ne_bytes(bytes.try_into().unwrap())).collect();
+        assert!(values[count..].iter().all(|value| *value == values[count - 1]));
+        found.extend(&values[..count]);
+    }
+    found
+}
+
+#[test]
+fn quantiles_that_are_selected_together_are_those_of_each() {
+    let mut state = 5;
+    for length in [1, 2, 3, 7, 40, 333] {
+        for ties in [3, 1 << 40] {
+            let line: Vec<f64> = (0..length)
+                .map(|_| match random(&mut state) % 11 {
+                    0 => f64::INFINITY,
+                    1 => f64::NEG_INFINITY,
+                    2 => f64::NAN,
+                    _ => (random(&mut state) % ties) as f64 - 1.0,
+                })
+                .collect();
+            let quantiles: Vec<f64> = (0..9).map(|_| (random(&mut state) % 1001) as f64 / 1000.0).chain([0.0, 1.0, 0.5, 0.5]).collect();
+            for method in QuantileMethod::ALL {
+                let each: Vec<u64> = quantiles.iter().flat_map(|&quantile| of_line(&line, &[quantile], method)).collect();
+                assert_eq!(of_line(&line, &quantiles, method), each, "{method:?} of {line:?}");
             }
         }
     }
