@@ -9,7 +9,7 @@ use crate::{
         npy::{self, NpyOptions},
         output::OutputMode,
         raw::{self, RawLayout},
-        zarr::{self, Opened},
+        zarr::{self, Opened, ZarrSource},
     },
 };
 use std::{path::Path, sync::Arc};
@@ -20,7 +20,7 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 
 /// Opens what `path_text` names.
 ///
-/// `.npy` takes the keys `dtype` (needed for `bf16`) and `dims`. Any other file is raw binary if its query has a `dtype`; further
+/// A Zarr array is named by its folder, whatever its name, and takes the key `dims`. `.npy` takes the keys `dtype` (needed for `bf16`) and `dims`. Any other file is raw binary if its query has a `dtype`; further
 /// keys are `shape` (one length may be -1; default -1), `offset` (bytes), `order` (C or F), `endian` (big or little) and `dims`
 /// (`row,_` names the first of two axes). A file whose name has the `?` in it wins over the query.
 ///
@@ -44,11 +44,11 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
     match zarr::open(path)? {
-        Some(Opened::Array(source)) => return Ok(Arc::new(*source)),
+        Some(Opened::Array(source)) => return open_zarr(path_text, query, *source),
         Some(Opened::Group(group)) => return Err(group.refusal(path)),
         None => {}
     }
-    refuse_later(path, query, "`.npy` files are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`")?;
+    refuse_later(path, query, "`.npy` files and Zarr stores are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`")?;
     if extension(path) == "npy" {
         let query = Query::parse(path_text, query)?;
         if let Some(key) = query.raw_key {
@@ -79,6 +79,23 @@ pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
         dims: layout.dims,
     };
     Ok(Arc::new(raw::open(Path::new(path), &layout)?))
+}
+
+fn open_zarr(path_text: &str, query: Option<&str>, source: ZarrSource) -> Result<Arc<dyn Source>> {
+    let query = Query::parse(path_text, query)?;
+    if query.dtype.is_some() || query.raw_key.is_some() {
+        let key = query.raw_key.as_deref().unwrap_or("dtype");
+        return Err(
+            Error::usage(format!("{path_text}: `{key}` is what the metadata of a Zarr array say")).hint("the key of Zarr arrays is dims")
+        );
+    }
+    Ok(Arc::new(match query.dims {
+        Some(dims) => {
+            let dims = npy::dims_of(path_text, Some(&dims), &source.facts().shape)?;
+            source.with_dims(dims)
+        }
+        None => source,
+    }))
 }
 
 /// Starts the file that `path_text` names; the extension tells the format: `.npy`, or `.bin` and `.raw` without a header. C order, native bytes.

@@ -89,7 +89,8 @@ fn range(start: i64, stop: i64, step: i64) -> SliceItem {
 
 #[test]
 fn every_array_reads_as_it_was_written() {
-    let sessions = [("64MiB", 2), ("24MiB", 1)].map(|(memory, threads)| Session::builder().memory(memory).threads(threads).build().unwrap());
+    let sessions =
+        [("64MiB", 2), ("24MiB", 1)].map(|(memory, threads)| Session::builder().memory(memory).threads(threads).build().unwrap());
     let mut arrays = 0;
     for listed in listed() {
         let path = data().join(&listed.path);
@@ -130,7 +131,10 @@ fn groups_and_missing_arrays_name_what_there_is() {
     let refusal = |path: &str| session.open(data().join(path)).eval_any().unwrap_err();
     let group = refusal("v3.zarr/missing");
     assert!(group.message().ends_with("v3.zarr/missing is a group of arrays, not an array"), "{group}");
-    assert!(group.hint_text().unwrap().ends_with("v3.zarr/missing/nan, ").eq(&false) && group.to_string().contains("missing/nan"), "{group}");
+    assert!(
+        group.hint_text().unwrap().ends_with("v3.zarr/missing/nan, ").eq(&false) && group.to_string().contains("missing/nan"),
+        "{group}"
+    );
     let missing = refusal("v2.zarr/layout/none");
     assert_eq!(missing.kind(), ErrorKind::NotFound);
     assert!(missing.to_string().contains("v2.zarr/codecs/blosc"), "{missing}");

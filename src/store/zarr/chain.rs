@@ -7,6 +7,9 @@ pub(super) const PIECE_BYTES: usize = 256 * 1024;
 /// Bytes of neighbouring inner chunks that are read together.
 pub(super) const GROUP_BYTES: usize = 1024 * 1024;
 
+/// What is said of elements that lie in their file as they are.
+const NO_CODEC: &str = "none";
+
 /// The encoding of one chunk.
 #[derive(Clone, Debug)]
 pub(super) struct Chain {
@@ -97,7 +100,9 @@ impl Chain {
         match &self.body {
             Body::Elements { .. } => self.decoded_bytes(),
             // Space that is not used is allowed between inner chunks.
-            Body::Shard(shard) => shard.inner.encoded_bytes_max().saturating_mul(shard.count()).saturating_mul(2).saturating_add(shard.index_bytes()),
+            Body::Shard(shard) => {
+                shard.inner.encoded_bytes_max().saturating_mul(shard.count()).saturating_mul(2).saturating_add(shard.index_bytes())
+            }
         }
     }
 
@@ -119,6 +124,24 @@ impl Chain {
             unit[axis] = inner[stored];
         }
         unit
+    }
+
+    /// The codecs of what is decoded at a time, in words.
+    pub fn words(&self) -> String {
+        let mut words = Vec::new();
+        if let Some(order) = &self.order {
+            words.push(format!("transpose {}", crate::nd::shape::show(order)));
+        }
+        match &self.body {
+            Body::Elements { swapped: false } => {}
+            Body::Elements { swapped: true } => {
+                words.push(if cfg!(target_endian = "little") { "big-endian" } else { "little-endian" }.to_string())
+            }
+            Body::Shard(shard) => words.push(shard.inner.words()),
+        }
+        words.extend(self.steps.iter().map(|step| step.name().to_string()));
+        words.retain(|word| word != NO_CODEC);
+        if words.is_empty() { NO_CODEC.to_string() } else { words.join(", ") }
     }
 
     /// Bytes that decoding one chunk holds besides the buffer it fills.

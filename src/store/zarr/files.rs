@@ -85,7 +85,11 @@ impl Files {
     /// When the nearest folder that exists around a file was changed, in nanoseconds since 1970.
     pub fn folder_modified_ns(&self, key: &str) -> Option<i128> {
         let path = self.folder.join(key);
-        let metadata = path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.folder)).find_map(|folder| std::fs::metadata(folder).ok());
+        let metadata = path
+            .ancestors()
+            .skip(1)
+            .take_while(|folder| folder.starts_with(&self.folder))
+            .find_map(|folder| std::fs::metadata(folder).ok());
         metadata.map(|metadata| FileIdentity::of(&metadata).modified_ns)
     }
 

@@ -29,6 +29,23 @@ pub(super) struct ArrayMetadata {
     pub warnings: Vec<String>,
 }
 
+/// What metadata say of an array.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Shape of the array.
+    pub shape: Vec<usize>,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// Shape of a chunk that has a file of its own: a shard, if the array has such.
+    pub chunk: Vec<usize>,
+    /// Shape of what is decoded at a time: a chunk, or an inner chunk of a shard.
+    pub unit: Vec<usize>,
+    /// Codecs in words, first to last, or `none`.
+    pub codecs: String,
+    /// Axis names.
+    pub dims: Dims,
+}
+
 /// How the name of a chunk is made of its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct KeyEncoding {
@@ -73,6 +90,18 @@ impl ArrayMetadata {
         Ok(self)
     }
 
+    /// What is worth telling.
+    pub fn about(&self) -> About {
+        About {
+            shape: self.shape.clone(),
+            dtype: self.dtype,
+            chunk: self.chain.shape.clone(),
+            unit: self.chain.unit(),
+            codecs: self.chain.words(),
+            dims: self.dims.clone(),
+        }
+    }
+
     /// Chunks per axis.
     pub fn grid(&self) -> Vec<usize> {
         self.shape.iter().zip(&self.chain.shape).map(|(length, chunk)| length.div_ceil(*chunk)).collect()
@@ -114,9 +143,7 @@ pub(super) fn lengths(value: &Value, what: &str) -> Result<Vec<usize>> {
         return Err(Error::data(format!("{what} has {} axes; {RANK_MAX} are read at most", list.len())));
     }
     let length = |value: &Value| value.as_u64().and_then(|length| usize::try_from(length).ok());
-    list.iter()
-        .map(|value| length(value).ok_or_else(|| Error::data(format!("{what} has the length {}", brief(value)))))
-        .collect()
+    list.iter().map(|value| length(value).ok_or_else(|| Error::data(format!("{what} has the length {}", brief(value))))).collect()
 }
 
 /// Text of an object, whose nesting `serde_json` bounds.

@@ -52,7 +52,15 @@ struct Wanted<'a> {
 
 impl Reader<'_> {
     /// Decodes the box at `start` of a chunk, of `shape` and not empty, to the place `to` of `out`.
-    pub fn read(&mut self, chain: &Chain, part: Part<'_>, start: &[usize], shape: &[usize], out: &mut [u8], to: &Layout) -> Result<(), Fault> {
+    pub fn read(
+        &mut self,
+        chain: &Chain,
+        part: Part<'_>,
+        start: &[usize],
+        shape: &[usize],
+        out: &mut [u8],
+        to: &Layout,
+    ) -> Result<(), Fault> {
         match &chain.order {
             None => self.body(chain, part, Wanted { start, shape, out, to }),
             Some(order) => {

@@ -65,7 +65,10 @@ fn check(places: &[(u64, u64)], data: &std::ops::Range<u64>, grid: &[usize]) -> 
         let end = offset.checked_add(length).filter(|&end| offset >= data.start && end <= data.end);
         let Some(end) = end else {
             let (chunk, start, stop) = (name(number), data.start, data.end);
-            return Err(format!("its index puts inner chunk {chunk} at byte {offset} with {length} bytes, its data lie from {start} to {stop} ({place:?})").into());
+            return Err(format!(
+                "its index puts inner chunk {chunk} at byte {offset} with {length} bytes, its data lie from {start} to {stop} ({place:?})"
+            )
+            .into());
         };
         ordered &= offset >= reached;
         reached = reached.max(end);

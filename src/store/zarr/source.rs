@@ -3,7 +3,7 @@
 use super::{
     copy::{self, Layout},
     files::Files,
-    metadata::ArrayMetadata,
+    metadata::{About, ArrayMetadata},
     node::{ArrayNode, hash},
     part::{Fault, Part},
     read::{Reader, Scratch, for_each_cell, overlap},
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    nd::{Region, SourceFacts, StoreLayout, shape::show},
+    nd::{Dims, Region, SourceFacts, StoreLayout, shape::show},
     store::{Source, check_read, file::FileIdentity},
 };
 use std::{
@@ -64,6 +64,25 @@ impl ZarrSource {
             identity: format!("{} {}:{:016x}", identity.join(" "), seen.files, seen.hash),
         };
         ZarrSource { files, metadata, texts, grid, indexes: IndexCache::default(), facts, opened_ns }
+    }
+
+    /// The same array with other axis names, one slot per axis.
+    #[must_use]
+    pub fn with_dims(mut self, dims: Dims) -> Self {
+        self.facts.dims = dims;
+        self
+    }
+
+    /// What metadata say of the array.
+    #[must_use]
+    pub fn about(&self) -> About {
+        self.metadata.about()
+    }
+
+    /// Whether [`SourceFacts::encoded_bytes`] is worked out from some of the files: there are too many to look at each.
+    #[must_use]
+    pub fn is_estimated(&self) -> bool {
+        self.grid.iter().product::<usize>() > LOOKED_AT_MAX
     }
 
     /// What a reader should hear of: axis names that do not count.

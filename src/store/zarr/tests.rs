@@ -8,11 +8,11 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
-fn data() -> PathBuf {
+pub(super) fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/zarr")
 }
 
-fn array(path: &Path) -> Result<ZarrSource> {
+pub(super) fn array(path: &Path) -> Result<ZarrSource> {
     match open(path.to_str().unwrap())? {
         Some(Opened::Array(source)) => Ok(*source),
         other => panic!("{} is no array: {other:?}", path.display()),
@@ -29,7 +29,8 @@ fn expected(line: &str) -> (String, DType, Vec<usize>, Vec<u8>) {
     let [path, dtype, shape, fill, written] = line.split(' ').collect::<Vec<_>>().try_into().unwrap();
     let dtype: DType = dtype.parse().unwrap();
     let shape: Vec<usize> = if shape == "-" { Vec::new() } else { shape.split('x').map(|length| length.parse().unwrap()).collect() };
-    let fill = metadata::fill_bytes(&serde_json::from_str(&fill.to_lowercase()).unwrap_or(fill.replace("nan", "NaN").into()), dtype).unwrap();
+    let fill =
+        metadata::fill_bytes(&serde_json::from_str(&fill.to_lowercase()).unwrap_or(fill.replace("nan", "NaN").into()), dtype).unwrap();
     let ends = |range: &str| range.split_once(':').map(|(start, stop)| start.parse().unwrap()..stop.parse().unwrap()).unwrap();
     let written: Vec<std::ops::Range<usize>> = match written {
         "all" => shape.iter().map(|&length| 0..length).collect(),

@@ -104,7 +104,8 @@ fn dtype(value: &Value) -> Result<DType> {
 
 /// The refusal of a dtype that no array here has.
 pub(super) fn unknown_dtype(name: &str) -> Error {
-    Error::data(format!("dtype `{name}` is not supported")).hint("bool, int8 to int64, uint8 to uint64, float16, bfloat16, float32 and float64 are")
+    Error::data(format!("dtype `{name}` is not supported"))
+        .hint("bool, int8 to int64, uint8 to uint64, float16, bfloat16, float32 and float64 are")
 }
 
 fn key_encoding(value: &Value) -> Result<KeyEncoding> {

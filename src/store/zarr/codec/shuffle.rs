@@ -105,7 +105,8 @@ mod tests {
                 let wanted: Vec<u8> = (0..count * width + 1).map(|place| (place * 91 + 5) as u8).collect();
                 let mut shuffled = wanted.clone();
                 // A width of one has no bytes left over.
-                let (wanted, shuffled) = if width == 1 { (&wanted[..count], &mut shuffled[..count]) } else { (&wanted[..], &mut shuffled[..]) };
+                let (wanted, shuffled) =
+                    if width == 1 { (&wanted[..count], &mut shuffled[..count]) } else { (&wanted[..], &mut shuffled[..]) };
                 if count % 8 == 0 {
                     shuffled[..count * width].fill(0);
                     for element in 0..count {
