@@ -25,6 +25,8 @@ pub(super) struct ArrayMetadata {
     pub keys: KeyEncoding,
     pub dims: Dims,
     pub attributes: Map<String, Value>,
+    /// The fill value that a v2 array says, unless it says none: of a packed array it stands for no value.
+    pub missing: Option<Value>,
     /// What a reader should hear of.
     pub warnings: Vec<String>,
 }

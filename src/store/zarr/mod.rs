@@ -3,6 +3,7 @@
 //! Metadata and everything in a chunk come from outside: each number is held against what the array says, and what is longer,
 //! elsewhere or other than it must be is an error that names array, chunk and file.
 
+mod cf;
 mod chain;
 mod codec;
 mod copy;
@@ -11,12 +12,14 @@ mod metadata;
 mod node;
 mod open;
 mod part;
+mod rare;
 mod read;
 mod shard;
 mod source;
 mod v2;
 mod v3;
 
+pub use cf::CfPacking;
 pub use metadata::About;
 pub use open::{Group, GroupArray, Opened, open};
 pub use source::ZarrSource;

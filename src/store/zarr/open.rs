@@ -45,7 +45,7 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
     if is_folder {
         match node::read(&files)? {
             Some(Node::Array(node)) => return Ok(Some(Opened::Array(Box::new(ZarrSource::new(path.to_string(), files, *node))))),
-            Some(Node::Group(_)) => return group(&files).map(Opened::Group).map(Some),
+            Some(Node::Group) => return group(&files).map(Opened::Group).map(Some),
             None => {}
         }
     }

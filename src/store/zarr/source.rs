@@ -1,6 +1,7 @@
 //! [`ZarrSource`]: an array of a Zarr store that is read by boxes.
 
 use super::{
+    cf::{self, CfPacking},
     copy::{self, Layout},
     files::Files,
     metadata::{About, ArrayMetadata},
@@ -71,6 +72,12 @@ impl ZarrSource {
     pub fn with_dims(mut self, dims: Dims) -> Self {
         self.facts.dims = dims;
         self
+    }
+
+    /// How the stored values become the values they stand for, if attributes say so.
+    pub fn packing(&self) -> Result<Option<CfPacking>> {
+        let ArrayMetadata { attributes, dtype, missing, .. } = &self.metadata;
+        cf::packing(attributes, *dtype, missing.as_ref()).map_err(|error| error.context(&self.facts.name))
     }
 
     /// What metadata say of the array.
