@@ -7,11 +7,11 @@ pub(super) use crate::{
     report::explain,
     run::{Bindings, Cancel, Control, Engine, EngineOptions, Policy, PreparedPlan, Sink, execute, execute_prepared, prepare},
     store::{
-        MemorySource, OutputMode, open,
+        MemorySource, OutputMode, open_packed,
         open::{create_with, split_zarr_output},
         same_file,
         state::{StateFile, StateInput, StateSegment, read_states, write_states},
-        zarr::ZarrOptions,
+        zarr::{CfPacking, ZarrOptions},
     },
 };
 

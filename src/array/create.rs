@@ -1,8 +1,9 @@
 //! Arrays from nothing, from memory, from files and from later.
 
 use super::{
-    below::{MemorySource, open as open_store},
+    below::{MemorySource, open_packed},
     node::{Array, Input, Kind, Leaf, Node},
+    packed::unpacked,
     session::Session,
     words::{CastMode, DType, Dims, Element, Extent, Region, Scalar, SliceItem},
 };
@@ -30,7 +31,9 @@ pub fn open(path: impl AsRef<Path>) -> Array {
 }
 
 impl Session {
-    /// The array in a file: `x.npy`, or raw bytes as `x.bin?dtype=f32&shape=-1,128`. Only its header is read.
+    /// The array in a file: `x.npy`, or raw bytes as `x.bin?dtype=f32&shape=-1,128`; or in a Zarr store, by its folder: `x.zarr`,
+    /// `x.zarr/group/array`. Only its header is read. Values that are packed after the CF conventions (`scale_factor`, `add_offset`,
+    /// `_FillValue`) are decoded as xarray does; `x.zarr?cf=off` keeps them as they are stored.
     ///
     /// A file that cannot be opened gives an array that carries the error.
     #[must_use]
@@ -41,10 +44,11 @@ impl Session {
 
     fn try_open(&self, path: &Path) -> Result<Array> {
         let text = path.to_str().ok_or_else(|| Error::usage(format!("the path {} is not UTF-8", path.display())))?;
-        let source = open_store(text)?;
+        let (source, packing) = open_packed(text)?;
         // A file that exists as written wins over a query, as in the store.
         let file = if path.exists() { path.to_path_buf() } else { text.split('?').next().map_or_else(PathBuf::new, PathBuf::from) };
-        Ok(self.leaf_array(Leaf { source, path: Some(file) }))
+        let stored = self.leaf_array(Leaf { source, path: Some(file) });
+        Ok(packing.map_or_else(|| stored.clone(), |packing| unpacked(&stored, &packing)))
     }
 
     /// An array of any [`Source`]: the seam for stores of your own.

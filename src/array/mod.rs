@@ -31,6 +31,7 @@ mod operators;
 mod order;
 mod outputs;
 mod overlap;
+mod packed;
 mod pairs;
 pub mod parse;
 mod parts;

@@ -36,7 +36,7 @@ pub use aligned::AlignedBytes;
 pub use filling::Lent;
 pub use memory::{MemorySource, MemoryTarget};
 pub use mmap::{Window, install_sigbus_guard};
-pub use open::{create, open};
+pub use open::{create, open, open_packed};
 pub use output::OutputMode;
 pub use same::same_file;
 

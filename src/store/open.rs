@@ -10,7 +10,7 @@ use crate::{
         output::OutputMode,
         raw::{self, RawLayout},
         tensors, vectors,
-        zarr::{self, Opened, ZarrOptions},
+        zarr::{self, CfPacking, Opened, ZarrOptions, ZarrSource},
     },
 };
 use std::{path::Path, sync::Arc};
@@ -22,7 +22,7 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 
 /// Opens what `path_text` names.
 ///
-/// `.npy` takes the keys `dtype` (needed for `bf16`) and `dims`. Any other file is raw binary if its query has a `dtype`; further
+/// A Zarr array is named by its folder, whatever its name, and takes the keys `dims` and `cf` (`off`: see [`open_packed`]). `.npy` takes the keys `dtype` (needed for `bf16`) and `dims`. Any other file is raw binary if its query has a `dtype`; further
 /// keys are `shape` (one length may be -1; default -1), `offset` (bytes), `order` (C or F), `endian` (big or little) and `dims`
 /// (`row,_` names the first of two axes). A file whose name has the `?` in it wins over the query.
 ///
@@ -44,20 +44,39 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
+    open_any(path_text).map(|(source, _)| source)
+}
+
+/// As [`open`], and how the values of the array are packed. The source gives them as they are stored; `?cf=off` says that they are
+/// meant so.
+pub fn open_packed(path_text: &str) -> Result<(Arc<dyn Source>, Option<CfPacking>)> {
+    let (source, packing) = open_any(path_text)?;
+    Ok((source, packing?))
+}
+
+/// What a path names, and how it is packed, if that can be told.
+type Packed = (Arc<dyn Source>, Result<Option<CfPacking>>);
+
+fn open_any(path_text: &str) -> Result<Packed> {
     let (path, query) = split(path_text)?;
     match zarr::open(path)? {
-        Some(Opened::Array(source)) => return Ok(Arc::new(*source)),
-        Some(Opened::Group(group)) => return Err(group.refusal(path)),
-        None => {}
+        Some(Opened::Array(source)) => open_zarr(path_text, query, *source),
+        Some(Opened::Group(group)) => Err(group.refusal(path)),
+        None => Ok((open_dense(path_text)?, Ok(None))),
     }
+}
+
+/// Opens a file of elements.
+fn open_dense(path_text: &str) -> Result<Arc<dyn Source>> {
+    let (path, query) = split(path_text)?;
     refuse_later(
         path,
         query,
-        "`.npy`, `.npz`, `.safetensors` and vector files are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`",
+        "`.npy`, `.npz`, `.safetensors`, vector files and Zarr stores are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`",
     )?;
     if extension(path) == "npy" {
         let query = Query::parse(path_text, query)?;
-        if let Some(key) = query.raw_key {
+        if let Some(key) = query.raw_key.or(query.cf.map(|_| "cf".to_string())) {
             return Err(Error::usage(format!("{path_text}: `{key}` is what the header of an npy file says"))
                 .hint("keys of npy files are dtype and dims"));
         }
@@ -88,6 +107,19 @@ pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
         dims: layout.dims,
     };
     Ok(Arc::new(raw::open(Path::new(path), &layout)?))
+}
+
+fn open_zarr(path_text: &str, query: Option<&str>, source: ZarrSource) -> Result<Packed> {
+    let query = Query::parse(path_text, query)?;
+    if query.dtype.is_some() || query.raw_key.is_some() {
+        let key = query.raw_key.as_deref().unwrap_or("dtype");
+        return Err(Error::usage(format!("{path_text}: `{key}` is what the metadata of a Zarr array say"))
+            .hint("the keys of Zarr arrays are dims and cf"));
+    }
+    let packing = if query.cf == Some(false) { Ok(None) } else { source.packing() };
+    let Some(dims) = query.dims else { return Ok((Arc::new(source), packing)) };
+    let dims = npy::dims_of(path_text, Some(&dims), &source.facts().shape)?;
+    Ok((Arc::new(source.with_dims(dims)), packing))
 }
 
 /// Opens what its extension says to hold vectors or several arrays, unless a query gives raw elements.
@@ -212,6 +244,8 @@ struct Query {
     offset_bytes: u64,
     order: Order,
     swapped: Option<bool>,
+    /// Whether packed values are to be decoded.
+    cf: Option<bool>,
     /// A key that only raw files have.
     raw_key: Option<String>,
 }
@@ -235,7 +269,7 @@ impl Query {
 
     fn set(&mut self, key: &str, value: &str) -> Result<()> {
         let bad = |want: &str| Error::usage(format!("`{key}={value}`: {want}"));
-        if !matches!(key, "dtype" | "dims") {
+        if !matches!(key, "dtype" | "dims" | "cf") {
             self.raw_key.get_or_insert(key.to_string());
         }
         match key {
@@ -246,6 +280,13 @@ impl Query {
                     Some('>') => self.set_endian(Endian::Big)?,
                     _ => {}
                 }
+            }
+            "cf" => {
+                self.cf = Some(match value {
+                    "on" => true,
+                    "off" => false,
+                    _ => return Err(bad("on or off")),
+                });
             }
             "dims" => self.dims = Some(parse_dims(value)?),
             "shape" => self.shape = Some(parse_shape(value).ok_or_else(|| bad("lengths with commas between, as in `-1,128`"))?),

@@ -41,7 +41,7 @@ fn files_that_are_not_what_they_say() {
         ("odd.bin?dtype=f32&shape=-1", 65, &["odd.bin", "7"]),
         ("odd.bin?dtype=what", 2, &["what"]),
         ("wide.npy", 65, &["(0, 4611686018427387904, 8)"]),
-        ("data.zarr/group/a", 2, &[".zarr is not available yet"]),
+        ("data.zarr/group/a", 66, &["there is no Zarr store data.zarr"]),
         ("x.npz", 66, &["x.npz"]),
         ("x.fvecs", 66, &["x.fvecs"]),
         ("x.safetensors#w", 66, &["x.safetensors"]),

@@ -1,5 +1,6 @@
 //! Zarr stores that zarr-python wrote (`data/zarr`), read through the public API and compared with the formula that made them.
 
+use crate::cli_support::Folder;
 use outcore::{
     AnyArray, DType, ErrorKind, Session,
     nd::{Scalar, SliceItem},
@@ -137,5 +138,56 @@ fn groups_and_missing_arrays_name_what_there_is() {
     );
     let missing = refusal("v2.zarr/layout/none");
     assert_eq!(missing.kind(), ErrorKind::NotFound);
-    assert!(missing.to_string().contains("v2.zarr/codecs/blosc"), "{missing}");
+    assert!(missing.to_string().contains("v2.zarr/layout/fortran, "), "{missing}");
+}
+
+/// Writes an array of one chunk as it is in memory.
+fn write_plain(folder: &Path, dtype: &str, shape: &str, attributes: &str, bytes: &[u8]) {
+    fs::create_dir_all(folder.join("c")).unwrap();
+    let text = format!(
+        r#"{{"zarr_format": 3, "node_type": "array", "shape": {shape}, "data_type": "{dtype}", "fill_value": 0, "attributes": {attributes},
+        "chunk_grid": {{"name": "regular", "configuration": {{"chunk_shape": {shape}}}}}, "chunk_key_encoding": "default",
+        "codecs": [{{"name": "bytes", "configuration": {{"endian": "little"}}}}]}}"#
+    );
+    fs::write(folder.join("zarr.json"), text).unwrap();
+    fs::write(folder.join("c/0"), bytes).unwrap();
+}
+
+#[test]
+fn packed_values_are_decoded_unless_they_are_not_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("packed");
+    let stored: Vec<u8> = [-999i16, 0, 10, -3].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let session = Session::builder().memory("64MiB").build().unwrap();
+    let values = |path: &str| session.open(path).eval_any().unwrap();
+    let text = path.to_str().unwrap();
+
+    write_plain(&path, "int16", "[4]", r#"{"scale_factor": 0.5, "add_offset": 10.0, "_FillValue": -999}"#, &stored);
+    let decoded = values(text);
+    let decoded = decoded.as_slice::<f64>().unwrap();
+    assert!(decoded[0].is_nan() && decoded[1..] == [10.0, 15.0, 8.5], "{decoded:?}");
+    assert_eq!(values(&format!("{text}?cf=off")).as_slice::<i16>().unwrap(), [-999, 0, 10, -3]);
+    assert_eq!(session.open(format!("{text}?dims=time")).dims().unwrap().to_string(), "time");
+    assert!(session.open(format!("{text}?shape=4")).error().unwrap().message().contains("`shape`"));
+
+    write_plain(&path, "int16", "[4]", r#"{"scale_factor": 0.1}"#, &stored);
+    let scaled = values(text);
+    assert_eq!(scaled.as_slice::<f32>().unwrap(), [-999f32 * 0.1, 0.0, 10f32 * 0.1, -3f32 * 0.1]);
+    write_plain(&path, "int16", "[4]", r#"{"scale_factor": "half"}"#, &stored);
+    assert!(session.open(text).error().unwrap().message().contains("`scale_factor`"));
+    assert!(session.open(format!("{text}?cf=off")).error().is_none());
+}
+
+#[test]
+fn info_lists_what_a_group_has() {
+    let place = Folder::new();
+    let group = data().join("v3.zarr/shards");
+    let text = place.ok(&["info", group.to_str().unwrap()]);
+    assert!(text.contains("12 arrays") && text.contains("zstd         (13, 17) i32 in chunks of (4, 3)"), "{text}");
+    let one = place.ok(&["info", group.join("zstd").to_str().unwrap()]);
+    assert!(one.contains("chunks  (4, 3) in shards of (8, 12)") && one.contains("codecs  zstd"), "{one}");
+    let json: serde_json::Value = serde_json::from_str(&place.ok(&["info", "--json", group.to_str().unwrap()])).unwrap();
+    assert_eq!(json["arrays"].as_array().unwrap().len(), 12);
+    assert_eq!(json["arrays"][0]["codecs"], "transpose (1, 0)");
+    place.fails(&["stats", group.to_str().unwrap()], 2, &["is a group of arrays", "shards/zstd"]);
 }

@@ -1,4 +1,4 @@
-//! `outcore info`: what the header says. No data is read.
+//! `outcore info`: what the header says, and which arrays a group has. No data is read.
 
 use crate::{
     args::Info,
@@ -6,33 +6,105 @@ use crate::{
     settings::Settings,
 };
 use outcore::{
-    Result,
+    Error, Result,
     nd::{
-        SourceFacts, StoreLayout,
+        Dims, SourceFacts, StoreLayout,
         shape::{c_strides, f_strides, show},
     },
     report::size::{count, data_bytes},
-    store,
+    store::{
+        self,
+        zarr::{self, About, Group, Opened},
+    },
 };
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
-/// Shows every array; the first that cannot be opened ends it.
+/// What one path of the command line names.
+enum Shown {
+    Array { path: String, facts: SourceFacts, zarr: Option<Zarr> },
+    Group { path: String, group: Group },
+}
+
+/// What an array of a Zarr store has besides its facts.
+struct Zarr {
+    about: About,
+    is_estimated: bool,
+    warnings: Vec<String>,
+}
+
+/// Shows every array and group; the first that cannot be opened ends it.
 pub fn run(command: &Info, settings: &Settings) -> Result<()> {
-    let mut sources = Vec::new();
+    let mut shown = Vec::new();
     for path in &command.paths {
-        sources.push((path, store::open(path)?));
+        shown.push(look(path)?);
     }
-    let facts = || sources.iter().map(|(path, source)| (path.as_str(), source.facts()));
     match settings.style {
-        Style::Text => print(facts().map(|(path, facts)| text(path, facts)).collect::<Vec<_>>().join("\n").trim_end()),
+        Style::Text => print(shown.iter().map(text).collect::<Vec<_>>().join("\n").trim_end()),
         Style::Json => {
-            let arrays: Vec<serde_json::Value> = facts().map(|(path, facts)| json(path, facts)).collect();
+            let mut arrays = Vec::new();
+            for shown in &shown {
+                match shown {
+                    Shown::Array { path, facts, zarr } => arrays.push(json(path, facts, zarr.as_ref())),
+                    Shown::Group { path, group } => {
+                        for array in &group.arrays {
+                            arrays.push(json_in_group(&format!("{}/{}", path.trim_end_matches('/'), array.path))?);
+                        }
+                    }
+                }
+            }
             print(&serde_json::json!({"schema": "outcore.info/1", "arrays": arrays}).to_string())
         }
     }
 }
 
-fn text(path: &str, facts: &SourceFacts) -> String {
+fn look(path: &str) -> Result<Shown> {
+    let file = if Path::new(path).exists() { path } else { path.rsplit_once('?').map_or(path, |(file, _)| file) };
+    let zarr = match zarr::open(file)? {
+        Some(Opened::Group(group)) => return Ok(Shown::Group { path: path.to_string(), group }),
+        Some(Opened::Array(source)) => {
+            Some(Zarr { about: source.about(), is_estimated: source.is_estimated(), warnings: source.warnings().to_vec() })
+        }
+        None => None,
+    };
+    Ok(Shown::Array { path: path.to_string(), facts: store::open(path)?.facts().clone(), zarr })
+}
+
+/// An array of a group; one that cannot be read is listed with its error.
+fn json_in_group(path: &str) -> Result<serde_json::Value> {
+    match look(path) {
+        Ok(Shown::Array { facts, zarr, .. }) => Ok(json(path, &facts, zarr.as_ref())),
+        Ok(Shown::Group { .. }) => Err(Error::internal(format!("{path} was an array and is a group"))),
+        Err(error) => Ok(serde_json::json!({"path": path, "error": error.message()})),
+    }
+}
+
+fn text(shown: &Shown) -> String {
+    match shown {
+        Shown::Array { path, facts, zarr } => array_text(path, facts, zarr.as_ref()),
+        Shown::Group { path, group } => group_text(path, group),
+    }
+}
+
+fn group_text(path: &str, group: &Group) -> String {
+    let count = group.arrays.len();
+    let mut text = format!("{path}\n  group   {count} array{}\n", if count == 1 { "" } else { "s" });
+    let width = group.arrays.iter().map(|array| array.path.chars().count()).max().unwrap_or(0);
+    for array in &group.arrays {
+        let about = match &array.about {
+            Ok(about) => format!("{} {} in chunks of {}{}", show(&about.shape), about.dtype, show(&about.unit), named(&about.dims)),
+            Err(error) => format!("cannot be read: {}", error.message()),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {:<width$}  {about}", array.path);
+    }
+    text
+}
+
+fn named(dims: &Dims) -> String {
+    if dims.is_unnamed() { String::new() } else { format!(", dims {dims}") }
+}
+
+fn array_text(path: &str, facts: &SourceFacts, zarr: Option<&Zarr>) -> String {
     let mut text = format!("{path}\n");
     let mut line = |name: &str, value: &str| {
         // Writing to a String cannot fail.
@@ -43,16 +115,25 @@ fn text(path: &str, facts: &SourceFacts) -> String {
     if !facts.dims.is_unnamed() {
         line("dims", &facts.dims.to_string());
     }
-    match &facts.layout {
-        StoreLayout::Dense { strides } => line("layout", &format!("{}{}", order(facts, strides), byte_order(facts))),
-        StoreLayout::Chunked { chunk } => line("chunks", &show(chunk)),
+    match (&facts.layout, zarr) {
+        (StoreLayout::Dense { strides }, _) => line("layout", &format!("{}{}", order(facts, strides), byte_order(facts))),
+        (StoreLayout::Chunked { chunk }, None) => line("chunks", &show(chunk)),
+        (StoreLayout::Chunked { .. }, Some(Zarr { about, .. })) => {
+            let shards = if about.unit == about.chunk { String::new() } else { format!(" in shards of {}", show(&about.chunk)) };
+            line("chunks", &format!("{}{shards}", show(&about.unit)));
+            line("codecs", &about.codecs);
+        }
     }
     line("count", &count(facts.count() as u64));
-    line("bytes", &format!("{} ({})", data_bytes(facts.encoded_bytes), count(facts.encoded_bytes)));
+    let about = if zarr.is_some_and(|zarr| zarr.is_estimated) { "about " } else { "" };
+    line("bytes", &format!("{about}{} ({})", data_bytes(facts.encoded_bytes), count(facts.encoded_bytes)));
+    for warning in zarr.map(|zarr| zarr.warnings.as_slice()).unwrap_or_default() {
+        line("warning", warning);
+    }
     text
 }
 
-fn json(path: &str, facts: &SourceFacts) -> serde_json::Value {
+fn json(path: &str, facts: &SourceFacts, zarr: Option<&Zarr>) -> serde_json::Value {
     let (layout, chunks) = match &facts.layout {
         StoreLayout::Dense { strides } => (order(facts, strides), None),
         StoreLayout::Chunked { chunk } => ("chunks".to_string(), Some(chunk)),
@@ -65,6 +146,8 @@ fn json(path: &str, facts: &SourceFacts) -> serde_json::Value {
         "dims": dims,
         "layout": layout,
         "chunks": chunks,
+        "shards": zarr.filter(|zarr| zarr.about.unit != zarr.about.chunk).map(|zarr| &zarr.about.chunk),
+        "codecs": zarr.map(|zarr| &zarr.about.codecs),
         "big_endian": facts.swapped != cfg!(target_endian = "big"),
         "bytes": facts.encoded_bytes,
     })

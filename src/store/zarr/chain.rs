@@ -1,11 +1,14 @@
 //! How the elements of a chunk are encoded, as data: the order of their axes, what their bytes are, and the codecs of those bytes.
 
-use super::codec::ByteCodec;
+use super::{codec::ByteCodec, rare::RareCodecs};
 
 /// Bytes of small pieces that are read together.
 pub(super) const PIECE_BYTES: usize = 256 * 1024;
 /// Bytes of neighbouring inner chunks that are read together.
 pub(super) const GROUP_BYTES: usize = 1024 * 1024;
+
+/// What is said of elements that lie in their file as they are.
+const NO_CODEC: &str = "none";
 
 /// The encoding of one chunk.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub(super) enum Body {
     },
     /// Chunks of its own, and an index of their places.
     Shard(Box<Shard>),
+    /// Whatever zarrs makes of it.
+    Rare(Box<RareCodecs>),
 }
 
 /// Chunks inside of a chunk.
@@ -96,6 +101,7 @@ impl Chain {
     pub fn body_bytes_max(&self) -> usize {
         match &self.body {
             Body::Elements { .. } => self.decoded_bytes(),
+            Body::Rare(_) => self.decoded_bytes().saturating_add(4096),
             // Space that is not used is allowed between inner chunks.
             Body::Shard(shard) => {
                 shard.inner.encoded_bytes_max().saturating_mul(shard.count()).saturating_mul(2).saturating_add(shard.index_bytes())
@@ -123,6 +129,25 @@ impl Chain {
         unit
     }
 
+    /// The codecs of what is decoded at a time, in words.
+    pub fn words(&self) -> String {
+        let mut words = Vec::new();
+        if let Some(order) = &self.order {
+            words.push(format!("transpose {}", crate::nd::shape::show(order)));
+        }
+        match &self.body {
+            Body::Elements { swapped: false } => {}
+            Body::Elements { swapped: true } => {
+                words.push(if cfg!(target_endian = "little") { "big-endian" } else { "little-endian" }.to_string())
+            }
+            Body::Shard(shard) => words.push(shard.inner.words()),
+            Body::Rare(codecs) => words.push(codecs.names().to_string()),
+        }
+        words.extend(self.steps.iter().map(|step| step.name().to_string()));
+        words.retain(|word| word != NO_CODEC);
+        if words.is_empty() { NO_CODEC.to_string() } else { words.join(", ") }
+    }
+
     /// Bytes that decoding one chunk holds besides the buffer it fills.
     pub fn scratch_bytes(&self) -> usize {
         let decoded = self.decoded_bytes();
@@ -143,6 +168,10 @@ impl Chain {
             if self.steps.contains(&ByteCodec::Blosc) {
                 bytes = bytes.saturating_add(self.body_bytes_max());
             }
+        }
+        if let Body::Rare(_) = &self.body {
+            // What was read, what is made of it, and a copy between two codecs.
+            bytes = bytes.saturating_add(decoded.saturating_mul(3)).saturating_add(self.body_bytes_max());
         }
         if let Body::Shard(shard) = &self.body {
             // The index as read, its places, two more indexes that are kept, and the places that are wanted.

@@ -25,8 +25,27 @@ pub(super) struct ArrayMetadata {
     pub keys: KeyEncoding,
     pub dims: Dims,
     pub attributes: Map<String, Value>,
+    /// The fill value that a v2 array says, unless it says none: of a packed array it stands for no value.
+    pub missing: Option<Value>,
     /// What a reader should hear of.
     pub warnings: Vec<String>,
+}
+
+/// What metadata say of an array.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Shape of the array.
+    pub shape: Vec<usize>,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// Shape of a chunk that has a file of its own: a shard, if the array has such.
+    pub chunk: Vec<usize>,
+    /// Shape of what is decoded at a time: a chunk, or an inner chunk of a shard.
+    pub unit: Vec<usize>,
+    /// Codecs in words, first to last, or `none`.
+    pub codecs: String,
+    /// Axis names.
+    pub dims: Dims,
 }
 
 /// How the name of a chunk is made of its place.
@@ -71,6 +90,18 @@ impl ArrayMetadata {
     fn checked(self) -> Result<Self> {
         check_chain(&self.chain)?;
         Ok(self)
+    }
+
+    /// What is worth telling.
+    pub fn about(&self) -> About {
+        About {
+            shape: self.shape.clone(),
+            dtype: self.dtype,
+            chunk: self.chain.shape.clone(),
+            unit: self.chain.unit(),
+            codecs: self.chain.words(),
+            dims: self.dims.clone(),
+        }
     }
 
     /// Chunks per axis.

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     store::file::FileIdentity,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::path::Path;
 
 /// Groups inside of groups that are looked into, and arrays that are listed.
@@ -18,7 +18,7 @@ const ARRAYS_MAX: usize = 10_000;
 /// What stands at a path.
 pub(super) enum Node {
     Array(Box<ArrayNode>),
-    Group(Map<String, Value>),
+    Group,
 }
 
 /// An array, and the texts that say what it is.
@@ -34,7 +34,7 @@ pub(super) fn read(files: &Files) -> Result<Option<Node>> {
     if let Some((text, identity)) = files.text("zarr.json")? {
         let head = object(&text).map_err(|error| about("zarr.json", error))?;
         return match head.get("node_type").and_then(Value::as_str) {
-            Some("group") => Ok(Some(Node::Group(head))),
+            Some("group") => Ok(Some(Node::Group)),
             Some("array") => {
                 let metadata = ArrayMetadata::of_v3(&head).map_err(|error| about("zarr.json", error))?;
                 Ok(Some(Node::Array(Box::new(ArrayNode { metadata, texts: vec![("zarr.json".to_string(), identity, hash(&text))] }))))
@@ -50,10 +50,9 @@ pub(super) fn read(files: &Files) -> Result<Option<Node>> {
         let metadata = metadata.map_err(|error| about(".zarray", error))?;
         return Ok(Some(Node::Array(Box::new(ArrayNode { metadata, texts }))));
     }
-    match files.text(".zgroup")? {
-        Some((text, _)) => Ok(Some(Node::Group(object(&text).map_err(|error| about(".zgroup", error))?))),
-        None => Ok(None),
-    }
+    let Some((text, _)) = files.text(".zgroup")? else { return Ok(None) };
+    object(&text).map_err(|error| about(".zgroup", error))?;
+    Ok(Some(Node::Group))
 }
 
 /// FNV-1a of 64 bits: tells texts apart, proves nothing.
@@ -78,7 +77,7 @@ fn collect(files: &Files, prefix: &str, depth: usize, found: &mut Vec<(String, R
             Ok(Some(Node::Array(node))) => found.push((path, Ok(node.metadata))),
             Err(error) => found.push((path, Err(error))),
             // Folders without metadata are groups that nobody wrote down.
-            Ok(Some(Node::Group(_)) | None) if depth < DEPTH_MAX => collect(&child, &format!("{path}/"), depth + 1, found)?,
+            Ok(Some(Node::Group) | None) if depth < DEPTH_MAX => collect(&child, &format!("{path}/"), depth + 1, found)?,
             Ok(_) => {}
         }
     }

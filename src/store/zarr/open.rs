@@ -2,14 +2,11 @@
 
 use super::{
     files::Files,
-    metadata::ArrayMetadata,
+    metadata::{About, ArrayMetadata},
     node::{self, Node},
     source::ZarrSource,
 };
-use crate::{
-    error::{Error, Result},
-    nd::{DType, Dims},
-};
+use crate::error::{Error, Result};
 use std::path::Path;
 
 /// Names of arrays that an error shows.
@@ -40,33 +37,6 @@ pub struct GroupArray {
     pub about: Result<About>,
 }
 
-/// What metadata say of an array.
-#[derive(Clone, Debug)]
-pub struct About {
-    /// Shape of the array.
-    pub shape: Vec<usize>,
-    /// Dtype of the elements.
-    pub dtype: DType,
-    /// Shape of a chunk that is stored in a file of its own.
-    pub chunk: Vec<usize>,
-    /// Shape of what is decoded at a time: the inner chunks of shards.
-    pub unit: Vec<usize>,
-    /// Axis names.
-    pub dims: Dims,
-}
-
-impl About {
-    fn of(metadata: &ArrayMetadata) -> Self {
-        About {
-            shape: metadata.shape.clone(),
-            dtype: metadata.dtype,
-            chunk: metadata.chain.shape.clone(),
-            unit: metadata.chain.unit(),
-            dims: metadata.dims.clone(),
-        }
-    }
-}
-
 /// Opens an array or a group of a Zarr store; `None` if the path leads to none.
 pub fn open(path: &str) -> Result<Option<Opened>> {
     let place = Path::new(path);
@@ -75,15 +45,19 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
     if is_folder {
         match node::read(&files)? {
             Some(Node::Array(node)) => return Ok(Some(Opened::Array(Box::new(ZarrSource::new(path.to_string(), files, *node))))),
-            Some(Node::Group(_)) => return group(&files).map(Opened::Group).map(Some),
+            Some(Node::Group) => return group(&files).map(Opened::Group).map(Some),
             None => {}
         }
     }
     let Some(root) = node::group_above(place) else {
-        if is_folder && place.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zarr")) {
-            return Err(Error::data(format!("{path} has no Zarr metadata: neither zarr.json nor .zarray nor .zgroup")));
-        }
-        return Ok(None);
+        let named = place.ancestors().find(|above| above.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zarr")));
+        return match named {
+            Some(store) if store.is_dir() => {
+                Err(Error::data(format!("{} has no Zarr metadata: neither zarr.json nor .zarray nor .zgroup", store.display())))
+            }
+            Some(store) if !store.exists() => Err(Error::not_found(format!("there is no Zarr store {}", store.display()))),
+            _ => Ok(None),
+        };
     };
     if is_folder {
         return group(&files).map(Opened::Group).map(Some);
@@ -96,10 +70,7 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
 }
 
 fn group(files: &Files) -> Result<Group> {
-    let about = |(path, metadata): (String, Result<ArrayMetadata>)| GroupArray {
-        path,
-        about: metadata.as_ref().map(About::of).map_err(Clone::clone),
-    };
+    let about = |(path, metadata): (String, Result<ArrayMetadata>)| GroupArray { path, about: metadata.map(|metadata| metadata.about()) };
     Ok(Group { arrays: node::arrays(files)?.into_iter().map(about).collect() })
 }
 

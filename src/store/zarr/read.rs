@@ -84,6 +84,18 @@ impl Reader<'_> {
                 }
                 Ok(())
             }
+            Body::Rare(codecs) => {
+                let Wanted { start, shape, out, to } = wanted;
+                let Scratch { encoded, buffers, spare, tools } = &mut *self.scratch;
+                let encoded = part.load(encoded, chain.encoded_bytes_max())?;
+                let unpacked = unpack(&chain.steps, encoded, chain.body_bytes_max(), None, buffers, spare, tools)?;
+                let bytes = codecs.decode(unpacked.bytes(encoded, buffers))?;
+                if bytes.len() != chain.decoded_bytes() {
+                    return Err(format!("it decodes to {} bytes instead of {}", bytes.len(), chain.decoded_bytes()).into());
+                }
+                copy::copy(chain.item_bytes, shape, &bytes, &Layout::in_c_order(&chain.shape, start), out, to);
+                Ok(())
+            }
             Body::Shard(shard) if chain.steps.is_empty() => self.shard(shard, part, wanted),
             Body::Shard(shard) => {
                 // The shard as a whole is encoded: it is decoded into memory, and read from there.

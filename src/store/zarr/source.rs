@@ -1,9 +1,10 @@
 //! [`ZarrSource`]: an array of a Zarr store that is read by boxes.
 
 use super::{
+    cf::{self, CfPacking},
     copy::{self, Layout},
     files::Files,
-    metadata::ArrayMetadata,
+    metadata::{About, ArrayMetadata},
     node::{ArrayNode, hash},
     part::{Fault, Part},
     read::{Reader, Scratch, for_each_cell, overlap},
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    nd::{Region, SourceFacts, StoreLayout, shape::show},
+    nd::{Dims, Region, SourceFacts, StoreLayout, shape::show},
     store::{Source, check_read, file::FileIdentity},
 };
 use std::{
@@ -64,6 +65,31 @@ impl ZarrSource {
             identity: format!("{} {}:{:016x}", identity.join(" "), seen.files, seen.hash),
         };
         ZarrSource { files, metadata, texts, grid, indexes: IndexCache::default(), facts, opened_ns }
+    }
+
+    /// The same array with other axis names, one slot per axis.
+    #[must_use]
+    pub fn with_dims(mut self, dims: Dims) -> Self {
+        self.facts.dims = dims;
+        self
+    }
+
+    /// How the stored values become the values they stand for, if attributes say so.
+    pub fn packing(&self) -> Result<Option<CfPacking>> {
+        let ArrayMetadata { attributes, dtype, missing, .. } = &self.metadata;
+        cf::packing(attributes, *dtype, missing.as_ref()).map_err(|error| error.context(&self.facts.name))
+    }
+
+    /// What metadata say of the array.
+    #[must_use]
+    pub fn about(&self) -> About {
+        self.metadata.about()
+    }
+
+    /// Whether [`SourceFacts::encoded_bytes`] is worked out from some of the files: there are too many to look at each.
+    #[must_use]
+    pub fn is_estimated(&self) -> bool {
+        self.grid.iter().product::<usize>() > LOOKED_AT_MAX
     }
 
     /// What a reader should hear of: axis names that do not count.

@@ -8,11 +8,11 @@ use crate::{
 };
 use std::path::{Path, PathBuf};
 
-fn data() -> PathBuf {
+pub(super) fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/zarr")
 }
 
-fn array(path: &Path) -> Result<ZarrSource> {
+pub(super) fn array(path: &Path) -> Result<ZarrSource> {
     match open(path.to_str().unwrap())? {
         Some(Opened::Array(source)) => Ok(*source),
         other => panic!("{} is no array: {other:?}", path.display()),
@@ -67,4 +67,96 @@ fn every_array_keeps_the_laws() {
         count += 1;
     }
     assert!(count > 100);
+}
+
+/// Writes the keys of a store in memory into a folder.
+fn dump(store: &zarrs::storage::store::MemoryStore, folder: &Path) {
+    use zarrs::storage::{ListableStorageTraits, ReadableStorageTraits};
+    for key in store.list().unwrap() {
+        let path = folder.join(key.as_str());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, store.get(&key).unwrap().unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn stores_that_zarrs_wrote_keep_the_laws() {
+    use std::sync::Arc;
+    use zarrs::{
+        array::{
+            ArrayBuilder,
+            codec::{
+                BloscCodec, BloscCompressor, BloscShuffleMode, Bz2Codec, Crc32cCodec, GzipCodec, PackBitsCodec, ReshapeCodec, SqueezeCodec,
+                TransposeCodec, ZlibCodec, ZstdCodec,
+            },
+            data_type,
+        },
+        storage::store::MemoryStore,
+    };
+    let (shape, count) = ([23u64, 1, 30], 690usize);
+    let integers: Vec<i16> = (0..count).map(|index| (index * 7 % 241) as i16 - 120).collect();
+    let bools: Vec<bool> = (0..count).map(|index| index * 7 % 3 == 1).collect();
+    type Change = fn(&mut ArrayBuilder);
+    let cases: &[(&str, Change)] = &[
+        ("plain", |_| {}),
+        ("zstd", |builder| {
+            builder.bytes_to_bytes_codecs(vec![Arc::new(ZstdCodec::new(3, true))]);
+        }),
+        ("gzip crc", |builder| {
+            builder.bytes_to_bytes_codecs(vec![Arc::new(GzipCodec::new(5).unwrap()), Arc::new(Crc32cCodec::new())]);
+        }),
+        ("zlib bz2", |builder| {
+            builder.bytes_to_bytes_codecs(vec![
+                Arc::new(ZlibCodec::new(5u32.try_into().unwrap())),
+                Arc::new(Bz2Codec::new(5u32.try_into().unwrap())),
+            ]);
+        }),
+        ("blosc snappy", |builder| {
+            let codec = BloscCodec::new(BloscCompressor::Snappy, 5.try_into().unwrap(), None, BloscShuffleMode::BitShuffle, Some(2));
+            builder.bytes_to_bytes_codecs(vec![Arc::new(codec.unwrap())]);
+        }),
+        ("shards", |builder| {
+            builder.subchunk_shape(vec![5, 1, 4]).bytes_to_bytes_codecs(vec![Arc::new(ZstdCodec::new(1, false))]);
+        }),
+        ("transpose", |builder| {
+            let order = zarrs::array::codec::TransposeOrder::new(&[2, 0, 1]).unwrap();
+            builder.array_to_array_codecs(vec![Arc::new(TransposeCodec::new(order))]);
+        }),
+        ("squeeze", |builder| {
+            builder.array_to_array_codecs(vec![Arc::new(SqueezeCodec::new())]);
+        }),
+        ("reshape", |builder| {
+            let shape = serde_json::from_str("[[0], [1, 2]]").unwrap();
+            builder
+                .array_to_array_codecs(vec![Arc::new(ReshapeCodec::new(shape))])
+                .bytes_to_bytes_codecs(vec![Arc::new(ZstdCodec::new(1, false))]);
+        }),
+        ("packbits", |builder| {
+            builder.array_to_bytes_codec(Arc::new(PackBitsCodec::default()));
+        }),
+    ];
+    for (name, change) in cases {
+        println!("{name}");
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(MemoryStore::new());
+        let is_bool = *name == "packbits";
+        let mut builder = if is_bool {
+            ArrayBuilder::new(shape.to_vec(), vec![10, 1, 12], data_type::bool(), zarrs::array::FillValue::from(false))
+        } else {
+            ArrayBuilder::new(shape.to_vec(), vec![10, 1, 12], data_type::int16(), 9i16)
+        };
+        change(&mut builder);
+        let made = builder.build(store.clone(), "/").unwrap();
+        made.store_metadata().unwrap();
+        let all = [0..23u64, 0..1, 0..30];
+        let bytes: Vec<u8> = if is_bool {
+            made.store_array_subset(&all, &bools[..]).unwrap();
+            bools.iter().map(|&element| u8::from(element)).collect()
+        } else {
+            made.store_array_subset(&all, &integers[..]).unwrap();
+            integers.iter().flat_map(|element| element.to_ne_bytes()).collect()
+        };
+        dump(&store, folder.path());
+        suite::check_source(&array(folder.path()).unwrap(), &bytes);
+    }
 }

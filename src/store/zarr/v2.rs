@@ -51,6 +51,7 @@ pub(super) fn array(object: &Map<String, Value>, attributes: Map<String, Value>)
         fill: fill_bytes(object.get("fill_value").unwrap_or(&Value::Null), dtype)?,
         keys: KeyEncoding { prefixed: false, separator: separator_of(separator)? },
         attributes,
+        missing: object.get("fill_value").filter(|value| !value.is_null()).cloned(),
         warnings,
     })
 }

@@ -5,6 +5,7 @@ use super::{
     codec::ByteCodec,
     copy::permuted,
     metadata::{ArrayMetadata, KeyEncoding, brief, byte_codec, check_chunk, dims, fill_bytes, lengths, shapes, unknown_codec},
+    rare::RareCodecs,
 };
 use crate::{
     error::{Error, Result},
@@ -82,6 +83,7 @@ pub(super) fn array(object: &Map<String, Value>) -> Result<ArrayMetadata> {
         chain: chain(need("codecs")?, chunk, dtype, 0)?,
         fill: fill_bytes(need("fill_value")?, dtype)?,
         keys: key_encoding(need("chunk_key_encoding")?)?,
+        missing: None,
         attributes: object.get("attributes").and_then(Value::as_object).cloned().unwrap_or_default(),
         warnings,
     })
@@ -134,11 +136,13 @@ pub(super) fn separator_of(text: &str) -> Result<char> {
 /// Reads the codecs of a chunk of `shape`.
 fn chain(codecs: &Value, shape: Vec<usize>, dtype: DType, depth: usize) -> Result<Chain> {
     let list = codecs.as_array().ok_or_else(|| Error::data("the codecs are not a list"))?;
+    let rare = rare_codecs(list, &shape, dtype)?;
     let (mut order, mut body, mut steps): (Option<Vec<usize>>, Option<Body>, Vec<ByteCodec>) = (None, None, Vec::new());
     for codec in list {
         let Named { name, options } = Named::read(codec, "a codec")?;
         let bare = name.strip_prefix("numcodecs.").unwrap_or(name);
         match (&body, bare) {
+            _ if rare.is_some() && (KNOWN.contains(&bare) || RARE.contains(&bare)) => body.clone_from(&rare),
             (None, "transpose") => order = Some(transposed(order, &options, shape.len())?),
             // Rounding is what a writer did; a reader has nothing to undo.
             (None, "bitround") => {}
@@ -158,6 +162,28 @@ fn chain(codecs: &Value, shape: Vec<usize>, dtype: DType, depth: usize) -> Resul
     }
     let body = body.ok_or_else(|| Error::data("no codec makes bytes of elements"))?;
     Ok(Chain { order: order.filter(|order| !order.is_sorted()), shape, body, steps, item_bytes: dtype.size() })
+}
+
+/// Codecs of elements that are decoded here.
+const KNOWN: [&str; 5] = ["transpose", "bitround", "bytes", "endian", "sharding_indexed"];
+/// Codecs of elements that are left to zarrs, with all that stand beside them.
+const RARE: [&str; 5] = ["packbits", "reshape", "squeeze", "fixedscaleoffset", "zarrs.squeeze"];
+
+/// All codecs of elements as one, if any of them is rare.
+fn rare_codecs(list: &[Value], shape: &[usize], dtype: DType) -> Result<Option<Body>> {
+    let (mut codecs, mut names) = (Vec::new(), Vec::new());
+    for codec in list {
+        let Named { name, .. } = Named::read(codec, "a codec")?;
+        let bare = name.strip_prefix("numcodecs.").unwrap_or(name);
+        if KNOWN.contains(&bare) || RARE.contains(&bare) {
+            codecs.push(codec);
+            names.push(name);
+        }
+    }
+    if !names.iter().any(|name| RARE.contains(&name.strip_prefix("numcodecs.").unwrap_or(name))) {
+        return Ok(None);
+    }
+    RareCodecs::new(&codecs, names, shape, dtype).map(|codecs| Some(Body::Rare(Box::new(codecs))))
 }
 
 /// The order of axes after one more transpose.

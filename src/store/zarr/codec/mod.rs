@@ -37,6 +37,23 @@ pub(super) struct Tools {
 }
 
 impl ByteCodec {
+    /// What metadata call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ByteCodec::Adler32 => "adler32",
+            ByteCodec::Blosc => "blosc",
+            ByteCodec::Bzip2 => "bz2",
+            ByteCodec::Crc32 => "crc32",
+            ByteCodec::Crc32c => "crc32c",
+            ByteCodec::Fletcher32 => "fletcher32",
+            ByteCodec::Gzip => "gzip",
+            ByteCodec::Lz4 => "lz4",
+            ByteCodec::Shuffle { .. } => "shuffle",
+            ByteCodec::Zlib => "zlib",
+            ByteCodec::Zstd => "zstd",
+        }
+    }
+
     /// Whether the decoded bytes stand in the encoded ones as they are.
     pub fn is_checksum(self) -> bool {
         matches!(self, ByteCodec::Adler32 | ByteCodec::Crc32 | ByteCodec::Crc32c | ByteCodec::Fletcher32)
@@ -63,15 +80,15 @@ impl ByteCodec {
             _ => (length, 0..length),
         };
         let bytes = &encoded[bytes_at.clone()];
-        let (name, computed) = match self {
-            ByteCodec::Adler32 => ("adler32", adler32(bytes)),
-            ByteCodec::Crc32 => ("crc32", crc32(bytes)),
-            ByteCodec::Fletcher32 => ("fletcher32", fletcher32(bytes)),
-            _ => ("crc32c", crc32c::crc32c(bytes)),
+        let computed = match self {
+            ByteCodec::Adler32 => adler32(bytes),
+            ByteCodec::Crc32 => crc32(bytes),
+            ByteCodec::Fletcher32 => fletcher32(bytes),
+            _ => crc32c::crc32c(bytes),
         };
         let stored = u32::from_le_bytes(std::array::from_fn(|byte| encoded[sum_at + byte]));
         if stored != computed {
-            return Err(format!("its {name} checksum is {stored:08x}, its bytes give {computed:08x}"));
+            return Err(format!("its {} checksum is {stored:08x}, its bytes give {computed:08x}", self.name()));
         }
         Ok(Some(bytes_at))
     }
