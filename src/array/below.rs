@@ -6,7 +6,12 @@ pub(super) use crate::{
     plan::{Request, plan},
     report::explain,
     run::{Bindings, Cancel, Control, Engine, EngineOptions, Policy, PreparedPlan, Sink, execute, execute_prepared, prepare},
-    store::{MemorySource, OutputMode, open, open::{create_with, split_zarr_output}, same_file, zarr::ZarrOptions},
+    store::{
+        MemorySource, OutputMode, open,
+        open::{create_with, split_zarr_output},
+        same_file,
+        zarr::ZarrOptions,
+    },
 };
 
 pub use crate::{

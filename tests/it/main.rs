@@ -15,3 +15,4 @@ mod random;
 mod reductions;
 mod tidy;
 mod warnings;
+mod zarr_write;

@@ -285,9 +285,9 @@ impl Layout {
             ("--zarr-version", "version", &self.zarr_version),
         ];
         let given = flags.into_iter().filter_map(|(flag, key, value)| value.as_ref().map(|value| (flag, key, value)));
-        given.into_iter().try_fold(ZarrOptions::default(), |options, (flag, key, value)| {
-            options.with(key, value).map_err(|error| error.context(flag))
-        })
+        given
+            .into_iter()
+            .try_fold(ZarrOptions::default(), |options, (flag, key, value)| options.with(key, value).map_err(|error| error.context(flag)))
     }
 }
 

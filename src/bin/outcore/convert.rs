@@ -14,9 +14,11 @@ pub fn run(command: &Convert, settings: &Settings) -> Result<()> {
     let mut options = command.layout.options()?;
     options.attributes = zarr::attributes(Path::new(inputs::without_query(&command.input)))?;
     let output = PathBuf::from(&command.output);
-    let job = Job::new(&settings.session)
-        .save(eval::save(settings).zarr(options))
-        .output(&command.output, &array, Destination::Path(output.clone()));
+    let job = Job::new(&settings.session).save(eval::save(settings).zarr(options)).output(
+        &command.output,
+        &array,
+        Destination::Path(output.clone()),
+    );
     let _guard = signals::guard(&settings.session);
     let result = job.run();
     settings.reporter.finish();

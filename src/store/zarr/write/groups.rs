@@ -3,11 +3,7 @@
 //! Groups are made when an array in them is begun, as its unfinished folder lies beside its place. Those that were made here and are still
 //! empty when an array is given up are removed again.
 
-use super::{
-    metadata::group_files,
-    options::ZarrVersion,
-    shard::failed,
-};
+use super::{metadata::group_files, options::ZarrVersion, shard::failed};
 use crate::{
     error::{Error, Result},
     store::{
@@ -55,9 +51,9 @@ pub(super) fn node(folder: &Path) -> Node {
 /// The attributes of the node at `folder`, without those that describe this file and not its values; none where there is no node.
 pub fn attributes(folder: &Path) -> Result<Map<String, Value>> {
     let read = |name: &str| match fs::read_to_string(folder.join(name)) {
-        Ok(text) => serde_json::from_str::<Value>(&text).map(Some).map_err(|error| {
-            Error::data(format!("{} is not JSON: {error}", folder.join(name).display()))
-        }),
+        Ok(text) => serde_json::from_str::<Value>(&text)
+            .map(Some)
+            .map_err(|error| Error::data(format!("{} is not JSON: {error}", folder.join(name).display()))),
         Err(_) => Ok(None),
     };
     let found = match read("zarr.json")? {
@@ -174,9 +170,8 @@ pub(super) fn keep(array: &Path) {
 /// Removes the groups above an array that was given up, as far as they were made here and hold nothing.
 pub(super) fn give_up(array: &Path) {
     for folder in above(array).into_iter().rev() {
-        let holds_nothing = fs::read_dir(folder).is_ok_and(|entries| {
-            entries.flatten().all(|entry| METADATA.iter().any(|name| entry.file_name() == *name))
-        });
+        let holds_nothing =
+            fs::read_dir(folder).is_ok_and(|entries| entries.flatten().all(|entry| METADATA.iter().any(|name| entry.file_name() == *name)));
         if !holds_nothing || !made().remove(folder) {
             return;
         }

@@ -1,10 +1,6 @@
 //! The metadata of arrays and groups as text.
 
-use super::{
-    codec::Codec,
-    layout::Layout,
-    options::ZarrVersion,
-};
+use super::{codec::Codec, layout::Layout, options::ZarrVersion};
 use crate::nd::{DType, Dims};
 use serde_json::{Map, Value, json};
 

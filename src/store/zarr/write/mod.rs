@@ -26,11 +26,17 @@ use self::{
 use super::publish::{PartFolder, destination};
 use crate::{
     error::{Error, Result},
-    nd::{DType, Dims, Region, shape::{c_strides, element_count, show}},
-    store::{Target, check_complete, check_write, output::{OutputMode, sync_folder}},
+    nd::{
+        DType, Dims, Region,
+        shape::{c_strides, element_count, show},
+    },
+    store::{
+        Target, check_complete, check_write,
+        output::{OutputMode, sync_folder},
+    },
 };
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fs::{File, OpenOptions},
     io,
     os::unix::fs::FileExt,
@@ -286,11 +292,11 @@ impl ZarrTarget {
         let of_file: Vec<usize> = place.iter().zip(&grid).map(|(place, count)| place / count).collect();
         let inside = self.layout.chunks_in_file(&of_file);
         let within: Vec<usize> = place.iter().zip(&grid).map(|(place, count)| place % count).collect();
-        let shard = {
-            let root = self.root()?;
-            let mut shards = lock(&self.shards);
-            let make = || Arc::new(Mutex::new(Shard::new(root.join(self.key(&of_file)), &grid, &inside, self.places)));
-            Arc::clone(shards.entry(of_file.clone()).or_insert_with(make))
+        let path = self.root()?.join(self.key(&of_file));
+        let shard = match lock(&self.shards).entry(of_file.clone()) {
+            Entry::Occupied(there) => Arc::clone(there.get()),
+            Entry::Vacant(_) if path.exists() => return Err(Error::internal(format!("shard {} was written twice", path.display()))),
+            Entry::Vacant(free) => Arc::clone(free.insert(Arc::new(Mutex::new(Shard::new(path, &grid, &inside, self.places))))),
         };
         let open = |path: &Path| self.open(path, OpenOptions::new().write(true).create(true));
         let progress = lock(&shard).take(ravel(&within, &inside), encoded, &open)?;

@@ -137,7 +137,10 @@ mod tests {
     fn queries_say_what_flags_say() {
         let options = ZarrOptions::default().with_query("z.zarr", "chunks=4096,-1&shards=none&codec=gzip&version=2&dims=row,_").unwrap();
         assert_eq!(options.chunks, Some(BoxShape::Lengths(vec![4096, -1])));
-        assert_eq!((options.shards.clone(), options.codec, options.version), (Some(BoxShape::None), Some(Codec::Gzip(5)), Some(ZarrVersion::V2)));
+        assert_eq!(
+            (options.shards.clone(), options.codec, options.version),
+            (Some(BoxShape::None), Some(Codec::Gzip(5)), Some(ZarrVersion::V2))
+        );
         assert_eq!(options.dims.clone().unwrap().to_string(), "row,_");
         assert!(!options.is_plain() && ZarrOptions::default().is_plain());
         for bad in ["chunks=0,1", "chunks=a", "chunks=none", "version=4", "codec=zip", "level=3", "chunks", "codec=lz4&codec=lz4"] {

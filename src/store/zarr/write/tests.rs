@@ -271,7 +271,10 @@ fn groups_are_made_kept_and_given_up() {
         made.publish().unwrap();
     }
     drop(start("s.zarr/g/c", "").unwrap());
-    assert_eq!(names(), ["s.zarr/b/c/0", "s.zarr/b/zarr.json", "s.zarr/g/a/c/0", "s.zarr/g/a/zarr.json", "s.zarr/g/zarr.json", "s.zarr/zarr.json"]);
+    assert_eq!(
+        names(),
+        ["s.zarr/b/c/0", "s.zarr/b/zarr.json", "s.zarr/g/a/c/0", "s.zarr/g/a/zarr.json", "s.zarr/g/zarr.json", "s.zarr/zarr.json"]
+    );
     assert_eq!(read(&place.path().join("s.zarr"), "/g/a").unwrap().1, [1, 2, 3]);
     let refusal = |made: Result<ZarrTarget>| made.unwrap_err().to_string();
     assert!(refusal(start("s.zarr/b/inner", "")).contains("arrays hold no other ones"));
