@@ -10,7 +10,7 @@ pub(super) use crate::{
         MemorySource, OutputMode, open,
         open::{create_with, split_zarr_output},
         same_file,
-        zarr::ZarrOptions,
+        zarr::{Place, ZarrOptions},
     },
 };
 

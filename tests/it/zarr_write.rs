@@ -121,6 +121,20 @@ fn convert_changes_format_dtype_and_layout() {
 }
 
 #[test]
+fn rows_are_appended() {
+    let place = Folder::new();
+    place.counting("x.npy", &[4, 2]);
+    place.ok(&["convert", "x.npy", "z.zarr", "--chunks", "2,2", "--shards", "none"]);
+    place.ok(&["convert", "x.npy", "z.zarr?append=0"]);
+    place.ok(&["eval", "x[:2] * 10", "x.npy", "-o", "z.zarr?region=2:4,:"]);
+    let row = |at: usize| read_zarr(&place.path("z.zarr"), "/")[2 * at..2 * at + 2].to_vec();
+    assert_eq!(read_zarr(&place.path("z.zarr"), "/").len(), 16);
+    assert_eq!((row(1), row(2), row(3), row(7)), (vec![2.0, 3.0], vec![0.0, 10.0], vec![20.0, 30.0], vec![6.0, 7.0]));
+    place.fails(&["eval", "x[:1]", "x.npy", "-o", "z.zarr?region=2:3,:"], 2, &["3 on axis 0 cuts a chunk of (2, 2)"]);
+    place.fails(&["convert", "x.npy", "none.zarr?append=0"], 66, &["none.zarr"]);
+}
+
+#[test]
 fn verify_reads_everything_and_counts() {
     let place = Folder::new();
     place.f32("x.npy", &[2, 3], &[1.0, f32::NAN, f32::INFINITY, -0.0, f32::NEG_INFINITY, 2.0]);
