@@ -11,7 +11,7 @@ pub(super) use crate::{
         open::{create_with, split_zarr_output},
         same_file,
         state::{StateFile, StateInput, StateSegment, read_states, write_states},
-        zarr::{CfPacking, ZarrOptions},
+        zarr::{CfPacking, Place, ZarrOptions},
     },
 };
 

@@ -1,7 +1,7 @@
 //! Files that a job writes: refused early, created together, published together.
 
 use super::{
-    below::{OutputMode, ZarrOptions, create_with, same_file, split_zarr_output},
+    below::{OutputMode, Place, ZarrOptions, create_with, same_file, split_zarr_output},
     job::ResultShape,
     words::{DType, Dims},
 };
@@ -101,12 +101,14 @@ impl Files {
     pub fn check(paths: Vec<Option<&Path>>, inputs: &[PathBuf], save: &Save) -> Result<Files> {
         let given: Vec<(&Path, bool)> =
             paths.iter().flatten().map(|path| zarr_parts(path).map_or((*path, false), |path| (path, true))).collect();
+        // What goes into an array that exists is checked when it is begun.
+        let parts: Vec<bool> = paths.iter().flatten().map(|path| is_part(path) || save.zarr.place != Place::New).collect();
         for (index, (path, is_zarr)) in given.iter().enumerate() {
-            check_apart(path, inputs, given[..index].iter().map(|(other, _)| *other))?;
             if !is_zarr && path.is_dir() {
                 return Err(Error::output(format!("cannot write {}: it is a folder", path.display())).hint("name a file inside it"));
             }
-            if !save.overwrite && fs::symlink_metadata(path).is_ok() {
+            check_apart(path, inputs, given[..index].iter().map(|(other, _)| *other))?;
+            if !save.overwrite && !parts[index] && fs::symlink_metadata(path).is_ok() {
                 return Err(Error::output(format!("output {} exists", path.display())).hint("another name, or `Save::new().overwrite()`"));
             }
         }
@@ -136,6 +138,12 @@ impl Files {
 /// The path of a Zarr output without its query; `None` for other outputs.
 fn zarr_parts(path: &Path) -> Option<&Path> {
     path.to_str().and_then(split_zarr_output).map(|(path, _)| Path::new(path))
+}
+
+/// Whether the query of a Zarr output asks for a part of an array that exists.
+fn is_part(path: &Path) -> bool {
+    let query = path.to_str().and_then(split_zarr_output).and_then(|(_, query)| query);
+    query.is_some_and(|query| query.split('&').any(|part| part.starts_with("append=") || part.starts_with("region=")))
 }
 
 fn check_apart<'a>(path: &Path, inputs: &[PathBuf], others: impl Iterator<Item = &'a Path>) -> Result<()> {

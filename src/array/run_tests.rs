@@ -1,7 +1,7 @@
 //! Jobs from end to end: through the planner, the engine and the stores.
 
 use super::*;
-use crate::{DType, ErrorKind, SumMode};
+use crate::{DType, ErrorKind, SumMode, ZarrOptions};
 use ndarray::{Array1, Array2, Array3, Ix2, array, s};
 use std::{fs, path::Path};
 
@@ -254,6 +254,48 @@ fn writers_cover_every_element_once() {
     let error = writer.finish().unwrap_err();
     assert!(error.to_string().contains("[6:7, 0:1]"), "{error}");
     assert_eq!(names(folder.path()), ["w.npy"]);
+}
+
+#[test]
+fn writers_of_chunks_take_whole_ones() {
+    let ses = session();
+    let folder = folder();
+    let data = numbers(10, 6);
+    let path = folder.path().join("w.zarr");
+    let writer = ses.create::<f32>(folder.path().join("w.zarr?chunks=4,3&shards=none&codec=none"), [10, 6]).unwrap();
+    let error = writer.write(s![..3, ..], data.slice(s![..3, ..])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Usage);
+    assert!(error.to_string().contains("cuts chunks of (4, 3)\n  try: on axis 0 begin and end at multiples of 4"), "{error}");
+    // Columns of a wider array are not in C order.
+    writer.write(s![4.., ..3], data.slice(s![4.., ..3])).unwrap();
+    writer.write(s![4.., 3..], data.slice(s![4.., 3..])).unwrap();
+    writer.write(s![..4, ..], data.slice(s![..4, ..])).unwrap();
+    assert!(writer.write(s![..4, ..], data.slice(s![..4, ..])).unwrap_err().to_string().contains("overlaps"));
+    writer.finish().unwrap();
+    let corner: Vec<u8> = data.slice(s![4..8, 3..]).iter().flat_map(|value| value.to_ne_bytes()).collect();
+    assert_eq!(fs::read(path.join("c/1/1")).unwrap(), corner);
+    assert_eq!(names(folder.path()), ["w.zarr"]);
+}
+
+#[test]
+fn outputs_lie_apart_from_inputs_and_each_other() {
+    let ses = session();
+    let folder = folder();
+    fs::create_dir_all(folder.path().join("in.zarr/sub")).unwrap();
+    let path = |name: &str| folder.path().join(name);
+    ses.from_ndarray(numbers(4, 2)).save(path("in.zarr/x.npy")).unwrap();
+    let x = ses.open(path("in.zarr/x.npy"));
+    let said = |outputs: Vec<&str>, save: Save| {
+        let outputs: Vec<_> = outputs.into_iter().map(|name| (&x, path(name))).collect();
+        ses.save_all(outputs, save).unwrap_err().to_string()
+    };
+    assert!(said(vec!["in.zarr?codec=none"], Save::new().overwrite()).contains("lies inside the output"));
+    assert!(said(vec!["in.zarr/sub/../../in.zarr"], Save::new().overwrite()).contains("lies inside the output"));
+    assert!(said(vec!["o.zarr", "o.zarr/a"], Save::new()).contains("one output lies inside the other"));
+    assert!(said(vec!["o.zarr", "o.zarr?codec=none"], Save::new()).contains("two outputs go to one file"));
+    assert!(said(vec!["o.npy"], Save::new().zarr(ZarrOptions::default().with("codec", "lz4").unwrap())).contains("for Zarr outputs"));
+    ses.save_all([(&x, path("in.zarr/y"))], Save::new()).unwrap();
+    assert_eq!(names(folder.path()), ["in.zarr"]);
 }
 
 #[test]

@@ -18,3 +18,4 @@ mod state;
 mod tidy;
 mod warnings;
 mod zarr;
+mod zarr_write;

@@ -271,10 +271,10 @@ pub struct Diff {
     #[arg(value_name = "B")]
     pub right: String,
     /// Values a and b are equal if |a - b| <= atol + rtol * |b| [default: 0]
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
     pub rtol: Option<f64>,
     /// See --rtol [default: 0]
-    #[arg(long, value_name = "A")]
+    #[arg(long, value_name = "A", allow_negative_numbers = true)]
     pub atol: Option<f64>,
     /// Compare bits: 0.0 is not -0.0, and NaN are equal only with equal payloads
     #[arg(long, conflicts_with_all = ["rtol", "atol"])]

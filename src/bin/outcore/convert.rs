@@ -12,7 +12,7 @@ pub fn run(command: &Convert, settings: &Settings) -> Result<()> {
         None => opened.clone(),
     };
     let mut options = command.layout.options()?;
-    options.attributes = zarr::attributes(Path::new(inputs::without_query(&command.input)))?;
+    options.attributes = attributes(&command.input)?;
     let output = PathBuf::from(&command.output);
     let job = Job::new(&settings.session).save(eval::save(settings).zarr(options)).output(
         &command.output,
@@ -33,4 +33,15 @@ pub fn run(command: &Convert, settings: &Settings) -> Result<()> {
         note("wrote", &eval::said(&report, std::iter::once(output.as_path()), settings));
     }
     Ok(())
+}
+
+/// The attributes of the input. Those by which packed values were decoded do not describe the decoded ones.
+fn attributes(input: &str) -> Result<serde_json::Map<String, serde_json::Value>> {
+    const PACKING: [&str; 4] = ["scale_factor", "add_offset", "_FillValue", "missing_value"];
+    let path = inputs::without_query(input);
+    let mut found = zarr::attributes(Path::new(path))?;
+    if !input[path.len()..].contains("cf=off") {
+        PACKING.iter().for_each(|name| drop(found.remove(*name)));
+    }
+    Ok(found)
 }

@@ -27,7 +27,6 @@ struct Differences {
 /// What came out.
 struct Outcome<'a> {
     command: &'a Diff,
-    arrays: [&'a Array; 2],
     shapes: [Vec<usize>; 2],
     dtypes: [DType; 2],
     /// `None` where shapes differ.
@@ -44,7 +43,7 @@ pub fn run(command: &Diff, settings: &Settings) -> Result<u8> {
     let (left, right) = (settings.session.open(&command.left).checked()?, settings.session.open(&command.right).checked()?);
     let shapes = [left.shape()?, right.shape()?];
     let values = if shapes[0] == shapes[1] { Some(compare(&left, &right, &shapes[0], command, settings)?) } else { None };
-    let outcome = Outcome { command, dtypes: [left.dtype()?, right.dtype()?], arrays: [&left, &right], shapes, values };
+    let outcome = Outcome { command, dtypes: [left.dtype()?, right.dtype()?], shapes, values };
     match settings.style {
         Style::Text => print(&outcome.text())?,
         Style::Json => print(&outcome.json().to_string())?,

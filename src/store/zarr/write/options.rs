@@ -9,7 +9,7 @@ use crate::{
 use serde_json::{Map, Value};
 use std::str::FromStr;
 
-const KEYS: &str = "chunks, shards, codec, version, dims";
+const KEYS: &str = "chunks, shards, codec, version, dims, append, region";
 
 /// Version of the Zarr format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,18 @@ pub enum BoxShape {
     None,
     /// A length for every axis; -1 is the whole axis.
     Lengths(Vec<i64>),
+}
+
+/// What of an array is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// All of a new one.
+    #[default]
+    New,
+    /// Rows behind the last one of an array that exists.
+    Append,
+    /// A box of an array that exists: start and end on every axis; `None` is the axis' own end.
+    Region(Vec<(usize, Option<usize>)>),
 }
 
 /// How a Zarr array is written. What is left out follows the array, the store it goes to, or the defaults: version 3, chunks of
@@ -54,10 +66,12 @@ pub struct ZarrOptions {
     pub dims: Option<Dims>,
     /// Attributes of the array.
     pub attributes: Map<String, Value>,
+    /// What of the array is written.
+    pub place: Place,
 }
 
 impl ZarrOptions {
-    /// With `key` (`chunks`, `shards`, `codec`, `version`, `dims`) as its flag or query says.
+    /// With `key` (`chunks`, `shards`, `codec`, `version`, `dims`, `append`, `region`) as its flag or query says.
     pub fn with(mut self, key: &str, value: &str) -> Result<Self> {
         match key {
             "chunks" => self.chunks = Some(parse_box(key, value).and_then(|found| refuse_none(found, value))?),
@@ -65,6 +79,9 @@ impl ZarrOptions {
             "codec" => self.codec = Some(value.parse()?),
             "version" => self.version = Some(value.parse()?),
             "dims" => self.dims = Some(parse_dims(value)?),
+            "append" if value == "0" => self.place = Place::Append,
+            "append" => return Err(Error::usage(format!("append={value}: rows are appended along axis 0")).hint("append=0")),
+            "region" => self.place = Place::Region(parse_region(value)?),
             _ => return Err(Error::usage(format!("unknown key `{key}`")).hint(format!("keys of Zarr outputs are {KEYS}"))),
         }
         Ok(self)
@@ -122,6 +139,20 @@ fn parse_box(key: &str, value: &str) -> Result<BoxShape> {
     })
 }
 
+/// `0:4096,:`: a range for every axis.
+fn parse_region(value: &str) -> Result<Vec<(usize, Option<usize>)>> {
+    let range = |text: &str| {
+        let (start, end) = text.trim().split_once(':')?;
+        let start = if start.is_empty() { 0 } else { start.parse().ok()? };
+        Some((start, if end.is_empty() { None } else { Some(end.parse().ok()?) }))
+    };
+    value
+        .split(',')
+        .map(range)
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| Error::usage(format!("region={value}: ranges of axes with commas between, from 0 on")).hint("as in region=0:4096,:"))
+}
+
 fn refuse_none(found: BoxShape, value: &str) -> Result<BoxShape> {
     match found {
         BoxShape::None => Err(Error::usage(format!("chunks `{value}`: a Zarr array always has chunks")).hint("chunks=-1,-1 is one chunk")),
@@ -143,7 +174,21 @@ mod tests {
         );
         assert_eq!(options.dims.clone().unwrap().to_string(), "row,_");
         assert!(!options.is_plain() && ZarrOptions::default().is_plain());
-        for bad in ["chunks=0,1", "chunks=a", "chunks=none", "version=4", "codec=zip", "level=3", "chunks", "codec=lz4&codec=lz4"] {
+        let region = ZarrOptions::default().with("region", "0:4,:,2:").unwrap().place;
+        assert_eq!(region, Place::Region(vec![(0, Some(4)), (0, None), (2, None)]));
+        for bad in [
+            "chunks=0,1",
+            "chunks=a",
+            "chunks=none",
+            "version=4",
+            "codec=zip",
+            "level=3",
+            "chunks",
+            "codec=lz4&codec=lz4",
+            "append=1",
+            "region=1",
+            "region=-1:2",
+        ] {
             let error = ZarrOptions::default().with_query("z.zarr", bad).unwrap_err();
             assert!(error.kind() == crate::ErrorKind::Usage && error.message().len() > 10, "{bad}: {error}");
         }

@@ -3,10 +3,13 @@
 use super::*;
 use crate::{
     error::ErrorKind,
-    nd::Grid,
-    store::suite::{self, Naming, TargetCase, part_of},
+    nd::{Grid, Region},
+    store::{
+        Target,
+        suite::{self, Naming, TargetCase, part_of},
+    },
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, thread};
 use zarrs::{
     array::{Array, ArrayBytes},
     storage::{WritableStorageTraits, store::MemoryStore},
@@ -283,6 +286,85 @@ fn groups_are_made_kept_and_given_up() {
     assert!(refusal(over).contains("it is a group"));
     assert!(refusal(target(&place.path().join("v.zarr"), DType::BF16, &[3], "version=2")).contains("no bf16"));
     assert!(refusal(target(&place.path().join("none/v.zarr"), DType::U8, &[3], "")).contains("does not exist"));
+}
+
+/// Writes `rows` of `whole` to `path`, as `query` says.
+fn write_rows(path: &Path, whole: &[u8], rows: std::ops::Range<usize>, columns: usize, query: &str) -> Result<()> {
+    let made = target(path, DType::I32, &[rows.len(), columns], query)?;
+    made.write(&Region::whole(made.shape()), &whole[rows.start * columns * 4..rows.end * columns * 4])?;
+    made.sync()?;
+    made.publish()
+}
+
+#[test]
+fn rows_are_appended_and_regions_replaced() {
+    for layout in [
+        "chunks=2,3&shards=4,6",
+        "chunks=4,3&shards=none&codec=lz4",
+        "chunks=4,3&version=2&codec=blosc-zstd",
+        "chunks=2,3&shards=4,3&codec=crc32c",
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let (grown, once) = (place.path().join("grown.zarr"), place.path().join("once.zarr"));
+        let mut whole = content(22 * 5, 4);
+        write_rows(&once, &whole, 0..22, 5, layout).unwrap();
+        write_rows(&grown, &whole, 0..8, 5, layout).unwrap();
+        write_rows(&grown, &whole, 8..16, 5, "append=0").unwrap();
+        write_rows(&grown, &whole, 16..16, 5, "append=0").unwrap();
+        write_rows(&grown, &whole, 16..22, 5, "append=0").unwrap();
+        let elements =
+            |path: &Path| files_in(path).into_iter().filter(|(name, _)| !name.starts_with('.') && name != "zarr.json").collect::<Vec<_>>();
+        assert_eq!(elements(&grown), elements(&once), "{layout}");
+        assert!(std::fs::read_dir(place.path()).unwrap().count() == 2, "nothing is left beside");
+        // Zeros over what was there, and a part at the end.
+        whole[4 * 5 * 4..8 * 5 * 4].fill(0);
+        whole[20 * 5 * 4..].fill(7);
+        write_rows(&grown, &whole, 4..8, 5, "region=4:8,:").unwrap();
+        write_rows(&grown, &whole, 20..22, 5, "region=20:,0:5").unwrap();
+        if !layout.contains("lz4") {
+            assert_eq!(read(&grown, "/").unwrap(), (vec![22, 5], whole.clone()), "{layout}");
+        }
+        let refusal = |rows: std::ops::Range<usize>, columns: usize, query: &str| {
+            write_rows(&grown, &whole, rows, columns, query).unwrap_err().to_string()
+        };
+        assert!(refusal(0..2, 5, "append=0").contains("22 on axis 0 cuts a"), "{layout}");
+        assert!(refusal(0..4, 4, "append=0").contains("cannot append (4, 4) to z.zarr, which has shape (22, 5)"));
+        assert!(refusal(0..4, 5, "region=2:6,:").contains("2 on axis 0 cuts a"));
+        assert!(refusal(0..3, 5, "region=4:7,:").contains("7 on axis 0 cuts a"));
+        assert!(refusal(0..4, 5, "region=4:6,:").contains("the region of z.zarr has shape (2, 5), the values have (4, 5)"));
+        assert!(refusal(0..4, 5, "region=20:24,:").contains("leaves z.zarr"));
+        assert!(refusal(0..4, 5, "region=0:4").contains("1 ranges"));
+        assert!(refusal(0..4, 5, "append=0&codec=none").contains("are what they are"));
+        let floats = target(&grown, DType::F32, &[4, 5], "append=0").unwrap_err();
+        assert_eq!(floats.kind(), ErrorKind::Mismatch);
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 2);
+    }
+}
+
+#[test]
+fn only_arrays_that_this_program_writes_are_written_into() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("z.zarr");
+    let refusal = || target(&path, DType::I32, &[4, 5], "append=0").unwrap_err().to_string();
+    assert!(refusal().contains("cannot write into"));
+    write_rows(&path, &content(20, 4), 0..4, 5, "chunks=4,5").unwrap();
+    let text = std::fs::read_to_string(path.join("zarr.json")).unwrap();
+    for (from, to) in
+        [("\"fill_value\": 0", "\"fill_value\": 1"), ("\"separator\": \"/\"", "\"separator\": \".\""), ("\"zstd\"", "\"bz2\""), ("{", "[")]
+    {
+        assert!(text.contains(from));
+        std::fs::write(path.join("zarr.json"), text.replace(from, to)).unwrap();
+        let said = refusal();
+        assert!(
+            said.contains("is not what this program writes") || said.contains("no Zarr array is there") || said.contains("not JSON"),
+            "{said}"
+        );
+    }
+    std::fs::write(path.join("zarr.json"), text).unwrap();
+    let held = target(&path, DType::I32, &[4, 5], "append=0").unwrap();
+    assert!(refusal().contains("is being written by another job"));
+    drop(held);
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -1,0 +1,424 @@
+//! The target of a Zarr array: chunks come in, files come out.
+
+use super::{
+    codec::{Codec, Encoder, encoded_bytes_max},
+    existing::Part,
+    groups,
+    layout::Layout,
+    metadata::MetadataFile,
+    options::ZarrVersion,
+    shard::{self, Places, Progress, Shard, failed, ravel, unravel},
+};
+use crate::{
+    error::{Error, Result},
+    nd::{
+        DType, Region,
+        shape::{c_strides, show},
+    },
+    store::{Target, check_complete, check_write, output::sync_folder, zarr::publish::PartFolder},
+};
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+/// Threads that wait for the medium when many files are made durable: file systems put what is asked for together into one commit.
+const SYNC_THREADS: usize = 8;
+
+/// A Zarr array that is being written.
+pub struct ZarrTarget {
+    name: String,
+    dtype: DType,
+    layout: Layout,
+    codec: Codec,
+    version: ZarrVersion,
+    places: Places,
+    /// The file of an existing array that the first one becomes; empty for a new array.
+    first: Vec<usize>,
+    goal: Goal,
+    /// Written when all elements are.
+    metadata: Vec<MetadataFile>,
+    destination: PathBuf,
+    /// Always there; taken when the target is dropped, to be dropped before the groups around it are looked at.
+    folder: Option<PartFolder>,
+    /// Buffers and compressors, one per thread that writes at a time.
+    desks: Mutex<Vec<Desk>>,
+    /// Unfinished shards by their place.
+    shards: Mutex<HashMap<Vec<usize>, Arc<Mutex<Shard>>>>,
+    unsynced: Mutex<Unsynced>,
+    /// Elements written; an array with holes is never published.
+    written: AtomicUsize,
+    has_metadata: AtomicBool,
+    is_published: AtomicBool,
+}
+
+/// What becomes of the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// It is the array.
+    Array,
+    /// Its files go into an array that exists.
+    PartOfOne,
+}
+
+/// What no sync has covered yet.
+#[derive(Default)]
+struct Unsynced {
+    /// Places of complete files.
+    files: Vec<Vec<usize>>,
+    folders: Vec<PathBuf>,
+}
+
+/// What one thread needs to encode a chunk.
+struct Desk {
+    encoder: Encoder,
+    /// A chunk that is not in one piece in what is written.
+    chunk: Vec<u8>,
+}
+
+/// Where chunks lie in their shards.
+fn place_chunks(codec: Codec, layout: &Layout, dtype: DType, version: ZarrVersion) -> Result<Places> {
+    if layout.shard.is_none() || !codec.is_fixed_size() {
+        return Ok(Places::Appended);
+    }
+    // What a chunk of any content takes.
+    let sample = Encoder::new(codec, dtype, version)?.encode(&[])?.len() as u64;
+    let chunk_bytes = (layout.chunk.iter().product::<usize>() * dtype.size()) as u64;
+    Ok(Places::Fixed((chunk_bytes + sample).next_multiple_of(shard::ALIGN_BYTES)))
+}
+
+impl Target for ZarrTarget {
+    fn shape(&self) -> &[usize] {
+        &self.layout.shape
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn chunk(&self) -> Option<&[usize]> {
+        Some(&self.layout.chunk)
+    }
+
+    fn write_scratch_bytes(&self) -> u64 {
+        // A chunk put together, a chunk encoded, and an encoded chunk that moves to its place in a shard.
+        let encoded = self.codec.scratch_bytes(self.chunk_bytes());
+        let moved = if self.layout.shard.is_some() { encoded_bytes_max(self.chunk_bytes()) } else { 0 };
+        self.chunk_bytes() as u64 + encoded + moved
+    }
+
+    fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
+        check_write(self, region, bytes.len())?;
+        if region.is_empty() {
+            return Ok(());
+        }
+        let Some(places) = self.layout.chunks_of(region) else {
+            let (name, chunk) = (&self.name, show(&self.layout.chunk));
+            return Err(Error::internal(format!("write of {region} of {name} cuts chunks of {chunk}")));
+        };
+        let mut desk = self.desk()?;
+        let outcome = (0..places.count()).try_for_each(|nth| {
+            let place: Vec<usize> = unravel(nth, &places.shape).iter().zip(&places.start).map(|(step, start)| step + start).collect();
+            self.write_chunk(&place, region, bytes, &mut desk)
+        });
+        lock(&self.desks).push(desk);
+        outcome?;
+        self.written.fetch_add(region.count(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn settle(&self) -> Result<()> {
+        let files = std::mem::take(&mut lock(&self.unsynced).files);
+        self.sync_files(&files).inspect_err(|_| lock(&self.unsynced).files.extend(files.iter().cloned()))
+    }
+
+    fn sync(&self) -> Result<()> {
+        // An array with holes is never published, and gets no metadata.
+        if check_complete(self, self.written.load(Ordering::Relaxed)).is_ok() && !self.has_metadata.swap(true, Ordering::AcqRel) {
+            for (name, text) in &self.metadata {
+                let path = self.root()?.join(name);
+                std::fs::write(&path, text).and_then(|()| File::open(&path)?.sync_all()).map_err(|error| failed("write", &path, error))?;
+            }
+        }
+        self.settle()?;
+        let mut folders = std::mem::take(&mut lock(&self.unsynced).folders);
+        folders.push(self.root()?.to_path_buf());
+        folders.iter().try_for_each(|folder| sync_folder(folder).map_err(|error| failed("sync", folder, error)))
+    }
+
+    fn publish(&self) -> Result<()> {
+        check_complete(self, self.written.load(Ordering::Relaxed))?;
+        let is_synced = lock(&self.unsynced).files.is_empty() && self.has_metadata.load(Ordering::Acquire);
+        if !is_synced {
+            self.sync()?;
+        }
+        match (&self.folder, self.goal) {
+            (None, _) => return Err(Error::internal(format!("{} has no folder", self.name))),
+            (Some(_), Goal::PartOfOne) => return self.move_files(),
+            (Some(folder), Goal::Array) => folder.publish()?,
+        }
+        groups::keep(&self.destination);
+        Ok(())
+    }
+}
+
+impl ZarrTarget {
+    /// A target that is built in `folder`.
+    pub(super) fn new(
+        name: &str,
+        dtype: DType,
+        version: ZarrVersion,
+        codec: Codec,
+        part: Part,
+        folder: PartFolder,
+        destination: PathBuf,
+    ) -> Result<Self> {
+        let Part { layout, first, metadata, goal } = part;
+        let places = place_chunks(codec, &layout, dtype, version)?;
+        Ok(ZarrTarget {
+            name: name.to_string(),
+            dtype,
+            layout,
+            codec,
+            version,
+            places,
+            first,
+            goal,
+            metadata,
+            destination,
+            folder: Some(folder),
+            desks: Mutex::default(),
+            shards: Mutex::default(),
+            unsynced: Mutex::default(),
+            written: AtomicUsize::new(0),
+            has_metadata: AtomicBool::new(false),
+            is_published: AtomicBool::new(false),
+        })
+    }
+
+    /// Moves the files of a part into the array they belong to, and removes those whose place is nothing but zeros now; metadata last.
+    fn move_files(&self) -> Result<()> {
+        if self.is_published.swap(true, Ordering::AcqRel) {
+            return Err(Error::internal(format!("{} is published twice", self.name)));
+        }
+        let root = self.root()?;
+        let files: Vec<usize> = self.layout.shape.iter().zip(self.layout.file()).map(|(length, file)| length.div_ceil(*file)).collect();
+        let mut folders = BTreeSet::from([self.destination.clone()]);
+        for nth in 0..files.iter().product() {
+            let place = unravel(nth, &files);
+            let goal: Vec<usize> = place.iter().zip(&self.first).map(|(place, first)| place + first).collect();
+            let (from, to) = (root.join(self.key(&place)), self.destination.join(self.key(&goal)));
+            let moved = move_file(&from, &to, &self.destination, &mut folders);
+            moved.map_err(|error| failed("replace", &to, error))?;
+        }
+        folders.iter().try_for_each(|folder| sync_folder(folder).map_err(|error| failed("sync", folder, error)))?;
+        for (name, _) in &self.metadata {
+            let to = self.destination.join(name);
+            std::fs::rename(root.join(name), &to).map_err(|error| failed("replace", &to, error))?;
+        }
+        sync_folder(&self.destination).map_err(|error| failed("sync", &self.destination, error))
+    }
+
+    fn root(&self) -> Result<&Path> {
+        self.folder.as_ref().map(PartFolder::path).ok_or_else(|| Error::internal(format!("{} has no folder", self.name)))
+    }
+
+    fn chunk_bytes(&self) -> usize {
+        self.layout.chunk.iter().product::<usize>() * self.dtype.size()
+    }
+
+    fn desk(&self) -> Result<Desk> {
+        let waiting = lock(&self.desks).pop();
+        match waiting {
+            Some(desk) => Ok(desk),
+            None => Ok(Desk { encoder: Encoder::new(self.codec, self.dtype, self.version)?, chunk: Vec::new() }),
+        }
+    }
+
+    /// Encodes the chunk at `place` out of a box that holds it, and stores it.
+    fn write_chunk(&self, place: &[usize], region: &Region, bytes: &[u8], desk: &mut Desk) -> Result<()> {
+        let Desk { encoder, chunk } = desk;
+        let part = self.layout.region_of_chunk(place);
+        let whole = if part.shape == self.layout.chunk && part == *region {
+            bytes
+        } else {
+            chunk.clear();
+            chunk.resize(self.chunk_bytes(), 0);
+            let start: Vec<usize> = part.start.iter().zip(&region.start).map(|(part, region)| part - region).collect();
+            copy_box(bytes, &region.shape, &start, chunk, &self.layout.chunk, &part.shape, self.dtype.size());
+            &chunk[..]
+        };
+        let encoded = if is_zero(whole) { None } else { Some(encoder.encode(whole)?) };
+        match (&self.layout.shard, encoded) {
+            (Some(_), encoded) => self.store_in_shard(place, encoded),
+            (None, Some(encoded)) => self.store_as_file(place, encoded),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn store_as_file(&self, place: &[usize], encoded: &[u8]) -> Result<()> {
+        let path = self.root()?.join(self.key(place));
+        let written = self.open(&path, OpenOptions::new().write(true).create_new(true)).and_then(|file| file.write_all_at(encoded, 0));
+        written.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::internal(format!("chunk {} was written twice", path.display())),
+            _ => failed("write", &path, error),
+        })?;
+        lock(&self.unsynced).files.push(place.to_vec());
+        Ok(())
+    }
+
+    fn store_in_shard(&self, place: &[usize], encoded: Option<&[u8]>) -> Result<()> {
+        let grid = self.layout.chunks_per_file();
+        let of_file: Vec<usize> = place.iter().zip(&grid).map(|(place, count)| place / count).collect();
+        let inside = self.layout.chunks_in_file(&of_file);
+        let within: Vec<usize> = place.iter().zip(&grid).map(|(place, count)| place % count).collect();
+        let path = self.root()?.join(self.key(&of_file));
+        let shard = match lock(&self.shards).entry(of_file.clone()) {
+            Entry::Occupied(there) => Arc::clone(there.get()),
+            Entry::Vacant(_) if path.exists() => return Err(Error::internal(format!("shard {} was written twice", path.display()))),
+            Entry::Vacant(free) => Arc::clone(free.insert(Arc::new(Mutex::new(Shard::new(path, &grid, &inside, self.places))))),
+        };
+        let open = |path: &Path| self.open(path, OpenOptions::new().write(true).create(true));
+        let progress = lock(&shard).take(ravel(&within, &inside), encoded, &open)?;
+        if progress != Progress::Open {
+            lock(&self.shards).remove(&of_file);
+        }
+        if progress == Progress::Done {
+            lock(&self.unsynced).files.push(of_file);
+        }
+        Ok(())
+    }
+
+    /// The path of a chunk or shard inside the array.
+    fn key(&self, place: &[usize]) -> String {
+        let numbers: Vec<String> = place.iter().map(ToString::to_string).collect();
+        match self.version {
+            ZarrVersion::V2 if numbers.is_empty() => "0".to_string(),
+            ZarrVersion::V2 => numbers.join("."),
+            ZarrVersion::V3 if numbers.is_empty() => "c".to_string(),
+            ZarrVersion::V3 => format!("c/{}", numbers.join("/")),
+        }
+    }
+
+    /// Opens a file of the array, and makes the folders above it when they are missing.
+    fn open(&self, path: &Path, options: &OpenOptions) -> io::Result<File> {
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+        let root = self.folder.as_ref().map(PartFolder::path);
+        let mut missing: Vec<&Path> = path.ancestors().skip(1).take_while(|folder| Some(*folder) != root && !folder.exists()).collect();
+        missing.reverse();
+        for folder in missing {
+            match std::fs::create_dir(folder) {
+                Ok(()) => lock(&self.unsynced).folders.push(folder.to_path_buf()),
+                // Another thread was faster.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        options.open(path)
+    }
+
+    fn sync_files(&self, places: &[Vec<usize>]) -> Result<()> {
+        let root = self.root()?;
+        let sync_all = |places: &[Vec<usize>]| {
+            places.iter().try_for_each(|place| {
+                let path = root.join(self.key(place));
+                File::open(&path).and_then(|file| file.sync_all()).map_err(|error| failed("sync", &path, error))
+            })
+        };
+        if places.len() < 2 {
+            return sync_all(places);
+        }
+        thread::scope(|scope| {
+            let parts = places.chunks(places.len().div_ceil(SYNC_THREADS));
+            let threads: Vec<_> = parts.map(|part| scope.spawn(move || sync_all(part))).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|_| Err(Error::internal("a sync panicked"))))
+        })
+    }
+}
+
+impl Drop for ZarrTarget {
+    fn drop(&mut self) {
+        drop(self.folder.take());
+        groups::give_up(&self.destination);
+    }
+}
+
+impl std::fmt::Debug for ZarrTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ZarrTarget({} {} {:?})", self.name, self.dtype, self.layout)
+    }
+}
+
+/// Renames `from` to `to`; where there is no such file, because it would be the fill value, there is none afterwards either.
+fn move_file(from: &Path, to: &Path, array: &Path, folders: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+    let parent = to.parent().unwrap_or(array);
+    if !from.exists() {
+        return match std::fs::remove_file(to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Err(_) => Ok(()),
+            Ok(()) => {
+                folders.insert(parent.to_path_buf());
+                Ok(())
+            }
+        };
+    }
+    if !parent.exists() {
+        std::fs::create_dir_all(parent)?;
+        folders.extend(parent.ancestors().take_while(|above| *above != array).map(Path::to_path_buf));
+    }
+    folders.insert(parent.to_path_buf());
+    std::fs::rename(from, to)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether all bytes are zero: the fill value, in every dtype. (`-0.0` is not.)
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.chunks(4096).all(|part| part.iter().fold(0, |any, byte| any | byte) == 0)
+}
+
+/// Copies a box of `lengths` at `start` of one C-order array to the origin of another one.
+fn copy_box(from: &[u8], from_shape: &[usize], start: &[usize], to: &mut [u8], to_shape: &[usize], lengths: &[usize], item: usize) {
+    // Axes from `inner` on are one piece in both.
+    let mut inner = lengths.len();
+    let mut piece = 1;
+    while inner > 0 {
+        inner -= 1;
+        piece *= lengths[inner];
+        if lengths[inner] != from_shape[inner] || lengths[inner] != to_shape[inner] {
+            break;
+        }
+    }
+    let (from_strides, to_strides) = (c_strides(from_shape), c_strides(to_shape));
+    let place = |at: &[usize], strides: &[i64]| -> usize { at.iter().zip(strides).map(|(at, &stride)| at * stride as usize).sum() };
+    let first = place(start, &from_strides);
+    let mut at = vec![0; inner];
+    for _ in 0..lengths[..inner].iter().product() {
+        let (source, goal) = ((first + place(&at, &from_strides)) * item, place(&at, &to_strides) * item);
+        to[goal..goal + piece * item].copy_from_slice(&from[source..source + piece * item]);
+        for axis in (0..inner).rev() {
+            at[axis] += 1;
+            if at[axis] < lengths[axis] {
+                break;
+            }
+            at[axis] = 0;
+        }
+    }
+}

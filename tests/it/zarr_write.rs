@@ -1,0 +1,202 @@
+//! Zarr outputs, `convert`, `verify` and `diff` as they are typed.
+
+use crate::cli_support::{Folder, read_f32};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use zarrs::{
+    array::{Array, ArrayBytes},
+    storage::{WritableStorageTraits, store::MemoryStore},
+};
+
+/// Every file below a folder.
+fn files_in(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).unwrap().display().to_string(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// The elements of an f32 array, as another program reads them.
+fn read_zarr(folder: &Path, node: &str) -> Vec<f32> {
+    let store = MemoryStore::new();
+    for (name, bytes) in files_in(folder) {
+        store.set(&name.as_str().try_into().unwrap(), bytes.into()).unwrap();
+    }
+    let array = Array::open(Arc::new(store), node).unwrap();
+    let bytes: ArrayBytes<'static> = array.retrieve_array_subset(&array.subset_all()).unwrap();
+    bytes.into_fixed().unwrap().chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
+}
+
+fn json_of(path: &Path) -> serde_json::Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn eval_writes_zarr_with_the_layout_of_flags_and_query() {
+    let place = Folder::new();
+    place.counting("x.npy", &[6, 4]);
+    let want: Vec<f32> = (0..24).map(|value| value as f32 + 1.0).collect();
+    let flags = ["--chunks", "2,4", "--shards", "4,4", "--codec", "gzip:1"];
+    let mut words = vec!["eval", "x + 1", "x.npy?dims=row,col", "-o", "z.zarr"];
+    words.extend(flags);
+    assert_eq!(place.ok(&words), "");
+    assert_eq!(read_zarr(&place.path("z.zarr"), "/"), want);
+    let json = json_of(&place.path("z.zarr/zarr.json"));
+    assert_eq!(json["chunk_grid"]["configuration"]["chunk_shape"], serde_json::json!([4, 4]));
+    assert_eq!(json["codecs"][0]["configuration"]["chunk_shape"], serde_json::json!([2, 4]));
+    assert_eq!(json["dimension_names"], serde_json::json!(["row", "col"]));
+    let made = &json["attributes"]["outcore"];
+    assert_eq!((&made["expression"], &made["inputs"]), (&"x + 1".into(), &serde_json::json!(["x.npy"])));
+    assert_eq!(made["version"], env!("CARGO_PKG_VERSION"));
+    place.ok(&["eval", "x + 1", "x.npy", "-o", "v.zarr?version=2&chunks=4,-1&codec=none"]);
+    assert_eq!(files_in(&place.path("v.zarr")).keys().collect::<Vec<_>>(), [".zarray", ".zattrs", "0.0", "1.0"]);
+    assert_eq!(read_zarr(&place.path("v.zarr"), "/"), want);
+    place.ok(&["eval", "z = x + 1; m = mean(z, 0)", "x.npy", "-o", "z=s.zarr/deep/z", "-o", "m=s.zarr/m"]);
+    assert_eq!(read_zarr(&place.path("s.zarr"), "/deep/z"), want);
+    assert_eq!(read_zarr(&place.path("s.zarr"), "/m"), [11.0, 12.0, 13.0, 14.0]);
+    assert_eq!(place.names(), ["s.zarr", "v.zarr", "x.npy", "z.zarr"]);
+}
+
+#[test]
+fn zarr_outputs_are_replaced_only_when_told_so() {
+    let place = Folder::new();
+    place.counting("x.npy", &[3]);
+    let words = ["eval", "x * 2", "x.npy", "-o", "z.zarr"];
+    place.ok(&words);
+    place.fails(&words, 73, &["z.zarr", "exists", "--overwrite"]);
+    place.ok(&["eval", "x * 3", "x.npy", "-o", "z.zarr", "--overwrite"]);
+    assert_eq!(read_zarr(&place.path("z.zarr"), "/"), [0.0, 3.0, 6.0]);
+    fs::create_dir_all(place.path("plain.zarr/sub")).unwrap();
+    place.fails(&["eval", "x", "x.npy", "-o", "plain.zarr", "--overwrite"], 73, &["plain.zarr", "no Zarr array"]);
+    place.ok(&["eval", "x", "x.npy", "-o", "g.zarr/a"]);
+    place.fails(&["eval", "x", "x.npy", "-o", "g.zarr", "--overwrite"], 73, &["g.zarr", "is a group"]);
+    assert_eq!(place.names(), ["g.zarr", "plain.zarr", "x.npy", "z.zarr"]);
+}
+
+#[test]
+fn layouts_that_make_no_sense_are_refused() {
+    let place = Folder::new();
+    place.counting("x.npy", &[6, 4]);
+    place.fails(&["eval", "x", "x.npy", "-o", "z.zarr", "--chunks", "4"], 2, &["z.zarr", "(6, 4)", "1 lengths"]);
+    place.fails(&["eval", "x", "x.npy", "-o", "z.zarr", "--chunks", "4,4", "--shards", "6,4"], 2, &["4 does not divide 6"]);
+    place.fails(&["eval", "x", "x.npy", "-o", "z.zarr", "--codec", "zip"], 2, &["--codec", "unknown codec `zip`", "zstd:3"]);
+    place.fails(&["eval", "x", "x.npy", "-o", "z.zarr?level=3"], 2, &["unknown key `level`"]);
+    place.fails(&["eval", "x", "x.npy", "-o", "z.npy", "--codec", "zstd"], 2, &["Zarr outputs"]);
+    place.fails(&["eval", "x", "x.npy", "-o", "none/z.zarr"], 73, &["none does not exist"]);
+    fs::create_dir(place.path("in")).unwrap();
+    fs::rename(place.path("x.npy"), place.path("in/x.npy")).unwrap();
+    place.fails(&["eval", "a = x; b = x", "in/x.npy", "-o", "a=o.zarr", "-o", "b=o.zarr/b"], 73, &["one output lies inside the other"]);
+}
+
+#[test]
+fn convert_changes_format_dtype_and_layout() {
+    let place = Folder::new();
+    place.counting("x.npy", &[5, 3]);
+    let want: Vec<f32> = (0..15).map(|value| value as f32).collect();
+    assert_eq!(place.ok(&["convert", "x.npy", "x.zarr", "--chunks", "2,3", "--codec", "lz4", "--shards", "none"]), "");
+    assert_eq!(files_in(&place.path("x.zarr")).keys().collect::<Vec<_>>(), ["c/0/0", "c/1/0", "c/2/0", "zarr.json"]);
+    place.ok(&["convert", "x.npy?dims=a,b", "y.zarr", "--codec", "blosc-zstd"]);
+    assert_eq!(read_zarr(&place.path("y.zarr"), "/"), want);
+    assert_eq!(json_of(&place.path("y.zarr/zarr.json"))["dimension_names"], serde_json::json!(["a", "b"]));
+    place.ok(&["convert", "x.npy", "x.bin", "--dtype", "f16"]);
+    assert_eq!(fs::metadata(place.path("x.bin")).unwrap().len(), 30);
+    place.ok(&["convert", "x.bin?dtype=f16&shape=-1,3", "back.npy", "--dtype", "f32"]);
+    assert_eq!(read_f32(&place.path("back.npy")), want);
+    place.fails(&["convert", "x.npy", "back.npy"], 73, &["back.npy", "exists"]);
+    place.ok(&["convert", "x.npy", "back.npy", "--overwrite"]);
+    place.fails(&["convert", "x.npy", "x.npy", "--overwrite"], 73, &["x.npy", "is the input"]);
+    place.fails(&["convert", "none.npy", "z.zarr"], 66, &["none.npy"]);
+    place.fails(&["convert", "x.npy", "z.zarr", "--dtype", "text"], 2, &["unknown dtype `text`"]);
+    place.f32("nan.npy", &[2], &[1.0, f32::NAN]);
+    let ran = place.run(&["convert", "nan.npy", "z.zarr", "--dtype", "i32"]);
+    assert!(ran.code != 0 && !place.path("z.zarr").exists(), "{ran:?}");
+}
+
+#[test]
+fn rows_are_appended() {
+    let place = Folder::new();
+    place.counting("x.npy", &[4, 2]);
+    place.ok(&["convert", "x.npy", "z.zarr", "--chunks", "2,2", "--shards", "none"]);
+    place.ok(&["convert", "x.npy", "z.zarr?append=0"]);
+    place.ok(&["eval", "x[:2] * 10", "x.npy", "-o", "z.zarr?region=2:4,:"]);
+    let row = |at: usize| read_zarr(&place.path("z.zarr"), "/")[2 * at..2 * at + 2].to_vec();
+    assert_eq!(read_zarr(&place.path("z.zarr"), "/").len(), 16);
+    assert_eq!((row(1), row(2), row(3), row(7)), (vec![2.0, 3.0], vec![0.0, 10.0], vec![20.0, 30.0], vec![6.0, 7.0]));
+    place.fails(&["eval", "x[:1]", "x.npy", "-o", "z.zarr?region=2:3,:"], 2, &["3 on axis 0 cuts a chunk of (2, 2)"]);
+    place.fails(&["convert", "x.npy", "none.zarr?append=0"], 66, &["none.zarr"]);
+}
+
+#[test]
+fn verify_reads_everything_and_counts() {
+    let place = Folder::new();
+    place.f32("x.npy", &[2, 3], &[1.0, f32::NAN, f32::INFINITY, -0.0, f32::NEG_INFINITY, 2.0]);
+    place.i64("n.npy", &[3], &[1, 2, 3]);
+    assert_eq!(place.ok(&["verify", "x.npy"]), "x.npy  f32 (2, 3): 6 elements, 24 B, all read\n  nan 1  inf 2");
+    assert_eq!(place.ok(&["verify", "n.npy", "--finite"]), "n.npy  i64 (3,): 3 elements, 24 B, all read\n  nan 0  inf 0");
+    let ran = place.run(&["verify", "x.npy", "--finite", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.code, &json["schema"]), (1, &"outcore.verify/1".into()));
+    assert_eq!((&json["arrays"][0]["nan"], &json["arrays"][0]["inf"]), (&1.into(), &2.into()));
+    let bytes = fs::read(place.path("x.npy")).unwrap();
+    place.write("short.npy", &bytes[..bytes.len() - 1]);
+    place.fails(&["verify", "short.npy"], 65, &["short.npy is truncated"]);
+    place.fails(&["verify", "none.npy"], 66, &["none.npy"]);
+    place.write(".n.npy.outcore-x.part", b"");
+    assert!(place.ok(&["verify", "n.npy"]).contains("left by an interrupted or running job: ./.n.npy.outcore-x.part"));
+}
+
+#[test]
+fn diff_says_where_arrays_differ() {
+    let place = Folder::new();
+    place.f32("a.npy", &[2, 3], &[1.0, 2.0, f32::NAN, 4.0, 0.0, f32::INFINITY]);
+    place.f32("b.npy", &[2, 3], &[1.0, 2.5, f32::NAN, 4.0, -0.0, 1.0]);
+    place.f32("c.npy", &[3, 2], &[0.0; 6]);
+    place.f64("d.npy", &[2, 3], &[1.0, 2.0, f64::NAN, 4.0, 0.0, f64::INFINITY]);
+    assert_eq!(place.ok(&["diff", "a.npy", "a.npy"]), "a.npy and a.npy are equal: f32 (2, 3), 6 elements");
+    let differs = |words: &[&str]| {
+        let ran = place.run(words);
+        assert_eq!((ran.code, ran.stderr.as_str()), (1, ""), "{words:?}");
+        ran.stdout.trim_end().to_string()
+    };
+    assert_eq!(
+        differs(&["diff", "a.npy", "b.npy"]),
+        "a.npy and b.npy differ\n  2 of 6 elements differ\n  first at [0, 1]: 2.0 and 2.5\n  largest difference inf"
+    );
+    assert!(differs(&["diff", "a.npy", "b.npy", "--bits"]).contains("differ in bits\n  3 of 6"));
+    assert_eq!(differs(&["diff", "a.npy", "c.npy"]), "a.npy and c.npy differ\n  a.npy: f32 (2, 3)\n  c.npy: f32 (3, 2)");
+    assert_eq!(
+        differs(&["diff", "a.npy", "d.npy"]),
+        "a.npy and d.npy differ\n  a.npy: f32 (2, 3)\n  d.npy: f64 (2, 3)\n  all 6 values are equal"
+    );
+    let near = differs(&["diff", "a.npy", "b.npy", "--atol", "0.5"]);
+    assert!(
+        near.starts_with("a.npy and b.npy differ (rtol 0.0, atol 0.5)\n  1 of 6 elements differ\n  first at [1, 2]: inf and 1.0"),
+        "{near}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&differs(&["diff", "a.npy", "b.npy", "--json"])).unwrap();
+    assert_eq!((&json["equal"], &json["differing"], &json["reason"]), (&false.into(), &2.into(), &"values".into()));
+    assert_eq!((&json["first"], &json["largest_difference"]), (&serde_json::json!([0, 1]), &"Infinity".into()));
+    place.fails(&["diff", "a.npy", "none.npy"], 66, &["none.npy"]);
+    place.fails(&["diff", "a.npy", "b.npy", "--rtol", "-1"], 2, &["--rtol"]);
+    place.fails(&["diff", "a.npy", "b.npy", "--rtol", "1", "--bits"], 2, &["--bits"]);
+}
+
+#[test]
+fn diff_of_integers_and_of_nothing() {
+    let place = Folder::new();
+    place.i64("a.npy", &[4], &[1, 2, i64::MAX, 4]);
+    place.i64("b.npy", &[4], &[1, 5, i64::MAX - 1, 4]);
+    let ran = place.run(&["diff", "a.npy", "b.npy"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
+    assert!(ran.stdout.contains("2 of 4 elements differ\n  first at [1]: 2 and 5\n  largest difference 3.0"), "{}", ran.stdout);
+    place.f32("e.npy", &[0, 3], &[]);
+    assert!(place.ok(&["diff", "e.npy", "e.npy"]).contains("are equal"));
+}
