@@ -4,35 +4,42 @@ use crate::{
     error::{Error, Result},
     expr::{FunctionId, FunctionRole, Graph, NodeId},
     kernel::program::SlotKind,
+    nd::{IndexMap, SourceFacts},
     numeric::{Accumulator, Scan},
     plan::{
-        Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, OutputLayout, Plan, ReadFrom, Request, ScanBy, Stage, StageFold, StageScan,
-        Temp, TempId, Write, WriteTo,
+        Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, OutputLayout, Plan, Read, ReadFrom, Request, ScanBy, Scratch,
+        ScratchId, Stage, StageFold, StageScan, Temp, TempId, Write, WriteTo,
+        chunks::{Grain, chunk_of, single_store_axis},
         expression::{Expression, LoadFrom},
         grid::{BLOCK_BYTES, Form, memory_order},
         lower::{Lowered, LoweredScan, LoweredWrite, lower},
-        chunks::{Grain, chunk_of},
         memory::{Fitted, Needs, OVERHEAD_BYTES, StateBytes, WriteNeed, fit},
         reads::Input,
         share::{Draft, How, name_of, smallest_block},
+        spill::{Spilling, cube, decoded_times, facts, lift, rows, write_scratch_bytes},
         views::Views,
         why::{Why, show_bytes},
     },
 };
 use std::collections::BTreeMap;
 
-/// Builds the plan of `drafts`. `roots` are the outputs of the request and then its checks.
-pub fn assemble(
-    graph: &Graph,
-    views: &Views,
-    drafts: &[Draft],
-    request: &Request,
-    roots: &[NodeId],
-    limits: &Limits,
-    mut why: Why,
-) -> Result<Plan> {
+/// What is asked, and what of it goes through scratch.
+pub struct Asked<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// The outputs of the request and then its checks.
+    pub roots: &'a [NodeId],
+    /// What bounds the job.
+    pub limits: &'a Limits,
+    /// What goes through scratch.
+    pub spilling: &'a Spilling,
+}
+
+/// Builds the plan of `drafts`. `job` is the graph that was asked for, and its roots.
+pub fn assemble(graph: &Graph, views: &Views, drafts: &[Draft], asked: &Asked<'_>, job: (&Graph, &[NodeId]), mut why: Why) -> Result<Plan> {
+    let Asked { request, roots, limits, .. } = *asked;
     let expressions: Vec<Expression> = drafts.iter().map(|draft| draft.express(graph, views)).collect();
-    let temps = Temps::number(graph, drafts, &expressions, roots);
+    let temps = Temps::number(graph, drafts, &expressions, asked);
     let destinations = destinations(drafts, &temps, &roots[..request.outputs.len()]);
     let output_shapes: Vec<Vec<usize>> = roots[..request.outputs.len()].iter().map(|root| graph.node(*root).shape()).collect();
     let mut stages = Vec::new();
@@ -41,10 +48,19 @@ pub fn assemble(
         let last = place + 1 == drafts.len();
         let stage_limits = Limits { rows_per_run: limits.rows_per_run.filter(|_| last), ..limits.clone() };
         let layouts = &request.layouts;
-        let assembling = Assembling { graph, draft, temps: &temps, layouts, output_shapes: &output_shapes, place, name: stage_name(graph, draft, request, roots) };
+        let assembling = Assembling {
+            graph,
+            draft,
+            temps: &temps,
+            layouts,
+            output_shapes: &output_shapes,
+            place,
+            name: stage_name(graph, draft, request, roots),
+        };
         match assembling.stage(expression, &destinations, &stage_limits) {
             Ok(stage) => {
                 stage.scans.iter().for_each(|scan| note_scan(&mut why, &stage, scan));
+                stage.reads.iter().for_each(|read| note_decoded(&mut why, graph, read));
                 stages.push(stage);
             }
             Err(refusal) => refusals.push(refusal),
@@ -72,13 +88,14 @@ pub fn assemble(
             .hint(format!("--memory {bytes_peak} ({needed}) is the smallest that works"))
             .with_needed_bytes(bytes_peak));
     }
-    let job_id = hash(&(graph, roots, &request.layout, NUMERICS_VERSION))?;
+    let job_id = hash(&(job.0, job.1, &request.layout, NUMERICS_VERSION))?;
     let grids: Vec<_> = stages.iter().map(|stage| (&stage.run, &stage.origin, &stage.block)).collect();
     let plan_id = hash(&(&job_id, grids))?;
     Ok(Plan {
         sources: graph.sources.clone(),
         functions: graph.functions.clone(),
         temps: temps.list,
+        scratches: temps.scratches,
         stages,
         outputs,
         checks,
@@ -101,6 +118,15 @@ fn note_scan(why: &mut Why, stage: &Stage, scan: &StageScan) {
         format!("lines of {length} along axis {axis} lie whole in a block: blocks are independent")
     };
     why.note(scan.name.clone(), text);
+}
+
+fn note_decoded(why: &mut Why, graph: &Graph, read: &Read) {
+    let ReadFrom::Source(id) = read.from else { return };
+    let facts = &graph.sources[id.0 as usize];
+    if let Some(times) = decoded_times(read, facts).filter(|times| *times > 0.0) {
+        let times = if times < 1.005 { "once".to_string() } else { format!("{times:.2} times") };
+        why.note(facts.name.clone(), format!("its chunks are decoded {times}: {}", show_bytes(read.bytes_total)));
+    }
 }
 
 fn hash<T: serde::Serialize>(value: &T) -> Result<String> {
@@ -137,21 +163,28 @@ fn delivery_bytes(temps: &Temps, outputs: &[Output]) -> u64 {
     }
 }
 
-/// The small results between stages.
+/// The results between stages: small ones in memory, large ones in scratch.
+#[derive(Default)]
 struct Temps {
     list: Vec<Temp>,
     of: BTreeMap<NodeId, TempId>,
+    scratches: Vec<Scratch>,
+    spilled: BTreeMap<NodeId, ScratchId>,
+    /// One of each scratch: in its own coordinates, or in C order where one of its readers needs that.
+    facts: Vec<SourceFacts>,
+    layouts: Vec<OutputLayout>,
 }
 
 impl Temps {
-    fn number(graph: &Graph, drafts: &[Draft], expressions: &[Expression], roots: &[NodeId]) -> Temps {
+    fn number(graph: &Graph, drafts: &[Draft], expressions: &[Expression], asked: &Asked<'_>) -> Temps {
+        let roots = asked.roots;
         let mut last_use: BTreeMap<NodeId, usize> = BTreeMap::new();
         for (stage, expression) in expressions.iter().enumerate() {
             for node in expression.results_read() {
                 last_use.insert(node, stage);
             }
         }
-        let mut temps = Temps { list: Vec::new(), of: BTreeMap::new() };
+        let mut temps = Temps::default();
         for (stage, draft) in drafts.iter().enumerate() {
             for anchor in &draft.anchors {
                 let delivered = anchor.how == How::Global && roots.contains(&anchor.node);
@@ -161,6 +194,10 @@ impl Temps {
                 }
                 let node = graph.node(anchor.node);
                 let last_use = if delivered { drafts.len() } else { read.unwrap_or(stage) };
+                if asked.spilling.is_spilled(anchor.node, anchor.how, node) {
+                    temps.spill(graph, drafts, expressions, asked, anchor.node, (stage, last_use));
+                    continue;
+                }
                 temps.of.insert(anchor.node, TempId(temps.list.len() as u32));
                 temps.list.push(Temp {
                     name: name_of(graph, anchor.node),
@@ -175,8 +212,90 @@ impl Temps {
     }
 
     fn bytes_alive(&self, stage: usize) -> u64 {
-        self.list.iter().filter(|temp| temp.made_by <= stage && stage <= temp.last_use).map(Temp::bytes).sum()
+        let temps = self.list.iter().filter(|temp| temp.made_by <= stage && stage <= temp.last_use).map(Temp::bytes);
+        let scratches = self.scratches.iter().filter(|scratch| scratch.made_by <= stage && stage <= scratch.last_use);
+        temps.chain(scratches.map(Scratch::index_bytes)).fold(0, u64::saturating_add)
     }
+
+    /// Gives a node a scratch, in frames that fit who writes and reads it.
+    fn spill(
+        &mut self,
+        graph: &Graph,
+        drafts: &[Draft],
+        expressions: &[Expression],
+        asked: &Asked<'_>,
+        id: NodeId,
+        (made_by, last_use): (usize, usize),
+    ) {
+        let node = graph.node(id);
+        let (shape, dtype) = (node.shape(), node.dtype());
+        let readers: Vec<(usize, &IndexMap)> = expressions
+            .iter()
+            .enumerate()
+            .flat_map(|(stage, expression)| expression.loads().map(move |(from, map)| (stage, from, map)))
+            .filter_map(|(stage, from, map)| (from == LoadFrom::Result(id)).then_some((stage, map)))
+            .collect();
+        let lifted: Option<Vec<(usize, IndexMap)>> = readers.iter().map(|(stage, map)| Some((*stage, lift(map, &shape)?))).collect();
+        let frame_bytes = asked.spilling.frame_bytes.min((asked.limits.memory_bytes / 32).max(4096));
+        let (frame, facts_shape, facts_frame) = match &lifted {
+            Some(lifted) => {
+                let fits = fits(graph, drafts, expressions, asked, (id, made_by), lifted);
+                let frame = cube(&shape, dtype.size(), frame_bytes, &fits);
+                (frame.clone(), shape.clone(), frame)
+            }
+            None => {
+                let frame = rows(&shape, dtype.size(), frame_bytes);
+                (frame.clone(), vec![shape.iter().product()], vec![frame.iter().product()])
+            }
+        };
+        let name = name_of(graph, id);
+        let scratch = Scratch { name: name.clone(), shape, dtype, frame: frame.clone(), made_by, last_use };
+        self.facts.push(facts(&format!("scratch of {name}"), dtype, &facts_shape, &facts_frame));
+        self.layouts.push(OutputLayout { chunk: frame, scratch_bytes: write_scratch_bytes(scratch.frame_bytes()) });
+        self.spilled.insert(id, ScratchId(self.scratches.len() as u32));
+        self.scratches.push(scratch);
+    }
+}
+
+/// The lengths that writers and readers of a scratch come in, along each of its axes.
+fn fits(
+    graph: &Graph,
+    drafts: &[Draft],
+    expressions: &[Expression],
+    asked: &Asked<'_>,
+    (id, made_by): (NodeId, usize),
+    readers: &[(usize, IndexMap)],
+) -> Vec<Vec<usize>> {
+    let mut fits = vec![Vec::new(); graph.node(id).meta.rank()];
+    // Who reads it writes chunks: those of outputs that have as many axes as their pass.
+    for (stage, map) in readers {
+        let space = &drafts[*stage].space;
+        for anchor in &drafts[*stage].anchors {
+            let outputs = asked.roots.iter().take(asked.request.outputs.len()).enumerate().filter(|(_, root)| **root == anchor.node);
+            for layout in outputs.filter_map(|(index, _)| asked.request.layouts.get(index)?.as_ref()) {
+                if layout.chunk.len() != space.len() {
+                    continue;
+                }
+                for (axis, &length) in layout.chunk.iter().enumerate() {
+                    if let Some(store) = single_store_axis(map, axis).filter(|&store| map.steps[axis][store].abs() == 1) {
+                        fits[store].push(length);
+                    }
+                }
+            }
+        }
+    }
+    // Who makes it reads chunks.
+    let space = &drafts[made_by].space;
+    if space.len() == fits.len() {
+        for (from, map) in expressions[made_by].loads() {
+            let LoadFrom::Source(source) = from else { continue };
+            if let Some(chunk) = chunk_of(Some(&graph.sources[source.0 as usize])) {
+                let grain = Grain::of_source(map, chunk, space);
+                fits.iter_mut().zip(grain.length).for_each(|(fits, length)| fits.push(length));
+            }
+        }
+    }
+    fits
 }
 
 /// Where each streamed anchor goes: the outputs that ask for it, and the temp that later stages read.
@@ -186,6 +305,7 @@ fn destinations(drafts: &[Draft], temps: &Temps, outputs: &[NodeId]) -> BTreeMap
         let list = made.entry(anchor.node).or_default();
         list.extend(outputs.iter().enumerate().filter(|(_, root)| **root == anchor.node).map(|(index, _)| WriteTo::Output(index)));
         list.extend(temps.of.get(&anchor.node).map(|temp| WriteTo::Temp(*temp)));
+        list.extend(temps.spilled.get(&anchor.node).map(|scratch| WriteTo::Scratch(*scratch)));
     }
     made
 }
@@ -255,11 +375,22 @@ impl Assembling<'_> {
 
     fn inputs(&self, lowered: &Lowered) -> Vec<Input<'_>> {
         let inputs = lowered.reads.iter().map(|read| {
-            let (from, facts) = match read.from {
-                LoadFrom::Source(source) => (ReadFrom::Source(source), Some(&self.graph.sources[source.0 as usize])),
-                LoadFrom::Result(node) => (ReadFrom::Temp(self.temps.of[&node]), None),
-            };
-            Input { slot: read.slot, from, facts, map: read.map.clone(), item_bytes: read.dtype.size() }
+            let (slot, item_bytes, map) = (read.slot, read.dtype.size(), read.map.clone());
+            match read.from {
+                LoadFrom::Source(source) => {
+                    let facts = Some(&self.graph.sources[source.0 as usize]);
+                    Input { slot, from: ReadFrom::Source(source), facts, map, item_bytes }
+                }
+                LoadFrom::Result(node) => match self.temps.spilled.get(&node) {
+                    None => Input { slot, from: ReadFrom::Temp(self.temps.of[&node]), facts: None, map, item_bytes },
+                    Some(&id) => {
+                        let (facts, scratch) = (&self.temps.facts[id.0 as usize], &self.temps.scratches[id.0 as usize]);
+                        let is_linear = facts.shape != scratch.shape;
+                        let map = if is_linear { map } else { lift(&map, &scratch.shape).unwrap_or(map) };
+                        Input { slot, from: ReadFrom::Scratch(id), facts: Some(facts), map, item_bytes }
+                    }
+                },
+            }
         });
         inputs.collect()
     }
@@ -342,6 +473,7 @@ impl Assembling<'_> {
         match write.to {
             WriteTo::Output(output) => self.layouts.get(output)?.as_ref(),
             WriteTo::Temp(_) => None,
+            WriteTo::Scratch(id) => self.temps.layouts.get(id.0 as usize),
         }
     }
 

@@ -131,7 +131,8 @@ pub fn picked_elements(map: &IndexMap, picked: &[usize], part: &[usize], chunk: 
 
 /// Lengths of the box of store coordinates that a box of `shape` without gathered axes takes.
 fn extents(map: &IndexMap, shape: &[usize]) -> Vec<u64> {
-    let along = |store: usize| (0..shape.len()).map(|axis| (shape[axis] as u64 - 1) * map.steps[axis][store].unsigned_abs()).sum::<u64>() + 1;
+    let along =
+        |store: usize| (0..shape.len()).map(|axis| (shape[axis] as u64 - 1) * map.steps[axis][store].unsigned_abs()).sum::<u64>() + 1;
     (0..map.store_rank()).map(along).collect()
 }
 
@@ -340,9 +341,8 @@ mod tests {
     fn bytes_decoded_are_whole_chunks_of_every_run() {
         let facts = facts(&[100, 60], &[32, 16]);
         let map = IndexMap::identity(&[100, 60]);
-        let count = |map: &IndexMap, run: &[usize]| {
-            bytes_decoded(map, &facts, &[32, 16], &map.shape, &Grid::new(map.shape.clone(), run.to_vec()))
-        };
+        let count =
+            |map: &IndexMap, run: &[usize]| bytes_decoded(map, &facts, &[32, 16], &map.shape, &Grid::new(map.shape.clone(), run.to_vec()));
         assert_eq!(count(&map, &[32, 60]), 6000);
         assert_eq!(count(&map, &[16, 60]), (32 + 32 + 32 + 32 + 32 + 32 + 4) * 60);
         assert_eq!(count(&map.permute(&[1, 0]), &[16, 32]), 6000);

@@ -24,7 +24,8 @@ pub(super) enum Purpose {
 
 impl Purpose {
     const COUNT: usize = 8;
-    const NAMES: [&'static str; Self::COUNT] = ["temps", "states", "windows", "read buffers", "write buffers", "scratch", "functions", "stores"];
+    const NAMES: [&'static str; Self::COUNT] =
+        ["temps", "states", "windows", "read buffers", "write buffers", "scratch", "functions", "stores"];
 }
 
 /// Bytes held against the bytes that the stage was planned with.

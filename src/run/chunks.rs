@@ -81,7 +81,6 @@ fn read_box(source: &Arc<dyn Source>, map: &IndexMap, region: &Region, item_byte
     Ok(out.len() as u64)
 }
 
-
 /// The buffer of a run whose coordinates along some axes are picked: one small box for each combination of them.
 pub(super) struct Picked {
     /// Shape of the small boxes, in store coordinates.

@@ -119,7 +119,10 @@ impl StageResults {
         if task.stored.get(index) == Some(&true) {
             return Ok(None);
         }
-        if write.compressed && bytes > 0 && let Some(waiting) = self.waiting(execution, job, index)? {
+        if write.compressed
+            && bytes > 0
+            && let Some(waiting) = self.waiting(execution, job, index)?
+        {
             let buffer = task.outputs[index].as_mut().ok_or_else(|| Error::internal("a result is delivered twice"))?;
             let taken = waiting.take(job, task.run, region.shape[0], buffer.bytes_mut())?;
             return Ok(taken.map(|(region, bytes)| Pending { output: waiting.output, region, bytes }));
@@ -131,6 +134,7 @@ impl StageResults {
         }
         match write.to {
             WriteTo::Temp(temp) => execution.write_temp(temp, &region, content).map(|()| None),
+            WriteTo::Scratch(_) => Err(Error::internal("a frame of scratch was not written by its worker")),
             WriteTo::Output(output) if execution.has_caller(output) => execution.call(output, &region, content).map(|()| None),
             WriteTo::Output(output) => Ok(Some(Pending { output, region, bytes })),
         }
