@@ -14,7 +14,7 @@ use crate::{
         IndexMap, SourceFacts, StoreLayout,
         shape::{c_strides, element_count, show},
     },
-    store::Source,
+    store::{Source, joined},
 };
 use ndarray::{ArcArray, ArrayBase, Axis, DataOwned, Dimension, IxDyn};
 use std::{
@@ -30,7 +30,8 @@ pub fn open(path: impl AsRef<Path>) -> Array {
 }
 
 impl Session {
-    /// The array in a file: `x.npy`, or raw bytes as `x.bin?dtype=f32&shape=-1,128`. Only its header is read.
+    /// The array in a file: `x.npy`, or raw bytes as `x.bin?dtype=f32&shape=-1,128`. Only its header is read. `shards/*.npy` is many
+    /// files joined along axis 0, in the order of their names' bytes.
     ///
     /// A file that cannot be opened gives an array that carries the error.
     #[must_use]
@@ -44,13 +45,15 @@ impl Session {
         let source = open_store(text)?;
         // A file that exists as written wins over a query, as in the store.
         let file = if path.exists() { path.to_path_buf() } else { text.split('?').next().map_or_else(PathBuf::new, PathBuf::from) };
-        Ok(self.leaf_array(Leaf { source, path: Some(file) }))
+        // Of files that are joined, each is an input.
+        let paths = joined::files(&file.to_string_lossy())?.unwrap_or_else(|| vec![file]);
+        Ok(self.leaf_array(Leaf { source, paths }))
     }
 
     /// An array of any [`Source`]: the seam for stores of your own.
     #[must_use]
     pub fn from_source(&self, source: Arc<dyn Source>) -> Array {
-        self.leaf_array(Leaf { source, path: None })
+        self.leaf_array(Leaf { source, paths: Vec::new() })
     }
 
     fn leaf_array(&self, leaf: Leaf) -> Array {

@@ -18,6 +18,7 @@ pub mod why;
 mod assemble;
 mod check;
 mod show;
+mod temps;
 #[cfg(test)]
 mod tests;
 

@@ -7,8 +7,9 @@ use crate::{
     expr::{Graph, Node, NodeId, Op, SourceId},
     nd::{Dims, Grid, IndexMap, SourceFacts, StoreLayout, shape::c_strides},
     plan::{
-        Plan, Read, ReadFrom, Request,
+        Access, Plan, Read, ReadFrom, Request, Stage,
         chunks::{bytes_decoded, chunk_of},
+        reads::{pages_again, reach_of},
         share::How,
         why::show_bytes,
     },
@@ -72,7 +73,8 @@ pub fn hold(
     let roots = roots.iter().enumerate().map(|(index, root)| {
         let (node, id) = (graph.node(*root), places[root.index()]);
         if !has_layout(index) || matches!(node.op, Op::Compress { .. }) {
-            return id;
+            // What is held and asked for is read back.
+            return if holds.contains(&id) { push(same(node, id)) } else { id };
         }
         let held = push(same(node, id));
         holds.insert(held);
@@ -85,15 +87,19 @@ pub fn hold(
 /// Sources that a plan decodes so often that scratch may be cheaper.
 #[must_use]
 pub fn decoded_often(plan: &Plan) -> BTreeSet<SourceId> {
-    let often = |read: &&Read| match read.from {
-        ReadFrom::Source(id) => decoded_times(read, &plan.sources[id.0 as usize]).is_some_and(|times| times >= DECODED_TIMES_MIN),
-        _ => false,
+    let often = |stage: &Stage, read: &Read| {
+        let ReadFrom::Source(id) = read.from else { return None };
+        let facts = &plan.sources[id.0 as usize];
+        let times = match decoded_times(read, facts) {
+            Some(times) => times,
+            None if matches!(read.access, Access::Window | Access::Segments { .. }) => {
+                pages_again(&read.map, &reach_of(&read.map, &stage.space, &stage.run), facts.dtype.size()) as f64
+            }
+            None => 1.0,
+        };
+        (times >= DECODED_TIMES_MIN).then_some(id)
     };
-    let source = |read: &Read| match read.from {
-        ReadFrom::Source(id) => Some(id),
-        _ => None,
-    };
-    plan.stages.iter().flat_map(|stage| &stage.reads).filter(often).filter_map(source).collect()
+    plan.stages.iter().flat_map(|stage| stage.reads.iter().filter_map(move |read| often(stage, read))).collect()
 }
 
 /// How often a read decodes the chunks that it touches.
@@ -284,7 +290,7 @@ mod tests {
     fn frames_are_cubes_or_runs_of_rows() {
         assert_eq!(cube(&[40_000, 12_800], 4, 4 << 20, &[]), [1024, 1024]);
         assert_eq!(cube(&[40_000, 3], 4, 1200, &[]), [100, 3]);
-        assert_eq!(cube(&[40_000, 12_800], 4, 4 << 20, &[vec![100], vec![2000]]), [1000, 1000]);
+        assert_eq!(cube(&[40_000, 12_800], 4, 4 << 20, &[vec![100], vec![2000]]), [500, 2000]);
         assert_eq!(rows(&[1000, 7, 5], 4, 4 * 100), [2, 7, 5]);
         assert_eq!(rows(&[1000, 12, 5], 4, 4 * 50), [1, 6, 5]);
         assert_eq!(rows(&[1000], 4, 4 * 300), [300]);

@@ -15,6 +15,7 @@ pub mod chunked;
 pub mod dense;
 pub mod file;
 mod filling;
+pub mod joined;
 pub mod memory;
 pub mod mmap;
 pub mod npy;

@@ -5,7 +5,7 @@ use crate::{
     format::Order,
     nd::{DType, Dims},
     store::{
-        Source, Target,
+        Source, Target, joined,
         npy::{self, NpyOptions},
         output::OutputMode,
         raw::{self, RawLayout},
@@ -21,7 +21,8 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 ///
 /// `.npy` takes the keys `dtype` (needed for `bf16`) and `dims`. Any other file is raw binary if its query has a `dtype`; further
 /// keys are `shape` (one length may be -1; default -1), `offset` (bytes), `order` (C or F), `endian` (big or little) and `dims`
-/// (`row,_` names the first of two axes). A file whose name has the `?` in it wins over the query.
+/// (`row,_` names the first of two axes). `shards/*.npy` is all files with such names in the order of their bytes, joined along axis 0,
+/// and `@list.txt` those that it names, one a line; a query is that of each of them. A file whose name has the `?` in it wins over the query.
 ///
 /// ```
 /// use outcore::nd::{DType, Region};
@@ -42,6 +43,9 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 /// ```
 pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
+    if let Some(paths) = joined::files(path)? {
+        return Ok(Arc::new(joined::open_files(path_text, &paths, query)?));
+    }
     refuse_later(path, query, "`.npy` files are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`")?;
     if extension(path) == "npy" {
         let query = Query::parse(path_text, query)?;
@@ -79,6 +83,9 @@ pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
 pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Arc<dyn Target>> {
     let path = Path::new(path_text);
     refuse_later(path_text, None, OUTPUTS_KNOWN)?;
+    if path_text.contains('*') && !path.exists() {
+        return Err(Error::usage(format!("cannot write {path_text}: an output is one file")).hint("name it without `*`"));
+    }
     match extension(path_text).as_str() {
         "npy" => Ok(Arc::new(npy::create(path, dtype, shape, mode)?)),
         "bin" | "raw" => Ok(Arc::new(raw::create(path, dtype, shape, mode)?)),
@@ -96,9 +103,6 @@ fn refuse_later(path_text: &str, query: Option<&str>, hint: &str) -> Result<()> 
     let later = |what: String| Err(Error::usage(format!("{path_text}: {what} not available yet")).hint(hint));
     if let Some(scheme) = SCHEMES.iter().find(|scheme| path_text.starts_with(**scheme)).filter(|_| !exists) {
         return later(format!("{scheme} paths are"));
-    }
-    if path_text.contains('*') && !exists {
-        return later("several files as one array are".to_string());
     }
     if query.is_some() && exists {
         return Ok(());
