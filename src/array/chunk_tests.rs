@@ -79,7 +79,10 @@ fn compute(arrays: &[&Array], chunks: &[Option<Vec<usize>>], limits: &Limits) ->
     let engine = Engine::new(EngineOptions { threads: limits.threads, ..EngineOptions::default() })?;
     let sinks = targets.iter().map(|(target, ..)| Sink::Target(Arc::clone(target))).collect();
     let bindings = Bindings { sources: work.sources.clone(), functions: work.functions.clone(), sinks };
-    let stats = execute(&engine, &made, bindings, &Control::default())?;
+    let folder = tempfile::tempdir().unwrap();
+    let control = Control { scratch: Some(folder.path().to_path_buf()), ..Control::default() };
+    let stats = execute(&engine, &made, bindings, &control)?;
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "scratch leaves nothing");
     assert!(stats.bytes_peak_held <= made.bytes_peak, "{}", made.show());
     let bytes = targets.iter().zip(&shapes).map(|((target, chunked, memory), (dtype, _))| {
         target.publish()?;
@@ -244,4 +247,104 @@ fn a_budget_that_holds_no_chunk_is_refused_with_one_that_does() {
     let needed = refusal.needed_bytes().unwrap();
     assert!(compute(&[&(&x + 1.0)], &[None], &limits(needed, 2, None)).is_ok());
     assert!(compute(&[&(&x + 1.0)], &[None], &limits(needed - 1, 2, None)).is_err());
+}
+
+fn told(plan: &Plan) -> String {
+    plan.why.iter().find(|decision| decision.about == "scratch").map_or_else(String::new, |decision| decision.text.clone())
+}
+
+#[test]
+fn rechunking_rows_to_columns_goes_through_scratch_when_that_is_cheaper() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    // 8 MB in 1.5 MiB.
+    let (rows, columns) = (2000, 1000);
+    let (source, x, dense) = both(&session, &[rows, columns], &[20, columns], "x");
+    let (_, want) = compute(&[&dense], &[None], &limits(64 << 20, 2, None)).unwrap();
+    for threads in 1..=3 {
+        let before = source.bytes_decoded();
+        let limits = limits(3 << 19, threads, Some(32 << 10));
+        let (plan, got) = compute(&[&x], &[Some(vec![rows, 5])], &limits).unwrap();
+        assert!(got == want);
+        let decoded = source.bytes_decoded() - before;
+        assert_eq!(decoded, planned(&plan, "x"), "{}", plan.show());
+        assert!(decoded < 2 * (rows * columns * 4) as u64, "{decoded}: {}", plan.show());
+        assert_eq!(plan.scratches.len(), 1);
+        assert!(told(&plan).contains("through scratch") && told(&plan).contains("without"), "{}", told(&plan));
+    }
+    // With room for it there is none.
+    let (plan, got) = compute(&[&x], &[Some(vec![rows, 5])], &self::limits(64 << 20, 2, None)).unwrap();
+    assert!(got == want && plan.scratches.is_empty(), "{}", plan.show());
+    assert_eq!(planned(&plan, "x"), (rows * columns * 4) as u64);
+}
+
+#[test]
+fn any_layout_becomes_any_other_in_little_memory() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    let mut spilled = 0;
+    for seed in 0..60 {
+        let mut draw = Draw(seed + 1000);
+        let rank = 1 + draw.below(3);
+        let shape: Vec<usize> = (0..rank).map(|_| 1 + draw.below([300_000, 600, 70][rank - 1])).collect();
+        let chunk = |draw: &mut Draw, shape: &[usize]| -> Vec<usize> {
+            let mut chunk: Vec<usize> = shape.iter().map(|&length| 1 + draw.below(length)).collect();
+            while chunk.iter().product::<usize>() > 8000 {
+                let axis = draw.below(chunk.len());
+                chunk[axis] = chunk[axis].div_ceil(2);
+            }
+            chunk
+        };
+        let (source, mut x, mut dense) = both(&session, &shape, &chunk(&mut draw, &shape), "x");
+        if draw.below(2) == 0 {
+            let order: Vec<usize> = (0..rank).rev().collect();
+            (x, dense) = (x.permute(order.clone()), dense.permute(order));
+        }
+        (x, dense) = match draw.below(3) {
+            0 => (&x + 1.0, &dense + 1.0),
+            1 => (x.reshape([-1]), dense.reshape([-1])),
+            _ => (x, dense),
+        };
+        let out = x.known().unwrap().known_shape().unwrap();
+        let target = (draw.below(4) > 0).then(|| chunk(&mut draw, &out));
+        let (_, want) = compute(&[&dense], &[None], &limits(64 << 20, 2, None)).unwrap();
+        let limits = limits(draw.pick(&[1 << 20, 2 << 20, 8 << 20]), 1 + draw.below(3), draw.pick(&[None, Some(8 << 10)]));
+        match compute(&[&x], &[target], &limits) {
+            Ok((plan, got)) => {
+                assert!(got == want, "seed {seed}: {}", plan.show());
+                assert_eq!(source.bytes_decoded(), planned(&plan, "x"), "seed {seed}: {}", plan.show());
+                spilled += plan.scratches.len();
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Refused, "seed {seed}: {error}"),
+        }
+    }
+    assert!(spilled > 5, "{spilled}");
+}
+
+#[test]
+fn a_reshape_that_is_no_view_goes_through_scratch() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    let (_, _, dense) = both(&session, &[1200, 900], &[1, 1], "x");
+    let made = (&dense.permute([1, 0]) * 2.0).reshape([-1]);
+    let (_, want) = compute(&[&made], &[None], &limits(64 << 20, 2, None)).unwrap();
+    let (plan, got) = compute(&[&made], &[None], &limits(2 << 20, 2, None)).unwrap();
+    assert!(got == want && plan.scratches.len() == 1, "{}", plan.show());
+    assert!(told(&plan).contains("no direct way"), "{}", told(&plan));
+    let twice = &made + made.flip(0);
+    let (_, want) = compute(&[&twice], &[None], &limits(64 << 20, 2, None)).unwrap();
+    let (_, got) = compute(&[&twice], &[None], &limits(2 << 20, 3, None)).unwrap();
+    assert!(got == want);
+}
+
+#[test]
+fn scratch_in_a_folder_that_is_not_there_is_a_clean_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let session = Session::builder().memory("2MiB").threads(2).scratch(folder.path().join("gone")).build().unwrap();
+    let (_, _, dense) = both(&session, &[1200, 900], &[1, 1], "x");
+    let error = dense.permute([1, 0]).reshape([-1]).save(folder.path().join("y.npy")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Output, "{error}");
+    assert!(error.to_string().contains("scratch"), "{error}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let session = Session::builder().memory("2MiB").threads(2).build().unwrap();
+    let (_, _, dense) = both(&session, &[1200, 900], &[1, 1], "x");
+    dense.permute([1, 0]).reshape([-1]).save(folder.path().join("y.npy")).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }

@@ -15,7 +15,7 @@ use crate::{
         IndexMap, SourceFacts, StoreLayout,
         shape::{c_strides, element_count, show},
     },
-    store::Source,
+    store::{Source, joined},
 };
 use ndarray::{ArcArray, ArrayBase, Axis, DataOwned, Dimension, IxDyn};
 use std::{
@@ -32,8 +32,9 @@ pub fn open(path: impl AsRef<Path>) -> Array {
 
 impl Session {
     /// The array in a file: `x.npy`, or raw bytes as `x.bin?dtype=f32&shape=-1,128`; or in a Zarr store, by its folder: `x.zarr`,
-    /// `x.zarr/group/array`. Only its header is read. Values that are packed after the CF conventions (`scale_factor`, `add_offset`,
-    /// `_FillValue`) are decoded as xarray does; `x.zarr?cf=off` keeps them as they are stored.
+    /// `x.zarr/group/array`; or in one of the other formats that [`crate::store::open`] names. Only its header is read. Values that are
+    /// packed after the CF conventions (`scale_factor`, `add_offset`, `_FillValue`) are decoded as xarray does; `x.zarr?cf=off` keeps
+    /// them as they are stored. `shards/*.npy` is many files joined along axis 0, in the order of their names' bytes.
     ///
     /// A file that cannot be opened gives an array that carries the error.
     #[must_use]
@@ -47,14 +48,16 @@ impl Session {
         let (source, packing) = open_packed(text)?;
         // A file that exists as written wins over a query, as in the store.
         let file = if path.exists() { path.to_path_buf() } else { text.split('?').next().map_or_else(PathBuf::new, PathBuf::from) };
-        let stored = self.leaf_array(Leaf { source, path: Some(file) });
+        // Of files that are joined, each is an input.
+        let paths = joined::files(&file.to_string_lossy())?.unwrap_or_else(|| vec![file]);
+        let stored = self.leaf_array(Leaf { source, paths });
         Ok(packing.map_or_else(|| stored.clone(), |packing| unpacked(&stored, &packing)))
     }
 
     /// An array of any [`Source`]: the seam for stores of your own.
     #[must_use]
     pub fn from_source(&self, source: Arc<dyn Source>) -> Array {
-        self.leaf_array(Leaf { source, path: None })
+        self.leaf_array(Leaf { source, paths: Vec::new() })
     }
 
     fn leaf_array(&self, leaf: Leaf) -> Array {

@@ -141,7 +141,7 @@ impl Walk<'_> {
         }
         let id = self.builder.source(leaf.source.facts().clone());
         self.work.sources.push(leaf.source.clone());
-        self.work.paths.extend(leaf.path.clone());
+        self.work.paths.extend(leaf.paths.iter().cloned());
         self.leaves.insert(key, id.0);
         id
     }

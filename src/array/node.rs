@@ -29,7 +29,8 @@ pub struct Array(pub(super) Arc<Node>);
 #[derive(Clone)]
 pub(super) struct Leaf {
     pub source: Arc<dyn Source>,
-    pub path: Option<PathBuf>,
+    /// The files that it lies in.
+    pub paths: Vec<PathBuf>,
 }
 
 /// A placeholder that [`super::Compiled::run`] fills.

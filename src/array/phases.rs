@@ -61,7 +61,7 @@ pub(super) fn plan_beside(graph: &Graph, request: &Request, limits: &Limits, hel
 }
 
 pub(super) fn control(session: &Session) -> Control {
-    Control { cancel: session.cancel_flag(), progress: session.on_event() }
+    Control { cancel: session.cancel_flag(), progress: session.on_event(), scratch: session.scratch() }
 }
 
 /// Runs a plan once.

@@ -13,6 +13,7 @@ use crate::{
 };
 use std::{
     fmt,
+    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
@@ -41,6 +42,7 @@ struct Inner {
     on_event: Option<OnEvent>,
     on_warning: Option<OnWarning>,
     cancel: Cancel,
+    scratch: Option<PathBuf>,
 }
 
 /// Settings of a [`Session`] to be.
@@ -57,6 +59,7 @@ pub struct SessionBuilder {
     promote: Promote,
     on_event: Option<OnEvent>,
     on_warning: Option<OnWarning>,
+    scratch: Option<PathBuf>,
 }
 
 /// What becomes of arrays of different dtypes that meet.
@@ -121,6 +124,14 @@ impl SessionBuilder {
     #[must_use]
     pub fn block_bytes(mut self, bytes: u64) -> Self {
         self.block_bytes = Some(bytes);
+        self
+    }
+
+    /// The folder for results between passes that memory does not hold (default: that of the first output, else the system's folder for
+    /// temporary files; neither may be a file system in memory). Nothing stays in it, however the program ends.
+    #[must_use]
+    pub fn scratch(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.scratch = Some(folder.into());
         self
     }
 
@@ -197,8 +208,8 @@ impl SessionBuilder {
         let limits = Limits { memory_bytes, threads, block_bytes: self.block_bytes, rows_per_run: None, io: self.io };
         let options = EngineOptions { threads, pool: self.pool.clone(), isa: self.isa, policy: self.policy };
         let (engine, cancel) = (Arc::default(), Cancel::default());
-        let SessionBuilder { sum, promote, on_event, on_warning, .. } = self;
-        Ok(Session(Arc::new(Inner { limits, sum, promote, options, engine, on_event, on_warning, cancel })))
+        let SessionBuilder { sum, promote, on_event, on_warning, scratch, .. } = self;
+        Ok(Session(Arc::new(Inner { limits, sum, promote, options, engine, on_event, on_warning, cancel, scratch })))
     }
 }
 
@@ -258,9 +269,25 @@ impl Session {
 
     /// The same budget and threads, watched and stopped apart.
     pub(super) fn watched(&self, cancel: Cancel, on_event: OnEvent) -> Session {
-        let Inner { limits, sum, promote, options, engine, on_warning, .. } = &*self.0;
+        let Inner { limits, sum, promote, options, engine, on_warning, scratch, .. } = &*self.0;
+        let scratch = scratch.clone();
         let (limits, options, engine, on_warning) = (limits.clone(), options.clone(), Arc::clone(engine), on_warning.clone());
-        Session(Arc::new(Inner { limits, sum: *sum, promote: *promote, options, engine, on_event: Some(on_event), on_warning, cancel }))
+        Session(Arc::new(Inner {
+            limits,
+            sum: *sum,
+            promote: *promote,
+            options,
+            engine,
+            on_event: Some(on_event),
+            on_warning,
+            cancel,
+            scratch,
+        }))
+    }
+
+    /// The folder of scratch, if one was named.
+    pub(super) fn scratch(&self) -> Option<PathBuf> {
+        self.0.scratch.clone()
     }
 
     pub(super) fn cancel_flag(&self) -> Cancel {

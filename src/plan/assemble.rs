@@ -6,8 +6,8 @@ use crate::{
     kernel::program::SlotKind,
     numeric::{Accumulator, Scan},
     plan::{
-        Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, OutputLayout, Plan, ReadFrom, Request, ScanBy, Stage,
-        StageFold, StageScan, Temp, TempId, Write, WriteTo,
+        Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, OutputLayout, Plan, Read, ReadFrom, Request, ScanBy, Stage,
+        StageFold, StageScan, Write, WriteTo,
         chunks::{Grain, chunk_of},
         expression::{Expression, LoadFrom},
         grid::{BLOCK_BYTES, Form, memory_order},
@@ -15,24 +15,31 @@ use crate::{
         memory::{Fitted, Needs, OVERHEAD_BYTES, StateBytes, WriteNeed, fit},
         reads::Input,
         share::{Draft, How, name_of, smallest_block},
+        spill::{Spilling, decoded_times, lift},
+        temps::{Temps, delivery_bytes, destinations},
         views::Views,
         why::{Why, show_bytes},
     },
 };
 use std::collections::BTreeMap;
 
-/// Builds the plan of `drafts`. `roots` are the outputs of the request and then its checks.
-pub fn assemble(
-    graph: &Graph,
-    views: &Views,
-    drafts: &[Draft],
-    request: &Request,
-    roots: &[NodeId],
-    limits: &Limits,
-    mut why: Why,
-) -> Result<Plan> {
+/// What is asked, and what of it goes through scratch.
+pub struct Asked<'a> {
+    /// The request.
+    pub request: &'a Request,
+    /// The outputs of the request and then its checks.
+    pub roots: &'a [NodeId],
+    /// What bounds the job.
+    pub limits: &'a Limits,
+    /// What goes through scratch.
+    pub spilling: &'a Spilling,
+}
+
+/// Builds the plan of `drafts`. `job` is the graph that was asked for, and its roots.
+pub fn assemble(graph: &Graph, views: &Views, drafts: &[Draft], asked: &Asked<'_>, job: (&Graph, &[NodeId]), mut why: Why) -> Result<Plan> {
+    let Asked { request, roots, limits, .. } = *asked;
     let expressions: Vec<Expression> = drafts.iter().map(|draft| draft.express(graph, views)).collect();
-    let temps = Temps::number(graph, drafts, &expressions, roots);
+    let temps = Temps::number(graph, drafts, &expressions, asked);
     let destinations = destinations(drafts, &temps, &roots[..request.outputs.len()]);
     let output_shapes: Vec<Vec<usize>> = roots[..request.outputs.len()].iter().map(|root| graph.node(*root).shape()).collect();
     let mut stages = Vec::new();
@@ -53,6 +60,7 @@ pub fn assemble(
         match assembling.stage(expression, &destinations, &stage_limits) {
             Ok(stage) => {
                 stage.scans.iter().for_each(|scan| note_scan(&mut why, &stage, scan));
+                stage.reads.iter().for_each(|read| note_decoded(&mut why, graph, read));
                 stages.push(stage);
             }
             Err(refusal) => refusals.push(refusal),
@@ -80,13 +88,14 @@ pub fn assemble(
             .hint(format!("--memory {bytes_peak} ({needed}) is the smallest that works"))
             .with_needed_bytes(bytes_peak));
     }
-    let job_id = hash(&(graph, roots, &request.layout, NUMERICS_VERSION))?;
+    let job_id = hash(&(job.0, job.1, &request.layout, NUMERICS_VERSION))?;
     let grids: Vec<_> = stages.iter().map(|stage| (&stage.run, &stage.origin, &stage.block)).collect();
     let plan_id = hash(&(&job_id, grids))?;
     Ok(Plan {
         sources: graph.sources.clone(),
         functions: graph.functions.clone(),
         temps: temps.list,
+        scratches: temps.scratches,
         stages,
         outputs,
         checks,
@@ -111,6 +120,15 @@ fn note_scan(why: &mut Why, stage: &Stage, scan: &StageScan) {
     why.note(scan.name.clone(), text);
 }
 
+fn note_decoded(why: &mut Why, graph: &Graph, read: &Read) {
+    let ReadFrom::Source(id) = read.from else { return };
+    let facts = &graph.sources[id.0 as usize];
+    if let Some(times) = decoded_times(read, facts).filter(|times| *times > 0.0 && chunk_of(Some(facts)).is_some()) {
+        let times = if times < 1.005 { "once".to_string() } else { format!("{times:.2} times") };
+        why.note(facts.name.clone(), format!("its chunks are decoded {times}: {}", show_bytes(read.bytes_total)));
+    }
+}
+
 fn hash<T: serde::Serialize>(value: &T) -> Result<String> {
     let text = serde_json::to_vec(value).map_err(|error| Error::internal(format!("a plan cannot be written as text: {error}")))?;
     Ok(blake3::hash(&text).to_hex().as_str()[..16].to_string())
@@ -131,71 +149,6 @@ fn output(graph: &Graph, drafts: &[Draft], temps: &Temps, name: &str, root: Node
     let stage = drafts.iter().position(|draft| draft.anchors.iter().any(|anchor| anchor.node == root && anchor.how != How::Global));
     let from = stage.map_or_else(|| OutputFrom::Temp(temps.of[&root]), OutputFrom::Stage);
     Output { name: name.to_string(), shape: node.shape(), dtype: node.dtype(), from, layout: None }
-}
-
-/// What is held while results that are whole in memory are given to their stores.
-fn delivery_bytes(temps: &Temps, outputs: &[Output]) -> u64 {
-    let scratch = |output: &Output| match (output.from, &output.layout) {
-        (OutputFrom::Temp(_), Some(layout)) => layout.scratch_bytes,
-        _ => 0,
-    };
-    match outputs.iter().map(scratch).max() {
-        None | Some(0) => 0,
-        Some(scratch) => scratch.saturating_add(temps.list.iter().map(Temp::bytes).sum()),
-    }
-}
-
-/// The small results between stages.
-struct Temps {
-    list: Vec<Temp>,
-    of: BTreeMap<NodeId, TempId>,
-}
-
-impl Temps {
-    fn number(graph: &Graph, drafts: &[Draft], expressions: &[Expression], roots: &[NodeId]) -> Temps {
-        let mut last_use: BTreeMap<NodeId, usize> = BTreeMap::new();
-        for (stage, expression) in expressions.iter().enumerate() {
-            for node in expression.results_read() {
-                last_use.insert(node, stage);
-            }
-        }
-        let mut temps = Temps { list: Vec::new(), of: BTreeMap::new() };
-        for (stage, draft) in drafts.iter().enumerate() {
-            for anchor in &draft.anchors {
-                let delivered = anchor.how == How::Global && roots.contains(&anchor.node);
-                let read = last_use.get(&anchor.node).copied();
-                if !delivered && read.is_none() && anchor.how != How::Global {
-                    continue;
-                }
-                let node = graph.node(anchor.node);
-                let last_use = if delivered { drafts.len() } else { read.unwrap_or(stage) };
-                temps.of.insert(anchor.node, TempId(temps.list.len() as u32));
-                temps.list.push(Temp {
-                    name: name_of(graph, anchor.node),
-                    shape: node.shape(),
-                    dtype: node.dtype(),
-                    made_by: stage,
-                    last_use,
-                });
-            }
-        }
-        temps
-    }
-
-    fn bytes_alive(&self, stage: usize) -> u64 {
-        self.list.iter().filter(|temp| temp.made_by <= stage && stage <= temp.last_use).map(Temp::bytes).sum()
-    }
-}
-
-/// Where each streamed anchor goes: the outputs that ask for it, and the temp that later stages read.
-fn destinations(drafts: &[Draft], temps: &Temps, outputs: &[NodeId]) -> BTreeMap<NodeId, Vec<WriteTo>> {
-    let mut made: BTreeMap<NodeId, Vec<WriteTo>> = BTreeMap::new();
-    for anchor in drafts.iter().flat_map(|draft| &draft.anchors).filter(|anchor| anchor.how != How::Global) {
-        let list = made.entry(anchor.node).or_default();
-        list.extend(outputs.iter().enumerate().filter(|(_, root)| **root == anchor.node).map(|(index, _)| WriteTo::Output(index)));
-        list.extend(temps.of.get(&anchor.node).map(|temp| WriteTo::Temp(*temp)));
-    }
-    made
 }
 
 /// How many times its bytes the state of a line counts where blocks are shaped: it is read and written once a block.
@@ -263,11 +216,22 @@ impl Assembling<'_> {
 
     fn inputs(&self, lowered: &Lowered) -> Vec<Input<'_>> {
         let inputs = lowered.reads.iter().map(|read| {
-            let (from, facts) = match read.from {
-                LoadFrom::Source(source) => (ReadFrom::Source(source), Some(&self.graph.sources[source.0 as usize])),
-                LoadFrom::Result(node) => (ReadFrom::Temp(self.temps.of[&node]), None),
-            };
-            Input { slot: read.slot, from, facts, map: read.map.clone(), item_bytes: read.dtype.size() }
+            let (slot, item_bytes, map) = (read.slot, read.dtype.size(), read.map.clone());
+            match read.from {
+                LoadFrom::Source(source) => {
+                    let facts = Some(&self.graph.sources[source.0 as usize]);
+                    Input { slot, from: ReadFrom::Source(source), facts, map, item_bytes }
+                }
+                LoadFrom::Result(node) => match self.temps.spilled.get(&node) {
+                    None => Input { slot, from: ReadFrom::Temp(self.temps.of[&node]), facts: None, map, item_bytes },
+                    Some(&id) => {
+                        let (facts, scratch) = (&self.temps.facts[id.0 as usize], &self.temps.scratches[id.0 as usize]);
+                        let is_linear = facts.shape != scratch.shape;
+                        let map = if is_linear { map } else { lift(&map, &scratch.shape).unwrap_or(map) };
+                        Input { slot, from: ReadFrom::Scratch(id), facts: Some(facts), map, item_bytes }
+                    }
+                },
+            }
         });
         inputs.collect()
     }
@@ -350,6 +314,7 @@ impl Assembling<'_> {
         match write.to {
             WriteTo::Output(output) => self.layouts.get(output)?.as_ref(),
             WriteTo::Temp(_) => None,
+            WriteTo::Scratch(id) => self.temps.layouts.get(id.0 as usize),
         }
     }
 

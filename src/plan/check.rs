@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     kernel::program::{SlotKind, Step},
-    plan::{OutputLayout, Plan, ReadFrom, Stage, Write, WriteTo},
+    plan::{Plan, ReadFrom, Stage, Write, WriteTo},
 };
 
 /// Checks the invariants of a plan.
@@ -31,6 +31,10 @@ fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
         let covers = read.map.shape.len() == rank && read.map.shape.iter().zip(&stage.space).all(|(have, need)| have >= need);
         expect(covers, "a read maps the stage's space, and neighbours")?;
         expect(matches!(stage.program.slots[read.slot.0 as usize].kind, SlotKind::Input), "a read feeds an input slot")?;
+        if let ReadFrom::Scratch(id) = read.from {
+            let scratch = &plan.scratches[id.0 as usize];
+            expect(scratch.made_by < place && place <= scratch.last_use, "a scratch is made before it is read and lives until then")?;
+        }
         if let ReadFrom::Temp(temp) = read.from {
             let temp = &plan.temps[temp.0 as usize];
             expect(temp.made_by < place && place <= temp.last_use, "a temp is made before it is read and lives until then")?;
@@ -41,7 +45,12 @@ fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
         if let WriteTo::Output(output) = write.to
             && let Some(layout) = plan.outputs[output].layout.as_ref().filter(|_| !write.compressed)
         {
-            expect(one_writer(stage, write, layout), "every chunk of an output has exactly one writer")?;
+            expect(one_writer(stage, write, &layout.chunk), "every chunk of an output has exactly one writer")?;
+        }
+        if let WriteTo::Scratch(id) = write.to {
+            let scratch = &plan.scratches[id.0 as usize];
+            let whole = !write.compressed && one_writer(stage, write, &scratch.frame);
+            expect(whole && scratch.made_by == place, "every frame of a scratch has exactly one writer, in the stage that makes it")?;
         }
         if let WriteTo::Temp(temp) = write.to {
             expect(plan.temps[temp.0 as usize].made_by == place, "a temp is written by the stage that makes it")?;
@@ -59,9 +68,9 @@ fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
 }
 
 /// Whether runs end where chunks of a written output do, along every axis that they cut.
-fn one_writer(stage: &Stage, write: &Write, layout: &OutputLayout) -> bool {
-    layout.chunk.len() == write.axes.len()
-        && write.axes.iter().zip(&layout.chunk).all(|(axis, &chunk)| match *axis {
+fn one_writer(stage: &Stage, write: &Write, chunk: &[usize]) -> bool {
+    chunk.len() == write.axes.len()
+        && write.axes.iter().zip(chunk).all(|(axis, &chunk)| match *axis {
             None => true,
             Some(axis) => {
                 let lacks = stage.origin.get(axis).copied().unwrap_or(0);

@@ -88,6 +88,14 @@ impl Expression {
         })
     }
 
+    /// Everything that is read, and how it is seen.
+    pub fn loads(&self) -> impl Iterator<Item = (LoadFrom, &IndexMap)> + '_ {
+        self.values.iter().filter_map(|value| match &value.make {
+            Make::Load(from, map) => Some((*from, map)),
+            _ => None,
+        })
+    }
+
     /// Sources that are read.
     pub fn sources_read(&self) -> impl Iterator<Item = crate::expr::SourceId> + '_ {
         self.values.iter().filter_map(|value| match value.make {
@@ -106,6 +114,7 @@ pub fn express(graph: &Graph, views: &Views, space: &[usize], roots: &[NodeId], 
         graph,
         views,
         space,
+        roots,
         maps: Vec::new(),
         map_ids: HashMap::new(),
         inside: BTreeSet::new(),
@@ -137,6 +146,7 @@ struct Walk<'a> {
     graph: &'a Graph,
     views: &'a Views,
     space: &'a [usize],
+    roots: &'a [NodeId],
     maps: Vec<IndexMap>,
     map_ids: HashMap<IndexMap, MapId>,
     inside: BTreeSet<NodeId>,
@@ -182,6 +192,10 @@ impl Walk<'_> {
 
     fn step_down(&mut self, (id, map): Key, admit: &mut Admit<'_>) -> StepDown {
         let node = self.graph.node(id);
+        if self.views.is_held(id) && self.roots.contains(&id) {
+            // The pass that makes it looks at what it holds.
+            return StepDown::Same((node.args[0], map));
+        }
         if let Some((leaf, view)) = self.views.get(id) {
             let Some(seen) = view.compose(&self.maps[map]) else { return self.held(id, map) };
             return match *leaf {

@@ -75,7 +75,8 @@ impl Form {
             return;
         }
         let others: u64 = shape.iter().enumerate().filter(|(other, _)| *other != axis).map(|(_, &extent)| extent as u64).product();
-        let is_last = self.order.last() == Some(&axis);
+        // Where runs are chunks, those are what media are asked for.
+        let is_last = self.order.last() == Some(&axis) && grain.iter().all(|&length| length == 1);
         let least = if is_last { (SEGMENT_BYTES / self.point_bytes.clamp(1, 8) as usize).min(target as usize) } else { 1 };
         let fits = (target / others.max(1)).max(1).min(self.part_limit(shape, axis, lines)) as usize;
         let grain = grain.get(axis).copied().unwrap_or(1).max(1);

@@ -11,12 +11,14 @@ pub mod model;
 pub mod reads;
 pub mod share;
 pub mod simplify;
+pub mod spill;
 pub mod views;
 pub mod why;
 
 mod assemble;
 mod check;
 mod show;
+mod temps;
 #[cfg(test)]
 mod tests;
 
@@ -24,10 +26,12 @@ pub use model::*;
 
 use crate::{
     error::{Error, Result},
-    expr::{Graph, Node, NodeId, Op, Reduction, infer},
+    expr::{Graph, Node, NodeId, Op, Reduction, SourceId, infer},
     nd::DType,
     numeric::{Finish, SumMode},
 };
+use spill::Spilling;
+use std::collections::BTreeSet;
 use why::Why;
 
 /// What is asked of a graph.
@@ -47,7 +51,7 @@ pub struct Request {
 ///
 /// Errors: the budget cannot hold the job (with the smallest that can), or a reshape would have to copy.
 pub fn plan(graph: &Graph, request: &Request, limits: &Limits) -> Result<Plan> {
-    let mut why = Why::default();
+    let why = Why::default();
     // 1. Assertions become reductions, so that they share the passes of what they check.
     let (graph, roots) = with_checks(graph, request)?;
     // 2. Fewer and plainer nodes; everything that is not asked for goes.
@@ -55,15 +59,108 @@ pub fn plan(graph: &Graph, request: &Request, limits: &Limits) -> Result<Plan> {
     if let Some(node) = graph.nodes.iter().find(|node| matches!(node.op, Op::Phased(_))) {
         return Err(Error::internal(format!("{:?} is planned before a phase has found it", node.op)));
     }
-    // 3. Views become index maps of what they read.
-    let views = views::Views::new(&graph);
-    // 4. Which results exist as a whole, and which share a pass.
-    let drafts = share::share(&graph, &views, &roots, limits, &mut why);
-    // 5. Passes become programs with shapes that fit.
-    let plan = assemble::assemble(&graph, &views, &drafts, request, &roots, limits, why)?;
+    let planning = Planning { graph: &graph, roots: &roots, request, limits, why };
+    let plan = planning.best()?;
     // 6. What every later floor relies on.
     check::check(&plan)?;
     Ok(plan)
+}
+
+/// A request whose ways are compared.
+struct Planning<'a> {
+    graph: &'a Graph,
+    roots: &'a [NodeId],
+    request: &'a Request,
+    limits: &'a Limits,
+    why: Why,
+}
+
+impl Planning<'_> {
+    /// The direct way, unless it decodes sources many times or does not fit, and a way through scratch is cheaper.
+    fn best(&self) -> Result<Plan> {
+        let direct = self.through(&BTreeSet::new(), false, Spilling::default());
+        let often = direct.as_ref().map(spill::decoded_often).unwrap_or_default();
+        let refused = direct.as_ref().is_err_and(|error| error.needed_bytes().is_some());
+        if often.is_empty() && !refused {
+            return direct;
+        }
+        let mut ways: Vec<Result<Plan>> = Vec::new();
+        let chunked = |id: &usize| chunks::chunk_of(Some(&self.graph.sources[*id])).is_some();
+        let sources: BTreeSet<SourceId> = (0..self.graph.sources.len()).filter(chunked).map(|id| SourceId(id as u32)).collect();
+        let written = self.request.layouts.iter().any(Option::is_some);
+        for frame_bytes in spill::FRAME_BYTES {
+            let spilling = |larger_than| Spilling { larger_than, frame_bytes, ..Spilling::default() };
+            if !often.is_empty() {
+                ways.push(self.through(&often, false, spilling(None)));
+            }
+            for larger_than in [self.limits.memory_bytes / 4, 0].map(Some).into_iter().filter(|_| refused) {
+                ways.push(self.through(&BTreeSet::new(), false, spilling(larger_than)));
+                if !sources.is_empty() {
+                    ways.push(self.through(&sources, false, spilling(larger_than)));
+                }
+                if written {
+                    ways.push(self.through(&BTreeSet::new(), true, spilling(larger_than)));
+                }
+            }
+        }
+        self.cheapest(direct, ways)
+    }
+
+    /// The plan that moves the fewest bytes; of refusals the one that asks for least.
+    fn cheapest(&self, direct: Result<Plan>, ways: Vec<Result<Plan>>) -> Result<Plan> {
+        let (mut best, mut refusal): (Option<Plan>, Option<Error>) = (None, None);
+        for way in ways {
+            match way {
+                Ok(plan) if plan.scratches.is_empty() => {}
+                Ok(plan) if best.as_ref().is_none_or(|best| spill::bytes_moved(&plan) < spill::bytes_moved(best)) => best = Some(plan),
+                Ok(_) => {}
+                Err(error) if refusal.as_ref().is_none_or(|least| error.needed_bytes() < least.needed_bytes()) => refusal = Some(error),
+                Err(_) => {}
+            }
+        }
+        match (direct, best) {
+            (Ok(direct), Some(best)) if spill::bytes_moved(&best) < spill::bytes_moved(&direct) => Ok(explained(best, Some(&direct))),
+            (Ok(mut direct), best) => {
+                if let Some(best) = best {
+                    let bytes = [spill::bytes_moved(&direct), spill::bytes_moved(&best)].map(why::show_bytes);
+                    let text = format!("none: {} are moved directly, {} would be through it", bytes[0], bytes[1]);
+                    direct.why.push(Decision { about: "scratch".to_string(), text });
+                }
+                Ok(direct)
+            }
+            (Err(_), Some(best)) => Ok(explained(best, None)),
+            (Err(error), None) => match refusal {
+                Some(least) if least.needed_bytes().is_some() && least.needed_bytes() < error.needed_bytes() => Err(least),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// A plan in which `sources`, or outputs with chunks, are held.
+    fn through(&self, sources: &BTreeSet<SourceId>, outputs: bool, spilling: Spilling) -> Result<Plan> {
+        let mut why = self.why.clone();
+        let held = match sources.is_empty() && !outputs {
+            true => None,
+            false => Some(spill::hold(self.graph, self.roots, sources, outputs.then_some(self.request))),
+        };
+        let (graph, roots) = held.as_ref().map_or((self.graph, self.roots), |(graph, roots, _)| (graph, roots));
+        let spilling = Spilling { holds: held.as_ref().map(|(.., holds)| holds.clone()).unwrap_or_default(), ..spilling };
+        // 3. Views become index maps of what they read.
+        let views = views::Views::new(graph, &spilling.holds);
+        // 4. Which results exist as a whole, and which share a pass.
+        let drafts = share::share(graph, &views, roots, self.limits, &mut why);
+        // 5. Passes become programs with shapes that fit.
+        let asked = assemble::Asked { request: self.request, roots, limits: self.limits, spilling: &spilling };
+        // The job is the same whatever way it goes.
+        let job = (self.graph, self.roots);
+        assemble::assemble(graph, &views, &drafts, &asked, job, why)
+    }
+}
+
+fn explained(mut plan: Plan, direct: Option<&Plan>) -> Plan {
+    let text = spill::reason(&plan, direct);
+    plan.why.push(Decision { about: "scratch".to_string(), text });
+    plan
 }
 
 /// The graph with one "first false index" reduction per check; roots are the outputs and then these.

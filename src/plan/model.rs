@@ -66,6 +66,49 @@ impl Temp {
     }
 }
 
+/// Index into [`Plan::scratches`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ScratchId(pub u32);
+
+/// A result between stages that is too large for memory, or that is read in another order than it is made: in frames in a file that
+/// has no name, from the stage that makes it to the last one that reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scratch {
+    /// What explain calls it.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Dtype of the elements.
+    pub dtype: DType,
+    /// The box that is written, packed and read as one.
+    pub frame: Vec<usize>,
+    /// Stage that makes it.
+    pub made_by: usize,
+    /// Last stage that reads it.
+    pub last_use: usize,
+}
+
+impl Scratch {
+    /// Bytes of its elements.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shape.iter().product::<usize>() as u64 * self.dtype.size() as u64
+    }
+
+    /// Bytes of a frame.
+    #[must_use]
+    pub fn frame_bytes(&self) -> u64 {
+        self.frame.iter().product::<usize>() as u64 * self.dtype.size() as u64
+    }
+
+    /// Bytes of what is known of its frames.
+    #[must_use]
+    pub fn index_bytes(&self) -> u64 {
+        let frames = self.shape.iter().zip(&self.frame).map(|(&length, &frame)| length.div_ceil(frame.max(1)) as u64);
+        frames.fold(crate::plan::spill::FRAME_INDEX_BYTES, u64::saturating_mul)
+    }
+}
+
 /// Where the bytes of a read come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ReadFrom {
@@ -73,6 +116,8 @@ pub enum ReadFrom {
     Source(SourceId),
     /// A temp of an earlier stage.
     Temp(TempId),
+    /// A scratch of an earlier stage: its own coordinates, or its places in C order where the map has one store axis and it has more.
+    Scratch(ScratchId),
 }
 
 /// How a run's part of a source gets into memory.
@@ -126,6 +171,8 @@ pub enum WriteTo {
     Output(usize),
     /// Temp.
     Temp(TempId),
+    /// Scratch.
+    Scratch(ScratchId),
 }
 
 /// One written value of a stage.
@@ -363,6 +410,9 @@ pub struct Plan {
     pub functions: Vec<FunctionFacts>,
     /// Small results between stages.
     pub temps: Vec<Temp>,
+    /// Large results between stages, which go through a file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scratches: Vec<Scratch>,
     /// Passes, in order.
     pub stages: Vec<Stage>,
     /// Requested results, in the order of the request.

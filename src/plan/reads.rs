@@ -122,8 +122,22 @@ fn place_linear(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -
         .map(|axis| space[axis].div_ceil(run[axis].max(1)).max(1) as u64)
         .product();
     let bytes_total = if space.contains(&0) { 0 } else { bytes_once.saturating_mul(again) };
+    let bytes_total = match access {
+        Access::Window | Access::Segments { .. } if input.facts.is_some() => {
+            bytes_total.saturating_mul(pages_again(&input.map, part, input.item_bytes))
+        }
+        _ => bytes_total,
+    };
     let scratch_bytes = input.facts.map_or(0, |facts| facts.read_scratch_bytes);
     Read { slot: input.slot, from: input.from, map: input.map.clone(), access, bytes_per_run, bytes_total, scratch_bytes }
+}
+
+/// How often a page of a dense store is read because runs of `part` cut what lies in it.
+#[must_use]
+pub fn pages_again(map: &IndexMap, part: &[usize], item_bytes: usize) -> u64 {
+    let (run, whole) = (reach(map, part, item_bytes), reach(map, &map.shape, item_bytes));
+    let span_bytes = run.span.saturating_mul(item_bytes as u64);
+    if run.segments < 2 || whole.span <= run.span || span_bytes >= GAP_BYTES as u64 { 1 } else { GAP_BYTES as u64 / span_bytes.max(1) }
 }
 
 /// The box of a read that a run of shape `run` at the origin needs: with the neighbours that some functions see.

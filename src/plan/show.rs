@@ -51,6 +51,7 @@ impl Plan {
             let from = match read.from {
                 ReadFrom::Source(source) => self.sources[source.0 as usize].name.clone(),
                 ReadFrom::Temp(temp) => format!("t{}", temp.0),
+                ReadFrom::Scratch(scratch) => format!("scratch {}", scratch.0),
             };
             let access = match &read.access {
                 Access::Resident => "in memory".to_string(),
@@ -86,6 +87,9 @@ impl Plan {
             let to = match write.to {
                 WriteTo::Output(output) => self.outputs[output].name.clone(),
                 WriteTo::Temp(temp) => format!("t{}", temp.0),
+                WriteTo::Scratch(scratch) => {
+                    format!("scratch {} in frames of {}", scratch.0, show(&self.scratches[scratch.0 as usize].frame))
+                }
             };
             let _ = writeln!(
                 text,

@@ -6,6 +6,7 @@ use crate::{
     nd::{DType, IndexMap, Scalar, shape::c_strides},
     plan::simplify::is_elementwise,
 };
+use std::collections::BTreeSet;
 
 /// The end of a chain of views.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,16 +24,18 @@ pub enum Leaf {
 /// For every node: its leaf and map, if it is a view of a leaf.
 pub struct Views {
     of: Vec<Option<(Leaf, IndexMap)>>,
+    holds: BTreeSet<NodeId>,
 }
 
 impl Views {
-    /// Looks through the views of `graph`, leaves first.
+    /// Looks through the views of `graph`, leaves first. Nodes of `holds` exist as a whole: they are leaves.
     #[must_use]
-    pub fn new(graph: &Graph) -> Self {
-        let mut views = Views { of: Vec::with_capacity(graph.nodes.len()) };
+    pub fn new(graph: &Graph, holds: &BTreeSet<NodeId>) -> Self {
+        let mut views = Views { of: Vec::with_capacity(graph.nodes.len()), holds: holds.clone() };
         for (index, node) in graph.nodes.iter().enumerate() {
             let shape = node.shape();
             let view = match &node.op {
+                _ if holds.contains(&NodeId(index as u32)) => Some(result(NodeId(index as u32), &shape)),
                 Op::Source(id) => Some((Leaf::Source(*id), IndexMap::of_source(&graph.sources[id.0 as usize]))),
                 Op::Constant(value, dtype) => Some((Leaf::Constant(*value, *dtype), IndexMap::dense(&[], &[]))),
                 Op::Sequence { generator, dtype, .. } => Some((Leaf::Sequence(*generator, *dtype), IndexMap::dense(&shape, &[1]))),
@@ -51,6 +54,12 @@ impl Views {
     #[must_use]
     pub fn get(&self, node: NodeId) -> Option<&(Leaf, IndexMap)> {
         self.of[node.index()].as_ref()
+    }
+
+    /// Whether `node` exists as a whole whatever reads it.
+    #[must_use]
+    pub fn is_held(&self, node: NodeId) -> bool {
+        self.holds.contains(&node)
     }
 
     fn look_through(&self, graph: &Graph, op: &Op, arg: NodeId) -> Option<(Leaf, IndexMap)> {

@@ -3,7 +3,7 @@
 use crate::plan::Decision;
 
 /// Collects decisions in the order they are taken; the same text is kept once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Why {
     decisions: Vec<Decision>,
 }

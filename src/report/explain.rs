@@ -146,6 +146,7 @@ fn read_text(plan: &Plan, read: &Read) -> String {
     let name = match read.from {
         ReadFrom::Source(id) => plan.sources.get(id.0 as usize).map_or("?".to_string(), |source| source.name.clone()),
         ReadFrom::Temp(id) => temp_name(plan, id.0),
+        ReadFrom::Scratch(id) => scratch_name(plan, id.0),
     };
     let way = match &read.access {
         Access::Resident if read.bytes_per_run == 0 => return format!("{name}, from memory"),
@@ -167,6 +168,7 @@ fn write_text(plan: &Plan, write: &Write) -> String {
     let name = match write.to {
         WriteTo::Output(index) => plan.outputs.get(index).map_or("?".to_string(), |output| output.name.clone()),
         WriteTo::Temp(id) => return format!("{}, {}, kept in memory", temp_name(plan, id.0), data_bytes(write.bytes_total)),
+        WriteTo::Scratch(id) => scratch_name(plan, id.0),
     };
     let bound = if write.compressed { "at most " } else { "" };
     format!("{name}, {bound}{}, {} a run", data_bytes(write.bytes_total), memory_bytes(write.bytes_per_run))
@@ -174,6 +176,12 @@ fn write_text(plan: &Plan, write: &Write) -> String {
 
 fn temp_name(plan: &Plan, index: u32) -> String {
     plan.temps.get(index as usize).map_or("?".to_string(), |temp| format!("{} {} {}", temp.name, temp.dtype, show(&temp.shape)))
+}
+
+fn scratch_name(plan: &Plan, index: u32) -> String {
+    plan.scratches.get(index as usize).map_or("?".to_string(), |scratch| {
+        format!("scratch of {} {} {} in frames of {}", scratch.name, scratch.dtype, show(&scratch.shape), show(&scratch.frame))
+    })
 }
 
 fn list(numbers: &[usize]) -> String {

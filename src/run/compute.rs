@@ -42,16 +42,23 @@ fn store_chunks(job: &StageJob, task: &mut RunTask) -> Result<()> {
     task.stored.clear();
     task.stored.resize(writes.len(), false);
     for (index, write) in writes.iter().enumerate() {
-        let WriteTo::Output(output) = write.to else { continue };
         let Some(buffer) = &task.outputs[index] else { continue };
-        if write.compressed || job.targets[output].as_ref().is_none_or(|target| target.chunk().is_none()) {
+        let is_chunked = match write.to {
+            WriteTo::Output(output) => job.targets[output].as_ref().is_some_and(|target| target.chunk().is_some()),
+            WriteTo::Scratch(_) => true,
+            WriteTo::Temp(_) => false,
+        };
+        if write.compressed || !is_chunked {
             continue;
         }
         let region = written_region(write, &task.region);
         let bytes = buffer.bytes().get(..region.count() * write.dtype.size());
         let bytes = bytes.ok_or_else(|| Error::internal("a run made more than it was planned to"))?;
-        if !bytes.is_empty() {
-            store(job, task.run, output, &region, bytes)?;
+        match write.to {
+            _ if bytes.is_empty() => {}
+            WriteTo::Output(output) => store(job, task.run, output, &region, bytes)?,
+            WriteTo::Scratch(id) => job.scratch(id)?.spill.write(&region, bytes)?,
+            WriteTo::Temp(_) => {}
         }
         task.stored[index] = true;
     }

@@ -5,12 +5,13 @@ use super::{
     budget::{Budget, Purpose},
     engine::Engine,
     io::{fetch_guarded, store},
-    job::{RunTask, StageJob, without_panic},
+    job::{OpenScratch, RunTask, StageJob, without_panic},
     lanes::Worker,
     pool::Buffer,
     prepare::{PreparedPlan, PreparedStage},
     results::{StageResults, call_guarded, for_each_row},
     scheduler::{Event, Scheduler, events_max},
+    spill::{Place, Spill, beside},
     warnings::judge,
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     },
     nd::{DType, Region, shape::show},
     numeric::{Accumulator, Finish},
-    plan::{Check, Output, OutputFrom, Stage, TempId, Write, WriteTo},
+    plan::{Check, Output, OutputFrom, ScratchId, Stage, TempId, Write, WriteTo},
     store::{MemoryTarget, Source, Target},
     trace::{RunStats, StageStats},
 };
@@ -66,6 +67,8 @@ pub(super) struct Execution<'a> {
     budget: Arc<Budget>,
     /// Temps that are made and still needed.
     temps: Vec<Option<Arc<Buffer>>>,
+    /// Scratch that is open.
+    scratches: Vec<Option<OpenScratch>>,
     /// Temps that the current stage makes.
     making: Vec<Option<Buffer>>,
     stage_stats: StageStats,
@@ -156,6 +159,7 @@ impl<'a> Execution<'a> {
             callers,
             budget: Budget::new(),
             temps: vec![None; plan.temps.len()],
+            scratches: vec![None; plan.scratches.len()],
             making: plan.temps.iter().map(|_| None).collect(),
             stats: RunStats {
                 bytes_peak_planned: plan.bytes_peak,
@@ -207,7 +211,7 @@ impl<'a> Execution<'a> {
             &self.sources,
             (&self.targets, &self.memories),
             &self.functions,
-            &self.temps,
+            (&self.temps, &self.scratches),
             &self.budget,
             &self.control.cancel,
         )?;
@@ -241,12 +245,23 @@ impl<'a> Execution<'a> {
                 self.making[index] = Some(Buffer::new(&self.budget, Purpose::Temps, temp.bytes())?);
             }
         }
+        for (index, scratch) in self.prepared.plan.scratches.iter().enumerate() {
+            if scratch.last_use < stage.index {
+                self.scratches[index] = None;
+            }
+            if scratch.made_by == stage.index {
+                let place = Place { named: self.control.scratch.clone(), beside: beside(&self.targets) };
+                let spill = Arc::new(Spill::create(&self.prepared.plan, ScratchId(index as u32), &place, &self.budget)?);
+                self.scratches[index] = Some(OpenScratch { source: Arc::clone(&spill) as Arc<dyn Source>, spill });
+            }
+        }
         Ok(())
     }
 
     fn end_stage(&mut self, job: &StageJob, results: &mut StageResults) -> Result<()> {
         results.check_compressed(self, job)?;
         results.finish(self, job)?;
+        self.scratches.iter().flatten().for_each(|scratch| scratch.spill.rest());
         for (made, temp) in self.making.iter_mut().zip(&mut self.temps) {
             if let Some(buffer) = made.take() {
                 *temp = Some(Arc::new(buffer));
@@ -388,6 +403,7 @@ impl<'a> Execution<'a> {
         match write.to {
             WriteTo::Output(output) => (plan.outputs[output].name.clone(), plan.outputs[output].shape.clone()),
             WriteTo::Temp(temp) => (plan.temps[temp.0 as usize].name.clone(), plan.temps[temp.0 as usize].shape.clone()),
+            WriteTo::Scratch(id) => (plan.scratches[id.0 as usize].name.clone(), plan.scratches[id.0 as usize].shape.clone()),
         }
     }
 

@@ -42,6 +42,7 @@ pub(super) fn fetch(job: &StageJob, task: &mut RunTask) -> Result<()> {
 pub(super) fn source_of<'a>(job: &'a StageJob, read: &Read) -> Result<&'a Arc<dyn Source>> {
     match read.from {
         ReadFrom::Source(id) => Ok(&job.sources[id.0 as usize]),
+        ReadFrom::Scratch(id) => job.scratch(id).map(|scratch| &scratch.source),
         ReadFrom::Temp(id) => Err(Error::internal(format!("temp {} is read as if it were a source", id.0))),
     }
 }

@@ -6,6 +6,7 @@ use super::{
     carry::{Carry, FoldPart},
     pool::{Buffer, Pool},
     prepare::{PreparedStage, new_accumulator},
+    spill::Spill,
 };
 use crate::{
     error::{Error, Result},
@@ -13,7 +14,7 @@ use crate::{
     kernel::{vm::BlockFunction, watch::Findings},
     nd::Region,
     numeric::Accumulator,
-    plan::{Access, ReadFrom},
+    plan::{Access, ReadFrom, ScratchId},
     store::{Lent, MemoryTarget, Source, Target, Window},
 };
 use std::{
@@ -125,6 +126,8 @@ pub(super) struct StageJob {
     /// The targets that are arrays in memory.
     pub memories: Arc<Vec<Option<Arc<MemoryTarget>>>>,
     pub functions: Vec<Guarded>,
+    /// Scratch that is open.
+    scratches: Vec<Option<OpenScratch>>,
     /// Every function of the plan.
     bound: Vec<Arc<dyn BlockFunction>>,
     /// One place per read.
@@ -141,6 +144,13 @@ pub(super) struct StageJob {
     failed_run: AtomicUsize,
 }
 
+/// A scratch as who writes it and who reads it see it.
+#[derive(Clone)]
+pub(super) struct OpenScratch {
+    pub spill: Arc<Spill>,
+    pub source: Arc<dyn Source>,
+}
+
 /// What some of the outputs have.
 type PerOutput<T> = Arc<Vec<Option<Arc<T>>>>;
 
@@ -150,7 +160,7 @@ impl StageJob {
         sources: &Arc<Vec<Arc<dyn Source>>>,
         (targets, memories): (&PerOutput<dyn Target>, &PerOutput<MemoryTarget>),
         functions: &[Arc<dyn BlockFunction>],
-        temps: &[Option<Arc<Buffer>>],
+        (temps, scratches): (&[Option<Arc<Buffer>>], &[Option<OpenScratch>]),
         budget: &Arc<Budget>,
         cancel: &Cancel,
     ) -> Result<Self> {
@@ -158,6 +168,7 @@ impl StageJob {
         Ok(StageJob {
             functions: called.collect(),
             bound: functions.to_vec(),
+            scratches: scratches.to_vec(),
             resident: bind_resident(stage, sources, temps, budget)?,
             pool: Pool::new(budget, stage.buffer_classes()),
             idle_parts: Mutex::new(Vec::new()),
@@ -199,6 +210,12 @@ impl StageJob {
     /// The function of the plan that `id` names.
     pub fn bound(&self, id: FunctionId) -> Result<&dyn BlockFunction> {
         self.bound.get(id.0 as usize).map(|function| &**function).ok_or_else(|| Error::internal(format!("no function {}", id.0)))
+    }
+
+    /// The scratch of the plan that `id` names.
+    pub fn scratch(&self, id: ScratchId) -> Result<&OpenScratch> {
+        let open = self.scratches.get(id.0 as usize).and_then(Option::as_ref);
+        open.ok_or_else(|| Error::internal(format!("scratch {} is used while it is not open", id.0)))
     }
 
     /// Empty states of all folds.
@@ -261,6 +278,7 @@ fn bind_resident(
                     temps[id.0 as usize].as_ref().ok_or_else(|| Error::internal(format!("temp {} is read before it is made", id.0)))?;
                 Ok(Some(Resident { bytes: ResidentBytes::Temp(Arc::clone(buffer)), low: 0, _reservation: None }))
             }
+            ReadFrom::Scratch(id) => Err(Error::internal(format!("scratch {} is not in memory", id.0))),
             ReadFrom::Source(id) => {
                 let source = &sources[id.0 as usize];
                 let span = read.map.span(&whole)[0].clone();

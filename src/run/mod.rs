@@ -19,6 +19,7 @@ mod pool;
 mod prepare;
 mod results;
 mod scheduler;
+mod spill;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -38,7 +39,7 @@ use crate::{
     store::{MemoryTarget, Source, Target},
     trace::RunStats,
 };
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 /// Where an output goes.
 pub enum Sink<'a> {
@@ -72,6 +73,8 @@ pub struct Control {
     pub cancel: Cancel,
     /// Called on the thread that called [`execute`], about ten times a second and once at the end.
     pub progress: Option<ProgressCallback>,
+    /// The folder of scratch; `None`: beside the first output that is a file.
+    pub scratch: Option<PathBuf>,
 }
 
 impl fmt::Debug for Control {

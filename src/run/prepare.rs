@@ -123,10 +123,12 @@ fn check_ids(plan: &Plan) -> Result<()> {
             && stage.writes.iter().all(|write| match write.to {
                 WriteTo::Output(output) => output < plan.outputs.len(),
                 WriteTo::Temp(id) => temp(id),
+                WriteTo::Scratch(id) => (id.0 as usize) < plan.scratches.len(),
             })
             && stage.reads.iter().all(|read| match read.from {
                 ReadFrom::Source(id) => (id.0 as usize) < plan.sources.len(),
                 ReadFrom::Temp(id) => temp(id),
+                ReadFrom::Scratch(id) => (id.0 as usize) < plan.scratches.len(),
             })
     };
     if let Some(stage) = plan.stages.iter().find(|stage| !stage_fits(stage)) {
@@ -217,7 +219,7 @@ fn check_read(stage: &Stage, read: &Read) -> Result<()> {
     let covers = read.map.rank() == stage.space.len() && read.map.shape.iter().zip(&stage.space).all(|(have, need)| have >= need);
     let fits = covers && (linear || matches!(read.access, Access::Box | Access::Picked { .. }));
     let copies = matches!(read.access, Access::Resident | Access::Segments { .. });
-    let reachable = matches!(read.from, ReadFrom::Source(_)) || copies;
+    let reachable = matches!(read.from, ReadFrom::Source(_) | ReadFrom::Scratch(_)) || copies;
     if fits && reachable {
         return Ok(());
     }

@@ -134,6 +134,7 @@ impl StageResults {
         }
         match write.to {
             WriteTo::Temp(temp) => execution.write_temp(temp, &region, content).map(|()| None),
+            WriteTo::Scratch(_) => Err(Error::internal("a frame of scratch was not written by its worker")),
             WriteTo::Output(output) if execution.has_caller(output) => execution.call(output, &region, content).map(|()| None),
             WriteTo::Output(output) => Ok(Some(Pending { output, region, bytes })),
         }

@@ -4,7 +4,7 @@ use super::{
     chunks::box_ahead,
     compute::written_region,
     execute::Execution,
-    fetch::window_span,
+    fetch::{source_of, window_span},
     io::{Ahead, Command, IoThreads, Settle, Soon},
     job::{RunTask, StageJob},
     lanes::Lanes,
@@ -204,8 +204,7 @@ impl<'s, 'e> Scheduler<'s, 'e> {
     fn ask_ahead(&self, run: usize) -> bool {
         let region = self.job.stage.runs.region(run);
         self.job.stage.stage().reads.iter().filter(|read| is_cold_window(&self.job, read)).all(|read| {
-            let ReadFrom::Source(id) = read.from else { return true };
-            let source = Arc::clone(&self.job.sources[id.0 as usize]);
+            let Ok(source) = source_of(&self.job, read).map(Arc::clone) else { return true };
             let what = match read.access {
                 Access::Box => Soon::Box(box_ahead(&self.job, read, &region)),
                 _ => Soon::Elements(window_span(&self.job, read, &region)),
@@ -381,8 +380,12 @@ impl<'s, 'e> Scheduler<'s, 'e> {
 
 /// Whether a worker reads of it what may have to come from a medium: windows, and boxes of chunks.
 fn is_cold_window(job: &StageJob, read: &crate::plan::Read) -> bool {
-    matches!(read.access, Access::Window | Access::Box)
-        && matches!(read.from, ReadFrom::Source(id) if !job.sources[id.0 as usize].facts().resident)
+    let is_cold = match read.from {
+        ReadFrom::Source(id) => !job.sources[id.0 as usize].facts().resident,
+        ReadFrom::Scratch(_) => true,
+        ReadFrom::Temp(_) => false,
+    };
+    is_cold && matches!(read.access, Access::Window | Access::Box)
 }
 
 /// How many events a stage has under way at most; with room for them no thread ever waits for the scheduler.

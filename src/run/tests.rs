@@ -1,5 +1,5 @@
 //! Executions of plans made by hand, over arrays in memory.
 
-mod builder;
+pub(super) mod builder;
 mod failures;
 mod values;

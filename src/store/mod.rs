@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     nd::{DType, IndexMap, Region, SourceFacts, shape::show},
 };
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 pub mod aligned;
 #[doc(hidden)]
@@ -15,6 +15,7 @@ pub mod chunked;
 pub mod dense;
 pub mod file;
 mod filling;
+pub mod joined;
 pub mod memory;
 pub mod mmap;
 pub mod npy;
@@ -96,6 +97,10 @@ pub trait Target: Send + Sync {
     fn write_scratch_bytes(&self) -> u64 {
         0
     }
+    /// The folder that it is made in, where scratch can lie beside it; `None` for what has none.
+    fn folder(&self) -> Option<PathBuf> {
+        None
+    }
     /// Writes a box of the array: C order, native byte order. Boxes of concurrent calls do not overlap.
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()>;
     /// Asks for written bytes to reach the medium early; called from a thread that may block.
@@ -148,6 +153,9 @@ impl<T: Target + ?Sized> Target for Arc<T> {
     }
     fn write_scratch_bytes(&self) -> u64 {
         (**self).write_scratch_bytes()
+    }
+    fn folder(&self) -> Option<PathBuf> {
+        (**self).folder()
     }
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
         (**self).write(region, bytes)

@@ -5,7 +5,7 @@ use crate::{
     format::{Order, vectors::VectorFormat},
     nd::{DType, Dims},
     store::{
-        Source, Target,
+        Source, Target, joined,
         npy::{self, NpyOptions},
         output::OutputMode,
         raw::{self, RawLayout},
@@ -24,7 +24,8 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 ///
 /// A Zarr array is named by its folder, whatever its name, and takes the keys `dims` and `cf` (`off`: see [`open_packed`]). `.npy` takes the keys `dtype` (needed for `bf16`) and `dims`. Any other file is raw binary if its query has a `dtype`; further
 /// keys are `shape` (one length may be -1; default -1), `offset` (bytes), `order` (C or F), `endian` (big or little) and `dims`
-/// (`row,_` names the first of two axes). A file whose name has the `?` in it wins over the query.
+/// (`row,_` names the first of two axes). `shards/*.npy` is all files with such names in the order of their bytes, joined along axis 0,
+/// and `@list.txt` those that it names, one a line; a query is that of each of them. A file whose name has the `?` in it wins over the query.
 ///
 /// ```
 /// use outcore::nd::{DType, Region};
@@ -59,6 +60,9 @@ type Packed = (Arc<dyn Source>, Result<Option<CfPacking>>);
 
 fn open_any(path_text: &str) -> Result<Packed> {
     let (path, query) = split(path_text)?;
+    if let Some(paths) = joined::files(path)? {
+        return Ok((Arc::new(joined::open_files(path_text, &paths, query)?), Ok(None)));
+    }
     match zarr::open(path)? {
         Some(Opened::Array(source)) => open_zarr(path_text, query, *source),
         Some(Opened::Group(group)) => Err(group.refusal(path)),
@@ -71,7 +75,6 @@ fn open_dense(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
     refuse_later(
         path,
-        query,
         "`.npy`, `.npz`, `.safetensors`, vector files and Zarr stores are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`",
     )?;
     if extension(path) == "npy" {
@@ -165,7 +168,10 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
         return Ok(Arc::new(zarr::create(Path::new(path), path, dtype, shape, mode, &options)?));
     }
     let path = Path::new(path_text);
-    refuse_later(path_text, None, OUTPUTS_KNOWN)?;
+    refuse_later(path_text, OUTPUTS_KNOWN)?;
+    if path_text.contains('*') && !path.exists() {
+        return Err(Error::usage(format!("cannot write {path_text}: an output is one file")).hint("name it without `*`"));
+    }
     let end =
         extension(path_text.rsplit_once('#').filter(|(file, _)| extension(file) == "safetensors").map_or(path_text, |(file, _)| file));
     match end.as_str() {
@@ -195,30 +201,15 @@ pub fn split_zarr_output(path_text: &str) -> Option<(&str, Option<&str>)> {
     (!path.contains("://") && zarr::is_zarr(Path::new(path))).then_some((path, query))
 }
 
-/// Refuses by name what later versions read and write. A query with a `dtype` reads the bytes of any file that exists.
-fn refuse_later(path_text: &str, query: Option<&str>, hint: &str) -> Result<()> {
+/// Refuses by name what later versions read and write.
+fn refuse_later(path_text: &str, hint: &str) -> Result<()> {
     const SCHEMES: [&str; 6] = ["s3://", "gs://", "az://", "http://", "https://", "file://"];
-    const EXTENSIONS: [&str; 1] = ["zarr"];
-    let path = Path::new(path_text);
-    let exists = path.exists();
-    let later = |what: String| Err(Error::usage(format!("{path_text}: {what} not available yet")).hint(hint));
-    if let Some(scheme) = SCHEMES.iter().find(|scheme| path_text.starts_with(**scheme)).filter(|_| !exists) {
-        return later(format!("{scheme} paths are"));
+    match SCHEMES.iter().find(|scheme| path_text.starts_with(**scheme)) {
+        Some(scheme) if !Path::new(path_text).exists() => {
+            Err(Error::usage(format!("{path_text}: {scheme} paths are not available yet")).hint(hint))
+        }
+        _ => Ok(()),
     }
-    if path_text.contains('*') && !exists {
-        return later("several files as one array are".to_string());
-    }
-    if query.is_some() && exists {
-        return Ok(());
-    }
-    // `dir.zarr/group/array`.
-    let whole = path_text;
-    let zarr = Path::new(whole).ancestors().map(|folder| extension(&folder.to_string_lossy())).any(|end| end == "zarr");
-    let end = if zarr { "zarr".to_string() } else { extension(whole) };
-    if EXTENSIONS.contains(&end.as_str()) {
-        return later(format!(".{end} is"));
-    }
-    Ok(())
 }
 
 /// Path and query. The query begins at the last `?`, unless there is a file of that whole name.

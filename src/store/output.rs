@@ -258,6 +258,10 @@ impl Target for FileTarget {
         self.output.name().to_string()
     }
 
+    fn folder(&self) -> Option<PathBuf> {
+        self.output.path.parent().map(Path::to_path_buf)
+    }
+
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
         check_write(self, region, bytes.len())?;
         let item = self.dtype.size();

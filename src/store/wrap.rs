@@ -8,6 +8,7 @@ use crate::{
 use std::{
     io,
     ops::Range,
+    path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -177,6 +178,9 @@ macro_rules! wrap {
             }
             fn write_scratch_bytes(&self) -> u64 {
                 self.inner.write_scratch_bytes()
+            }
+            fn folder(&self) -> Option<PathBuf> {
+                self.inner.folder()
             }
             fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
                 self.pass("write", &self.inner.name())?;

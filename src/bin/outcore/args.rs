@@ -36,6 +36,9 @@ pub struct Common {
     /// Compute threads [default: what affinity and the control group's quota allow]
     #[arg(long, global = true, value_name = "N", env = "OUTCORE_THREADS", hide_env_values = true)]
     pub threads: Option<usize>,
+    /// Folder for results between passes that memory does not hold; nothing stays in it [default: beside the first output]
+    #[arg(long, global = true, value_name = "DIR", env = "OUTCORE_SCRATCH", hide_env_values = true)]
+    pub scratch: Option<PathBuf>,
     /// How floats are added up [default: exact]
     #[arg(long, global = true, value_name = "MODE", env = "OUTCORE_SUM", hide_env_values = true)]
     pub sum: Option<Sum>,

@@ -61,6 +61,8 @@ pub struct Recipe {
     pub threads: Option<usize>,
     /// Bytes of a block; `None`: the default.
     pub block_bytes: Option<u64>,
+    /// Folder of scratch; `None`: beside the first output.
+    pub scratch: Option<PathBuf>,
     /// How files are read.
     pub io: IoMode,
     /// How floats are added up; `None`: the default.
@@ -91,6 +93,9 @@ impl Recipe {
         if let Some(bytes) = self.block_bytes {
             builder = builder.block_bytes(bytes);
         }
+        if let Some(folder) = &self.scratch {
+            builder = builder.scratch(folder);
+        }
         if let Some(isa) = self.isa {
             builder = builder.isa(isa);
         }
@@ -104,6 +109,7 @@ pub fn resolve(common: &Common) -> Result<Settings> {
         memory: common.memory.as_deref().map(|text| size(text, "--memory")).transpose()?,
         threads: common.threads.map(threads).transpose()?,
         block_bytes: common.block.as_deref().map(block_bytes).transpose()?,
+        scratch: common.scratch.clone(),
         io: match common.io {
             Io::Auto => IoMode::Auto,
             Io::Mmap => IoMode::Mmap,

@@ -53,6 +53,7 @@ pub fn plan(sources: &[Arc<dyn Source>]) -> Plan {
         sources: sources.iter().map(|source| source.facts().clone()).collect(),
         functions: Vec::new(),
         temps: Vec::new(),
+        scratches: Vec::new(),
         stages: Vec::new(),
         outputs: Vec::new(),
         checks: Vec::new(),
