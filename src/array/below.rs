@@ -7,9 +7,9 @@ pub(super) use crate::{
     report::explain,
     run::{Bindings, Cancel, Control, Engine, EngineOptions, Policy, PreparedPlan, Sink, execute, execute_prepared, prepare},
     store::{
-        MemorySource, OutputMode, open_packed,
+        MemorySource, OutputMode,
         open::{create_with, split_zarr_output},
-        same_file,
+        open_packed, same_file,
         state::{StateFile, StateInput, StateSegment, read_states, write_states},
         zarr::{CfPacking, Place, ZarrOptions},
     },

@@ -51,10 +51,13 @@ impl Look {
     pub fn at(session: &Session, path: &Path) -> Result<Look> {
         let array = session.open(path).checked()?;
         let shown = path.display().to_string();
-        let Kind::Source(leaf) = &array.0.kind else { return Err(Error::internal(format!("{shown} was not opened as a source"))) };
-        let (identity, file) = (leaf.source.facts().identity.clone(), leaf.path.clone());
-        let file = file.ok_or_else(|| Error::internal(format!("{shown} was opened without a path")))?;
-        let absolute = std::fs::canonicalize(&file).map_err(|error| Error::io("open", &shown, error))?;
+        let Kind::Source(leaf) = &array.0.kind else {
+            return Err(Error::usage(format!("{shown} is packed (`scale_factor`, `add_offset`): its states are not kept"))
+                .hint(format!("`{shown}?cf=off` has statistics of the values as they are stored")));
+        };
+        let identity = leaf.source.facts().identity.clone();
+        let [file] = &leaf.paths[..] else { return Err(Error::internal(format!("{shown} was not opened as one file"))) };
+        let absolute = std::fs::canonicalize(file).map_err(|error| Error::io("open", &shown, error))?;
         let query = shown.strip_prefix(&file.display().to_string()).unwrap_or_default();
         let name = format!("{}{query}", absolute.display());
         let rows = if array.rank()? == 0 { array.reshape([1]).checked()? } else { array };

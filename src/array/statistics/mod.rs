@@ -22,6 +22,7 @@ use crate::{
     error::{Error, Result},
     nd::shape::show,
     plan::NUMERICS_VERSION,
+    store::joined,
 };
 use look::{Look, Seen};
 use std::{
@@ -163,8 +164,16 @@ impl Statistics {
     pub fn update<P: AsRef<Path>>(&mut self, inputs: impl IntoIterator<Item = P>) -> Result<Vec<InputUpdate>> {
         self.covered.clear();
         let mut told = Vec::new();
+        let mut paths = Vec::new();
         for path in inputs {
-            let look = Look::at(&self.session, path.as_ref())?;
+            let path = path.as_ref();
+            match joined::files(&path.to_string_lossy())? {
+                Some(files) => paths.extend(files),
+                None => paths.push(path.to_path_buf()),
+            }
+        }
+        for path in paths {
+            let look = Look::at(&self.session, &path)?;
             if !self.covered.insert(look.name.clone()) {
                 return Err(Error::usage(format!("the input {} is given twice", look.path)));
             }
