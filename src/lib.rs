@@ -52,7 +52,7 @@ pub mod trace;
 
 pub use array::{
     AnyArray, Array, Axes, AxisList, AxisRef, Bias, Bins, Block, Blocks, Bound, BoxError, Compiled, Destination, Digest, Edges, Endpoint,
-    GroupBy, Histogram, Isa, Job, JobResult, Kurtosis, MapSpec, MemoryAmount, Norm, OnInvalid, Operand, OverlapSpec, Pad, Progress,
+    GroupBy, Histogram, Isa, Job, JobResult, Kept, Kurtosis, MapSpec, MemoryAmount, Norm, OnInvalid, Operand, OverlapSpec, Pad, Progress,
     Promote, Quantiles, Random, Rows, RunReport, RunStats, Running, Save, ScalarSide, Session, SessionBuilder, Side, Size, StageStats,
     StateSpec, Writer, axis, open, where_,
     words::{

@@ -6,7 +6,7 @@ pub(super) use crate::{
     plan::{Request, plan},
     report::explain,
     run::{Bindings, Cancel, Control, Engine, EngineOptions, Policy, PreparedPlan, Sink, execute, execute_prepared, prepare},
-    store::{MemorySource, OutputMode, create, open, same_file},
+    store::{MemorySource, OutputMode, create, open, reopen, same_file},
 };
 
 pub use crate::{

@@ -2,12 +2,14 @@
 
 use super::{
     any::AnyArray,
-    below::{RunStats, Sink, explain},
+    below::{Control, RunStats, Sink, explain},
     graph::{Work, build, unbound},
     node::Array,
-    outputs::{Files, Save},
+    identity::identity,
+    outputs::{Files, Save, Targets},
     phased::{assume, prove, settle},
-    phases::{Asked, merge, run},
+    phases::{Asked, control, merge, run_with},
+    resume::Kept,
     session::Session,
     size::show_memory,
     words::DType,
@@ -77,6 +79,8 @@ pub struct RunReport {
     pub plan_id: String,
     /// What should be known of the result.
     pub warnings: Vec<String>,
+    /// What was there of each file from a job that was stopped.
+    pub kept: Vec<Kept>,
 }
 
 impl Job {
@@ -138,25 +142,32 @@ impl Job {
         Ok(explain(&self.plan()?))
     }
 
-    /// Computes everything. On any error nothing is published and nothing is left behind.
+    /// Computes everything. On any error nothing is published and, without [`Save::resume`], nothing is left behind.
     pub fn run(&self) -> Result<JobResult> {
         let started = Instant::now();
         let mut work = self.build()?;
-        let files = Files::check(self.paths(), &work.paths, self.save)?;
+        let writes_files = self.outputs.iter().any(|(_, _, to)| *to != Destination::Memory);
+        let who = if writes_files { identity(&work)? } else { None };
+        let files = Files::check(self.paths(), &work.paths, self.save, who)?;
         let limits = self.session.limits();
         prove(&self.asked(), &work, limits)?;
         let mut phases = settle(&self.session, &mut work, limits)?;
         let results = self.result_shapes(&work)?;
         let plan = plan_beside_results(&self.asked(), &work, limits, results.iter().flatten())?;
         let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;
-        let targets = files.create(&plan.outputs)?;
-        phases.push(self.execute(&plan, &work, &targets, &memories)?);
+        let targets = files.create(&plan)?;
+        match self.execute(&plan, &work, &targets, &memories) {
+            Ok(stats) => phases.push(stats),
+            Err(error) => return Err(targets.stop(error)),
+        }
+        let kept = targets.kept.clone();
         targets.publish()?;
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
         let stats = merge(phases);
         let report = RunReport {
             warnings: stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).collect(),
             stats,
+            kept,
             seconds: started.elapsed().as_secs_f64(),
             job_id: plan.job_id,
             plan_id: plan.plan_id,
@@ -164,11 +175,19 @@ impl Job {
         Ok(JobResult { arrays, report })
     }
 
+    /// What [`Job::run`] has before it executes.
+    #[cfg(test)]
+    pub(super) fn prepared(&self) -> Result<(Files, Plan)> {
+        let work = self.build()?;
+        let files = Files::check(self.paths(), &work.paths, self.save, identity(&work)?)?;
+        Ok((files, plan_beside_results(&self.asked(), &work, self.session.limits(), std::iter::empty())?))
+    }
+
     fn execute(
         &self,
         plan: &Plan,
         work: &Work,
-        targets: &super::outputs::Targets,
+        targets: &Targets,
         memories: &[Option<Arc<MemoryTarget>>],
     ) -> Result<RunStats> {
         let sinks = memories.iter().enumerate().map(|(index, memory)| match (memory, targets.get(index)) {
@@ -176,7 +195,8 @@ impl Job {
             (None, Some(target)) => Ok(Sink::Target(target)),
             (None, None) => Err(Error::internal("an output without a destination")),
         });
-        run(&self.session, plan, work, sinks.collect::<Result<_>>()?)
+        let control = Control { journal: targets.journal(), ..control(&self.session) };
+        run_with(&self.session, plan, work, sinks.collect::<Result<_>>()?, control)
     }
 
     fn build(&self) -> Result<Work> {

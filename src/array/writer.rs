@@ -1,7 +1,6 @@
 //! [`Writer`]: an output that the caller fills by hand, region by region, from any thread.
 
 use super::{
-    coverage::Coverage,
     movement::slice_item,
     outputs::create_at,
     session::Session,
@@ -10,6 +9,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     nd::{
+        Coverage,
         shape::{element_count, show},
         slice::{AxisSlice, resolve},
     },

@@ -16,6 +16,7 @@ mod job;
 mod lanes;
 mod pool;
 mod prepare;
+mod restore;
 mod results;
 mod scheduler;
 #[cfg(test)]
@@ -33,7 +34,7 @@ use crate::{
     kernel::vm::BlockFunction,
     nd::Region,
     plan::Plan,
-    store::{MemoryTarget, Source, Target},
+    store::{MemoryTarget, Source, Target, journal::Journal},
     trace::RunStats,
 };
 use std::{fmt, sync::Arc};
@@ -70,6 +71,8 @@ pub struct Control {
     pub cancel: Cancel,
     /// Called on the thread that called [`execute`], about ten times a second and once at the end.
     pub progress: Option<ProgressCallback>,
+    /// Where small results are kept, so that a job that is stopped need not compute them again.
+    pub journal: Option<Arc<Journal>>,
 }
 
 impl fmt::Debug for Control {

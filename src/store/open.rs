@@ -87,6 +87,17 @@ pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) 
     }
 }
 
+/// Goes on with an output that a job left unfinished; [`create`] started it with the same arguments. `None` if there is none like that.
+pub fn reopen(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Option<Arc<dyn Target>>> {
+    let path = Path::new(path_text);
+    let found = match extension(path_text).as_str() {
+        "npy" => npy::reopen(path, dtype, shape, mode)?,
+        "bin" | "raw" => raw::reopen(path, dtype, shape, mode)?,
+        _ => None,
+    };
+    Ok(found.map(|target| Arc::new(target) as Arc<dyn Target>))
+}
+
 /// Refuses by name what later versions read and write. A query with a `dtype` reads the bytes of any file that exists.
 fn refuse_later(path_text: &str, query: Option<&str>, hint: &str) -> Result<()> {
     const SCHEMES: [&str; 6] = ["s3://", "gs://", "az://", "http://", "https://", "file://"];
