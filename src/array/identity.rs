@@ -73,7 +73,8 @@ fn depends_on_grid(work: &Work) -> bool {
         Op::Scan { kind: ScanKind::Sum(mode), .. } => *mode != SumMode::Exact,
         _ => false,
     };
-    work.graph.nodes.iter().any(|node| op(&node.op)) || work.graph.functions.iter().any(|function| matches!(function.role, FunctionRole::Scan { .. } | FunctionRole::Fold { .. }))
+    work.graph.nodes.iter().any(|node| op(&node.op))
+        || work.graph.functions.iter().any(|function| matches!(function.role, FunctionRole::Scan { .. } | FunctionRole::Fold { .. }))
 }
 
 impl Identity {
@@ -92,7 +93,9 @@ impl Identity {
         }
         let identities = |inputs: &[(String, String)]| inputs.iter().map(|(_, identity)| identity.clone()).collect::<Vec<_>>();
         if self.job != header.job || identities(&self.inputs) != identities(&header.inputs) {
-            return Err(Error::output(format!("{partial} was left by another job")).hint(format!("give the same statements and inputs, or {anew}")));
+            return Err(
+                Error::output(format!("{partial} was left by another job")).hint(format!("give the same statements and inputs, or {anew}"))
+            );
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use super::{
     any::AnyArray,
     below::{Control, RunStats, Sink, explain},
     graph::{Work, build, unbound},
-    node::Array,
     identity::identity,
+    node::Array,
     outputs::{Files, Save, Targets},
     phased::{assume, prove, settle},
     phases::{Asked, control, merge, run_with},
@@ -183,13 +183,7 @@ impl Job {
         Ok((files, plan_beside_results(&self.asked(), &work, self.session.limits(), std::iter::empty())?))
     }
 
-    fn execute(
-        &self,
-        plan: &Plan,
-        work: &Work,
-        targets: &Targets,
-        memories: &[Option<Arc<MemoryTarget>>],
-    ) -> Result<RunStats> {
+    fn execute(&self, plan: &Plan, work: &Work, targets: &Targets, memories: &[Option<Arc<MemoryTarget>>]) -> Result<RunStats> {
         let sinks = memories.iter().enumerate().map(|(index, memory)| match (memory, targets.get(index)) {
             (Some(memory), _) => Ok(Sink::Memory(Arc::clone(memory))),
             (None, Some(target)) => Ok(Sink::Target(target)),

@@ -180,12 +180,7 @@ pub(super) struct Targets {
 
 impl Targets {
     /// `made` with a journal, if there is to be one; `there` is what an earlier job finished.
-    pub fn new(
-        files: &Files,
-        made: Vec<Option<Arc<dyn Target>>>,
-        journal: Option<Arc<Journal>>,
-        there: Vec<Coverage>,
-    ) -> Result<Targets> {
+    pub fn new(files: &Files, made: Vec<Option<Arc<dyn Target>>>, journal: Option<Arc<Journal>>, there: Vec<Coverage>) -> Result<Targets> {
         let mut all = Targets { targets: Vec::new(), journaled: Vec::new(), journal, save: files.save, kept: Vec::new() };
         let mut place = 0;
         for ((target, path), there) in made.into_iter().zip(&files.paths).zip(there) {

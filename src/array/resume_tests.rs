@@ -4,7 +4,7 @@ use super::*;
 use crate::{Array, Destination, Job, JobResult, MapSpec, Session, SumMode, array::graph::build, array::graph::unbound};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const ROWS: usize = 4000;
+const ROWS: usize = 60_000;
 const COLUMNS: usize = 24;
 
 struct Case {
@@ -19,9 +19,9 @@ struct Limits {
     block_bytes: u64,
 }
 
-const SMALL: Limits = Limits { memory: "4MiB", threads: 1, block_bytes: 4096 };
+const SMALL: Limits = Limits { memory: "2MiB", threads: 1, block_bytes: 4096 };
 const OTHERS: [Limits; 3] = [
-    Limits { memory: "64MiB", threads: 3, block_bytes: 7000 },
+    Limits { memory: "16MiB", threads: 3, block_bytes: 7000 },
     Limits { memory: "3MiB", threads: 2, block_bytes: 1000 },
     Limits { memory: "256MiB", threads: 2, block_bytes: 1 << 20 },
 ];
@@ -106,7 +106,7 @@ fn a_stopped_job_goes_on_wherever_it_was_stopped_and_within_other_limits() {
     let expected = case.bytes(&OUTPUTS);
     case.remove(&OUTPUTS);
     let mut kept = Vec::new();
-    for (round, last) in (0..all).step_by(all / 13).enumerate() {
+    for (round, last) in (0..all).step_by(all / 13).take(13).enumerate() {
         case.stopped(last);
         let limits = OTHERS[round % OTHERS.len()];
         // Stopped once more, by somebody else.
@@ -199,18 +199,22 @@ fn a_damaged_journal_never_shows_in_an_output() {
     case.remove(&OUTPUTS);
     let journal = case.at(".z.npy.part.journal");
     let (mut anew, mut went_on) = (0, 0);
-    for round in 0..120 {
+    for round in 0..40 {
         case.stopped(ALL * 3 / 2);
         let mut damaged = fs::read(&journal).unwrap();
-        let place = round * damaged.len() / 120;
+        let place = round * damaged.len() / 40;
         damaged[place] ^= 1 << (round % 8);
         fs::write(&journal, &damaged).unwrap();
         let report = case.run(OTHERS[round % 3], Save::new().resume(), usize::MAX).0.unwrap().report;
         assert!(case.bytes(&OUTPUTS) == expected, "byte {place}");
-        if report.kept.iter().all(|kept| kept.bytes == 0) { anew += 1 } else { went_on += 1 }
+        if report.kept.iter().all(|kept| kept.bytes == 0) {
+            anew += 1
+        } else {
+            went_on += 1
+        }
         case.remove(&OUTPUTS);
     }
-    assert!(anew > 10 && went_on > 10, "{anew} began anew, {went_on} went on");
+    assert!(anew > 0 && went_on > 0, "{anew} began anew, {went_on} went on");
 }
 
 #[test]

@@ -147,8 +147,7 @@ fn boxes_are_written_down_when_they_are_settled_and_left_alone_afterwards() {
             Some(_) => Arc::new(raw::reopen(&path, DType::U8, &[4, 2], OutputMode::CreateNew).unwrap().unwrap()),
         };
         let part = inner.part().unwrap();
-        let output =
-            HeaderOutput { name: "z".into(), dtype: DType::U8, shape: vec![4, 2], device: part.device, inode: part.inode };
+        let output = HeaderOutput { name: "z".into(), dtype: DType::U8, shape: vec![4, 2], device: part.device, inode: part.inode };
         let header = Header { outputs: vec![output], ..Header::default() };
         let there = kept.as_ref().map_or_else(Coverage::default, |found| found.finished[0].clone());
         let place = journal_path(&part.path);

@@ -67,7 +67,8 @@ pub fn part_path(place: &Path) -> Option<PathBuf> {
         part.push(name);
     } else {
         // FNV-1a: names that differ have parts that differ.
-        let hash = name.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        let hash =
+            name.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
         part.push(format!("outcore-{hash:016x}"));
     }
     part.push(".part");

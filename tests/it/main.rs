@@ -13,5 +13,6 @@ mod numpy;
 mod order;
 mod random;
 mod reductions;
+mod resume;
 mod tidy;
 mod warnings;
