@@ -9,7 +9,7 @@ pub(super) use crate::{
     store::{
         MemorySource, OutputMode,
         open::{create_with, split_zarr_output},
-        open_packed, same_file,
+        open_packed, reopen, same_file,
         state::{StateFile, StateInput, StateSegment, read_states, write_states},
         zarr::{CfPacking, Place, ZarrOptions},
     },

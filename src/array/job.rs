@@ -2,15 +2,18 @@
 
 use super::{
     any::AnyArray,
-    below::{RunStats, Sink, explain},
+    below::{Control, RunStats, Sink, explain},
     digest::of_files,
     graph::{Work, build, unbound},
+    identity::identity,
     node::Array,
     outputs::{Files, Save},
     phased::{assume, prove, settle},
-    phases::{Asked, merge, run},
+    phases::{Asked, control, merge, run_with},
+    resume::Kept,
     session::Session,
     size::show_memory,
+    targets::{Started, Targets},
     words::{DType, Dims},
 };
 use crate::{
@@ -81,6 +84,8 @@ pub struct RunReport {
     pub warnings: Vec<String>,
     /// Path and digest of every file that was written, if [`Save::digests`] asked for them.
     pub digests: Vec<(String, String)>,
+    /// What was there of each file from a job that was stopped.
+    pub kept: Vec<Kept>,
 }
 
 impl Job {
@@ -142,21 +147,28 @@ impl Job {
         Ok(explain(&self.plan()?))
     }
 
-    /// Computes everything. On any error nothing is published and nothing is left behind.
+    /// Computes everything. On any error nothing is published and, without [`Save::resume`], nothing is left behind.
     pub fn run(&self) -> Result<JobResult> {
         let started = Instant::now();
         let mut work = self.build()?;
-        let files = Files::check(self.paths(), &work.paths, &self.save)?;
+        let writes_files = self.outputs.iter().any(|(_, _, to)| *to != Destination::Memory);
+        let who = if writes_files { identity(&work)? } else { None };
+        let files = Files::check(self.paths(), &work.paths, &self.save, who)?;
         let limits = self.session.limits();
         prove(&self.asked(), &work, limits)?;
         let mut phases = settle(&self.session, &mut work, limits)?;
         let results = self.result_shapes(&work)?;
         // Stores of chunks say how they want to be written, so they are there before the last plan is made.
-        let targets = files.create(&self.written_shapes(&work)?, &self.dims()?)?;
-        let asked = Asked { layouts: targets.layouts(), ..self.asked() };
+        let started_files = Started::new(&files, self.written_shapes(&work)?, self.dims()?)?;
+        let asked = Asked { layouts: started_files.layouts(), ..self.asked() };
         let plan = plan_beside_results(&asked, &work, limits, results.iter().flatten())?;
         let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;
-        phases.push(self.execute(&plan, &work, &targets, &memories)?);
+        let targets = started_files.begin(&plan)?;
+        match self.execute(&plan, &work, &targets, &memories) {
+            Ok(stats) => phases.push(stats),
+            Err(error) => return Err(targets.stop(error)),
+        }
+        let kept = targets.kept.clone();
         targets.publish()?;
         let digests = if self.save.wants_digests() { of_files(&self.session, &self.paths(), &plan.outputs)? } else { Vec::new() };
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
@@ -165,6 +177,7 @@ impl Job {
             warnings: stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).collect(),
             stats,
             digests,
+            kept,
             seconds: started.elapsed().as_secs_f64(),
             job_id: plan.job_id,
             plan_id: plan.plan_id,
@@ -172,19 +185,24 @@ impl Job {
         Ok(JobResult { arrays, report })
     }
 
-    fn execute(
-        &self,
-        plan: &Plan,
-        work: &Work,
-        targets: &super::outputs::Targets,
-        memories: &[Option<Arc<MemoryTarget>>],
-    ) -> Result<RunStats> {
+    /// What [`Job::run`] has before it executes.
+    #[cfg(test)]
+    pub(super) fn prepared(&self) -> Result<(Targets, Plan)> {
+        let work = self.build()?;
+        let files = Files::check(self.paths(), &work.paths, &self.save, identity(&work)?)?;
+        let started_files = Started::new(&files, self.written_shapes(&work)?, self.dims()?)?;
+        let plan = plan_beside_results(&self.asked(), &work, self.session.limits(), std::iter::empty())?;
+        Ok((started_files.begin(&plan)?, plan))
+    }
+
+    fn execute(&self, plan: &Plan, work: &Work, targets: &Targets, memories: &[Option<Arc<MemoryTarget>>]) -> Result<RunStats> {
         let sinks = memories.iter().enumerate().map(|(index, memory)| match (memory, targets.get(index)) {
             (Some(memory), _) => Ok(Sink::Memory(Arc::clone(memory))),
             (None, Some(target)) => Ok(Sink::Target(target)),
             (None, None) => Err(Error::internal("an output without a destination")),
         });
-        run(&self.session, plan, work, sinks.collect::<Result<_>>()?)
+        let control = Control { journal: targets.journal(), ..control(&self.session) };
+        run_with(&self.session, plan, work, sinks.collect::<Result<_>>()?, control)
     }
 
     fn build(&self) -> Result<Work> {

@@ -1,14 +1,14 @@
-//! Files that a job writes: refused early, created together, published together.
+//! How files are written, and what is refused before any work.
 
 use super::{
     below::{OutputMode, Place, ZarrOptions, create_with, same_file, split_zarr_output},
-    job::ResultShape,
+    identity::Identity,
+    resume::take_up,
     words::{DType, Dims},
 };
 use crate::{
     error::{Error, Result},
-    plan::OutputLayout,
-    store::Target,
+    store::{Target, left_over, leftover},
 };
 use std::{
     fs,
@@ -27,13 +27,14 @@ use std::{
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Save {
     overwrite: bool,
+    resume: bool,
     zarr: ZarrOptions,
     expression: Option<String>,
     digests: bool,
 }
 
 impl Save {
-    /// Existing files are an error.
+    /// Existing files are an error, and so is what a job left that was stopped.
     #[must_use]
     pub fn new() -> Save {
         Save::default()
@@ -43,6 +44,27 @@ impl Save {
     #[must_use]
     pub fn overwrite(mut self) -> Save {
         self.overwrite = true;
+        self
+    }
+
+    /// Goes on with what a job left that was stopped, if there is any, and leaves as much if this one is.
+    ///
+    /// A job that was killed is continued by the same one: equal expressions and outputs, inputs that have not changed, any budget,
+    /// threads and blocks. The result is bit for bit that of an uninterrupted job. Cancelled, or failed for a reason that may pass (a
+    /// full disk, an error of a medium or of user code), it keeps what is finished; without this, it removes it.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("y.npy");
+    /// use outcore::{Save, Session};
+    /// let session = Session::builder().memory("64MiB").build()?;
+    /// let report = session.save_all([(&session.arange(0, 10, 1).sqrt(), &path)], Save::new().resume())?;
+    /// assert_eq!(report.kept[0].bytes, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn resume(mut self) -> Save {
+        self.resume = true;
         self
     }
 
@@ -73,6 +95,14 @@ impl Save {
         self.digests
     }
 
+    pub(super) fn is_overwrite(&self) -> bool {
+        self.overwrite
+    }
+
+    pub(super) fn is_resume(&self) -> bool {
+        self.resume
+    }
+
     pub(super) fn mode(&self) -> OutputMode {
         if self.overwrite { OutputMode::Overwrite } else { OutputMode::CreateNew }
     }
@@ -88,55 +118,60 @@ impl Save {
 
 /// Paths that have been looked at.
 pub(super) struct Files {
-    paths: Vec<Option<PathBuf>>,
-    mode: OutputMode,
+    pub paths: Vec<Option<PathBuf>>,
+    pub save: Save,
+    /// `None`: the job cannot be continued.
+    pub identity: Option<Identity>,
     zarr: ZarrOptions,
 }
 
 impl Files {
-    /// Refuses, before any work, what must not be written: an existing file, an input under any name, one file for two outputs, and
-    /// what lies inside of an input or of another output.
+    /// Refuses, before any work, what must not be written: an existing file, an input under any name, one file for two outputs, what
+    /// lies inside of an input or of another output, one that somebody is writing, and what a job left that was stopped.
     ///
     /// Publishing refuses an existing file again, without a gap between looking and renaming.
-    pub fn check(paths: Vec<Option<&Path>>, inputs: &[PathBuf], save: &Save) -> Result<Files> {
+    pub fn check(paths: Vec<Option<&Path>>, inputs: &[PathBuf], save: &Save, identity: Option<Identity>) -> Result<Files> {
         let given: Vec<(&Path, bool)> =
             paths.iter().flatten().map(|path| zarr_parts(path).map_or((*path, false), |path| (path, true))).collect();
-        // What goes into an array that exists is checked when it is begun.
-        let parts: Vec<bool> = paths.iter().flatten().map(|path| is_part(path) || save.zarr.place != Place::New).collect();
+        if !save.zarr.is_plain() && !given.is_empty() && !given.iter().any(|(_, is_zarr)| *is_zarr) {
+            return Err(Error::usage("chunks, shards and codecs are for Zarr outputs, and there is none").hint("-o out.zarr"));
+        }
         for (index, (path, is_zarr)) in given.iter().enumerate() {
             if !is_zarr && path.is_dir() {
                 return Err(Error::output(format!("cannot write {}: it is a folder", path.display())).hint("name a file inside it"));
             }
             check_apart(path, inputs, given[..index].iter().map(|(other, _)| *other))?;
-            if !save.overwrite && !parts[index] && fs::symlink_metadata(path).is_ok() {
-                return Err(Error::output(format!("output {} exists", path.display())).hint("another name, or `Save::new().overwrite()`"));
-            }
-        }
-        if !save.zarr.is_plain() && !given.is_empty() && !given.iter().any(|(_, is_zarr)| *is_zarr) {
-            return Err(Error::usage("chunks, shards and codecs are for Zarr outputs, and there is none").hint("-o out.zarr"));
         }
         let mut zarr = save.zarr.clone();
         zarr.attributes.insert("outcore".to_string(), provenance(inputs, save));
-        Ok(Files { paths: paths.iter().map(|path| path.map(Path::to_path_buf)).collect(), mode: save.mode(), zarr })
+        // What goes into an array that exists is checked when it is begun.
+        let parts: Vec<bool> = paths.iter().flatten().map(|path| is_part(path) || save.zarr.place != Place::New).collect();
+        let files = Files { paths: paths.iter().map(|path| path.map(Path::to_path_buf)).collect(), save: save.clone(), identity, zarr };
+        let published = if save.resume { take_up(&files)?.map(|taken| taken.published) } else { None };
+        for (index, (path, is_zarr)) in given.iter().enumerate() {
+            let is_ours = published.as_ref().is_some_and(|published| published[index]);
+            if !save.overwrite && !is_ours && !parts[index] && fs::symlink_metadata(path).is_ok() {
+                return Err(Error::output(format!("output {} exists", path.display())).hint("another name, or `Save::new().overwrite()`"));
+            }
+            // Stores of chunks look for themselves.
+            if let Some(left) = leftover(path)?.filter(|_| !is_zarr && !save.overwrite && !save.resume) {
+                return Err(left_over(&path.display().to_string(), &left));
+            }
+        }
+        Ok(files)
     }
 
-    /// Creates every file under a temporary name, its room reserved. `dims` are the axis names of the arrays.
-    pub fn create(&self, outputs: &[ResultShape], dims: &[Dims]) -> Result<Targets> {
-        let make = |(place, path): (usize, &Option<PathBuf>)| match path {
-            None => Ok(None),
-            Some(path) => {
-                let ((shape, dtype), mut options) = (&outputs[place], self.zarr.clone());
-                let named = || dims.get(place).filter(|dims| dims.0.len() == shape.len() && !dims.is_unnamed()).cloned();
-                options.dims = options.dims.or_else(named);
-                create_at(path, *dtype, shape, self.mode, &options).map(Some)
-            }
-        };
-        self.paths.iter().enumerate().map(make).collect::<Result<Vec<_>>>().map(Targets)
+    /// How output `place` of `shape` is laid out if it is a store of chunks; `dims` are the axis names of the array.
+    pub fn layout(&self, shape: &[usize], dims: Option<&Dims>) -> ZarrOptions {
+        let mut options = self.zarr.clone();
+        let named = || dims.filter(|dims| dims.0.len() == shape.len() && !dims.is_unnamed()).cloned();
+        options.dims = options.dims.or_else(named);
+        options
     }
 }
 
 /// The path of a Zarr output without its query; `None` for other outputs.
-fn zarr_parts(path: &Path) -> Option<&Path> {
+pub(super) fn zarr_parts(path: &Path) -> Option<&Path> {
     path.to_str().and_then(split_zarr_output).map(|(path, _)| Path::new(path))
 }
 
@@ -191,30 +226,9 @@ fn provenance(inputs: &[PathBuf], save: &Save) -> serde_json::Value {
 }
 
 pub(super) fn create_at(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<Arc<dyn Target>> {
-    let text = path.to_str().ok_or_else(|| Error::usage(format!("the path {} is not UTF-8", path.display())))?;
-    create_with(text, dtype, shape, mode, options)
+    create_with(text_of(path)?, dtype, shape, mode, options)
 }
 
-/// Files that are being written. Dropped unpublished, they leave nothing.
-pub(super) struct Targets(Vec<Option<Arc<dyn Target>>>);
-
-impl Targets {
-    /// The target of output `index`.
-    pub fn get(&self, index: usize) -> Option<Arc<dyn Target>> {
-        self.0.get(index).cloned().flatten()
-    }
-
-    /// How the stores of chunks among them want to be written.
-    pub fn layouts(&self) -> Vec<Option<OutputLayout>> {
-        let layout = |target: &Arc<dyn Target>| {
-            let chunk = target.chunk()?.to_vec();
-            Some(OutputLayout { chunk, scratch_bytes: target.write_scratch_bytes() })
-        };
-        self.0.iter().map(|target| target.as_ref().and_then(layout)).collect()
-    }
-
-    /// Gives every file its name. They are synced already, so that this is only renaming.
-    pub fn publish(self) -> Result<()> {
-        self.0.iter().flatten().try_for_each(|target| target.publish())
-    }
+pub(super) fn text_of(path: &Path) -> Result<&str> {
+    path.to_str().ok_or_else(|| Error::usage(format!("the path {} is not UTF-8", path.display())))
 }

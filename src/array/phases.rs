@@ -61,16 +61,21 @@ pub(super) fn plan_beside(graph: &Graph, request: &Request, limits: &Limits, hel
 }
 
 pub(super) fn control(session: &Session) -> Control {
-    Control { cancel: session.cancel_flag(), progress: session.on_event(), scratch: session.scratch() }
+    Control { cancel: session.cancel_flag(), progress: session.on_event(), scratch: session.scratch(), journal: None }
 }
 
 /// Runs a plan once.
 pub(super) fn run(session: &Session, plan: &Plan, work: &Work, sinks: Vec<Sink<'_>>) -> Result<RunStats> {
+    run_with(session, plan, work, sinks, control(session))
+}
+
+/// Runs a plan once, watched and stopped by `control`.
+pub(super) fn run_with(session: &Session, plan: &Plan, work: &Work, sinks: Vec<Sink<'_>>, control: Control) -> Result<RunStats> {
     if session.is_cancelled() {
         return Err(Error::cancelled());
     }
     let bindings = Bindings { sources: work.sources.clone(), functions: work.functions.clone(), sinks };
-    execute(session.engine()?, plan, bindings, &control(session)).map(|stats| session.tell(stats))
+    execute(session.engine()?, plan, bindings, &control).map(|stats| session.tell(stats))
 }
 
 /// What all phases of a job did together.

@@ -2,7 +2,6 @@
 
 use super::{
     below::{OutputMode, ZarrOptions},
-    coverage::Coverage,
     movement::slice_item,
     outputs::create_at,
     session::Session,
@@ -11,6 +10,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     nd::{
+        Coverage,
         shape::{element_count, show},
         slice::{AxisSlice, resolve},
     },

@@ -8,6 +8,7 @@ use crate::{
     nd::{DType, shape::element_count_strict},
 };
 
+pub mod journal;
 pub mod npy;
 mod python_literal;
 pub mod safetensors;

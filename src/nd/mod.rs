@@ -6,6 +6,7 @@
 
 pub mod axis_map;
 pub mod broadcast;
+pub mod coverage;
 pub mod dtype;
 pub mod element;
 pub mod facts;
@@ -18,6 +19,7 @@ pub mod slice;
 
 pub use axis_map::AxisMap;
 pub use broadcast::broadcast_shapes;
+pub use coverage::Coverage;
 pub use dtype::DType;
 pub use element::Element;
 pub use facts::{SourceFacts, StoreLayout};

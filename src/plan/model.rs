@@ -4,7 +4,7 @@
 //! grid, implied and never listed.
 
 use crate::{
-    expr::{FunctionFacts, FunctionId, SourceId},
+    expr::{FunctionFacts, FunctionId, NodeId, SourceId},
     kernel::program::{AccId, Program, SlotId},
     nd::{DType, Grid, IndexMap, SourceFacts},
     numeric::{Finish, ScanKind},
@@ -52,6 +52,8 @@ pub struct Temp {
     pub shape: Vec<usize>,
     /// Dtype of the elements.
     pub dtype: DType,
+    /// What it is in the graph that is planned, whatever the limits.
+    pub node: NodeId,
     /// Stage that makes it.
     pub made_by: usize,
     /// Last stage that reads it; past the last stage if it is an output or a check.

@@ -66,6 +66,7 @@ impl Temps {
                     name: name_of(graph, anchor.node),
                     shape: node.shape(),
                     dtype: node.dtype(),
+                    node: anchor.node,
                     made_by: stage,
                     last_use,
                 });

@@ -9,6 +9,7 @@ use super::{
     lanes::Worker,
     pool::Buffer,
     prepare::{PreparedPlan, PreparedStage},
+    restore::{is_restorable, keep, key_of, temps_of},
     results::{StageResults, call_guarded, for_each_row},
     scheduler::{Event, Scheduler, events_max},
     spill::{Place, Spill, beside},
@@ -202,6 +203,9 @@ impl<'a> Execution<'a> {
         if self.control.cancel.is_set() {
             return Err(Error::cancelled());
         }
+        if self.restore(stage)? {
+            return self.check(stage.index);
+        }
         let started = Instant::now();
         let plan = stage.stage();
         self.stage_stats = StageStats { name: plan.name.clone(), ..StageStats::default() };
@@ -231,7 +235,25 @@ impl<'a> Execution<'a> {
         self.stats.push_stage(done);
         let texts = judge(&std::mem::take(&mut self.findings), plan, self.engine.policy())?;
         texts.into_iter().for_each(|text| self.stats.warn(&plan.name, text));
+        keep(stage, &self.temps, self.control);
         self.check(stage.index)
+    }
+
+    /// Whether everything that a stage makes is there from an earlier job; its small results then are.
+    fn restore(&mut self, stage: &PreparedStage) -> Result<bool> {
+        let Some(journal) = self.control.journal.as_ref().filter(|journal| is_restorable(stage, journal, &self.targets)) else {
+            return Ok(false);
+        };
+        self.make_room(stage)?;
+        for temp in temps_of(stage) {
+            if let Some(mut buffer) = self.making[temp].take() {
+                journal.temp(&key_of(stage, temp), buffer.bytes_mut())?;
+                self.temps[temp] = Some(Arc::new(buffer));
+            }
+        }
+        self.bytes_done += stage.bytes_total;
+        self.stats.push_stage(StageStats { name: stage.stage().name.clone(), ..StageStats::default() });
+        Ok(true)
     }
 
     /// Lets go of temps that no stage needs any more, and makes those of this stage.
@@ -288,6 +310,9 @@ impl<'a> Execution<'a> {
         let mut worker = Worker::new(machines, job)?;
         let mut task = RunTask::default();
         for run in 0..job.stage.run_count {
+            if job.is_finished(run) {
+                continue;
+            }
             task.start(job, run);
             if job.stage.fetched {
                 fetch_guarded(job, &mut task)?;
@@ -409,6 +434,10 @@ impl<'a> Execution<'a> {
 
     /// Counts a computed run.
     pub fn count_run(&mut self, task: &mut RunTask) {
+        if let Some(journal) = self.control.journal.as_ref().filter(|_| !task.findings.is_empty() && self.engine.policy().is_strict()) {
+            // What may turn out to be an error must be met again by a job that goes on.
+            journal.pause();
+        }
         self.findings.merge(std::mem::take(&mut task.findings));
         self.stage_stats.runs += 1;
         self.stage_stats.blocks += task.blocks;

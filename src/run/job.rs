@@ -6,6 +6,7 @@ use super::{
     carry::{Carry, FoldPart},
     pool::{Buffer, Pool},
     prepare::{PreparedStage, new_accumulator},
+    restore::leaves_boxes_only,
     spill::Spill,
 };
 use crate::{
@@ -139,6 +140,8 @@ pub(super) struct StageJob {
     /// States of scans waiting for their next run.
     idle_carries: Mutex<Vec<Vec<Carry>>>,
     pub cancel: Cancel,
+    /// Whether runs may be left out whose boxes are there from an earlier job.
+    pub skips: bool,
     /// The lowest run that failed: runs from here on are given up, earlier ones are finished, so that the error
     /// that is reported does not depend on threads. 0 when cancelled.
     failed_run: AtomicUsize,
@@ -179,6 +182,7 @@ impl StageJob {
             memories: Arc::clone(memories),
             budget: Arc::clone(budget),
             cancel: cancel.clone(),
+            skips: leaves_boxes_only(stage.stage()),
             failed_run: AtomicUsize::new(usize::MAX),
         })
     }

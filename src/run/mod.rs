@@ -17,6 +17,7 @@ mod job;
 mod lanes;
 mod pool;
 mod prepare;
+mod restore;
 mod results;
 mod scheduler;
 mod spill;
@@ -36,7 +37,7 @@ use crate::{
     kernel::vm::BlockFunction,
     nd::Region,
     plan::Plan,
-    store::{MemoryTarget, Source, Target},
+    store::{MemoryTarget, Source, Target, journal::Journal},
     trace::RunStats,
 };
 use std::{fmt, path::PathBuf, sync::Arc};
@@ -75,6 +76,8 @@ pub struct Control {
     pub progress: Option<ProgressCallback>,
     /// The folder of scratch; `None`: beside the first output that is a file.
     pub scratch: Option<PathBuf>,
+    /// Where small results are kept, so that a job that is stopped need not compute them again.
+    pub journal: Option<Arc<Journal>>,
 }
 
 impl fmt::Debug for Control {

@@ -82,6 +82,11 @@ impl PreparedStage {
         &self.plan.stages[self.index]
     }
 
+    /// The plan that it is a stage of.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// The buffer classes of the stage's pool: its reads, then its writes.
     pub fn buffer_classes(&self) -> impl Iterator<Item = (Purpose, u64)> {
         let reads = self.stage().reads.iter().map(|read| {

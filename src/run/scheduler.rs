@@ -154,6 +154,10 @@ impl<'s, 'e> Scheduler<'s, 'e> {
         while self.failed.is_none() && self.next_run < self.job.stage.run_count && self.flights.len() < self.job.stage.stage().in_flight {
             let run = self.next_run;
             self.next_run += 1;
+            if self.job.is_finished(run) {
+                self.runs_done += 1;
+                continue;
+            }
             let mut task = self.idle_tasks.pop().unwrap_or_default();
             task.start(&self.job, run);
             self.look_ahead();

@@ -35,6 +35,11 @@ impl Policy {
         self.strict || self.on_invalid != OnInvalid::Ignore
     }
 
+    /// Whether anything that is found may be an error.
+    pub(super) fn is_strict(self) -> bool {
+        self.strict || self.on_invalid == OnInvalid::Error
+    }
+
     fn is_error(self, kind: FindingKind) -> bool {
         if kind.is_float() { self.on_invalid == OnInvalid::Error } else { self.strict }
     }

@@ -16,11 +16,14 @@ pub mod dense;
 pub mod file;
 mod filling;
 pub mod joined;
+pub mod journal;
+mod journaled;
 pub mod memory;
 pub mod mmap;
 pub mod npy;
 pub mod open;
 pub mod output;
+mod part;
 pub mod raw;
 mod runs;
 mod same;
@@ -35,10 +38,12 @@ pub mod zarr;
 
 pub use aligned::AlignedBytes;
 pub use filling::Lent;
+pub use journaled::{Journaled, Published};
 pub use memory::{MemorySource, MemoryTarget};
 pub use mmap::{Window, install_sigbus_guard};
-pub use open::{create, open, open_packed};
+pub use open::{create, open, open_packed, reopen};
 pub use output::OutputMode;
+pub use part::{Leftover, Part, forget, journal_path, left_over, leftover, part_path, place_of};
 pub use same::same_file;
 
 /// An array that can be read.
@@ -103,7 +108,8 @@ pub trait Target: Send + Sync {
     }
     /// Writes a box of the array: C order, native byte order. Boxes of concurrent calls do not overlap.
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()>;
-    /// Asks for written bytes to reach the medium early; called from a thread that may block.
+    /// Asks for written bytes to reach the medium early; called from a thread that may block. A target with a [`Target::part`]
+    /// answers when every box whose write had returned before is durable.
     fn settle(&self) -> Result<()> {
         Ok(())
     }
@@ -111,7 +117,23 @@ pub trait Target: Send + Sync {
     fn sync(&self) -> Result<()>;
     /// Publishes the array under its name. Called once, after [`Target::sync`]. An array that was not written in full is refused.
     fn publish(&self) -> Result<()>;
-    // Dropping an unpublished target removes everything it left.
+    /// Where the unfinished array lies; `None` if no later process could go on with it.
+    fn part(&self) -> Option<Part> {
+        None
+    }
+    /// Whether all of a box is there from an earlier job, so that it need not be computed. A write of it does nothing.
+    fn is_finished(&self, region: &Region) -> bool {
+        let _ = region;
+        false
+    }
+    /// Counts boxes as written that an earlier job wrote. They do not overlap; a box that overlaps one may be written again, with the
+    /// same bytes. Called once, before the first write.
+    fn adopt(&self, boxes: &[Region]) -> Result<()> {
+        if boxes.is_empty() { Ok(()) } else { Err(Error::internal(format!("{} cannot be continued", self.name()))) }
+    }
+    /// Lets what is unfinished stay when the target is dropped.
+    fn keep(&self) {}
+    // Dropping an unpublished target removes everything it left, unless it is to be kept.
 }
 
 impl<S: Source + ?Sized> Source for Arc<S> {
@@ -168,6 +190,18 @@ impl<T: Target + ?Sized> Target for Arc<T> {
     }
     fn publish(&self) -> Result<()> {
         (**self).publish()
+    }
+    fn part(&self) -> Option<Part> {
+        (**self).part()
+    }
+    fn is_finished(&self, region: &Region) -> bool {
+        (**self).is_finished(region)
+    }
+    fn adopt(&self, boxes: &[Region]) -> Result<()> {
+        (**self).adopt(boxes)
+    }
+    fn keep(&self) {
+        (**self).keep();
     }
 }
 

@@ -71,3 +71,8 @@ pub(super) fn dims_of(name: &str, asked: Option<&Dims>, shape: &[usize]) -> Resu
 pub fn create(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<FileTarget> {
     FileTarget::create(path, &format::encode(dtype, shape), dtype, shape, mode)
 }
+
+/// Goes on with a file that [`create`] started and a job left unfinished. `None` if there is none like that.
+pub fn reopen(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Option<FileTarget>> {
+    FileTarget::reopen(path, &format::encode(dtype, shape), dtype, shape, mode)
+}

@@ -190,6 +190,17 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
     }
 }
 
+/// Goes on with an output that a job left unfinished; [`create`] started it with the same arguments. `None` if there is none like that.
+pub fn reopen(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Option<Arc<dyn Target>>> {
+    let path = Path::new(path_text);
+    let found = match extension(path_text).as_str() {
+        "npy" => npy::reopen(path, dtype, shape, mode)?,
+        "bin" | "raw" => raw::reopen(path, dtype, shape, mode)?,
+        _ => None,
+    };
+    Ok(found.map(|target| Arc::new(target) as Arc<dyn Target>))
+}
+
 /// Path and query of an output that is a Zarr array; `None` for any other output.
 #[must_use]
 pub fn split_zarr_output(path_text: &str) -> Option<(&str, Option<&str>)> {

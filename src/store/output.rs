@@ -1,31 +1,33 @@
-//! Output files: a temporary file beside the name, its space reserved, published by a rename that never replaces by accident.
+//! Output files: a hidden file beside the name, its space reserved, published by a rename that never replaces by accident.
 //!
 //! Order of events: refuse what can be refused ([`OutputFile::create`], before any work), write at computed places from any
-//! thread, sync, publish. Until the rename nothing stands under the name; a crash leaves at most a hidden `*.part` file,
-//! an error or a drop leaves nothing.
+//! thread, sync, publish. Until the rename nothing stands under the name; a crash leaves at most the hidden part, which
+//! [`OutputFile::reopen`] goes on with; an error or a drop leaves nothing, unless it is told to.
 
 use crate::{
     error::{Error, ErrorKind, Result},
     format::data_bytes,
     nd::{DType, Region},
-    store::{Target, check_complete, check_write, runs::for_each_run},
+    store::{
+        Part, Target, check_complete, check_write,
+        part::{Refused, Taken, busy, part_path, place_of, start, take},
+        runs::for_each_run,
+    },
 };
 use rustix::{
     fs::{AtFlags, CWD, FallocateFlags, RenameFlags},
     io::Errno,
 };
 use std::{
-    ffi::OsString,
-    fs::{File, Permissions},
+    fs::File,
     io,
-    os::unix::fs::{FileExt, PermissionsExt},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
-use tempfile::TempPath;
 
 /// Whether an output may take the place of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,41 +39,75 @@ pub enum OutputMode {
     Overwrite,
 }
 
-/// A file that is being written under a temporary name.
+/// A file that is being written under a hidden name, and locked for as long.
 #[derive(Debug)]
 pub struct OutputFile {
     file: File,
-    /// Taken when published.
-    temporary: Mutex<Option<TempPath>>,
+    part: Part,
+    end: Mutex<End>,
     path: PathBuf,
     name: String,
     mode: OutputMode,
+    /// Bytes it takes.
+    length: u64,
+}
+
+/// What becomes of the hidden name when the file is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It is removed.
+    Remove,
+    /// It stays, for a job that goes on with it.
+    Keep,
+    /// It is gone already.
+    Published,
 }
 
 impl OutputFile {
     /// Starts a file that will stand at `path` and take `length` bytes, which are reserved.
+    ///
+    /// What an earlier job left is replaced if `mode` says so, or if nothing of it is finished.
     pub fn create(path: &Path, length: u64, mode: OutputMode) -> Result<Self> {
         let name = path.display().to_string();
         let path = destination(path, &name, mode)?;
-        let (Some(folder), Some(file_name)) = (path.parent(), path.file_name()) else {
+        let (Some(folder), Some(part)) = (path.parent(), part_path(&path)) else {
             return Err(Error::output(format!("cannot write {name}: it names no file")));
         };
-        let mut prefix = OsString::from(".");
-        // File names end at 255 bytes; a long one is left out of the temporary name.
-        if file_name.len() <= 200 {
-            prefix.push(file_name);
+        let file = start(&part, &name, mode).map_err(|refused| match refused {
+            Refused::Said(error) => error,
+            Refused::System(error) => cannot_create(&name, folder, error),
+        })?;
+        let part = Part::of(&part, &file).map_err(|error| Error::io("look at", part.display(), error))?;
+        let made = OutputFile { file, part, end: Mutex::new(End::Remove), path, name, mode, length };
+        reserve(&made.file, &made.name, length)?;
+        Ok(made)
+    }
+
+    /// Goes on with a file of `length` bytes that a job left unfinished. `None` if there is none like that.
+    pub fn reopen(path: &Path, length: u64, mode: OutputMode) -> Result<Option<Self>> {
+        let name = path.display().to_string();
+        let path = destination(path, &name, mode)?;
+        let Some(part) = part_path(&path) else { return Ok(None) };
+        let cannot = |error| Error::io("open", part.display(), error);
+        let file = match take(&part).map_err(cannot)? {
+            Taken::Ours(file) => file,
+            Taken::Busy => return Err(busy(&name)),
+            Taken::Nothing => return Ok(None),
+        };
+        let metadata = file.metadata().map_err(cannot)?;
+        if !metadata.is_file() || metadata.len() != length {
+            return Ok(None);
         }
-        prefix.push(".outcore-");
-        let made = tempfile::Builder::new()
-            .prefix(&prefix)
-            .suffix(".part")
-            // What `open` asks for everywhere; the umask takes its share.
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(|error| cannot_create(&name, folder, error))?;
-        let (file, temporary) = made.into_parts();
-        reserve(&file, &name, length)?;
-        Ok(OutputFile { file, temporary: Mutex::new(Some(temporary)), path, name, mode })
+        let part = Part::of(&part, &file).map_err(cannot)?;
+        // Until all is well it stays as it was.
+        let made = OutputFile { file, part, end: Mutex::new(End::Keep), path, name, mode, length };
+        reserve(&made.file, &made.name, length)?;
+        made.set_end(End::Remove);
+        Ok(Some(made))
+    }
+
+    fn set_end(&self, end: End) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = end;
     }
 
     /// What errors call it: the path as it was given.
@@ -97,29 +133,37 @@ impl OutputFile {
 
     /// Gives the file its name and makes the name durable.
     pub fn publish(&self) -> Result<()> {
-        let taken = self.temporary.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(temporary) = taken else {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if *end == End::Published {
             return Err(Error::internal(format!("{} is published twice", self.name)));
-        };
-        // On failure `temporary` is dropped, which removes the file.
-        rename(&temporary, &self.path, self.mode).map_err(|error| match error.kind() {
+        }
+        rename(&self.part.path, &self.path, self.mode).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => {
                 Error::output(format!("{} exists: it was created while the result was being computed", self.name))
                     .hint("`--overwrite` replaces it")
             }
             _ => Error::new(ErrorKind::Output, format!("cannot publish {}: {error}", self.name)).with_source(error),
         })?;
-        // The temporary name is gone: nothing to remove any more.
-        let _ = temporary.keep();
+        *end = End::Published;
         sync_folder(self.path.parent().unwrap_or(Path::new("/"))).map_err(|error| self.failed("sync the folder of", error))
     }
 
     fn failed(&self, what: &str, error: io::Error) -> Error {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Error::output(format!("cannot {what} {}: {error}", self.name)).with_source(error)
+                let text = format!("cannot {what} {}, which takes {} bytes: {error}", self.name, self.length);
+                Error::output(text).with_source(error).with_needed_bytes(self.length)
             }
             _ => Error::io(what, &self.name, error),
+        }
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        let end = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if end == End::Remove && self.part.is_at(&self.part.path) {
+            let _ = std::fs::remove_file(&self.part.path);
         }
     }
 }
@@ -140,7 +184,7 @@ fn destination(path: &Path, name: &str, mode: OutputMode) -> Result<PathBuf> {
             }
             _ if mode == OutputMode::CreateNew => Err(exists(name)),
             Ok(metadata) if !metadata.is_file() => Err(Error::output(format!("cannot replace {name}: it is not a regular file"))),
-            Ok(_) => std::fs::canonicalize(&absolute).map_err(|error| Error::output(format!("cannot write {name}: {error}"))),
+            Ok(_) => Ok(place_of(&absolute)),
             Err(_) => Ok(absolute),
         },
     }
@@ -212,6 +256,7 @@ fn link_then_unlink(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder)?.sync_all() {
         // Some file systems do not sync folders, and say so.
@@ -234,6 +279,15 @@ pub struct FileTarget {
 }
 
 impl FileTarget {
+    /// Goes on with a file of `header` and an array that a job left unfinished. `None` if there is none like that.
+    pub(super) fn reopen(path: &Path, header: &[u8], dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Option<Self>> {
+        let data_offset = header.len() as u64;
+        let Some(output) = OutputFile::reopen(path, data_offset + data_bytes(dtype, shape)? as u64, mode)? else { return Ok(None) };
+        output.write_at(0, header)?;
+        let (written, unsynced) = (AtomicUsize::new(0), AtomicBool::new(true));
+        Ok(Some(FileTarget { output, dtype, shape: shape.to_vec(), data_offset, written, unsynced }))
+    }
+
     /// Starts a file of `header` and an array.
     pub(super) fn create(path: &Path, header: &[u8], dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Self> {
         let name = path.display();
@@ -289,6 +343,22 @@ impl Target for FileTarget {
             self.sync()?;
         }
         self.output.publish()
+    }
+
+    fn part(&self) -> Option<Part> {
+        Some(self.output.part.clone())
+    }
+
+    fn adopt(&self, boxes: &[Region]) -> Result<()> {
+        self.written.fetch_add(boxes.iter().map(Region::count).sum(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn keep(&self) {
+        let mut end = self.output.end.lock().unwrap_or_else(PoisonError::into_inner);
+        if *end == End::Remove {
+            *end = End::Keep;
+        }
     }
 }
 

@@ -119,10 +119,59 @@ fn temporary_files_are_hidden_and_lie_beside_the_output() {
     let folder = tempfile::tempdir().unwrap();
     let target = npy::create(&folder.path().join("z.npy"), DType::F32, &[1000], OutputMode::CreateNew).unwrap();
     let names = names_in(folder.path());
-    assert!(names.len() == 1 && names[0].starts_with(".z.npy.outcore-") && names[0].ends_with(".part"), "{names:?}");
+    assert!(names == [".z.npy.part"], "{names:?}");
     assert!(std::fs::metadata(folder.path().join(&names[0])).unwrap().blocks() * 512 >= 4128, "space is reserved");
     drop(target);
     assert!(names_in(folder.path()).is_empty());
+}
+
+#[test]
+fn a_name_that_is_taken_meanwhile_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.bin");
+    let target = raw::create(&path, DType::U8, &[3], OutputMode::CreateNew).unwrap();
+    target.write(&Region::run(0, 3), &[1; 3]).unwrap();
+    std::fs::write(&path, "other").unwrap();
+    assert!(target.publish().unwrap_err().message().contains("was created while"));
+    drop(target);
+    assert_eq!((names_in(folder.path()), std::fs::read(&path).unwrap()), (vec!["x.bin".to_string()], b"other".to_vec()));
+}
+
+#[test]
+fn an_output_has_one_writer_and_outlives_it_only_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.bin");
+    let create = |mode| raw::create(&path, DType::U8, &[3], mode);
+    let first = create(OutputMode::CreateNew).unwrap();
+    for mode in [OutputMode::CreateNew, OutputMode::Overwrite] {
+        assert!(create(mode).unwrap_err().message().ends_with("x.bin is being written by another job"));
+        assert!(raw::reopen(&path, DType::U8, &[3], mode).is_err());
+    }
+    first.write(&Region::run(0, 2), &[1, 2]).unwrap();
+    first.keep();
+    let part = first.part().unwrap();
+    drop(first);
+    assert_eq!(names_in(folder.path()), [".x.bin.part"]);
+    assert!(raw::reopen(&path, DType::U8, &[4], OutputMode::CreateNew).unwrap().is_none(), "another length is another job's");
+    let second = raw::reopen(&path, DType::U8, &[3], OutputMode::CreateNew).unwrap().unwrap();
+    assert_eq!(second.part().unwrap(), part);
+    second.adopt(&[Region::run(0, 2)]).unwrap();
+    assert!(second.publish().is_err(), "a hole is a hole");
+    second.write(&Region::run(2, 1), &[3]).unwrap();
+    second.publish().unwrap();
+    assert!(part.is_at(&path));
+    drop(second);
+    assert_eq!((names_in(folder.path()), std::fs::read(&path).unwrap()), (vec!["x.bin".to_string()], vec![1, 2, 3]));
+}
+
+#[test]
+fn what_is_left_over_without_a_journal_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.bin");
+    std::fs::write(folder.path().join(".x.bin.part"), "left").unwrap();
+    std::fs::write(folder.path().join(".x.bin.part.journal"), "no journal").unwrap();
+    published(&path, OutputMode::CreateNew, 7).unwrap();
+    assert_eq!((names_in(folder.path()), std::fs::read(&path).unwrap()), (vec!["x.bin".to_string()], vec![7; 3]));
 }
 
 #[test]

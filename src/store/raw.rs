@@ -109,3 +109,8 @@ fn resolve(name: &str, layout: &RawLayout, there_bytes: u64) -> Result<Vec<usize
 pub fn create(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<FileTarget> {
     FileTarget::create(path, &[], dtype, shape, mode)
 }
+
+/// Goes on with a file that [`create`] started and a job left unfinished. `None` if there is none like that.
+pub fn reopen(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Option<FileTarget>> {
+    FileTarget::reopen(path, &[], dtype, shape, mode)
+}

@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     nd::{DType, IndexMap, Region, SourceFacts},
-    store::{Source, Target, Window},
+    store::{Part, Source, Target, Window},
 };
 use std::{
     io,
@@ -198,6 +198,18 @@ macro_rules! wrap {
             fn publish(&self) -> Result<()> {
                 self.pass("publish", &self.inner.name())?;
                 self.inner.publish()
+            }
+            fn part(&self) -> Option<Part> {
+                self.inner.part()
+            }
+            fn is_finished(&self, region: &Region) -> bool {
+                self.inner.is_finished(region)
+            }
+            fn adopt(&self, boxes: &[Region]) -> Result<()> {
+                self.inner.adopt(boxes)
+            }
+            fn keep(&self) {
+                self.inner.keep();
             }
         }
     )*};

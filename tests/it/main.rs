@@ -14,6 +14,7 @@ mod numpy;
 mod order;
 mod random;
 mod reductions;
+mod resume;
 mod state;
 mod tidy;
 mod warnings;

@@ -63,6 +63,9 @@ pub struct Common {
     /// Replace existing outputs
     #[arg(long, global = true)]
     pub overwrite: bool,
+    /// Go on with what a stopped job left of the outputs, and leave as much if this one is stopped
+    #[arg(long, global = true, env = "OUTCORE_RESUME", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub resume: bool,
     /// How files are read
     #[arg(long, global = true, value_name = "HOW", env = "OUTCORE_IO", hide_env_values = true, default_value = "auto")]
     pub io: Io,
@@ -336,7 +339,7 @@ impl Common {
 /// Modes that later versions have.
 const LATER_MODES: [&str; 10] = ["topk", "audit", "pca", "kmeans", "quantize", "shuffle", "split", "tune", "doctor", "completions"];
 /// Flags that later versions have.
-const LATER_FLAGS: [&str; 3] = ["--resume", "--trace", "--scratch"];
+const LATER_FLAGS: [&str; 2] = ["--trace", "--scratch"];
 
 /// The command line, or the exit code when there is nothing more to do: help was shown, or it makes no sense.
 pub fn parse() -> Result<Low, ExitCode> {

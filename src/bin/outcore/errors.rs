@@ -63,6 +63,8 @@ fn hint(error: &Error) -> Option<String> {
 /// Message and hint. The place in the source of this program, which the error may carry, helps nobody here.
 fn text(error: &Error) -> String {
     let mut text = match error.kind() {
+        // A hint says what is kept.
+        ErrorKind::Cancelled if error.hint_text().is_some() => "outcore: interrupted".to_string(),
         ErrorKind::Cancelled => "outcore: interrupted; unfinished outputs are removed".to_string(),
         _ => format!("outcore: error: {}", error.message()),
     };

@@ -4,11 +4,11 @@ use crate::{
     args::{self, Eval},
     inputs, measure,
     output::{Style, note, print, print_array, print_values},
-    settings::{Existing, Notes, Settings},
+    settings::{Existing, Notes, Settings, Stopped},
     signals,
 };
 use outcore::{
-    AnyArray, Array, Destination, Error, Job, Result, RunReport, Save, Scalar,
+    AnyArray, Array, Destination, Error, Job, Kept, Result, RunReport, Save, Scalar,
     array::parse::{BuildOptions, Built, Program, Value, parse},
     nd::shape::show,
     report::{
@@ -24,6 +24,8 @@ use std::{
 
 /// Results of more elements than this are saved, not printed.
 const PRINTED_MAX: usize = 1000;
+/// Jobs that write more without `--resume` are told of it.
+const RESUME_BYTES: u64 = 16 << 30;
 
 /// A value and where it goes.
 pub struct Output {
@@ -50,6 +52,7 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
             *store = inputs::name_of_store(store, &arrays);
         }
         let report = &report;
+        report.kept.iter().filter(|kept| kept.bytes > 0).for_each(say_kept);
         report.warnings.iter().for_each(|text| note("warning", text));
         report.digests.iter().for_each(|(path, digest)| note("digest", &format!("{digest}  {path}")));
         write_report(report, &built.notes, settings)?;
@@ -151,11 +154,15 @@ impl Printed {
 
 /// How outputs are written.
 pub fn save(settings: &Settings) -> Save {
-    if settings.existing == Existing::Replace { Save::new().overwrite() } else { Save::new() }
+    let save = if settings.existing == Existing::Replace { Save::new().overwrite() } else { Save::new() };
+    if settings.stopped == Stopped::Resume { save.resume() } else { save }
 }
 
 /// Runs what has to be run, and gives what is to be printed.
 fn compute(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -> Result<(Option<RunReport>, Option<Printed>)> {
+    if settings.stopped == Stopped::Refuse {
+        advise_resume(outputs);
+    }
     let mut job = Job::new(&settings.session).save(save);
     for output in outputs {
         job = job.output(&output.name, &output.array, Destination::Path(output.path.clone()));
@@ -193,6 +200,25 @@ fn compute(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -
         printed = Some(Printed::Array(array));
     }
     Ok((Some(result.report), printed))
+}
+
+/// Says that a job was not begun anew.
+fn say_kept(kept: &Kept) {
+    let percent = u128::from(kept.bytes) * 100 / u128::from(kept.bytes_total.max(1));
+    note("resumed", &format!("{percent} % of {} was there", kept.path.display()));
+}
+
+/// Says once that a job that will take long could be one that survives. Lengths that depend on data are not known yet.
+fn advise_resume(outputs: &[Output]) {
+    let bytes = |output: &Output| {
+        let meta = output.array.meta().ok()?;
+        let lengths = meta.known_shape()?;
+        Some(lengths.iter().fold(meta.dtype.size() as u64, |bytes, &length| bytes.saturating_mul(length as u64)))
+    };
+    let total = outputs.iter().filter_map(bytes).fold(0, u64::saturating_add);
+    if total > RESUME_BYTES {
+        note("note", &format!("this will write {}; with --resume an interruption keeps what is finished", data_bytes(total)));
+    }
 }
 
 /// Refuses before running what is too long to print. A length that depends on data is looked at afterwards.

@@ -24,6 +24,8 @@ pub struct Settings {
     pub style: Style,
     /// What happens to existing outputs.
     pub existing: Existing,
+    /// What happens to what a stopped job left.
+    pub stopped: Stopped,
     /// What axis notes are.
     pub notes: Notes,
     /// Where the report goes.
@@ -41,6 +43,15 @@ pub enum Existing {
     Refuse,
     /// They are replaced.
     Replace,
+}
+
+/// What happens to what a stopped job left, and to what this one leaves if it is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It is refused; nothing is left.
+    Refuse,
+    /// The job goes on with it, and leaves what is finished.
+    Resume,
 }
 
 /// What axis notes are.
@@ -142,6 +153,7 @@ pub fn resolve(common: &Common) -> Result<Settings> {
         isa: recipe.isa.unwrap_or_else(Isa::detect),
         style: common.style(),
         existing: if common.overwrite { Existing::Replace } else { Existing::Refuse },
+        stopped: if common.resume { Stopped::Resume } else { Stopped::Refuse },
         notes: if common.strict { Notes::Errors } else { Notes::Warnings },
         report: common.report.clone().map(report).transpose()?,
         reporter,

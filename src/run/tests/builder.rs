@@ -2,7 +2,7 @@
 
 use crate::{
     error::Result,
-    expr::SourceId,
+    expr::{NodeId, SourceId},
     kernel::program::{AccId, Accumulation, Arg, BinaryOp, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep},
     nd::{DType, Element, IndexMap, Region, Scalar, shape::c_strides},
     numeric::{AccumulatorKind, Finish},
@@ -120,7 +120,7 @@ pub fn write(slot: u32, to: WriteTo, rank: usize, dtype: DType) -> Write {
 }
 
 pub fn temp(shape: &[usize], dtype: DType, made_by: usize, last_use: usize) -> Temp {
-    Temp { name: "temp".into(), shape: shape.into(), dtype, made_by, last_use }
+    Temp { name: "temp".into(), shape: shape.into(), dtype, node: NodeId(made_by as u32), made_by, last_use }
 }
 
 pub fn output(shape: &[usize], dtype: DType, from: OutputFrom) -> Output {

@@ -96,7 +96,7 @@ fn zarr_targets_keep_the_laws_and_are_read_by_zarrs() {
                     },
                     is_clean: &|| std::fs::read_dir(folder.path()).unwrap().next().is_none(),
                     remove: &|| std::fs::remove_dir_all(&path).unwrap(),
-                    named: Naming::Locked,
+                    named: Naming::Named,
                 });
             }
         }

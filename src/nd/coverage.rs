@@ -1,15 +1,15 @@
 //! Which part of an array has been written: boxes that never overlap, merged where they join.
 
-use super::words::Region;
+use super::Region;
 
 /// Boxes written so far.
-#[derive(Debug, Default)]
-pub(super) struct Coverage {
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
     boxes: Vec<Region>,
 }
 
 impl Coverage {
-    /// Adds a box. If it overlaps one that is there, nothing changes and that one is returned.
+    /// Adds a box. If it overlaps one that is there, nothing changes and that one is the error.
     pub fn add(&mut self, region: Region) -> Result<(), Region> {
         if region.is_empty() {
             return Ok(());
@@ -17,24 +17,62 @@ impl Coverage {
         if let Some(there) = self.boxes.iter().find(|there| overlap(there, &region)) {
             return Err(there.clone());
         }
-        // Boxes that share a face become one, so that rows written in any order stay few boxes.
+        self.join_in(region);
+        Ok(())
+    }
+
+    /// Adds a box, whatever of it is there already.
+    pub fn cover(&mut self, region: &Region) {
+        for piece in self.missing_in(region) {
+            self.join_in(piece);
+        }
+    }
+
+    /// Whether every element of a box is there.
+    #[must_use]
+    pub fn has(&self, region: &Region) -> bool {
+        region.is_empty() || self.missing_in(region).is_empty()
+    }
+
+    /// The boxes, none of which overlaps another.
+    #[must_use]
+    pub fn boxes(&self) -> &[Region] {
+        &self.boxes
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.boxes.iter().map(Region::count).sum()
+    }
+
+    /// What of a box is not there, as boxes.
+    fn missing_in(&self, region: &Region) -> Vec<Region> {
+        let mut missing = vec![region.clone()];
+        missing.retain(|region| !region.is_empty());
+        for there in &self.boxes {
+            if missing.is_empty() {
+                break;
+            }
+            missing = missing.into_iter().flat_map(|region| without(region, there)).collect();
+        }
+        missing
+    }
+
+    /// Adds a box that overlaps none. Boxes that share a face become one, so that rows written in any order stay few boxes.
+    fn join_in(&mut self, region: Region) {
         let mut grown = region;
         while let Some((index, merged)) = self.boxes.iter().enumerate().find_map(|(index, there)| Some((index, join(there, &grown)?))) {
             self.boxes.swap_remove(index);
             grown = merged;
         }
         self.boxes.push(grown);
-        Ok(())
     }
 
     /// The first box (C order of its first element) of an array of `shape` that is not covered.
+    #[must_use]
     pub fn first_missing(&self, shape: &[usize]) -> Option<Region> {
-        let mut missing = vec![Region::whole(shape)];
-        missing.retain(|region| !region.is_empty());
-        for there in &self.boxes {
-            missing = missing.into_iter().flat_map(|region| without(region, there)).collect();
-        }
-        missing.into_iter().min_by(|a, b| a.start.cmp(&b.start))
+        self.missing_in(&Region::whole(shape)).into_iter().min_by(|a, b| a.start.cmp(&b.start))
     }
 }
 
@@ -98,5 +136,24 @@ mod tests {
         assert_eq!(none.first_missing(&[]), Some(Region::whole(&[])));
         none.add(Region::whole(&[])).unwrap();
         assert_eq!(none.first_missing(&[]), None);
+    }
+
+    #[test]
+    fn boxes_that_overlap_are_counted_once() {
+        let shape = [6, 5];
+        let mut coverage = Coverage::default();
+        for (start, size) in [([0, 0], [3, 5]), ([2, 1], [3, 3]), ([2, 1], [3, 3]), ([0, 0], [0, 5])] {
+            coverage.cover(&Region::new(start, size));
+        }
+        let inside = |row: usize, column: usize| row < 3 || (row < 5 && (1..4).contains(&column));
+        for row in 0..6 {
+            for column in 0..5 {
+                assert_eq!(coverage.has(&Region::new([row, column], [1, 1])), inside(row, column), "{row} {column}");
+            }
+        }
+        assert_eq!(coverage.count(), 21);
+        assert!(coverage.has(&Region::new([1, 1], [4, 3])) && !coverage.has(&Region::new([1, 0], [3, 2])));
+        coverage.cover(&Region::whole(&shape));
+        assert_eq!((coverage.count(), coverage.first_missing(&shape)), (30, None));
     }
 }

@@ -1,0 +1,217 @@
+//! Jobs that are killed, interrupted and continued, as the program.
+//!
+//! The campaign kills at random moments: `cargo test --release --test it resume -- --ignored --nocapture`.
+
+use super::cli_support::{Folder, Run};
+use std::{
+    fs,
+    io::Read,
+    process::{Child, Stdio},
+    thread,
+    time::Duration,
+};
+
+/// Heavy enough for a process to be stopped long before its end, 160 MB of output.
+const STATEMENTS: &str = "x = sin(arange(20_000_000) * 0.001 + v); z = x * exp(cos(x)) - mean(x)";
+const WORDS: [&str; 6] = ["--memory", "64MiB", "--threads", "1", "-o", "z.npy"];
+const PART: &str = ".z.npy.part";
+const JOURNAL: &str = ".z.npy.part.journal";
+
+fn input(folder: &Folder) {
+    folder.f64("v.npy", &[1], &[0.25]);
+}
+
+fn words<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["eval", STATEMENTS, "v=v.npy"][..], &WORDS, more].concat()
+}
+
+fn expected() -> Vec<u8> {
+    let folder = Folder::on_disk();
+    input(&folder);
+    folder.ok(&["eval", STATEMENTS, "v=v.npy", "-o", "z.npy"]);
+    fs::read(folder.path("z.npy")).unwrap()
+}
+
+fn start(folder: &Folder, more: &[&str]) -> Child {
+    folder.command(&words(more)).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until the journal has grown past `bytes`, and gives its length.
+fn wait_for_journal(folder: &Folder, child: &mut Child, bytes: u64) -> u64 {
+    loop {
+        let length = fs::metadata(folder.path(JOURNAL)).map_or(0, |journal| journal.len());
+        if length > bytes {
+            return length;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "the job ended before it could be stopped");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Bytes of the journal once a box is finished: after the header and the mean there are records of boxes, of some 40 bytes.
+fn wait_for_box(folder: &Folder, child: &mut Child) {
+    let begun = wait_for_journal(folder, child, 0);
+    wait_for_journal(folder, child, begun);
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+fn percent_of(text: &str) -> u64 {
+    text.split(" %")
+        .next()
+        .and_then(|before| before.rsplit(' ').next())
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("{text}"))
+}
+
+#[test]
+fn a_killed_job_is_refused_continued_and_started_anew() {
+    let expected = expected();
+    let folder = Folder::on_disk();
+    input(&folder);
+    let mut child = start(&folder, &[]);
+    wait_for_box(&folder, &mut child);
+    // Another process cannot have the output meanwhile, whatever it is told.
+    for flag in ["--resume", "--overwrite", "--strict"] {
+        let ran = folder.run(&words(&[flag]));
+        assert_eq!(ran.code, 73, "{}", ran.stderr);
+        assert!(ran.stderr.contains("z.npy is being written by another job"), "{}", ran.stderr);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(folder.names(), [PART, JOURNAL, "v.npy"], "nothing stands under the name");
+    folder.fails(&words(&[]), 73, &["% of z.npy is there", "stopped", "second", "--resume", "--overwrite"]);
+    folder.fails(&["eval", "v + 1", "v=v.npy", "-o", "z.npy", "--resume"], 73, &["left by another job", "--overwrite"]);
+
+    // Killed once more, and continued with other limits.
+    let mut child = start(&folder, &["--resume"]);
+    let length = fs::metadata(folder.path(JOURNAL)).unwrap().len();
+    wait_for_journal(&folder, &mut child, length);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let ran =
+        folder.run(&["eval", STATEMENTS, "v=v.npy", "-o", "z.npy", "--resume", "--memory", "32MiB", "--threads", "2", "--block", "100k"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("outcore: resumed: ") && ran.stderr.ends_with(" % of z.npy was there\n"), "{}", ran.stderr);
+    assert!(percent_of(&ran.stderr) >= 80, "two thirds of what was written were finished: {}", ran.stderr);
+    assert!(fs::read(folder.path("z.npy")).unwrap() == expected);
+    assert_eq!(folder.names(), ["v.npy", "z.npy"]);
+}
+
+#[test]
+fn an_input_that_changed_is_refused_and_overwriting_starts_anew() {
+    let folder = Folder::on_disk();
+    input(&folder);
+    let mut child = start(&folder, &[]);
+    wait_for_box(&folder, &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    folder.f64("v.npy", &[1], &[0.5]);
+    folder.fails(&words(&["--resume"]), 65, &["v.npy changed", "z.npy", "--overwrite"]);
+    let child = start(&folder, &["--overwrite"]);
+    assert_eq!(Run::of(child.wait_with_output().unwrap()).code, 0);
+    let anew = fs::read(folder.path("z.npy")).unwrap();
+    folder.ok(&["eval", STATEMENTS, "v=v.npy", "-o", "fresh.npy"]);
+    assert!(anew == fs::read(folder.path("fresh.npy")).unwrap());
+    assert_eq!(folder.names(), ["fresh.npy", "v.npy", "z.npy"]);
+}
+
+#[test]
+fn signals_keep_what_is_finished_only_on_request() {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let folder = Folder::on_disk();
+        input(&folder);
+        let mut child = start(&folder, &[]);
+        wait_for_box(&folder, &mut child);
+        signal(&child, name);
+        let ran = Run::of(child.wait_with_output().unwrap());
+        assert_eq!((ran.code, ran.stderr.as_str()), (code, "outcore: interrupted; unfinished outputs are removed\n"));
+        assert_eq!(folder.names(), ["v.npy"]);
+
+        let mut child = start(&folder, &["--resume"]);
+        wait_for_box(&folder, &mut child);
+        signal(&child, name);
+        let ran = Run::of(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert!(ran.stderr.contains("% is kept; `--resume` goes on with it"), "{}", ran.stderr);
+        assert_eq!(folder.names(), [PART, JOURNAL, "v.npy"]);
+    }
+}
+
+#[test]
+fn small_jobs_leave_no_journal_and_flags_have_their_variable() {
+    let folder = Folder::new();
+    input(&folder);
+    fs::write(folder.path(PART), "half").unwrap();
+    folder.fails(&["eval", "v + 1", "v=v.npy", "-o", "z.npy"], 73, &["0 % of z.npy is there", "--resume", "--overwrite"]);
+    let ran = Run::of(folder.command(&["eval", "v + 1", "v=v.npy", "-o", "z.npy"]).env("OUTCORE_RESUME", "1").output().unwrap());
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "nothing of it was finished");
+    assert_eq!(folder.names(), ["v.npy", "z.npy"]);
+    folder.fails(&["eval", "v + 1", "v=v.npy", "-o", "z.npy", "--resume"], 73, &["z.npy exists", "--overwrite"]);
+}
+
+/// A small generator of moments (xorshift64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+#[test]
+#[ignore = "kills 50 processes at random moments: a minute or two"]
+fn campaign_of_kills() {
+    let whole = expected();
+    let folder = Folder::on_disk();
+    input(&folder);
+    let mut dice = Dice(2_463_534_242);
+    let started = std::time::Instant::now();
+    let span = {
+        let child = start(&folder, &["--overwrite"]);
+        assert_eq!(Run::of(child.wait_with_output().unwrap()).code, 0);
+        fs::remove_file(folder.path("z.npy")).unwrap();
+        started.elapsed().as_micros() as u64
+    };
+    let (mut kills, mut jobs, mut kept) = (0, 0, Vec::new());
+    while kills < 50 {
+        let memory = ["16MiB", "64MiB", "256MiB"][dice.below(3) as usize];
+        let threads = ["1", "2", "3"][dice.below(3) as usize];
+        let block = ["64k", "1MiB", "333k"][dice.below(3) as usize];
+        let limits = ["eval", STATEMENTS, "v=v.npy", "-o", "z.npy", "--resume", "--memory", memory, "--threads", threads, "--block", block];
+        let mut child = folder.command(&limits).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_micros(dice.below(span)));
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
+        if status.success() {
+            let mut said = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            kept.push(if said.is_empty() { 0 } else { percent_of(&said) });
+        } else {
+            assert_eq!(status.code(), None, "killed, and not ended by itself");
+            kills += 1;
+        }
+        // Whatever stands under the name is the whole result.
+        if let Ok(there) = fs::read(folder.path("z.npy")) {
+            assert!(there == whole, "after {kills} kills");
+            if status.success() {
+                assert_eq!(folder.names(), ["v.npy", "z.npy"]);
+            }
+            jobs += 1;
+            for name in folder.names().iter().filter(|name| *name != "v.npy") {
+                fs::remove_file(folder.path(name)).unwrap();
+            }
+        }
+    }
+    let ran = folder.run(&words(&["--resume"]));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(fs::read(folder.path("z.npy")).unwrap() == whole);
+    assert_eq!(folder.names(), ["v.npy", "z.npy"]);
+    println!("{kills} kills, {jobs} jobs finished in between, which had kept {kept:?} %; one run takes {} ms", span / 1000);
+}
