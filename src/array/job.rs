@@ -7,6 +7,7 @@ use super::{
     graph::{Work, build, unbound},
     node::Array,
     outputs::{Files, Save},
+    panels::{PANELS, in_panels, is_spent},
     phased::{assume, prove, settle},
     phases::{Asked, merge, run},
     session::Session,
@@ -14,7 +15,7 @@ use super::{
     words::DType,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     plan::{Decision, Limits, Plan},
     store::MemoryTarget,
 };
@@ -142,18 +143,40 @@ impl Job {
     }
 
     /// Computes everything. On any error nothing is published and nothing is left behind.
+    ///
+    /// Where exact sums spread too far for their states, all is computed again in panels of fewer outputs, and a warning says so.
     pub fn run(&self) -> Result<JobResult> {
         let started = Instant::now();
         let mut work = self.build()?;
+        let first = self.attempt(&mut work.clone(), started);
+        let Some(spent) = first.as_ref().err().filter(|error| is_spent(error)).cloned() else { return first };
+        for panels in PANELS {
+            if !in_panels(&mut work)? {
+                break;
+            }
+            match self.attempt(&mut work.clone(), started) {
+                Err(error) if is_spent(&error) || error.kind() == ErrorKind::Refused => {}
+                Err(error) => return Err(error),
+                Ok(mut made) => {
+                    let text = format!("exact sums spread too far for their states: all was computed again in up to {panels} panels");
+                    made.report.warnings.push(text);
+                    return Ok(made);
+                }
+            }
+        }
+        Err(spent)
+    }
+
+    fn attempt(&self, work: &mut Work, started: Instant) -> Result<JobResult> {
         let files = Files::check(self.paths(), &work.paths, self.save)?;
         let limits = self.session.limits();
-        prove(&self.asked(), &work, limits)?;
-        let mut phases = settle(&self.session, &mut work, limits)?;
-        let results = self.result_shapes(&work)?;
-        let plan = plan_beside_results(&self.asked(), &work, limits, results.iter().flatten())?;
+        prove(&self.asked(), work, limits)?;
+        let mut phases = settle(&self.session, work, limits)?;
+        let results = self.result_shapes(work)?;
+        let plan = plan_beside_results(&self.asked(), work, limits, results.iter().flatten())?;
         let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;
         let targets = files.create(&plan.outputs)?;
-        phases.push(self.execute(&plan, &work, &targets, &memories)?);
+        phases.push(self.execute(&plan, work, &targets, &memories)?);
         targets.publish()?;
         let digests = if self.save.wants_digests() { of_files(&self.session, &self.paths(), &plan.outputs)? } else { Vec::new() };
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;

@@ -32,6 +32,7 @@ mod order;
 mod outputs;
 mod overlap;
 mod pairs;
+mod panels;
 pub mod parse;
 mod parts;
 mod phased;
