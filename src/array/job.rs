@@ -5,9 +5,10 @@ use super::{
     below::{Control, RunStats, Sink, explain},
     digest::of_files,
     graph::{Work, build, unbound},
-    identity::identity,
+    identity::{Identity, identity},
     node::Array,
     outputs::{Files, Save},
+    panels::{PANELS, in_panels, is_spent},
     phased::{assume, prove, settle},
     phases::{Asked, control, merge, run_with},
     resume::Kept,
@@ -17,7 +18,7 @@ use super::{
     words::{DType, Dims},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     expr::NodeId,
     plan::{Decision, Limits, Plan},
     store::MemoryTarget,
@@ -148,23 +149,46 @@ impl Job {
     }
 
     /// Computes everything. On any error nothing is published and, without [`Save::resume`], nothing is left behind.
+    ///
+    /// Where exact sums spread too far for their states, all is computed again in panels of fewer outputs, and a warning says so.
     pub fn run(&self) -> Result<JobResult> {
         let started = Instant::now();
         let mut work = self.build()?;
         let writes_files = self.outputs.iter().any(|(_, _, to)| *to != Destination::Memory);
+        // Panels give the same bits: whoever goes on need not know of them.
         let who = if writes_files { identity(&work)? } else { None };
+        let first = self.attempt(&mut work.clone(), who.clone(), started);
+        let Some(spent) = first.as_ref().err().filter(|error| is_spent(error)).cloned() else { return first };
+        for panels in PANELS {
+            if !in_panels(&mut work)? {
+                break;
+            }
+            match self.attempt(&mut work.clone(), who.clone(), started) {
+                Err(error) if is_spent(&error) || error.kind() == ErrorKind::Refused => {}
+                Err(error) => return Err(error),
+                Ok(mut made) => {
+                    let text = format!("exact sums spread too far for their states: all was computed again in up to {panels} panels");
+                    made.report.warnings.push(text);
+                    return Ok(made);
+                }
+            }
+        }
+        Err(spent)
+    }
+
+    fn attempt(&self, work: &mut Work, who: Option<Identity>, started: Instant) -> Result<JobResult> {
         let files = Files::check(self.paths(), &work.paths, &self.save, who)?;
         let limits = self.session.limits();
-        prove(&self.asked(), &work, limits)?;
-        let mut phases = settle(&self.session, &mut work, limits)?;
-        let results = self.result_shapes(&work)?;
+        prove(&self.asked(), work, limits)?;
+        let mut phases = settle(&self.session, work, limits)?;
+        let results = self.result_shapes(work)?;
         // Stores of chunks say how they want to be written, so they are there before the last plan is made.
-        let started_files = Started::new(&files, self.written_shapes(&work)?, self.dims()?)?;
+        let started_files = Started::new(&files, self.written_shapes(work)?, self.dims()?)?;
         let asked = Asked { layouts: started_files.layouts(), ..self.asked() };
-        let plan = plan_beside_results(&asked, &work, limits, results.iter().flatten())?;
+        let plan = plan_beside_results(&asked, work, limits, results.iter().flatten())?;
         let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;
         let targets = started_files.begin(&plan)?;
-        match self.execute(&plan, &work, &targets, &memories) {
+        match self.execute(&plan, work, &targets, &memories) {
             Ok(stats) => phases.push(stats),
             Err(error) => return Err(targets.stop(error)),
         }

@@ -33,6 +33,7 @@ mod outputs;
 mod overlap;
 mod packed;
 mod pairs;
+mod panels;
 pub mod parse;
 mod parts;
 mod phased;

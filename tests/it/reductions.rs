@@ -131,3 +131,32 @@ fn what_cannot_be_reduced_is_said() {
     let weights = session.from_ndarray(ndarray::array![[1.0, 0.0], [-1.0, 0.0]]);
     assert!(message(x.average(&weights, 0)).contains("add up to zero"));
 }
+
+#[test]
+fn a_spent_reserve_is_computed_again_in_panels() {
+    use outcore::{Destination, Job, Session, axis};
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    // Digits of every column lie farther apart than a window is wide, and what is left over is known.
+    let columns = 5000;
+    let values = ndarray::Array2::from_shape_fn((4, columns), |(row, column)| match row {
+        0 => 1e200,
+        1 => 1e-200 * (column + 1) as f64,
+        2 => -1e200,
+        _ => 0.0,
+    });
+    let x = session.from_ndarray(values.clone());
+    let small: Vec<f64> = (0..columns).map(|column| 1e-200 * (column + 1) as f64).collect();
+    let ran = Job::new(&session).output("sums", &x.sum(0), Destination::Memory).run().unwrap();
+    assert!(ran.report.warnings.iter().any(|text| text.contains("panels")), "{:?}", ran.report.warnings);
+    assert_eq!(ran.arrays[0].as_ref().unwrap().as_slice::<f64>().unwrap(), small);
+    // Other axes, several reductions, and results that are used.
+    let kept = x.sum(axis(0).keepdims());
+    let doubled = (&kept + &kept).eval::<f64, ndarray::Ix2>().unwrap();
+    assert!(doubled.iter().zip(&small).all(|(double, sum)| *double == 2.0 * sum));
+    let turned = session.from_ndarray(values.t().to_owned()).sum(1).eval::<f64, ndarray::Ix1>().unwrap();
+    assert_eq!(turned.as_slice().unwrap(), small);
+    let means = x.mean(0).eval::<f64, ndarray::Ix1>().unwrap();
+    assert!(means.iter().zip(&small).all(|(mean, sum)| *mean == sum / 4.0));
+    let states = x.statistics(0).unwrap();
+    assert_eq!(states.sum, small);
+}

@@ -28,8 +28,8 @@ fn data(seed: u64, rows: usize, dtype: DType) -> Array {
         return (random.stream(3).uniform::<f64>([rows, 3], 0.0, 1.0) * 1.0e9).floor().astype(DType::I64);
     }
     let odd = random.stream(4).uniform::<f64>([rows, 3], 0.0, 1.0);
-    let with_nan = where_(&odd.less(0.1), f64::NAN, &wide);
-    where_(&odd.greater(0.995), f64::INFINITY, &with_nan).cast_with(dtype, crate::CastMode::Wrap)
+    let with_nan = where_(odd.less(0.1), f64::NAN, &wide);
+    where_(odd.greater(0.995), f64::INFINITY, &with_nan).cast_with(dtype, crate::CastMode::Wrap)
 }
 
 fn save(session: &Session, array: &Array, path: &Path) {

@@ -23,6 +23,7 @@ mod window;
 
 pub(super) use digits::negate_if_negative;
 pub(super) use quick::statistic;
+pub use state::ReserveSpent;
 pub(super) use state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, FLAGS_ALL, Form, Superaccumulator};
 
 use super::axes::{Absorb, Columns, InstructionSet, Piece, Rows, TileAxis, Walk};

@@ -29,6 +29,23 @@ const NO_SLOT: u32 = u32::MAX;
 /// Outputs that have digits each: below it nothing is saved by having fewer.
 const RESERVE_MIN: usize = 1024;
 
+/// What an error is caused by where exact sums are lost: fewer outputs at a time have larger reserves.
+#[derive(Clone, Copy, Debug)]
+pub struct ReserveSpent;
+
+impl ReserveSpent {
+    /// So many outputs all have digits of their own.
+    pub const OUTPUTS_SAFE: usize = RESERVE_MIN;
+}
+
+impl std::fmt::Display for ReserveSpent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the reserve of digits for exact sums is spent")
+    }
+}
+
+impl std::error::Error for ReserveSpent {}
+
 /// How large a state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::numeric) struct Form {
@@ -284,7 +301,8 @@ impl Superaccumulator {
         Err(Error::refused(format!(
             "more than {reserve} of {outputs} exact sums spread over too many binades for their windows, and the reserve for those is spent"
         ))
-        .hint("reduce fewer outputs at a time (slice the axes that are kept), or sum with `--sum neumaier`"))
+        .hint("reduce fewer outputs at a time (slice the axes that are kept), or sum with `--sum neumaier`")
+        .with_source(ReserveSpent))
     }
 
     /// The settled digits of one output's sum or sum of squares.
