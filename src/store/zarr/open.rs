@@ -44,6 +44,8 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
         let files = Files::of_archive(archive, &inside)?;
         return match known(path, &files)? {
             Some(opened) => Ok(Some(opened)),
+            // An archive of something else.
+            None if inside.is_empty() => Ok(Some(group(&files)?).filter(|group| !group.arrays.is_empty()).map(Opened::Group)),
             None if files.exist() => group(&files).map(Opened::Group).map(Some),
             None => {
                 let group = group(&Files::of_archive(archive, "")?)?;
@@ -55,6 +57,9 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
     let files = Files::Folder(place.to_path_buf());
     if is_folder && let Some(opened) = known(path, &files)? {
         return Ok(Some(opened));
+    }
+    if place.is_file() {
+        return Ok(None);
     }
     let Some(root) = node::group_above(place) else {
         let named = place.ancestors().find(|above| above.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zarr")));
@@ -68,9 +73,6 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
     };
     if is_folder {
         return group(&files).map(Opened::Group).map(Some);
-    }
-    if place.exists() {
-        return Ok(None);
     }
     let group = group(&Files::Folder(root.to_path_buf()))?;
     Err(Error::not_found(format!("there is no array {path}")).hint(group.arrays_named(&root.display().to_string())))
