@@ -89,6 +89,7 @@ fn reads_agree(source: &dyn Source, expected: &[u8], seed: u64) {
         let region = if round == 0 { Region::whole(&shape) } else { dice.region(&shape) };
         let bytes = region.count() * item;
         let mut out = vec![0xa5; bytes + 1];
+        source.prefetch_box(&region);
         let read = source.read(&region, &mut out[..bytes]);
         assert!(read.is_ok(), "read of {region}: {read:?}");
         assert!(out[..bytes] == part_of(expected, &shape, &region, item), "read of {region} equals that part of the whole");
@@ -106,6 +107,8 @@ fn bad_reads_are_errors(source: &dyn Source, shape: &[usize], item: usize) {
         }
     }
     let rank_off = Region { start: vec![0; shape.len() + 1], shape: vec![1; shape.len() + 1] };
+    source.prefetch_box(&rank_off);
+    source.prefetch_box(&Region { start: vec![usize::MAX; shape.len()], shape: vec![2; shape.len()] });
     assert!(source.read(&rank_off, &mut out[..item]).is_err(), "a box of another rank is an error");
     let nothing = Region { start: vec![0; shape.len()], shape: vec![0; shape.len()] };
     assert!(source.read(&nothing, &mut out[..1]).is_err(), "a buffer of another size is an error");

@@ -21,7 +21,7 @@ use std::{fmt::Write as _, path::Path};
 
 /// What one path of the command line names.
 enum Shown {
-    Array { path: String, facts: SourceFacts, zarr: Option<Zarr> },
+    Array { path: String, facts: Box<SourceFacts>, zarr: Option<Box<Zarr>> },
     Group { path: String, group: Group },
 }
 
@@ -44,7 +44,7 @@ pub fn run(command: &Info, settings: &Settings) -> Result<()> {
             let mut arrays = Vec::new();
             for shown in &shown {
                 match shown {
-                    Shown::Array { path, facts, zarr } => arrays.push(json(path, facts, zarr.as_ref())),
+                    Shown::Array { path, facts, zarr } => arrays.push(json(path, facts, zarr.as_deref())),
                     Shown::Group { path, group } => {
                         for array in &group.arrays {
                             arrays.push(json_in_group(&format!("{}/{}", path.trim_end_matches('/'), array.path))?);
@@ -62,17 +62,17 @@ fn look(path: &str) -> Result<Shown> {
     let zarr = match zarr::open(file)? {
         Some(Opened::Group(group)) => return Ok(Shown::Group { path: path.to_string(), group }),
         Some(Opened::Array(source)) => {
-            Some(Zarr { about: source.about(), is_estimated: source.is_estimated(), warnings: source.warnings().to_vec() })
+            Some(Box::new(Zarr { about: source.about(), is_estimated: source.is_estimated(), warnings: source.warnings().to_vec() }))
         }
         None => None,
     };
-    Ok(Shown::Array { path: path.to_string(), facts: store::open(path)?.facts().clone(), zarr })
+    Ok(Shown::Array { path: path.to_string(), facts: Box::new(store::open(path)?.facts().clone()), zarr })
 }
 
 /// An array of a group; one that cannot be read is listed with its error.
 fn json_in_group(path: &str) -> Result<serde_json::Value> {
     match look(path) {
-        Ok(Shown::Array { facts, zarr, .. }) => Ok(json(path, &facts, zarr.as_ref())),
+        Ok(Shown::Array { facts, zarr, .. }) => Ok(json(path, &facts, zarr.as_deref())),
         Ok(Shown::Group { .. }) => Err(Error::internal(format!("{path} was an array and is a group"))),
         Err(error) => Ok(serde_json::json!({"path": path, "error": error.message()})),
     }
@@ -80,7 +80,7 @@ fn json_in_group(path: &str) -> Result<serde_json::Value> {
 
 fn text(shown: &Shown) -> String {
     match shown {
-        Shown::Array { path, facts, zarr } => array_text(path, facts, zarr.as_ref()),
+        Shown::Array { path, facts, zarr } => array_text(path, facts, zarr.as_deref()),
         Shown::Group { path, group } => group_text(path, group),
     }
 }

@@ -302,3 +302,85 @@ fn array_or_group(path: &Path) -> Option<u64> {
         _ => None,
     }
 }
+
+/// What an archive of stored entries has: names and bytes, one after the other, and the directory.
+fn zip(entries: &[(String, Vec<u8>)], is_deflated: bool) -> Vec<u8> {
+    use std::io::Write;
+    let (mut out, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in entries {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        let data = if is_deflated { encoder.finish().unwrap() } else { bytes.clone() };
+        let mut head = vec![20, 0, 0, 0, if is_deflated { 8 } else { 0 }, 0, 0, 0, 0, 0];
+        for number in [crc.sum(), data.len() as u32, bytes.len() as u32] {
+            head.extend(number.to_le_bytes());
+        }
+        head.extend([name.len() as u8, 0, 0, 0]);
+        let start = out.len() as u32;
+        out.extend(b"PK\x03\x04");
+        out.extend(&head);
+        out.extend(name.as_bytes());
+        out.extend(data);
+        directory.extend(b"PK\x01\x02\x14\x00");
+        directory.extend(&head);
+        directory.extend([0; 10]);
+        directory.extend(start.to_le_bytes());
+        directory.extend(name.as_bytes());
+    }
+    let start = out.len() as u32;
+    out.extend(&directory);
+    out.extend(b"PK\x05\x06\0\0\0\0");
+    out.extend([(entries.len() as u16).to_le_bytes(), (entries.len() as u16).to_le_bytes()].concat());
+    out.extend([(directory.len() as u32).to_le_bytes(), start.to_le_bytes()].concat());
+    out.extend([0, 0]);
+    out
+}
+
+fn entries_below(folder: &Path, prefix: &str, entries: &mut Vec<(String, Vec<u8>)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
+        if entry.path().is_dir() {
+            entries_below(&entry.path(), &format!("{name}/"), entries)
+        } else {
+            entries.push((name, fs::read(entry.path()).unwrap()))
+        }
+    }
+}
+
+#[test]
+fn archives_read_as_folders_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for prefix in ["", "v3.zarr/"] {
+        let mut entries = Vec::new();
+        entries_below(&data().join("v3.zarr/shards"), &format!("{prefix}shards/"), &mut entries);
+        entries.push((format!("{prefix}zarr.json"), fs::read(data().join("v3.zarr/zarr.json")).unwrap()));
+        for is_deflated in [false, true] {
+            let path = folder.path().join("x.zip");
+            let bytes = zip(&entries, is_deflated);
+            fs::write(&path, &bytes).unwrap();
+            let Some(Opened::Group(group)) = open(path.to_str().unwrap()).unwrap() else { panic!("a group") };
+            assert_eq!(group.arrays.len(), 12);
+            for name in ["zstd", "plain", "start", "holes"] {
+                let wanted = Copied::of(&format!("v3.zarr/shards/{name}")).read().unwrap();
+                let source = array(&path.join("shards").join(name)).unwrap();
+                crate::store::suite::check_source(&source, &wanted);
+            }
+            let missing = open(path.join("shards/none").to_str().unwrap()).unwrap_err();
+            says(&missing, ErrorKind::NotFound, &["shards/none", "x.zip/shards/around"]);
+            // Damage anywhere is an error or goes unseen where nothing looks.
+            for place in (0..bytes.len()).step_by((bytes.len() / 200).max(1)).chain(bytes.len() - 400..bytes.len()) {
+                let mut broken = bytes.clone();
+                broken[place] ^= 0x41;
+                fs::write(&path, &broken).unwrap();
+                if let Ok(Some(Opened::Array(source))) = open(path.join("shards/zstd").to_str().unwrap()) {
+                    let _ = source.read(&Region::whole(&[13, 17]), &mut [0; 13 * 17 * 4]);
+                }
+                fs::write(&path, &bytes[..place]).unwrap();
+                assert!(open(path.join("shards/zstd").to_str().unwrap()).is_err());
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! Metadata and everything in a chunk come from outside: each number is held against what the array says, and what is longer,
 //! elsewhere or other than it must be is an error that names array, chunk and file.
 
+mod archive;
 mod cf;
 mod chain;
 mod codec;

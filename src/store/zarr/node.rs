@@ -87,5 +87,6 @@ fn collect(files: &Files, prefix: &str, depth: usize, found: &mut Vec<(String, R
 /// The nearest folder above a path that is a group of a store.
 pub(super) fn group_above(path: &Path) -> Option<&Path> {
     let is_group = |folder: &&Path| ["zarr.json", ".zgroup"].iter().any(|key| folder.join(key).is_file());
-    path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty()).take(DEPTH_MAX + 1).find(is_group)
+    let here = |folder| if folder == Path::new("") { Path::new(".") } else { folder };
+    path.ancestors().skip(1).map(here).take(DEPTH_MAX + 1).find(is_group)
 }

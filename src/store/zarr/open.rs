@@ -7,7 +7,7 @@ use super::{
     source::ZarrSource,
 };
 use crate::error::{Error, Result};
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// Names of arrays that an error shows.
 const SHOWN_MAX: usize = 12;
@@ -40,14 +40,26 @@ pub struct GroupArray {
 /// Opens an array or a group of a Zarr store; `None` if the path leads to none.
 pub fn open(path: &str) -> Result<Option<Opened>> {
     let place = Path::new(path);
+    if let Some((archive, inside)) = in_archive(place) {
+        let files = Files::of_archive(archive, &inside)?;
+        return match known(path, &files)? {
+            Some(opened) => Ok(Some(opened)),
+            // An archive of something else.
+            None if inside.is_empty() => Ok(Some(group(&files)?).filter(|group| !group.arrays.is_empty()).map(Opened::Group)),
+            None if files.exist() => group(&files).map(Opened::Group).map(Some),
+            None => {
+                let group = group(&Files::of_archive(archive, "")?)?;
+                Err(Error::not_found(format!("there is no array {path}")).hint(group.arrays_named(&archive.display().to_string())))
+            }
+        };
+    }
     let is_folder = place.is_dir();
-    let files = Files::of_folder(place);
-    if is_folder {
-        match node::read(&files)? {
-            Some(Node::Array(node)) => return Ok(Some(Opened::Array(Box::new(ZarrSource::new(path.to_string(), files, *node))))),
-            Some(Node::Group) => return group(&files).map(Opened::Group).map(Some),
-            None => {}
-        }
+    let files = Files::Folder(place.to_path_buf());
+    if is_folder && let Some(opened) = known(path, &files)? {
+        return Ok(Some(opened));
+    }
+    if place.is_file() {
+        return Ok(None);
     }
     let Some(root) = node::group_above(place) else {
         let named = place.ancestors().find(|above| above.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zarr")));
@@ -62,11 +74,29 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
     if is_folder {
         return group(&files).map(Opened::Group).map(Some);
     }
-    if place.exists() {
-        return Ok(None);
-    }
-    let group = group(&Files::of_folder(root))?;
+    let group = group(&Files::Folder(root.to_path_buf()))?;
     Err(Error::not_found(format!("there is no array {path}")).hint(group.arrays_named(&root.display().to_string())))
+}
+
+/// The array or group that has metadata of its own.
+fn known(path: &str, files: &Files) -> Result<Option<Opened>> {
+    Ok(match node::read(files)? {
+        Some(Node::Array(node)) => Some(Opened::Array(Box::new(ZarrSource::new(path.to_string(), files.clone(), *node)))),
+        Some(Node::Group) => Some(Opened::Group(group(files)?)),
+        None => None,
+    })
+}
+
+/// The zip archive that a path is, or leads into, and the rest of the path.
+fn in_archive(place: &Path) -> Option<(&Path, String)> {
+    let is_zip = |path: &Path| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) && path.is_file();
+    let archive = place.ancestors().find(|above| is_zip(above))?;
+    let inside = place.strip_prefix(archive).ok()?;
+    let names = inside.components().map(|part| match part {
+        Component::Normal(name) => name.to_str(),
+        _ => None,
+    });
+    Some((archive, names.collect::<Option<Vec<_>>>()?.join("/")))
 }
 
 fn group(files: &Files) -> Result<Group> {

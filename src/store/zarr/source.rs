@@ -6,7 +6,7 @@ use super::{
     files::Files,
     metadata::{About, ArrayMetadata},
     node::{ArrayNode, hash},
-    part::{Fault, Part},
+    part::Fault,
     read::{Reader, Scratch, for_each_cell, overlap},
     shard::{IndexCache, coordinates},
 };
@@ -51,6 +51,8 @@ impl ZarrSource {
         let seen = look(&files, &metadata, &grid);
         let identity: Vec<String> = texts.iter().map(|(key, identity, hash)| format!("{key}:{identity}:{hash:016x}")).collect();
         let chunk = metadata.chain.unit().iter().zip(&metadata.shape).map(|(&chunk, &length)| chunk.min(length.max(1))).collect();
+        // An entry of an archive may be deflated, whatever it holds.
+        let inflated_bytes = if files.are_archived() { metadata.chain.encoded_bytes_max() as u64 * 2 + 65536 } else { 0 };
         let facts = SourceFacts {
             name,
             shape: metadata.shape.clone(),
@@ -59,7 +61,7 @@ impl ZarrSource {
             layout: StoreLayout::Chunked { chunk },
             swapped: false,
             encoded_bytes: seen.encoded_bytes,
-            read_scratch_bytes: metadata.chain.scratch_bytes() as u64,
+            read_scratch_bytes: (metadata.chain.scratch_bytes() as u64).saturating_add(inflated_bytes),
             mappable: false,
             resident: false,
             identity: format!("{} {}:{:016x}", identity.join(" "), seen.files, seen.hash),
@@ -104,16 +106,15 @@ impl ZarrSource {
         let (from, within, extent) = overlap(cell, &chain.shape, &region.start, &region.shape);
         let to = whole.moved(&within);
         let about = |error: Error| error.context(format!("{}: chunk {}", self.facts.name, show(cell)));
-        let Some(found) = self.files.open(&key).map_err(about)? else {
+        let Some(found) = self.files.open(&key, chain.encoded_bytes_max() as u64).map_err(about)? else {
             self.check_time(self.files.folder_modified_ns(&key), &key, "a chunk may have been removed from it").map_err(about)?;
             copy::fill(&self.metadata.fill, &extent, out, &to);
             return Ok(());
         };
-        self.check_time(Some(found.file.identity().modified_ns), &key, "it was written to").map_err(about)?;
+        self.check_time(Some(found.modified_ns()), &key, "it was written to").map_err(about)?;
         let number = cell.iter().zip(&self.grid).fold(0, |number, (place, length)| number * length + place);
         let mut reader = Reader { scratch, indexes: &self.indexes, fill: &self.metadata.fill, chunk: number };
-        let part = Part::File { file: &found.file, start: found.start, length: found.length };
-        reader.read(chain, part, &from, &extent, out, &to).map_err(|fault| match fault {
+        reader.read(chain, found.part(), &from, &extent, out, &to).map_err(|fault| match fault {
             Fault::Corrupt(why) => {
                 let file = self.files.name(&key);
                 Error::data(format!("{}: chunk {} in {file} is corrupt: {why}", self.facts.name, show(cell)))
@@ -171,8 +172,8 @@ impl Source for ZarrSource {
             let mostly = extent.iter().product::<usize>() * 2 >= chain.shape.iter().product();
             if left > 0 && (mostly || !chain.is_plain() && !chain.is_open_shard()) {
                 left -= 1;
-                if let Ok(Some(found)) = self.files.open(&self.metadata.keys.key(cell)) {
-                    found.file.prefetch(found.start, found.length);
+                if let Ok(Some(found)) = self.files.open(&self.metadata.keys.key(cell), 0) {
+                    found.prefetch();
                 }
             }
         });

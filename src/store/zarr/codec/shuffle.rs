@@ -8,9 +8,9 @@ pub(super) fn unshuffle(element_bytes: usize, shuffled: &[u8], out: &mut [u8]) {
     let whole = count * element_bytes;
     let planes = &shuffled[..whole];
     match element_bytes {
-        2 => interleave::<2>(planes, count, &mut out[..whole]),
-        4 => interleave::<4>(planes, count, &mut out[..whole]),
-        8 => interleave::<8>(planes, count, &mut out[..whole]),
+        2 => interleave::<u16, 2>(planes, count, &mut out[..whole]),
+        4 => interleave::<u32, 4>(planes, count, &mut out[..whole]),
+        8 => interleave::<u64, 8>(planes, count, &mut out[..whole]),
         _ => {
             for (index, element) in out[..whole].chunks_exact_mut(element_bytes.max(1)).enumerate() {
                 for (plane, byte) in element.iter_mut().enumerate() {
@@ -25,7 +25,28 @@ pub(super) fn unshuffle(element_bytes: usize, shuffled: &[u8], out: &mut [u8]) {
 /// Elements that are put together at a time: their planes stay in the first-level cache, and the compiler sees the length.
 const GROUP: usize = 64;
 
-fn interleave<const WIDTH: usize>(planes: &[u8], count: usize, out: &mut [u8]) {
+/// A number of as many bytes as an element has.
+trait Number<const WIDTH: usize>: Copy + Default + From<u8> + std::ops::Shl<usize, Output = Self> + std::ops::BitOr<Output = Self> {
+    /// Its bytes, the lowest first.
+    fn bytes(self) -> [u8; WIDTH];
+}
+impl Number<2> for u16 {
+    fn bytes(self) -> [u8; 2] {
+        self.to_le_bytes()
+    }
+}
+impl Number<4> for u32 {
+    fn bytes(self) -> [u8; 4] {
+        self.to_le_bytes()
+    }
+}
+impl Number<8> for u64 {
+    fn bytes(self) -> [u8; 8] {
+        self.to_le_bytes()
+    }
+}
+
+fn interleave<N: Number<WIDTH>, const WIDTH: usize>(planes: &[u8], count: usize, out: &mut [u8]) {
     let (elements, _) = out.as_chunks_mut::<WIDTH>();
     let plane = |index: usize| &planes[index * count..(index + 1) * count];
     let planes: [&[u8]; WIDTH] = std::array::from_fn(plane);
@@ -33,10 +54,13 @@ fn interleave<const WIDTH: usize>(planes: &[u8], count: usize, out: &mut [u8]) {
     while at + GROUP <= count {
         let pieces: [&[u8; GROUP]; WIDTH] = planes.map(|plane| plane[at..].first_chunk().expect("a whole group is left"));
         let group: &mut [[u8; WIDTH]; GROUP] = elements[at..].first_chunk_mut().expect("a whole group is left");
+        // Shifted and joined as whole numbers: that is what compilers make vector code of.
         for (index, element) in group.iter_mut().enumerate() {
-            for (byte, piece) in element.iter_mut().zip(&pieces) {
-                *byte = piece[index];
+            let mut number = N::default();
+            for (plane, piece) in pieces.iter().enumerate() {
+                number = number | N::from(piece[index]) << (8 * plane);
             }
+            *element = N::bytes(number);
         }
         at += GROUP;
     }
