@@ -3,4 +3,4 @@
 pub mod publish;
 mod write;
 
-pub use write::{BoxShape, Codec, Place, ZarrOptions, ZarrTarget, ZarrVersion, attributes, create, is_zarr};
+pub use write::{BoxShape, Codec, Place, ZarrOptions, ZarrTarget, ZarrVersion, attributes, create, is_zarr, reopen};
