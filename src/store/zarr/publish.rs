@@ -36,6 +36,8 @@ pub struct PartFolder {
     mode: OutputMode,
     /// Whether dropping removes nothing: it is published, or kept.
     stays: AtomicBool,
+    /// The folder itself, locked too: whoever finds it can tell that it is not left over.
+    _held: Option<File>,
     // Dropped last: the lock covers the clean-up.
     _lock: Lock,
 }
@@ -49,7 +51,7 @@ impl PartFolder {
         remove_leftover(&part).map_err(|error| Error::output(format!("cannot remove {}: {error}", part.display())).with_source(error))?;
         let parent = destination.parent().unwrap_or(Path::new("/"));
         std::fs::create_dir(&part).map_err(|error| cannot_create(name, parent, error))?;
-        Ok(PartFolder { name: name.to_string(), part, destination, mode, stays: AtomicBool::new(false), _lock: lock })
+        Ok(PartFolder::held(part, destination, name, mode, lock))
     }
 
     /// Takes over what a job left that was stopped, as it is; `None` if nothing is there.
@@ -59,7 +61,13 @@ impl PartFolder {
         if !part.is_dir() {
             return Ok(None);
         }
-        Ok(Some(PartFolder { name: name.to_string(), part, destination, mode, stays: AtomicBool::new(false), _lock: lock }))
+        Ok(Some(PartFolder::held(part, destination, name, mode, lock)))
+    }
+
+    fn held(part: PathBuf, destination: PathBuf, name: &str, mode: OutputMode, lock: Lock) -> Self {
+        // Where folders cannot be locked, the lock beside is what counts.
+        let held = File::open(&part).ok().filter(|folder| rustix::fs::flock(folder, FlockOperation::NonBlockingLockExclusive).is_ok());
+        PartFolder { name: name.to_string(), part, destination, mode, stays: AtomicBool::new(false), _held: held, _lock: lock }
     }
 
     /// Lets the unfinished folder stay when this is dropped.
