@@ -281,21 +281,22 @@ fn writers_of_chunks_take_whole_ones() {
 fn outputs_lie_apart_from_inputs_and_each_other() {
     let ses = session();
     let folder = folder();
-    fs::create_dir_all(folder.path().join("in.zarr/sub")).unwrap();
+    fs::create_dir(folder.path().join("in")).unwrap();
+    std::os::unix::fs::symlink("in", folder.path().join("in.zarr")).unwrap();
     let path = |name: &str| folder.path().join(name);
-    ses.from_ndarray(numbers(4, 2)).save(path("in.zarr/x.npy")).unwrap();
-    let x = ses.open(path("in.zarr/x.npy"));
+    ses.from_ndarray(numbers(4, 2)).save(path("in/x.npy")).unwrap();
+    let x = ses.open(path("in/x.npy"));
     let said = |outputs: Vec<&str>, save: Save| {
         let outputs: Vec<_> = outputs.into_iter().map(|name| (&x, path(name))).collect();
         ses.save_all(outputs, save).unwrap_err().to_string()
     };
     assert!(said(vec!["in.zarr?codec=none"], Save::new().overwrite()).contains("lies inside the output"));
-    assert!(said(vec!["in.zarr/sub/../../in.zarr"], Save::new().overwrite()).contains("lies inside the output"));
+    assert!(said(vec!["in/../in.zarr"], Save::new().overwrite()).contains("lies inside the output"));
     assert!(said(vec!["o.zarr", "o.zarr/a"], Save::new()).contains("one output lies inside the other"));
     assert!(said(vec!["o.zarr", "o.zarr?codec=none"], Save::new()).contains("two outputs go to one file"));
     assert!(said(vec!["o.npy"], Save::new().zarr(ZarrOptions::default().with("codec", "lz4").unwrap())).contains("for Zarr outputs"));
     ses.save_all([(&x, path("in.zarr/y"))], Save::new()).unwrap();
-    assert_eq!(names(folder.path()), ["in.zarr"]);
+    assert_eq!(names(folder.path()), ["in", "in.zarr"]);
 }
 
 #[test]

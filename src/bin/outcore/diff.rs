@@ -155,7 +155,7 @@ impl Outcome<'_> {
         match &self.values {
             None => {}
             Some(Differences { first: Some((place, values)), count: differing, distance_max }) => {
-                let [a, b] = values.each_ref().map(|value| shown(value));
+                let [a, b] = values.each_ref().map(shown);
                 lines.push(format!("  {} of {} elements differ", count(*differing), count(elements)));
                 lines.push(format!("  first at {}: {a} and {b}", place_text(place)));
                 lines.push(format!("  largest difference {distance_max:?}"));
@@ -196,7 +196,7 @@ impl Outcome<'_> {
             "b": side(1),
             "differing": self.values.as_ref().map(|values| values.count),
             "first": first.map(|(place, _)| place),
-            "first_values": first.map(|(_, values)| values.each_ref().map(|value| shown(value))),
+            "first_values": first.map(|(_, values)| values.each_ref().map(shown)),
             "largest_difference": distance,
         })
     }

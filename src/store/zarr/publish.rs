@@ -34,7 +34,10 @@ pub struct PartFolder {
     part: PathBuf,
     destination: PathBuf,
     mode: OutputMode,
-    is_published: AtomicBool,
+    /// Whether dropping removes nothing: it is published, or kept.
+    stays: AtomicBool,
+    /// The folder itself, locked too: whoever finds it can tell that it is not left over.
+    _held: Option<File>,
     // Dropped last: the lock covers the clean-up.
     _lock: Lock,
 }
@@ -48,7 +51,28 @@ impl PartFolder {
         remove_leftover(&part).map_err(|error| Error::output(format!("cannot remove {}: {error}", part.display())).with_source(error))?;
         let parent = destination.parent().unwrap_or(Path::new("/"));
         std::fs::create_dir(&part).map_err(|error| cannot_create(name, parent, error))?;
-        Ok(PartFolder { name: name.to_string(), part, destination, mode, is_published: AtomicBool::new(false), _lock: lock })
+        Ok(PartFolder::held(part, destination, name, mode, lock))
+    }
+
+    /// Takes over what a job left that was stopped, as it is; `None` if nothing is there.
+    pub fn resume(destination: PathBuf, name: &str, mode: OutputMode) -> Result<Option<Self>> {
+        let lock = Lock::take(&destination, name)?;
+        let part = beside(&destination, "part");
+        if !part.is_dir() {
+            return Ok(None);
+        }
+        Ok(Some(PartFolder::held(part, destination, name, mode, lock)))
+    }
+
+    fn held(part: PathBuf, destination: PathBuf, name: &str, mode: OutputMode, lock: Lock) -> Self {
+        // Where folders cannot be locked, the lock beside is what counts.
+        let held = File::open(&part).ok().filter(|folder| rustix::fs::flock(folder, FlockOperation::NonBlockingLockExclusive).is_ok());
+        PartFolder { name: name.to_string(), part, destination, mode, stays: AtomicBool::new(false), _held: held, _lock: lock }
+    }
+
+    /// Lets the unfinished folder stay when this is dropped.
+    pub fn keep(&self) {
+        self.stays.store(true, Ordering::Release);
     }
 
     /// The unfinished folder.
@@ -59,12 +83,12 @@ impl PartFolder {
 
     /// Gives the folder its name and makes the name durable. Everything inside is durable already.
     pub fn publish(&self) -> Result<()> {
-        if self.is_published.swap(true, Ordering::AcqRel) {
+        if self.stays.swap(true, Ordering::AcqRel) {
             return Err(Error::internal(format!("{} is published twice", self.name)));
         }
         let replaced = rename(&self.part, &self.destination, self.mode).inspect_err(|_| {
             // Still ours to remove.
-            self.is_published.store(false, Ordering::Release);
+            self.stays.store(false, Ordering::Release);
         });
         let replaced = replaced.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => {
@@ -85,7 +109,7 @@ impl PartFolder {
 
 impl Drop for PartFolder {
     fn drop(&mut self) {
-        if !self.is_published.load(Ordering::Acquire) {
+        if !self.stays.load(Ordering::Acquire) {
             let _ = std::fs::remove_dir_all(&self.part);
         }
     }

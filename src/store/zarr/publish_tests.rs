@@ -61,6 +61,8 @@ fn a_second_job_is_refused_while_the_first_one_lives() {
         assert!(error.kind() == ErrorKind::Output && error.message().contains("is being written by another job"), "{error}");
     }
     assert!(first.path().is_dir());
+    let held = rustix::fs::flock(File::open(first.path()).unwrap(), FlockOperation::NonBlockingLockExclusive);
+    assert_eq!(held, Err(Errno::WOULDBLOCK));
     drop(first);
     begin(&path, OutputMode::CreateNew).unwrap();
     assert!(names_in(place.path()).is_empty());

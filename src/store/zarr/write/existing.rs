@@ -140,7 +140,7 @@ impl Existing {
             let end = start[axis] + shape[axis];
             let cut = [start[axis], end].into_iter().find(|&at| !at.is_multiple_of(file[axis]) && at != whole[axis]);
             // Where something is appended the end of what was there lies inside the array.
-            if let Some(at) = cut.or_else(|| (start[axis] % file[axis] != 0 && shape[axis] > 0).then_some(start[axis])) {
+            if let Some(at) = cut.or_else(|| (!start[axis].is_multiple_of(file[axis]) && shape[axis] > 0).then_some(start[axis])) {
                 let text = format!("cannot write into {name}: {at} on axis {axis} cuts a {what} of {}", show(file));
                 return Err(Error::usage(text).hint(format!("begin and end at multiples of {} or at the end of the array", file[axis])));
             }

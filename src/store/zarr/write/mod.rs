@@ -6,6 +6,7 @@
 //! Everything happens in a folder beside the name ([`super::publish`]); metadata is written last, so that even there an unfinished
 //! array is none.
 
+mod checkpoint;
 mod codec;
 mod existing;
 mod groups;
@@ -35,7 +36,7 @@ use crate::{
     },
     store::output::OutputMode,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Whether an output of this path is a Zarr array: it is called `*.zarr`, or lies in a folder that is or in a group. A file `*.npy`,
 /// `*.bin` or `*.raw` is one of its kind wherever it lies.
@@ -55,9 +56,61 @@ pub fn create(path: &Path, name: &str, dtype: DType, shape: &[usize], mode: Outp
     if options.place != Place::New {
         return create_part(path, name, dtype, shape, options);
     }
+    let made = begin(path, name, dtype, shape, mode, options, &|destination| PartFolder::begin(destination, name, mode).map(Some))?;
+    made.ok_or_else(|| Error::internal(format!("{name} has no folder")))
+}
+
+/// Goes on with an array that [`create`] started with the same arguments and whose writer was stopped. Boxes that were written before its
+/// last [`ZarrTarget::checkpoint`] are there, and are counted with [`ZarrTarget::adopt`]; all others are to be written. `None`
+/// if nothing was left.
+pub fn reopen(
+    path: &Path,
+    name: &str,
+    dtype: DType,
+    shape: &[usize],
+    mode: OutputMode,
+    options: &ZarrOptions,
+) -> Result<Option<ZarrTarget>> {
+    if options.place != Place::New {
+        return Ok(None);
+    }
+    let found = begin(path, name, dtype, shape, mode, options, &|destination| PartFolder::resume(destination, name, mode))?;
+    Ok(found.map(|target| {
+        let notes = target.root().map(checkpoint::read).unwrap_or_default();
+        target.with_notes(notes)
+    }))
+}
+
+/// A target in the folder that `take` gives.
+fn begin(
+    path: &Path,
+    name: &str,
+    dtype: DType,
+    shape: &[usize],
+    mode: OutputMode,
+    options: &ZarrOptions,
+    take: &dyn Fn(PathBuf) -> Result<Option<PartFolder>>,
+) -> Result<Option<ZarrTarget>> {
     element_count(shape, dtype.size()).map_err(|error| Error::output(format!("cannot write {name}: {}", error.message())))?;
     let destination = destination(path, name, mode, groups::standing)?;
-    let of_store = groups::version_of_store(&destination, name)?;
+    let version = version_of(&destination, name, dtype, options)?;
+    let layout = Layout::new(name, shape, dtype, version, options)?;
+    let dims = dims_of(name, options, shape)?;
+    let codec = options.codec.unwrap_or_default();
+    let facts = ArrayFacts { layout: &layout, dtype, codec, dims: &dims, attributes: &options.attributes };
+    let metadata = facts.files(version);
+    let part = Part { layout, first: Vec::new(), metadata, goal: Goal::Array };
+    groups::make(&destination, name, version)?;
+    let Some(folder) = take(destination.clone()).inspect_err(|_| groups::give_up(&destination))? else {
+        groups::give_up(&destination);
+        return Ok(None);
+    };
+    ZarrTarget::new(name, dtype, version, codec, part, folder, destination).map(Some)
+}
+
+/// The version that is asked for, or that of the store around it.
+fn version_of(destination: &Path, name: &str, dtype: DType, options: &ZarrOptions) -> Result<ZarrVersion> {
+    let of_store = groups::version_of_store(destination, name)?;
     let version = options.version.or(of_store).unwrap_or(ZarrVersion::V3);
     if let Some(other) = of_store.filter(|other| *other != version) {
         let (wanted, there) = (version.number(), other.number());
@@ -67,15 +120,7 @@ pub fn create(path: &Path, name: &str, dtype: DType, shape: &[usize], mode: Outp
     if dtype == DType::BF16 && version == ZarrVersion::V2 {
         return Err(Error::usage(format!("{name}: Zarr version 2 has no bf16")).hint("version 3, or astype(f32)"));
     }
-    let layout = Layout::new(name, shape, dtype, version, options)?;
-    let dims = dims_of(name, options, shape)?;
-    let codec = options.codec.unwrap_or_default();
-    let facts = ArrayFacts { layout: &layout, dtype, codec, dims: &dims, attributes: &options.attributes };
-    let metadata = facts.files(version);
-    let part = Part { layout, first: Vec::new(), metadata, goal: Goal::Array };
-    groups::make(&destination, name, version)?;
-    let folder = PartFolder::begin(destination.clone(), name, mode).inspect_err(|_| groups::give_up(&destination))?;
-    ZarrTarget::new(name, dtype, version, codec, part, folder, destination)
+    Ok(version)
 }
 
 /// Starts a part of an array that exists.

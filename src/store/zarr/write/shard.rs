@@ -5,11 +5,15 @@
 //! (`<shard>.late`), which costs no memory and, as it is soon gone again, mostly no disk; it moves when its turn comes. Where all encoded
 //! chunks have one length they have places from the start (multiples of [`ALIGN_BYTES`], so that readers can map them), and none
 //! ever waits. Files are opened for every access: thousands of shards may be unfinished at a time.
+//!
+//! What is known of an unfinished shard can be taken out ([`Shard::state`]) and put back: bytes that were written later are written again,
+//! with the same outcome. For that no byte that a state speaks of is ever overwritten while its shard is unfinished.
 
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
+    fs::File,
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
@@ -46,6 +50,29 @@ pub(super) struct Shard {
     /// Chunks in the file beside: where they lie there.
     late: BTreeMap<usize, (u64, u64)>,
     late_tail: u64,
+    again: Again,
+}
+
+/// What becomes of a chunk that comes a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It is an error.
+    Refused,
+    /// It has the same bytes, and is left alone: an earlier process wrote it.
+    Ignored,
+}
+
+/// What is known of an unfinished shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ShardState {
+    tail: u64,
+    late_tail: u64,
+    next: usize,
+    /// Chunks inside of the array that have come.
+    come: Vec<usize>,
+    /// Number of an index entry, offset and length.
+    entries: Vec<(usize, u64, u64)>,
+    late: Vec<(usize, u64, u64)>,
 }
 
 /// What became of a shard.
@@ -66,13 +93,61 @@ impl Shard {
         let order: Vec<usize> = (0..count).map(|nth| ravel(&unravel(nth, inside), grid)).collect();
         let entries = vec![EMPTY; grid.iter().product()];
         let (has_come, late) = (vec![false; count], BTreeMap::new());
-        Shard { path, places, entries, order, has_come, missing: count, next: 0, tail: 0, late, late_tail: 0 }
+        Shard { path, places, entries, order, has_come, missing: count, next: 0, tail: 0, late, late_tail: 0, again: Again::Refused }
+    }
+
+    /// As [`Shard::new`], with what an earlier process wrote; `None` if the state is not one of such a shard.
+    pub fn restored(path: PathBuf, grid: &[usize], inside: &[usize], places: Places, state: &ShardState) -> Option<Self> {
+        let mut shard = Shard { again: Again::Ignored, ..Shard::new(path, grid, inside, places) };
+        for &nth in &state.come {
+            *shard.has_come.get_mut(nth)? = true;
+        }
+        for &(entry, at, length) in &state.entries {
+            *shard.entries.get_mut(entry)? = (at, length);
+        }
+        shard.missing = shard.has_come.iter().filter(|come| !**come).count();
+        shard.late = state.late.iter().map(|&(nth, at, length)| (nth, (at, length))).collect();
+        (shard.next, shard.tail, shard.late_tail) = (state.next, state.tail, state.late_tail);
+        Some(shard)
+    }
+
+    /// What is known of the shard; `None` if it is finished.
+    pub fn state(&self) -> Option<ShardState> {
+        if self.missing == 0 {
+            return None;
+        }
+        let numbered = self.entries.iter().enumerate().filter(|(_, entry)| **entry != EMPTY);
+        Some(ShardState {
+            tail: self.tail,
+            late_tail: self.late_tail,
+            next: self.next,
+            come: (0..self.has_come.len()).filter(|nth| self.has_come[*nth]).collect(),
+            entries: numbered.map(|(number, &(at, length))| (number, at, length)).collect(),
+            late: self.late.iter().map(|(&nth, &(at, length))| (nth, at, length)).collect(),
+        })
+    }
+
+    /// Makes what has been written so far durable.
+    pub fn sync(&self) -> Result<()> {
+        for path in [self.path.clone(), late_path(&self.path)] {
+            match File::open(&path).and_then(|file| file.sync_all()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("sync", &path, error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether chunks are missing beside others that are not the fill value.
+    pub fn is_begun(&self) -> bool {
+        self.missing > 0 && (!self.late.is_empty() || self.entries.iter().any(|&entry| entry != EMPTY))
     }
 
     /// Takes the `nth` chunk inside of the array, encoded; `None` is the fill value. `open` opens a file that is made if it is not there.
     pub fn take(&mut self, nth: usize, encoded: Option<&[u8]>, open: &dyn Fn(&Path) -> io::Result<File>) -> Result<Progress> {
         match self.has_come.get_mut(nth) {
             Some(come) if !*come => *come = true,
+            Some(_) if self.again == Again::Ignored => return Ok(Progress::Open),
             _ => return Err(Error::internal(format!("chunk {nth} of {} was written twice", self.path.display()))),
         }
         self.missing -= 1;
@@ -132,27 +207,35 @@ impl Shard {
             }
             self.next += 1;
         }
-        if beside.is_some() && self.late.is_empty() {
-            OpenOptions::new().write(true).open(late_path(&self.path))?.set_len(0)?;
-            self.late_tail = 0;
-        }
         Ok(())
     }
 
     fn finish(&mut self, open: &dyn Fn(&Path) -> io::Result<File>) -> io::Result<Progress> {
-        match std::fs::remove_file(late_path(&self.path)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
         if self.entries.iter().all(|&entry| entry == EMPTY) {
+            // An earlier process may have begun it and not lived to tell.
+            remove_if_there(&self.path)?;
             return Ok(Progress::Empty);
         }
         let mut index: Vec<u8> = self.entries.iter().flat_map(|&(at, length)| [at, length]).flat_map(u64::to_le_bytes).collect();
         let sum = crc32c::crc32c(&index);
         index.extend_from_slice(&sum.to_le_bytes());
         // With fixed places the file does not depend on which chunks are there, only on what is in them.
-        open(&self.path)?.write_all_at(&index, self.tail)?;
+        let file = open(&self.path)?;
+        file.write_all_at(&index, self.tail)?;
+        file.set_len(self.tail + index.len() as u64)?;
         Ok(Progress::Done)
+    }
+}
+
+/// Removes what chunks waited in: when the shard is complete and durable, and no state speaks of it any more.
+pub(super) fn remove_late(path: &Path) -> Result<()> {
+    remove_if_there(&late_path(path)).map_err(|error| failed("remove", &late_path(path), error))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The target of a Zarr array: chunks come in, files come out.
 
 use super::{
+    checkpoint::{self, Notes},
     codec::{Codec, Encoder, encoded_bytes_max},
     existing::Part,
     groups,
@@ -37,7 +38,7 @@ const SYNC_THREADS: usize = 8;
 pub struct ZarrTarget {
     name: String,
     dtype: DType,
-    layout: Layout,
+    pub(super) layout: Layout,
     codec: Codec,
     version: ZarrVersion,
     places: Places,
@@ -52,12 +53,16 @@ pub struct ZarrTarget {
     /// Buffers and compressors, one per thread that writes at a time.
     desks: Mutex<Vec<Desk>>,
     /// Unfinished shards by their place.
-    shards: Mutex<HashMap<Vec<usize>, Arc<Mutex<Shard>>>>,
-    unsynced: Mutex<Unsynced>,
+    pub(super) shards: Mutex<HashMap<Vec<usize>, Arc<Mutex<Shard>>>>,
+    pub(super) unsynced: Mutex<Unsynced>,
     /// Elements written; an array with holes is never published.
     written: AtomicUsize,
     has_metadata: AtomicBool,
     is_published: AtomicBool,
+    /// Whether there are notes for a later process, which then go on.
+    pub(super) is_noted: AtomicBool,
+    /// What an earlier process noted of its shards; `None` where nothing is gone on with.
+    notes: Option<Mutex<Notes>>,
 }
 
 /// What becomes of the folder.
@@ -71,10 +76,10 @@ pub(super) enum Goal {
 
 /// What no sync has covered yet.
 #[derive(Default)]
-struct Unsynced {
+pub(super) struct Unsynced {
     /// Places of complete files.
-    files: Vec<Vec<usize>>,
-    folders: Vec<PathBuf>,
+    pub files: Vec<Vec<usize>>,
+    pub folders: Vec<PathBuf>,
 }
 
 /// What one thread needs to encode a chunk.
@@ -140,8 +145,12 @@ impl Target for ZarrTarget {
     }
 
     fn settle(&self) -> Result<()> {
+        if self.is_noted.load(Ordering::Acquire) {
+            return self.checkpoint();
+        }
         let files = std::mem::take(&mut lock(&self.unsynced).files);
-        self.sync_files(&files).inspect_err(|_| lock(&self.unsynced).files.extend(files.iter().cloned()))
+        let settled = self.sync_files(&files).and_then(|()| self.remove_late(&files));
+        settled.inspect_err(|_| lock(&self.unsynced).files.extend(files.iter().cloned()))
     }
 
     fn sync(&self) -> Result<()> {
@@ -160,6 +169,11 @@ impl Target for ZarrTarget {
 
     fn publish(&self) -> Result<()> {
         check_complete(self, self.written.load(Ordering::Relaxed))?;
+        self.check_shards()?;
+        let notes = self.root()?.join(checkpoint::NOTES);
+        if notes.exists() {
+            std::fs::remove_file(&notes).map_err(|error| failed("remove", &notes, error))?;
+        }
         let is_synced = lock(&self.unsynced).files.is_empty() && self.has_metadata.load(Ordering::Acquire);
         if !is_synced {
             self.sync()?;
@@ -205,7 +219,34 @@ impl ZarrTarget {
             written: AtomicUsize::new(0),
             has_metadata: AtomicBool::new(false),
             is_published: AtomicBool::new(false),
+            is_noted: AtomicBool::new(false),
+            notes: None,
         })
+    }
+
+    /// Goes on with what an earlier process wrote, as its notes say.
+    pub(super) fn with_notes(mut self, notes: Notes) -> Self {
+        self.is_noted = AtomicBool::new(true);
+        self.notes = Some(Mutex::new(notes));
+        self
+    }
+
+    /// Counts elements as written that an earlier process wrote.
+    pub fn adopt(&self, elements: usize) {
+        self.written.fetch_add(elements, Ordering::Relaxed);
+    }
+
+    /// Lets what is unfinished stay when the target is dropped.
+    pub fn keep(&self) {
+        if let Some(folder) = &self.folder {
+            folder.keep();
+        }
+    }
+
+    /// Whether an error in this program has left chunks of a shard behind.
+    fn check_shards(&self) -> Result<()> {
+        let begun = lock(&self.shards).iter().find(|(_, shard)| lock(shard).is_begun()).map(|(place, _)| self.key(place));
+        begun.map_or(Ok(()), |key| Err(Error::internal(format!("shard {key} of {} is not complete", self.name))))
     }
 
     /// Moves the files of a part into the array they belong to, and removes those whose place is nothing but zeros now; metadata last.
@@ -231,7 +272,7 @@ impl ZarrTarget {
         sync_folder(&self.destination).map_err(|error| failed("sync", &self.destination, error))
     }
 
-    fn root(&self) -> Result<&Path> {
+    pub(super) fn root(&self) -> Result<&Path> {
         self.folder.as_ref().map(PartFolder::path).ok_or_else(|| Error::internal(format!("{} has no folder", self.name)))
     }
 
@@ -270,7 +311,13 @@ impl ZarrTarget {
 
     fn store_as_file(&self, place: &[usize], encoded: &[u8]) -> Result<()> {
         let path = self.root()?.join(self.key(place));
-        let written = self.open(&path, OpenOptions::new().write(true).create_new(true)).and_then(|file| file.write_all_at(encoded, 0));
+        let mut options = OpenOptions::new();
+        match self.notes {
+            // An earlier process may have written it, whole or not.
+            Some(_) => options.write(true).create(true).truncate(true),
+            None => options.write(true).create_new(true),
+        };
+        let written = self.open(&path, &options).and_then(|file| file.write_all_at(encoded, 0));
         written.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Error::internal(format!("chunk {} was written twice", path.display())),
             _ => failed("write", &path, error),
@@ -287,18 +334,42 @@ impl ZarrTarget {
         let path = self.root()?.join(self.key(&of_file));
         let shard = match lock(&self.shards).entry(of_file.clone()) {
             Entry::Occupied(there) => Arc::clone(there.get()),
+            Entry::Vacant(free) if self.notes.is_some() => match self.shard_of_earlier(&of_file, path, &grid, &inside)? {
+                Some(shard) => Arc::clone(free.insert(Arc::new(Mutex::new(shard)))),
+                // Complete, and this chunk in it.
+                None => return Ok(()),
+            },
             Entry::Vacant(_) if path.exists() => return Err(Error::internal(format!("shard {} was written twice", path.display()))),
             Entry::Vacant(free) => Arc::clone(free.insert(Arc::new(Mutex::new(Shard::new(path, &grid, &inside, self.places))))),
         };
         let open = |path: &Path| self.open(path, OpenOptions::new().write(true).create(true));
         let progress = lock(&shard).take(ravel(&within, &inside), encoded, &open)?;
+        // In one of the two lists at any time.
+        if progress == Progress::Done {
+            lock(&self.unsynced).files.push(of_file.clone());
+        }
         if progress != Progress::Open {
+            if let Some(notes) = &self.notes {
+                lock(notes).insert(of_file.clone(), None);
+            }
             lock(&self.shards).remove(&of_file);
         }
-        if progress == Progress::Done {
-            lock(&self.unsynced).files.push(of_file);
-        }
         Ok(())
+    }
+
+    /// The shard as an earlier process left it; `None` if it is complete.
+    fn shard_of_earlier(&self, place: &[usize], path: PathBuf, grid: &[usize], inside: &[usize]) -> Result<Option<Shard>> {
+        let noted = self.notes.as_ref().and_then(|notes| lock(notes).get(place).cloned());
+        match noted {
+            // Begun after the last note at most: begun again.
+            None => Ok(Some(Shard::new(path, grid, inside, self.places))),
+            Some(None) => Ok(None),
+            Some(Some(state)) => {
+                let misfit =
+                    || Error::data(format!("what was noted of {} does not fit it", path.display())).hint("`--overwrite` starts anew");
+                Shard::restored(path.clone(), grid, inside, self.places, &state).map(Some).ok_or_else(misfit)
+            }
+        }
     }
 
     /// The path of a chunk or shard inside the array.
@@ -332,7 +403,14 @@ impl ZarrTarget {
         options.open(path)
     }
 
-    fn sync_files(&self, places: &[Vec<usize>]) -> Result<()> {
+    /// Removes the files that chunks of these shards waited in.
+    pub(super) fn remove_late(&self, places: &[Vec<usize>]) -> Result<()> {
+        let root = self.root()?;
+        let has_late = self.layout.shard.is_some() && self.places == Places::Appended;
+        places.iter().filter(|_| has_late).try_for_each(|place| shard::remove_late(&root.join(self.key(place))))
+    }
+
+    pub(super) fn sync_files(&self, places: &[Vec<usize>]) -> Result<()> {
         let root = self.root()?;
         let sync_all = |places: &[Vec<usize>]| {
             places.iter().try_for_each(|place| {
@@ -385,7 +463,7 @@ fn move_file(from: &Path, to: &Path, array: &Path, folders: &mut BTreeSet<PathBu
     std::fs::rename(from, to)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

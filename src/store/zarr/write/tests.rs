@@ -288,6 +288,50 @@ fn groups_are_made_kept_and_given_up() {
     assert!(refusal(target(&place.path().join("none/v.zarr"), DType::U8, &[3], "")).contains("does not exist"));
 }
 
+#[test]
+fn a_stopped_array_is_gone_on_with() {
+    let shape = [24, 20];
+    let whole = content(480, 4);
+    for (query, checkpoint_at, stop_at) in [
+        ("codec=zstd&shards=8,10", 9, 13),
+        ("codec=zstd&shards=8,10", 1, 23),
+        ("codec=none&shards=8,10", 11, 11),
+        ("codec=gzip&shards=none", 5, 9),
+    ] {
+        let query = format!("{query}&chunks=4,5");
+        let grid = Grid::new(shape.to_vec(), vec![4, 5]);
+        let order: Vec<usize> = (0..grid.count()).map(|nth| (nth * 7 + 3) % grid.count()).collect();
+        let place = tempfile::tempdir().unwrap();
+        let (path, once) = (place.path().join("z.zarr"), place.path().join("once.zarr"));
+        let plain = target(&once, DType::F32, &shape, &query).unwrap();
+        write_all(&plain, &whole, 0..grid.count(), &[4, 5]);
+        plain.publish().unwrap();
+        drop(plain);
+        let reopened = || reopen(&path, "z.zarr", DType::F32, &shape, NEW, &options(&query)).unwrap();
+        assert!(reopened().is_none());
+        let first = target(&path, DType::F32, &shape, &query).unwrap();
+        write_all(&first, &whole, order[..checkpoint_at].iter().copied(), &[4, 5]);
+        first.checkpoint().unwrap();
+        write_all(&first, &whole, order[checkpoint_at..stop_at].iter().copied(), &[4, 5]);
+        first.keep();
+        drop(first);
+        // Half a note, as a power cut leaves it.
+        let notes = place.path().join(".z.zarr.part").join(checkpoint::NOTES);
+        let torn = std::fs::read_to_string(&notes).unwrap() + "00000000 {\"place\":";
+        std::fs::write(&notes, torn).unwrap();
+        let second = reopened().unwrap();
+        // The caller's record is older than the notes by one box.
+        let known = checkpoint_at - 1;
+        second.adopt(known * 20);
+        write_all(&second, &whole, order[known..].iter().rev().copied(), &[4, 5]);
+        second.sync().unwrap();
+        second.publish().unwrap();
+        assert_eq!(files_in(&path), files_in(&once), "{query} {checkpoint_at} {stop_at}");
+        drop(second);
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 2);
+    }
+}
+
 /// Writes `rows` of `whole` to `path`, as `query` says.
 fn write_rows(path: &Path, whole: &[u8], rows: std::ops::Range<usize>, columns: usize, query: &str) -> Result<()> {
     let made = target(path, DType::I32, &[rows.len(), columns], query)?;
