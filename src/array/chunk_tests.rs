@@ -284,7 +284,7 @@ fn any_layout_becomes_any_other_in_little_memory() {
     for seed in 0..60 {
         let mut draw = Draw(seed + 1000);
         let rank = 1 + draw.below(3);
-        let shape: Vec<usize> = (0..rank).map(|_| 1 + draw.below([300_000, 600, 70][rank - 1])).collect();
+        let shape: Vec<usize> = (0..rank).map(|_| [200_000, 600, 60][rank - 1] + draw.below([100_000, 500, 40][rank - 1])).collect();
         let chunk = |draw: &mut Draw, shape: &[usize]| -> Vec<usize> {
             let mut chunk: Vec<usize> = shape.iter().map(|&length| 1 + draw.below(length)).collect();
             while chunk.iter().product::<usize>() > 8000 {

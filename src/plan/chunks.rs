@@ -7,8 +7,10 @@ use crate::{
 
 /// Steps along an axis of a chunked store from which on its coordinates are picked out of their chunks rather than read with the gaps.
 const WIDE_STEP: u64 = 4;
-/// Runs and coordinates that are counted one by one; grids repeat, so that what is counted of more is taken for all.
-const COUNTED_MAX: usize = 1 << 16;
+/// Runs that are counted one by one; grids repeat, so that what is counted of more is taken for all.
+const RUNS_MAX: usize = 1 << 13;
+/// Picked coordinates that are counted one by one, of all those runs together.
+const COORDINATES_MAX: usize = 1 << 17;
 
 /// Lengths along the axes of a pass that runs are multiples of, and how much shorter the first run is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,7 +182,8 @@ fn covered(map: &IndexMap, shape: &[usize], chunk: &[usize], space: &[usize], ru
     let neighbours = reach_of(map, space, &vec![0; space.len()]);
     let mut region = Region::new(vec![0; space.len()], vec![1; space.len()]);
     let mut sum = 0.0;
-    let counted = count.min(COUNTED_MAX);
+    let picked = picked_axes(map, runs.block()).into_iter().filter(|axis| axes.contains(axis)).map(|axis| runs.block()[axis]);
+    let counted = count.min(RUNS_MAX).min(COORDINATES_MAX / picked.product::<usize>().clamp(1, COORDINATES_MAX)).max(1);
     for index in 0..counted {
         let mut rest = index;
         for (&axis, &runs_along) in axes.iter().zip(&along) {
@@ -202,7 +205,7 @@ fn touched(map: &IndexMap, shape: &[usize], chunk: &[usize], region: &Region, ax
     };
     // The chunks of one axis after the other, and of what is picked along it the groups that are read at once.
     let mut part = Region::new(region.start.clone(), region.shape.clone());
-    let groups = groups(map, chunk, first, region.start[first]..region.end(first).min(region.start[first] + COUNTED_MAX));
+    let groups = groups(map, chunk, first, region.start[first]..region.end(first).min(region.start[first] + COORDINATES_MAX));
     let share = region.shape[first] as f64 / groups.iter().map(|group| group.coordinates.len()).sum::<usize>().max(1) as f64;
     let mut sum = 0.0;
     let mut held = map.clone();

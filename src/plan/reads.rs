@@ -14,7 +14,7 @@ const GAP_BYTES: i64 = 4096;
 /// A window over a file holds whole pages at both ends.
 const PAGE_BYTES: u64 = 4096;
 /// What it takes to know where one picked coordinate lies, while coordinates are put into groups.
-const PLACE_BYTES: u64 = 48;
+const PLACE_BYTES: u64 = 128;
 
 /// An input whose place in memory is to be chosen.
 #[derive(Clone, Debug)]

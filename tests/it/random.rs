@@ -3,7 +3,8 @@
 //! `OUTCORE_RANDOM_CASES=100000 cargo test --release random_graphs` runs a long campaign; a failure prints its seed.
 
 use crate::naive::{Naive, Number, extreme};
-use outcore::{Array, BinaryOp, CastMode, DType, Element, Finish, Isa, Session, SliceItem, SumMode, UnaryOp};
+use outcore::{Array, BinaryOp, CastMode, DType, Element, Finish, Isa, Session, SliceItem, SumMode, UnaryOp, store::chunked::ChunkedSource};
+use std::sync::Arc;
 
 /// A small generator of its own, so that a seed means the same case everywhere.
 struct Draw(u64);
@@ -41,8 +42,15 @@ fn leaf(draw: &mut Draw, session: &Session) -> Pair {
     let count: usize = shape.iter().product();
     let data = (0..count).map(|_| number(draw, dtype)).collect();
     let naive = Naive { dtype, shape: shape.clone(), data };
-    let array = in_memory(session, &naive);
+    let array = if draw.below(3) == 0 { in_chunks(draw, session, &naive) } else { in_memory(session, &naive) };
     Pair { array, naive }
+}
+
+/// The same array as a store of chunks has it.
+fn in_chunks(draw: &mut Draw, session: &Session, naive: &Naive) -> Array {
+    let chunk: Vec<usize> = naive.shape.iter().map(|&length| 1 + draw.below(length + 2)).collect();
+    let source = ChunkedSource::new(naive.dtype, &naive.shape, &chunk, naive.bytes());
+    session.from_source(Arc::new(source.identified(draw.next().to_string())))
 }
 
 fn in_memory(session: &Session, naive: &Naive) -> Array {
