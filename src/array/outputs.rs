@@ -7,10 +7,13 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    format::journal::{Header, HeaderOutput},
     nd::Coverage,
     plan::{NUMERICS_VERSION, Plan},
-    store::{Journaled, Target, forget, journal::Journal, journal_path, left_over, leftover},
+    store::{
+        Journaled, Target, forget,
+        journal::{Header, HeaderOutput, Journal},
+        journal_path, left_over, leftover,
+    },
 };
 use std::{
     fs,

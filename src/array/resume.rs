@@ -86,26 +86,14 @@ pub(super) fn take_up(files: &Files) -> Result<Option<Taken>> {
 /// The targets of a job that goes on. `None` if it starts anew.
 pub(super) fn reopen(files: &Files, plan: &Plan) -> Result<Option<Targets>> {
     let (Some(before), Some(identity)) = (take_up(files)?, &files.identity) else { return Ok(None) };
-    let mut published = before.published.into_iter();
     let mut made: Vec<Option<Arc<dyn Target>>> = Vec::new();
-    for (path, output) in files.paths.iter().zip(&plan.outputs) {
-        let Some(path) = path else {
-            made.push(None);
-            continue;
-        };
-        let target: Option<Arc<dyn Target>> = if published.next() == Some(true) {
-            Some(Arc::new(Published::new(path.display().to_string(), output.dtype, &output.shape)))
-        } else {
-            reopen_target(text_of(path)?, output.dtype, &output.shape, files.save.mode())?
-        };
-        let Some(target) = target else {
-            made.iter().flatten().for_each(|target| target.keep());
-            return Ok(None);
-        };
-        made.push(Some(target));
+    let opened = open_all(files, plan, &before.published, &mut made);
+    let keep = || made.iter().flatten().for_each(|target| target.keep());
+    if !opened.inspect_err(|_| keep())? {
+        keep();
+        return Ok(None);
     }
     // Only now that nobody else can write is what the journal says the last word.
-    let keep = || made.iter().flatten().for_each(|target| target.keep());
     let Some(Taken { journal, found, .. }) = take_up(files).inspect_err(|_| keep())? else {
         keep();
         return Ok(None);
@@ -137,4 +125,24 @@ pub(super) fn reopen(files: &Files, plan: &Plan) -> Result<Option<Targets>> {
     let there = there.collect();
     let journal = Arc::new(Journal::go_on(journal, found).inspect_err(|_| keep())?);
     Targets::new(files, made, Some(journal), there).map(Some)
+}
+
+/// Opens the unfinished outputs into `made`, one entry per output of the plan. False if one of them is not there.
+fn open_all(files: &Files, plan: &Plan, published: &[bool], made: &mut Vec<Option<Arc<dyn Target>>>) -> Result<bool> {
+    let mut published = published.iter();
+    for (path, output) in files.paths.iter().zip(&plan.outputs) {
+        let Some(path) = path else {
+            made.push(None);
+            continue;
+        };
+        let target: Option<Arc<dyn Target>> = match published.next() {
+            Some(true) => Some(Arc::new(Published::new(path.display().to_string(), output.dtype, &output.shape))),
+            _ => reopen_target(text_of(path)?, output.dtype, &output.shape, files.save.mode())?,
+        };
+        if target.is_none() {
+            return Ok(false);
+        }
+        made.push(target);
+    }
+    Ok(true)
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     error::{Error, Result},
-    format::journal::{self as format, Header, Record},
+    format::journal::{self as format, Record},
     nd::{Coverage, Region},
 };
 use std::{
@@ -20,6 +20,8 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+
+pub use crate::format::journal::{Header, HeaderOutput};
 
 /// Bytes of all small results that are kept.
 const TEMP_BYTES_MAX: usize = 16 << 20;

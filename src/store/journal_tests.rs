@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::{
-    format::journal::HeaderOutput,
     nd::DType,
     store::{Journaled, OutputMode, Target, journal_path, leftover, raw},
 };
