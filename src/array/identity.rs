@@ -4,11 +4,10 @@ use super::graph::Work;
 use crate::{
     error::{Error, Result},
     expr::{FunctionRole, Grouping, Op},
-    format::journal::Header,
     nd::{Region, SourceFacts},
     numeric::{ScanKind, SumMode},
     plan::NUMERICS_VERSION,
-    store::Source,
+    store::{Source, journal::Header},
 };
 
 /// Arrays in memory of more bytes are not looked through.

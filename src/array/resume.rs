@@ -118,28 +118,16 @@ impl Before {
 /// The targets of a job that goes on, and what is known of it. `None` if it starts anew.
 pub(super) fn reopen(files: &Files, shapes: &[ResultShape]) -> Result<Option<(Vec<Option<Arc<dyn Target>>>, Before)>> {
     let Some(before) = take_up(files)? else { return Ok(None) };
-    let mut published = before.published.into_iter();
     let mut made: Vec<Option<Arc<dyn Target>>> = Vec::new();
-    let keep = |made: &[Option<Arc<dyn Target>>]| made.iter().flatten().for_each(|target| target.keep());
-    for (path, (shape, dtype)) in files.paths.iter().zip(shapes) {
-        let Some(path) = path else {
-            made.push(None);
-            continue;
-        };
-        let target: Option<Arc<dyn Target>> = if published.next() == Some(true) {
-            Some(Arc::new(Published::new(path.display().to_string(), *dtype, shape)))
-        } else {
-            reopen_target(text_of(path)?, *dtype, shape, files.save.mode()).inspect_err(|_| keep(&made))?
-        };
-        let Some(target) = target else {
-            keep(&made);
-            return Ok(None);
-        };
-        made.push(Some(target));
+    let opened = open_all(files, shapes, &before.published, &mut made);
+    let keep = || made.iter().flatten().for_each(|target| target.keep());
+    if !opened.inspect_err(|_| keep())? {
+        keep();
+        return Ok(None);
     }
     // Only now that nobody else can write is what the journal says the last word.
-    let Some(Taken { journal, found, .. }) = take_up(files).inspect_err(|_| keep(&made))? else {
-        keep(&made);
+    let Some(Taken { journal, found, .. }) = take_up(files).inspect_err(|_| keep())? else {
+        keep();
         return Ok(None);
     };
     let fits = made.iter().flatten().zip(&found.header.outputs).all(|(target, about)| {
@@ -147,8 +135,28 @@ pub(super) fn reopen(files: &Files, shapes: &[ResultShape]) -> Result<Option<(Ve
             && target.part().is_none_or(|part| (part.device, part.inode) == (about.device, about.inode))
     });
     if !fits {
-        keep(&made);
+        keep();
         return Ok(None);
     }
     Ok(Some((made, Before { journal, found })))
+}
+
+/// Opens the unfinished outputs into `made`, one entry per output. False if one of them is not there.
+fn open_all(files: &Files, shapes: &[ResultShape], published: &[bool], made: &mut Vec<Option<Arc<dyn Target>>>) -> Result<bool> {
+    let mut published = published.iter();
+    for (path, (shape, dtype)) in files.paths.iter().zip(shapes) {
+        let Some(path) = path else {
+            made.push(None);
+            continue;
+        };
+        let target: Option<Arc<dyn Target>> = match published.next() {
+            Some(true) => Some(Arc::new(Published::new(path.display().to_string(), *dtype, shape))),
+            _ => reopen_target(text_of(path)?, *dtype, shape, files.save.mode())?,
+        };
+        if target.is_none() {
+            return Ok(false);
+        }
+        made.push(target);
+    }
+    Ok(true)
 }

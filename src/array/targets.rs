@@ -8,10 +8,13 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    format::journal::{Header, HeaderOutput},
     nd::Coverage,
     plan::{NUMERICS_VERSION, OutputLayout, Plan},
-    store::{Journaled, Target, forget, journal::Journal, journal_path},
+    store::{
+        Journaled, Target, forget,
+        journal::{Header, HeaderOutput, Journal},
+        journal_path,
+    },
 };
 use std::{path::PathBuf, sync::Arc};
 

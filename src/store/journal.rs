@@ -6,7 +6,7 @@
 
 use crate::{
     error::{Error, Result},
-    format::journal::{self as format, Header, Record},
+    format::journal::{self as format, Record},
     nd::{Coverage, Region},
 };
 use std::{
@@ -20,6 +20,8 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+
+pub use crate::format::journal::{Header, HeaderOutput};
 
 /// Bytes of all small results that are kept.
 const TEMP_BYTES_MAX: usize = 16 << 20;
@@ -73,7 +75,7 @@ impl Found {
     pub fn percent(&self) -> u64 {
         let each = (0..self.finished.len()).map(|index| self.bytes(index));
         let (there, all) = each.fold((0u128, 0u128), |sum, (there, all)| (sum.0 + u128::from(there), sum.1 + u128::from(all)));
-        if all == 0 { 0 } else { (there * 100 / all) as u64 }
+        (there * 100).checked_div(all).unwrap_or(0) as u64
     }
 }
 

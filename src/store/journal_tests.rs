@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::{
-    format::journal::HeaderOutput,
     nd::DType,
     store::{Journaled, OutputMode, Target, journal_path, leftover, raw},
 };
@@ -67,7 +66,7 @@ fn results_are_kept_once_and_only_if_they_are_small() {
     journal.keep_temp("large", &vec![0; TEMP_BYTES_MAX + 1]);
     journal.keep_temp("first", &vec![1; TEMP_BYTES_MAX - 10]);
     let length = std::fs::metadata(&path).unwrap().len();
-    journal.keep_temp("first", &vec![1; 5]);
+    journal.keep_temp("first", &[1; 5]);
     journal.keep_temp("second", &[2; 11]);
     assert_eq!(std::fs::metadata(&path).unwrap().len(), length);
     assert!(!journal.has_temp("large", TEMP_BYTES_MAX + 1) && !journal.has_temp("second", 11));

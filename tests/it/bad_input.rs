@@ -185,7 +185,6 @@ fn flags_that_make_no_sense() {
         (&["--report", "r.csv"], &["not available yet"]),
         (&["--report", "r"], &["FILE.json"]),
         (&["--no-such-flag"], &["outcore: error:", "--no-such-flag"]),
-        (&["--resume"], &["--resume is not available yet"]),
         (&["--trace", "t.json"], &["--trace is not available yet"]),
         (&["--scratch=."], &["--scratch is not available yet"]),
     ];

@@ -96,7 +96,7 @@ fn a_killed_job_is_refused_continued_and_started_anew() {
         folder.run(&["eval", STATEMENTS, "v=v.npy", "-o", "z.npy", "--resume", "--memory", "32MiB", "--threads", "2", "--block", "100k"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.starts_with("outcore: resumed: ") && ran.stderr.ends_with(" % of z.npy was there\n"), "{}", ran.stderr);
-    assert!(percent_of(&ran.stderr) >= 80, "two thirds of what was written were finished: {}", ran.stderr);
+    assert!(percent_of(&ran.stderr) >= 41, "64 MiB of 160 MB at least were finished: {}", ran.stderr);
     assert!(fs::read(folder.path("z.npy")).unwrap() == expected);
     assert_eq!(folder.names(), ["v.npy", "z.npy"]);
 }
