@@ -26,8 +26,8 @@ pub(super) struct Identity {
     pub depends_on_grid: bool,
 }
 
-/// The identity of a job before its first phase. `None` if nothing tells whether another one is the same.
-pub(super) fn identity(work: &Work) -> Result<Option<Identity>> {
+/// The identity of a job before its first phase, whose outputs are laid out as `layouts` say. `None` if nothing tells whether another one is the same.
+pub(super) fn identity(work: &Work, layouts: &[String]) -> Result<Option<Identity>> {
     let mut inputs = Vec::with_capacity(work.sources.len());
     for source in &work.sources {
         let facts = source.facts();
@@ -38,7 +38,7 @@ pub(super) fn identity(work: &Work) -> Result<Option<Identity>> {
     // Names are ways to spell a path, and identities are compared one by one, to say which one changed.
     let nameless = |facts: &SourceFacts| SourceFacts { name: String::new(), identity: String::new(), ..facts.clone() };
     let sources: Vec<SourceFacts> = work.graph.sources.iter().map(nameless).collect();
-    let text = serde_json::to_vec(&(&work.graph.nodes, sources, &work.graph.functions, &work.roots))
+    let text = serde_json::to_vec(&(&work.graph.nodes, sources, &work.graph.functions, &work.roots, layouts))
         .map_err(|error| Error::internal(format!("a graph cannot be written as text: {error}")))?;
     Ok(Some(Identity { job: short(blake3::hash(&text)), inputs, depends_on_grid: depends_on_grid(work) }))
 }

@@ -156,7 +156,8 @@ impl Job {
         let mut work = self.build()?;
         let writes_files = self.outputs.iter().any(|(_, _, to)| *to != Destination::Memory);
         // Panels give the same bits: whoever goes on need not know of them.
-        let who = if writes_files { identity(&work)? } else { None };
+        let layouts: Vec<String> = self.paths().into_iter().flatten().map(|path| self.save.layout_text(path)).collect();
+        let who = if writes_files { identity(&work, &layouts)? } else { None };
         let first = self.attempt(&mut work.clone(), who.clone(), started);
         let Some(spent) = first.as_ref().err().filter(|error| is_spent(error)).cloned() else { return first };
         for panels in PANELS {
@@ -213,7 +214,7 @@ impl Job {
     #[cfg(test)]
     pub(super) fn prepared(&self) -> Result<(Targets, Plan)> {
         let work = self.build()?;
-        let files = Files::check(self.paths(), &work.paths, &self.save, identity(&work)?)?;
+        let files = Files::check(self.paths(), &work.paths, &self.save, identity(&work, &[])?)?;
         let started_files = Started::new(&files, self.written_shapes(&work)?, self.dims()?)?;
         let plan = plan_beside_results(&self.asked(), &work, self.session.limits(), std::iter::empty())?;
         Ok((started_files.begin(&plan)?, plan))

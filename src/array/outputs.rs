@@ -110,7 +110,10 @@ impl Save {
     /// What a plan's identity has to know of an output's layout.
     pub(super) fn layout_text(&self, path: &Path) -> String {
         match zarr_parts(path) {
-            Some(_) => format!("zarr {} {:?}", path.display(), self.zarr),
+            Some(_) => {
+                let query = path.to_str().and_then(split_zarr_output).and_then(|(_, query)| query);
+                format!("zarr {:?} {:?}", query.unwrap_or_default(), self.zarr)
+            }
             None => path.extension().map_or_else(String::new, |end| end.to_string_lossy().to_string()),
         }
     }
@@ -148,13 +151,12 @@ impl Files {
         let parts: Vec<bool> = paths.iter().flatten().map(|path| is_part(path) || save.zarr.place != Place::New).collect();
         let files = Files { paths: paths.iter().map(|path| path.map(Path::to_path_buf)).collect(), save: save.clone(), identity, zarr };
         let published = if save.resume { take_up(&files)?.map(|taken| taken.published) } else { None };
-        for (index, (path, is_zarr)) in given.iter().enumerate() {
+        for (index, (path, _)) in given.iter().enumerate() {
             let is_ours = published.as_ref().is_some_and(|published| published[index]);
             if !save.overwrite && !is_ours && !parts[index] && fs::symlink_metadata(path).is_ok() {
                 return Err(Error::output(format!("output {} exists", path.display())).hint("another name, or `Save::new().overwrite()`"));
             }
-            // Stores of chunks look for themselves.
-            if let Some(left) = leftover(path)?.filter(|_| !is_zarr && !save.overwrite && !save.resume) {
+            if let Some(left) = leftover(path)?.filter(|_| !save.overwrite && !save.resume) {
                 return Err(left_over(&path.display().to_string(), &left));
             }
         }
@@ -170,8 +172,13 @@ impl Files {
     }
 }
 
+/// The path of an output without the query of a Zarr output.
+pub(super) fn stored_at(path: &Path) -> &Path {
+    zarr_parts(path).unwrap_or(path)
+}
+
 /// The path of a Zarr output without its query; `None` for other outputs.
-pub(super) fn zarr_parts(path: &Path) -> Option<&Path> {
+fn zarr_parts(path: &Path) -> Option<&Path> {
     path.to_str().and_then(split_zarr_output).map(|(path, _)| Path::new(path))
 }
 

@@ -3,7 +3,8 @@
 use super::{
     below::reopen as reopen_target,
     job::ResultShape,
-    outputs::{Files, text_of},
+    outputs::{Files, stored_at, text_of},
+    words::Dims,
 };
 use crate::{
     error::{Error, Result},
@@ -50,7 +51,7 @@ pub(super) struct Taken {
 
 /// Looks for what the same job left. `None` if there is nothing, or nothing that holds together; an error if it is not the same job.
 pub(super) fn take_up(files: &Files) -> Result<Option<Taken>> {
-    let places: Vec<PathBuf> = files.paths.iter().flatten().map(|path| place_of(path)).collect();
+    let places: Vec<PathBuf> = files.paths.iter().flatten().map(|path| place_of(stored_at(path))).collect();
     let Some(first) = places.first().and_then(|place| part_path(place)) else { return Ok(None) };
     let name = files.paths.iter().flatten().next().map(|path| path.display().to_string()).unwrap_or_default();
     let (journal, Some(identity)) = (journal_path(&first), &files.identity) else { return Ok(None) };
@@ -116,10 +117,10 @@ impl Before {
 }
 
 /// The targets of a job that goes on, and what is known of it. `None` if it starts anew.
-pub(super) fn reopen(files: &Files, shapes: &[ResultShape]) -> Result<Option<(Vec<Option<Arc<dyn Target>>>, Before)>> {
+pub(super) fn reopen(files: &Files, shapes: &[ResultShape], dims: &[Dims]) -> Result<Option<(Vec<Option<Arc<dyn Target>>>, Before)>> {
     let Some(before) = take_up(files)? else { return Ok(None) };
     let mut made: Vec<Option<Arc<dyn Target>>> = Vec::new();
-    let opened = open_all(files, shapes, &before.published, &mut made);
+    let opened = open_all(files, (shapes, dims), &before.published, &mut made);
     let keep = || made.iter().flatten().for_each(|target| target.keep());
     if !opened.inspect_err(|_| keep())? {
         keep();
@@ -142,16 +143,21 @@ pub(super) fn reopen(files: &Files, shapes: &[ResultShape]) -> Result<Option<(Ve
 }
 
 /// Opens the unfinished outputs into `made`, one entry per output. False if one of them is not there.
-fn open_all(files: &Files, shapes: &[ResultShape], published: &[bool], made: &mut Vec<Option<Arc<dyn Target>>>) -> Result<bool> {
+fn open_all(
+    files: &Files,
+    (shapes, dims): (&[ResultShape], &[Dims]),
+    published: &[bool],
+    made: &mut Vec<Option<Arc<dyn Target>>>,
+) -> Result<bool> {
     let mut published = published.iter();
-    for (path, (shape, dtype)) in files.paths.iter().zip(shapes) {
+    for (place, (path, (shape, dtype))) in files.paths.iter().zip(shapes).enumerate() {
         let Some(path) = path else {
             made.push(None);
             continue;
         };
         let target: Option<Arc<dyn Target>> = match published.next() {
             Some(true) => Some(Arc::new(Published::new(path.display().to_string(), *dtype, shape))),
-            _ => reopen_target(text_of(path)?, *dtype, shape, files.save.mode())?,
+            _ => reopen_target(text_of(path)?, *dtype, shape, files.save.mode(), &files.layout(shape, dims.get(place)))?,
         };
         if target.is_none() {
             return Ok(false);

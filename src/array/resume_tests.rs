@@ -362,7 +362,7 @@ fn sums_that_depend_on_blocks_are_continued_in_the_same_blocks_only() {
 #[test]
 fn arrays_in_memory_are_told_apart_by_what_they_hold() {
     let session = SMALL.session();
-    let of = |array: &Array| crate::array::identity::identity(&build(&[array], &unbound).unwrap()).unwrap();
+    let of = |array: &Array| crate::array::identity::identity(&build(&[array], &unbound).unwrap(), &[]).unwrap();
     let array = |last: f32| session.from_ndarray(ndarray::array![[1f32, 2.0], [3.0, last]]);
     assert_eq!(of(&(array(4.0) + 1.0)), of(&(array(4.0) + 1.0)));
     assert!(of(&array(4.0)).is_some() && of(&array(4.0)) != of(&array(5.0)) && of(&array(4.0)) != of(&array(4.0).t()));

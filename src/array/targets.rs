@@ -2,7 +2,7 @@
 
 use super::{
     job::ResultShape,
-    outputs::{Files, Save, create_at, zarr_parts},
+    outputs::{Files, Save, create_at, stored_at},
     resume::{Before, Kept, reopen},
     words::Dims,
 };
@@ -36,7 +36,7 @@ impl<'a> Started<'a> {
     pub fn new(files: &'a Files, shapes: Vec<ResultShape>, dims: Vec<Dims>) -> Result<Started<'a>> {
         let mut started = Started { files, shapes, dims, made: Vec::new(), before: None };
         if files.save.is_resume()
-            && let Some((made, before)) = reopen(files, &started.shapes)?
+            && let Some((made, before)) = reopen(files, &started.shapes, &started.dims)?
         {
             (started.made, started.before) = (made, Some(before));
             return Ok(started);
@@ -48,7 +48,7 @@ impl<'a> Started<'a> {
     fn create(&mut self) -> Result<()> {
         if self.files.save.is_resume() {
             // What is there and cannot be gone on with is of no use.
-            self.files.paths.iter().flatten().filter(|path| zarr_parts(path).is_none()).try_for_each(|path| forget(path))?;
+            self.files.paths.iter().flatten().try_for_each(|path| forget(stored_at(path)))?;
         }
         let make = |(place, path): (usize, &Option<PathBuf>)| match path {
             None => Ok(None),

@@ -190,8 +190,14 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
     }
 }
 
-/// Goes on with an output that a job left unfinished; [`create`] started it with the same arguments. `None` if there is none like that.
-pub fn reopen(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Option<Arc<dyn Target>>> {
+/// Goes on with an output that a job left unfinished; [`create_with`] started it with the same arguments. `None` if there is none like
+/// that.
+pub fn reopen(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<Option<Arc<dyn Target>>> {
+    if let Some((path, query)) = split_zarr_output(path_text) {
+        let options = options.clone().with_query(path_text, query.unwrap_or_default())?;
+        let found = zarr::reopen(Path::new(path), path, dtype, shape, mode, &options)?;
+        return Ok(found.map(|target| Arc::new(target) as Arc<dyn Target>));
+    }
     let path = Path::new(path_text);
     let found = match extension(path_text).as_str() {
         "npy" => npy::reopen(path, dtype, shape, mode)?,

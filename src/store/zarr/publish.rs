@@ -9,7 +9,11 @@
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    store::output::{OutputMode, cannot_create, exists, sync_folder},
+    store::{
+        journal_path, left_over, leftover,
+        output::{OutputMode, cannot_create, exists, sync_folder},
+        part_path,
+    },
 };
 use rustix::{
     fs::{CWD, FlockOperation, RenameFlags},
@@ -47,8 +51,14 @@ impl PartFolder {
     /// looked at by the caller ([`destination`]); publishing looks again, in the same step in which it renames.
     pub fn begin(destination: PathBuf, name: &str, mode: OutputMode) -> Result<Self> {
         let lock = Lock::take(&destination, name)?;
-        let part = beside(&destination, "part");
-        remove_leftover(&part).map_err(|error| Error::output(format!("cannot remove {}: {error}", part.display())).with_source(error))?;
+        let part = part_of(&destination);
+        let left = leftover(&destination)?.filter(|left| mode == OutputMode::CreateNew && left.percent > 0);
+        if let Some(left) = left {
+            return Err(left_over(name, &left));
+        }
+        // The journal first: one without its part says nothing.
+        let removed = remove_leftover(&journal_path(&part)).and_then(|()| remove_leftover(&part));
+        removed.map_err(|error| Error::output(format!("cannot remove {}: {error}", part.display())).with_source(error))?;
         let parent = destination.parent().unwrap_or(Path::new("/"));
         std::fs::create_dir(&part).map_err(|error| cannot_create(name, parent, error))?;
         Ok(PartFolder::held(part, destination, name, mode, lock))
@@ -57,7 +67,7 @@ impl PartFolder {
     /// Takes over what a job left that was stopped, as it is; `None` if nothing is there.
     pub fn resume(destination: PathBuf, name: &str, mode: OutputMode) -> Result<Option<Self>> {
         let lock = Lock::take(&destination, name)?;
-        let part = beside(&destination, "part");
+        let part = part_of(&destination);
         if !part.is_dir() {
             return Ok(None);
         }
@@ -149,6 +159,11 @@ pub fn destination(path: &Path, name: &str, mode: OutputMode, look: impl Fn(&Pat
         }
         None => Err(Error::output(format!("cannot replace {name}: it is not a folder")).hint("another name, or remove it first")),
     }
+}
+
+/// Where the unfinished folder lies.
+fn part_of(destination: &Path) -> PathBuf {
+    part_path(destination).unwrap_or_else(|| beside(destination, "part"))
 }
 
 /// `.NAME.END` beside a folder.

@@ -16,7 +16,7 @@ use crate::{
         DType, Region,
         shape::{c_strides, show},
     },
-    store::{Target, check_complete, check_write, output::sync_folder, zarr::publish::PartFolder},
+    store::{Part as UnfinishedPart, Target, check_complete, check_write, output::sync_folder, zarr::publish::PartFolder},
 };
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
@@ -145,12 +145,10 @@ impl Target for ZarrTarget {
     }
 
     fn settle(&self) -> Result<()> {
-        if self.is_noted.load(Ordering::Acquire) {
-            return self.checkpoint();
+        match self.goal {
+            Goal::Array => self.checkpoint(),
+            Goal::PartOfOne => self.settle_files(),
         }
-        let files = std::mem::take(&mut lock(&self.unsynced).files);
-        let settled = self.sync_files(&files).and_then(|()| self.remove_late(&files));
-        settled.inspect_err(|_| lock(&self.unsynced).files.extend(files.iter().cloned()))
     }
 
     fn sync(&self) -> Result<()> {
@@ -161,10 +159,34 @@ impl Target for ZarrTarget {
                 std::fs::write(&path, text).and_then(|()| File::open(&path)?.sync_all()).map_err(|error| failed("write", &path, error))?;
             }
         }
-        self.settle()?;
+        if self.is_noted.load(Ordering::Acquire) {
+            self.checkpoint()?
+        } else {
+            self.settle_files()?
+        }
         let mut folders = std::mem::take(&mut lock(&self.unsynced).folders);
         folders.push(self.root()?.to_path_buf());
         folders.iter().try_for_each(|folder| sync_folder(folder).map_err(|error| failed("sync", folder, error)))
+    }
+
+    fn folder(&self) -> Option<PathBuf> {
+        self.destination.parent().map(Path::to_path_buf)
+    }
+
+    fn part(&self) -> Option<UnfinishedPart> {
+        let folder = self.folder.as_ref().filter(|_| self.goal == Goal::Array)?.path();
+        UnfinishedPart::of(folder, &File::open(folder).ok()?).ok()
+    }
+
+    fn adopt(&self, boxes: &[Region]) -> Result<()> {
+        self.written.fetch_add(boxes.iter().map(Region::count).sum(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn keep(&self) {
+        if let Some(folder) = &self.folder {
+            folder.keep();
+        }
     }
 
     fn publish(&self) -> Result<()> {
@@ -231,16 +253,11 @@ impl ZarrTarget {
         self
     }
 
-    /// Counts elements as written that an earlier process wrote.
-    pub fn adopt(&self, elements: usize) {
-        self.written.fetch_add(elements, Ordering::Relaxed);
-    }
-
-    /// Lets what is unfinished stay when the target is dropped.
-    pub fn keep(&self) {
-        if let Some(folder) = &self.folder {
-            folder.keep();
-        }
+    /// Makes complete files durable, without notes for a later process.
+    fn settle_files(&self) -> Result<()> {
+        let files = std::mem::take(&mut lock(&self.unsynced).files);
+        let settled = self.sync_files(&files).and_then(|()| self.remove_late(&files));
+        settled.inspect_err(|_| lock(&self.unsynced).files.extend(files.iter().cloned()))
     }
 
     /// Whether an error in this program has left chunks of a shard behind.

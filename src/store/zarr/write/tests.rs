@@ -322,7 +322,8 @@ fn a_stopped_array_is_gone_on_with() {
         let second = reopened().unwrap();
         // The caller's record is older than the notes by one box.
         let known = checkpoint_at - 1;
-        second.adopt(known * 20);
+        let there: Vec<Region> = order[..known].iter().map(|&nth| grid.region(nth)).collect();
+        second.adopt(&there).unwrap();
         write_all(&second, &whole, order[known..].iter().rev().copied(), &[4, 5]);
         second.sync().unwrap();
         second.publish().unwrap();
