@@ -187,7 +187,6 @@ fn flags_that_make_no_sense() {
         (&["--no-such-flag"], &["outcore: error:", "--no-such-flag"]),
         (&["--resume"], &["--resume is not available yet"]),
         (&["--trace", "t.json"], &["--trace is not available yet"]),
-        (&["--scratch=."], &["--scratch is not available yet"]),
     ];
     for (flags, parts) in cases {
         let mut words = vec!["eval", "sum(x)", "x.npy"];

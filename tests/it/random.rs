@@ -3,7 +3,9 @@
 //! `OUTCORE_RANDOM_CASES=100000 cargo test --release random_graphs` runs a long campaign; a failure prints its seed.
 
 use crate::naive::{Naive, Number, extreme};
-use outcore::{Array, BinaryOp, CastMode, DType, Element, Finish, Isa, Session, SliceItem, SumMode, UnaryOp, store::chunked::ChunkedSource};
+use outcore::{
+    Array, BinaryOp, CastMode, DType, Element, Finish, Isa, Session, SliceItem, SumMode, UnaryOp, store::chunked::ChunkedSource,
+};
 use std::sync::Arc;
 
 /// A small generator of its own, so that a seed means the same case everywhere.

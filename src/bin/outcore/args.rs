@@ -240,7 +240,7 @@ impl Common {
 const LATER_MODES: [&str; 13] =
     ["convert", "topk", "audit", "pca", "kmeans", "quantize", "shuffle", "split", "verify", "diff", "tune", "doctor", "completions"];
 /// Flags that later versions have.
-const LATER_FLAGS: [&str; 3] = ["--resume", "--trace", "--scratch"];
+const LATER_FLAGS: [&str; 2] = ["--resume", "--trace"];
 
 /// The command line, or the exit code when there is nothing more to do: help was shown, or it makes no sense.
 pub fn parse() -> Result<Low, ExitCode> {
