@@ -150,7 +150,7 @@ fn candidates(limits: &Limits, chunked: bool) -> Vec<(u64, u64, usize)> {
         smaller = (smaller / 4).max(LEAST_BLOCK_BYTES);
     }
     if chunked {
-        let larger = (1..24).map(|times| RUN_BYTES / 8 << times).take_while(|run| *run <= limits.memory_bytes);
+        let larger = (1..24).map(|times| (RUN_BYTES / 8) << times).take_while(|run| *run <= limits.memory_bytes);
         list.extend(larger.flat_map(|run| [threads, 1].map(|in_flight| (block, run.max(block), in_flight))));
     }
     list

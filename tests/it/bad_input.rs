@@ -186,7 +186,6 @@ fn flags_that_make_no_sense() {
         (&["--report", "r"], &["FILE.json"]),
         (&["--no-such-flag"], &["outcore: error:", "--no-such-flag"]),
         (&["--trace", "t.json"], &["--trace is not available yet"]),
-        (&["--scratch=."], &["--scratch is not available yet"]),
     ];
     for (flags, parts) in cases {
         let mut words = vec!["eval", "sum(x)", "x.npy"];

@@ -339,7 +339,7 @@ impl Common {
 /// Modes that later versions have.
 const LATER_MODES: [&str; 10] = ["topk", "audit", "pca", "kmeans", "quantize", "shuffle", "split", "tune", "doctor", "completions"];
 /// Flags that later versions have.
-const LATER_FLAGS: [&str; 2] = ["--trace", "--scratch"];
+const LATER_FLAGS: [&str; 1] = ["--trace"];
 
 /// The command line, or the exit code when there is nothing more to do: help was shown, or it makes no sense.
 pub fn parse() -> Result<Low, ExitCode> {

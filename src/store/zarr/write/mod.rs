@@ -61,7 +61,7 @@ pub fn create(path: &Path, name: &str, dtype: DType, shape: &[usize], mode: Outp
 }
 
 /// Goes on with an array that [`create`] started with the same arguments and whose writer was stopped. Boxes that were written before its
-/// last [`ZarrTarget::checkpoint`] are there, and are counted with [`ZarrTarget::adopt`]; all others are to be written. `None`
+/// last [`ZarrTarget::checkpoint`] are there, and are counted with [`Target::adopt`](crate::store::Target::adopt); all others are to be written. `None`
 /// if nothing was left.
 pub fn reopen(
     path: &Path,
