@@ -156,8 +156,7 @@ impl Job {
         let mut work = self.build()?;
         let writes_files = self.outputs.iter().any(|(_, _, to)| *to != Destination::Memory);
         // Panels give the same bits: whoever goes on need not know of them.
-        let layouts: Vec<String> = self.paths().into_iter().flatten().map(|path| self.save.layout_text(path)).collect();
-        let who = if writes_files { identity(&work, &layouts)? } else { None };
+        let who = if writes_files { self.identity(&work)? } else { None };
         let first = self.attempt(&mut work.clone(), who.clone(), started);
         let Some(spent) = first.as_ref().err().filter(|error| is_spent(error)).cloned() else { return first };
         for panels in PANELS {
@@ -210,11 +209,16 @@ impl Job {
         Ok(JobResult { arrays, report })
     }
 
+    fn identity(&self, work: &Work) -> Result<Option<Identity>> {
+        let layouts: Vec<String> = self.paths().into_iter().flatten().map(|path| self.save.layout_text(path)).collect();
+        identity(work, &layouts)
+    }
+
     /// What [`Job::run`] has before it executes.
     #[cfg(test)]
     pub(super) fn prepared(&self) -> Result<(Targets, Plan)> {
         let work = self.build()?;
-        let files = Files::check(self.paths(), &work.paths, &self.save, identity(&work, &[])?)?;
+        let files = Files::check(self.paths(), &work.paths, &self.save, self.identity(&work)?)?;
         let started_files = Started::new(&files, self.written_shapes(&work)?, self.dims()?)?;
         let plan = plan_beside_results(&self.asked(), &work, self.session.limits(), std::iter::empty())?;
         Ok((started_files.begin(&plan)?, plan))
