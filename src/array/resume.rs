@@ -8,11 +8,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    format::journal::Header,
     nd::{Coverage, Region},
     store::{
         Part, Published, Target,
-        journal::{Found, Journal, Reading, read},
+        journal::{Found, Header, Journal, Reading, read},
         journal_path, part_path, place_of,
     },
 };

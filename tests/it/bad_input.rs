@@ -73,7 +73,7 @@ fn files_that_may_not_be_read_or_written() {
     place.fails(&["eval", "x + 1", "x.npy", "-o", "nowhere/z.npy"], 73, &["nowhere"]);
     place.fails(&["eval", "x + 1", "x.npy", "-o", "locked"], 73, &["locked"]);
     place.fails(&["eval", "x + 1", "x.npy", "-o", "z.unknown"], 2, &["z.unknown"]);
-    place.fails(&["eval", "x + 1", "x.npy", "-o", "z.npz"], 2, &["z.npz", "not available yet"]);
+    place.fails(&["eval", "x + 1", "x.npy", "-o", "z.npz"], 2, &["z.npz", "cannot tell the format", ".safetensors"]);
     place.fails(&["eval", "x + 1", "x.npy", "-o", "."], 73, &["folder"]);
     place.fails(&["eval", "x + 1", "x.npy", "-o", "z.npy", "--report", "nowhere/r.json"], 73, &["nowhere", "--report"]);
     fs::create_dir(place.path("r.json")).unwrap();

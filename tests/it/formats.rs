@@ -113,7 +113,7 @@ fn damaged_and_unsuitable_files_are_errors() {
     }
     folder.counting("x.npy", &[2, 3, 4]);
     folder.fails(&["eval", "x", "x.npy", "-o", "z.fvecs"], 73, &["(2, 3, 4)", "vectors"]);
-    folder.fails(&["eval", "x[0].astype(f64)", "x.npy", "-o", "z.fvecs"], 73, &["float64", "astype"]);
+    folder.fails(&["eval", "x[0].astype(f64)", "x.npy", "-o", "z.fvecs"], 73, &["f64", "astype"]);
     assert!(!folder.path("z.fvecs").exists());
 }
 
