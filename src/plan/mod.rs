@@ -88,8 +88,9 @@ impl Planning<'_> {
         let chunked = |id: &usize| chunks::chunk_of(Some(&self.graph.sources[*id])).is_some();
         let sources: BTreeSet<SourceId> = (0..self.graph.sources.len()).filter(chunked).map(|id| SourceId(id as u32)).collect();
         let written = self.request.layouts.iter().any(Option::is_some);
-        for frame_bytes in spill::FRAME_BYTES {
-            let spilling = |larger_than| Spilling { larger_than, frame_bytes, ..Spilling::default() };
+        let shapes = [spill::FrameShape::Cube, spill::FrameShape::Meeting];
+        for (frame_shape, frame_bytes) in shapes.into_iter().flat_map(|shape| spill::FRAME_BYTES.map(|bytes| (shape, bytes))) {
+            let spilling = |larger_than| Spilling { larger_than, frame_bytes, frame_shape, ..Spilling::default() };
             if !often.is_empty() {
                 ways.push(self.through(&often, false, spilling(None)));
             }

@@ -23,6 +23,16 @@ pub const FRAME_INDEX_BYTES: u64 = 32;
 /// Times that a source has to be decoded before scratch is thought of: it is written once and read once more.
 const DECODED_TIMES_MIN: f64 = 2.5;
 
+/// How frames are shaped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FrameShape {
+    /// As long along every axis as along the others.
+    #[default]
+    Cube,
+    /// As the chunks of writers and readers meet: narrow where one of them is.
+    Meeting,
+}
+
 /// What goes through scratch.
 #[derive(Clone, Debug, Default)]
 pub struct Spilling {
@@ -32,6 +42,8 @@ pub struct Spilling {
     pub larger_than: Option<u64>,
     /// Bytes of a frame.
     pub frame_bytes: u64,
+    /// Shape of a frame.
+    pub frame_shape: FrameShape,
 }
 
 impl Spilling {
@@ -183,6 +195,27 @@ pub fn cube(shape: &[usize], item_bytes: usize, bytes: u64, fits: &[Vec<usize>])
     frame
 }
 
+/// The frame of which the chunks of writers and readers are whole ones, as far as `bytes` allow. `fits` as in [`cube`].
+#[must_use]
+pub fn meeting(shape: &[usize], item_bytes: usize, bytes: u64, fits: &[Vec<usize>]) -> Vec<usize> {
+    let limit = (bytes / item_bytes as u64).max(1);
+    let units = |axis: usize| fits.get(axis).into_iter().flatten().map(move |&unit| unit.clamp(1, shape[axis].max(1)));
+    let mut frame: Vec<usize> = (0..shape.len()).map(|axis| units(axis).min().unwrap_or(shape[axis].max(1))).collect();
+    let count = |frame: &[usize]| frame.iter().fold(1, |count: u64, &length| count.saturating_mul(length as u64));
+    while count(&frame) > limit {
+        let Some(longest) = (0..frame.len()).max_by_key(|&axis| frame[axis]) else { break };
+        let length = frame[longest];
+        let parts = (2..=length).find(|parts| length.is_multiple_of(*parts)).unwrap_or(length);
+        frame[longest] = length / parts.max(2);
+        frame[longest] = frame[longest].max(1);
+    }
+    for axis in (0..shape.len()).rev() {
+        let most = units(axis).max().unwrap_or(shape[axis].max(1)) / frame[axis];
+        frame[axis] *= ((limit / count(&frame).max(1)) as usize).clamp(1, most.max(1));
+    }
+    frame
+}
+
 /// A length near `side` that is a multiple or a part of what writers and readers come in.
 fn fitted(length: usize, side: usize, fits: &[usize]) -> usize {
     if side >= length {
@@ -255,6 +288,17 @@ pub fn write_scratch_bytes(frame_bytes: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::nd::slice::AxisSlice;
+
+    #[test]
+    fn frames_meet_the_chunks_of_both_sides() {
+        let fits = [vec![16_384, 4_000_000], vec![128, 2]];
+        let frame = |bytes| meeting(&[4_000_000, 128], 4, bytes, &fits);
+        assert_eq!(frame(1 << 20), [16_384, 16]);
+        assert_eq!(frame(256 << 10), [16_384, 4]);
+        assert_eq!(frame(64 << 10), [8192, 2]);
+        assert_eq!(meeting(&[10, 7], 8, 1 << 20, &[Vec::new(), Vec::new()]), [10, 7]);
+        assert_eq!(meeting(&[0, 7], 8, 8, &[vec![3], vec![7]]), [1, 1]);
+    }
 
     #[test]
     fn maps_to_places_become_maps_to_coordinates() {

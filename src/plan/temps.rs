@@ -9,7 +9,7 @@ use crate::{
         chunks::{Grain, chunk_of, single_store_axis},
         expression::{Expression, LoadFrom},
         share::{Draft, How, name_of},
-        spill::{cube, facts, lift, rows, write_scratch_bytes},
+        spill::{FrameShape, cube, facts, lift, meeting, rows, write_scratch_bytes},
     },
 };
 use std::collections::BTreeMap;
@@ -104,7 +104,10 @@ impl Temps {
         let (frame, facts_shape, facts_frame) = match &lifted {
             Some(lifted) => {
                 let fits = fits(graph, drafts, expressions, asked, (id, made_by), lifted);
-                let frame = cube(&shape, dtype.size(), frame_bytes, &fits);
+                let frame = match asked.spilling.frame_shape {
+                    FrameShape::Cube => cube(&shape, dtype.size(), frame_bytes, &fits),
+                    FrameShape::Meeting => meeting(&shape, dtype.size(), frame_bytes, &fits),
+                };
                 (frame.clone(), shape.clone(), frame)
             }
             None => {
