@@ -32,7 +32,7 @@ pub fn open(path: impl AsRef<Path>) -> Array {
 
 impl Session {
     /// The array in a file: `x.npy`, or raw bytes as `x.bin?dtype=f32&shape=-1,128`; or in a Zarr store, by its folder: `x.zarr`,
-    /// `x.zarr/group/array`; or in one of the other formats that [`crate::store::open`] names. Only its header is read. Values that are
+    /// `x.zarr/group/array`; or in one of the other formats that [`crate::store::open()`] names. Only its header is read. Values that are
     /// packed after the CF conventions (`scale_factor`, `add_offset`, `_FillValue`) are decoded as xarray does; `x.zarr?cf=off` keeps
     /// them as they are stored. `shards/*.npy` is many files joined along axis 0, in the order of their names' bytes.
     ///

@@ -115,10 +115,13 @@ impl Before {
     }
 }
 
+/// One per output; `None` for one that goes into memory.
+pub(super) type Made = Vec<Option<Arc<dyn Target>>>;
+
 /// The targets of a job that goes on, and what is known of it. `None` if it starts anew.
-pub(super) fn reopen(files: &Files, shapes: &[ResultShape], dims: &[Dims]) -> Result<Option<(Vec<Option<Arc<dyn Target>>>, Before)>> {
+pub(super) fn reopen(files: &Files, shapes: &[ResultShape], dims: &[Dims]) -> Result<Option<(Made, Before)>> {
     let Some(before) = take_up(files)? else { return Ok(None) };
-    let mut made: Vec<Option<Arc<dyn Target>>> = Vec::new();
+    let mut made = Made::new();
     let opened = open_all(files, (shapes, dims), &before.published, &mut made);
     let keep = || made.iter().flatten().for_each(|target| target.keep());
     if !opened.inspect_err(|_| keep())? {

@@ -289,7 +289,7 @@ pub enum Finish {
     },
     /// Correlation of two operands, rounded once.
     Corr,
-    /// The state itself as bytes ([`Accumulator::from_state`] reads them): an axis of `u8` behind the axes that stay.
+    /// The state itself as bytes ([`Accumulator::deserialise`] reads them): an axis of `u8` behind the axes that stay.
     State {
         /// What is accumulated.
         kind: AccumulatorKind,
