@@ -27,6 +27,7 @@ pub fn run(command: &Convert, settings: &Settings) -> Result<()> {
     for (store, _) in &mut report.stats.passes {
         *store = inputs::name_of_store(store, &named);
     }
+    report.kept.iter().filter(|kept| kept.bytes > 0).for_each(eval::say_kept);
     report.warnings.iter().for_each(|text| note("warning", text));
     eval::write_report(&report, &[], settings)?;
     if settings.reporter.is_watched() {

@@ -203,7 +203,7 @@ fn compute(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -
 }
 
 /// Says that a job was not begun anew.
-fn say_kept(kept: &Kept) {
+pub fn say_kept(kept: &Kept) {
     let percent = u128::from(kept.bytes) * 100 / u128::from(kept.bytes_total.max(1));
     note("resumed", &format!("{percent} % of {} was there", kept.path.display()));
 }
