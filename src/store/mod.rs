@@ -10,6 +10,7 @@ use crate::{
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
 pub mod aligned;
+mod archive;
 #[doc(hidden)]
 pub mod chunked;
 pub mod dense;

@@ -5,11 +5,12 @@ use crate::{
     format::{
         npy,
         safetensors::{self, LENGTH_BYTES, Tensor},
-        zip::{self, Member, Method, Tail},
+        zip::Method,
     },
     nd::{DType, Dims, SourceFacts, StoreLayout, shape::c_strides},
     store::{
         Source,
+        archive::{content_of, members_of},
         dense::DenseFile,
         file::InputFile,
         npy::dims_of,
@@ -20,8 +21,6 @@ use std::{path::Path, sync::Arc};
 
 /// Names that an error lists at most.
 const NAMES_SHOWN: usize = 20;
-/// The longest directory of an archive that is read.
-const DIRECTORY_BYTES_MAX: u64 = 64 << 20;
 
 /// The one that is asked for, or the only one there is.
 fn choose<'a, T>(file: &str, what: &str, all: &'a [T], name_of: fn(&T) -> &str, asked: Option<&str>) -> Result<&'a T> {
@@ -84,28 +83,6 @@ pub fn create_safetensors(path: &Path, tensor: &str, dtype: DType, shape: &[usiz
     FileTarget::create(path, &safetensors::encode(tensor, dtype, shape, bytes as u64), dtype, shape, mode)
 }
 
-/// The arrays of an npz file.
-fn members_of(file: &InputFile) -> Result<Vec<Member>> {
-    let in_file = |error: Error| error.context(file.name());
-    let size_bytes = file.identity().size_bytes;
-    let mut tail = vec![0; zip::TAIL_BYTES.min(size_bytes) as usize];
-    file.read_exact_at(size_bytes - tail.len() as u64, &mut tail)?;
-    let directory = match zip::parse_tail(&tail, size_bytes).map_err(in_file)? {
-        Tail::Directory(directory) => directory,
-        Tail::RecordAt(place) => {
-            let mut record = [0; zip::END64_BYTES];
-            file.read_exact_at(place, &mut record)?;
-            zip::parse_record(&record, place).map_err(in_file)?
-        }
-    };
-    if directory.length > DIRECTORY_BYTES_MAX {
-        return Err(Error::data(format!("{}: a directory of {} bytes is more than is read", file.name(), directory.length)));
-    }
-    let mut bytes = vec![0; directory.length as usize];
-    file.read_exact_at(directory.offset, &mut bytes)?;
-    zip::parse_directory(&bytes, directory).map_err(in_file)
-}
-
 /// Opens an array of an npz file; a file with one needs no name. Arrays that were saved without compression are read where they lie.
 pub fn open_npz(path: &Path, asked: Option<&str>, dtype: Option<DType>, dims: Option<&Dims>) -> Result<Arc<dyn Source>> {
     let file = InputFile::open(path)?;
@@ -127,9 +104,7 @@ pub fn open_npz(path: &Path, asked: Option<&str>, dtype: Option<DType>, dims: Op
         }
         Method::Other(method) => return Err(Error::data(format!("{name} is compressed by method {method}, which is not read"))),
     }
-    let mut local = [0; zip::LOCAL_BYTES];
-    file.read_exact_at(member.header_offset, &mut local)?;
-    let offset = zip::content_offset(member, &local).map_err(|error| error.context(file.name()))?;
+    let offset = content_of(&file, member)?;
     open_member(file, name, offset, member.content_bytes, dtype, dims)
 }
 

@@ -98,7 +98,7 @@ mod tests {
     fn text_and_json_carry_the_hint() {
         let error = Error::output("z.npy exists").hint("`Save::new().overwrite()`");
         assert_eq!(text(&error), "outcore: error: z.npy exists\n  try: --overwrite");
-        assert_eq!(json(&error), r#"{"hint":"--overwrite","kind":"output","message":"z.npy exists","schema":"outcore.error/1"}"#);
+        assert_eq!(json(&error), r#"{"schema":"outcore.error/1","kind":"output","message":"z.npy exists","hint":"--overwrite"}"#);
         assert_eq!(code(error.kind()), 73);
     }
 }

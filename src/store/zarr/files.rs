@@ -88,7 +88,7 @@ impl Files {
             Files::Archive { archive, prefix } => {
                 let name = format!("{prefix}{key}");
                 let Some(entry) = archive.entry(&name) else { return Ok(None) };
-                let content = match archive.locate(&name, entry, bytes_max)? {
+                let content = match archive.locate(entry, bytes_max)? {
                     Located::Stored { start, length } => Content::Range { start, length },
                     Located::Inflated(bytes) => Content::Bytes(bytes),
                 };
@@ -157,7 +157,7 @@ impl Files {
                 let metadata = std::fs::metadata(folder.join(key)).ok()?;
                 Some((metadata.size(), FileIdentity::of(&metadata).modified_ns))
             }
-            Files::Archive { archive, prefix } => archive.entry(&format!("{prefix}{key}")).map(|entry| (entry.bytes, 0)),
+            Files::Archive { archive, prefix } => archive.entry(&format!("{prefix}{key}")).map(|entry| (entry.content_bytes, 0)),
         }
     }
 
