@@ -11,8 +11,8 @@ use std::{
     time::Duration,
 };
 
-/// Heavy enough for a process to be stopped long before its end, 160 MB of output.
-const STATEMENTS: &str = "x = sin(arange(20_000_000) * 0.001 + v); z = x * exp(cos(x)) - mean(x)";
+/// Heavy enough for a process to be stopped long before its end, 320 MB of output.
+const STATEMENTS: &str = "x = sin(arange(40_000_000) * 0.001 + v); z = x * exp(cos(x)) - mean(x)";
 const WORDS: [&str; 6] = ["--memory", "64MiB", "--threads", "1", "-o", "z.npy"];
 const PART: &str = ".z.npy.part";
 const JOURNAL: &str = ".z.npy.part.journal";
@@ -74,6 +74,8 @@ fn a_killed_job_is_refused_continued_and_started_anew() {
     input(&folder);
     let mut child = start(&folder, &[]);
     wait_for_box(&folder, &mut child);
+    // It holds its output, and does not end while we look.
+    signal(&child, "STOP");
     // Another process cannot have the output meanwhile, whatever it is told.
     for flag in ["--resume", "--overwrite", "--strict"] {
         let ran = folder.run(&words(&[flag]));
@@ -96,7 +98,7 @@ fn a_killed_job_is_refused_continued_and_started_anew() {
         folder.run(&["eval", STATEMENTS, "v=v.npy", "-o", "z.npy", "--resume", "--memory", "32MiB", "--threads", "2", "--block", "100k"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.starts_with("outcore: resumed: ") && ran.stderr.ends_with(" % of z.npy was there\n"), "{}", ran.stderr);
-    assert!(percent_of(&ran.stderr) >= 41, "64 MiB of 160 MB at least were finished: {}", ran.stderr);
+    assert!(percent_of(&ran.stderr) >= 20, "64 MiB of 320 MB at least were finished: {}", ran.stderr);
     assert!(fs::read(folder.path("z.npy")).unwrap() == expected);
     assert_eq!(folder.names(), ["v.npy", "z.npy"]);
 }
