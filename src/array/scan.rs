@@ -72,7 +72,8 @@ impl Array {
         self.then(try_scan(self, ScanKind::Minimum, &axis.into()))
     }
 
-    /// Differences of neighbours along an axis, `n` times over; of bools, whether they differ.
+    /// Differences of neighbours along an axis, `n` times over (at most 100 times, an error otherwise, or until nothing is left);
+    /// of bools, whether they differ.
     ///
     /// ```
     /// let x = outcore::Session::default_session().from_ndarray(ndarray::array![1, 4, 9, 16]);
@@ -145,8 +146,17 @@ fn try_scan(value: &Array, kind: ScanKind, options: &Axes) -> Result<Array> {
     convert(&scanned, wanted, CastMode::Checked)
 }
 
+/// Differences of differences that one formula may hold: its work grows with the square of their number.
+const DIFF_MAX: usize = 100;
+
 fn try_diff(value: &Array, n: usize, axis: &AxisRef) -> Result<Array> {
     let axis = value.axis_of(axis)?;
+    // What has no elements left keeps none.
+    let n = n.min(value.known()?.shape[axis].bound());
+    if n > DIFF_MAX {
+        return Err(Error::usage(format!("diff takes differences up to {DIFF_MAX} times, and n is {n}"))
+            .hint("save the differences so far, and go on with those"));
+    }
     let op = if value.known()?.dtype == DType::Bool { BinaryOp::NotEqual } else { BinaryOp::Subtract };
     let part = |array: &Array, start: Option<i64>, stop: Option<i64>| {
         let mut items = vec![SliceItem::FULL; axis];

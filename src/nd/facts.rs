@@ -48,6 +48,24 @@ pub struct SourceFacts {
 }
 
 impl SourceFacts {
+    /// Facts of a dense array in a file, in this machine's byte order.
+    #[must_use]
+    pub fn of_file(name: &str, dtype: DType, shape: Vec<usize>, strides: Vec<i64>, dims: Dims) -> Self {
+        SourceFacts {
+            name: name.to_string(),
+            encoded_bytes: shape.iter().product::<usize>() as u64 * dtype.size() as u64,
+            layout: StoreLayout::Dense { strides },
+            shape,
+            dtype,
+            dims,
+            swapped: false,
+            read_scratch_bytes: 0,
+            mappable: true,
+            resident: false,
+            identity: String::new(),
+        }
+    }
+
     /// Number of elements.
     #[must_use]
     pub fn count(&self) -> usize {

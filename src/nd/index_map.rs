@@ -114,7 +114,7 @@ impl IndexMap {
         if self.is_gathered(first) || self.is_gathered(second) {
             return None;
         }
-        let (down, right) = ((-offset).max(0), offset.max(0));
+        let (down, right) = (offset.saturating_neg().max(0), offset.max(0));
         let length = diagonal_length(self.shape[first], self.shape[second], offset);
         let mut result = self.clone();
         if length > 0 {
@@ -407,7 +407,8 @@ impl IndexMap {
 /// Number of elements on a diagonal of two axes.
 #[must_use]
 pub fn diagonal_length(first: usize, second: usize, offset: i64) -> usize {
-    let (down, right) = ((-offset).max(0) as usize, offset.max(0) as usize);
+    let far = usize::try_from(offset.unsigned_abs()).unwrap_or(usize::MAX);
+    let (down, right) = if offset < 0 { (far, 0) } else { (0, far) };
     first.saturating_sub(down).min(second.saturating_sub(right))
 }
 

@@ -3,14 +3,14 @@
 use crate::{
     error::{Error, Result},
     format::npy as format,
-    nd::{DType, Dims, SourceFacts, StoreLayout, shape::show},
+    nd::{DType, Dims, SourceFacts, shape::show},
     store::{
         dense::DenseFile,
         file::InputFile,
         output::{FileTarget, OutputMode},
     },
 };
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 /// What the caller knows of an npy file that its header cannot say.
 #[derive(Clone, Debug, Default)]
@@ -24,36 +24,34 @@ pub struct NpyOptions {
 /// Opens an npy file. Bytes after the data are ignored, as NumPy ignores them.
 pub fn open(path: &Path, options: &NpyOptions) -> Result<DenseFile> {
     let file = InputFile::open(path)?;
-    let in_file = |error: Error| error.context(file.name());
-    let prefix = file.read_prefix(format::PREFIX_BYTES)?;
-    let header = file.read_prefix(format::header_bytes(&prefix).map_err(in_file)?)?;
-    let header = format::parse(&header, options.dtype).map_err(in_file)?;
-    let size_bytes = file.identity().size_bytes;
-    let there_bytes = size_bytes.saturating_sub(header.data_offset as u64);
+    let (name, size_bytes) = (file.name().to_string(), file.identity().size_bytes);
+    open_at(file, &name, 0..size_bytes, options)
+}
+
+/// Opens the npy file that the bytes `place` of a file are; `name` is what errors call it.
+pub(super) fn open_at(file: InputFile, name: &str, place: Range<u64>, options: &NpyOptions) -> Result<DenseFile> {
+    let in_file = |error: Error| error.context(name);
+    let place_bytes = place.end - place.start;
+    let prefix = |length: usize| -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length.min(usize::try_from(place_bytes).unwrap_or(usize::MAX))];
+        file.read_exact_at(place.start, &mut bytes)?;
+        Ok(bytes)
+    };
+    let length = format::header_bytes(&prefix(format::PREFIX_BYTES)?).map_err(in_file)?;
+    let header = format::parse(&prefix(length)?, options.dtype).map_err(in_file)?;
+    let there_bytes = place_bytes.saturating_sub(header.data_offset as u64);
     if there_bytes < header.data_bytes as u64 {
         return Err(Error::data(format!(
-            "{} is truncated: its header promises {} of {} ({} bytes of data), the file has {there_bytes}",
-            file.name(),
+            "{name} is truncated: its header promises {} of {} ({} bytes of data), the file has {there_bytes}",
             show(&header.shape),
             header.dtype,
             header.data_bytes,
         )));
     }
-    let dims = dims_of(file.name(), options.dims.as_ref(), &header.shape)?;
-    let facts = SourceFacts {
-        name: file.name().to_string(),
-        layout: StoreLayout::Dense { strides: header.order.strides(&header.shape) },
-        shape: header.shape,
-        dtype: header.dtype,
-        dims,
-        swapped: header.swapped,
-        encoded_bytes: header.data_bytes as u64,
-        read_scratch_bytes: 0,
-        mappable: true,
-        resident: false,
-        identity: String::new(),
-    };
-    Ok(DenseFile::new(file, header.data_offset as u64, facts))
+    let dims = dims_of(name, options.dims.as_ref(), &header.shape)?;
+    let strides = header.order.strides(&header.shape);
+    let facts = SourceFacts { swapped: header.swapped, ..SourceFacts::of_file(name, header.dtype, header.shape, strides, dims) };
+    Ok(DenseFile::new(file, place.start + header.data_offset as u64, facts))
 }
 
 /// The axis names that were asked for, if they fit the shape.

@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     format::{Order, data_bytes},
-    nd::{DType, Dims, SourceFacts, StoreLayout, shape::show},
+    nd::{DType, Dims, SourceFacts, shape::show},
     store::{
         dense::DenseFile,
         file::InputFile,
@@ -60,19 +60,10 @@ pub fn open(path: &Path, layout: &RawLayout) -> Result<DenseFile> {
         ))
         .hint("`shape=-1,…` takes as many rows as there are"));
     }
-    let facts = SourceFacts {
-        name: name.to_string(),
-        dtype: layout.dtype,
-        dims: dims_of(name, layout.dims.as_ref(), &shape)?,
-        layout: StoreLayout::Dense { strides: layout.order.strides(&shape) },
-        shape,
-        swapped: layout.swapped && layout.dtype.size() > 1,
-        encoded_bytes: data_bytes,
-        read_scratch_bytes: 0,
-        mappable: true,
-        resident: false,
-        identity: String::new(),
-    };
+    let dims = dims_of(name, layout.dims.as_ref(), &shape)?;
+    let strides = layout.order.strides(&shape);
+    let swapped = layout.swapped && layout.dtype.size() > 1;
+    let facts = SourceFacts { swapped, ..SourceFacts::of_file(name, layout.dtype, shape, strides, dims) };
     Ok(DenseFile::new(file, layout.offset_bytes, facts))
 }
 

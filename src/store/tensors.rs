@@ -3,17 +3,16 @@
 use crate::{
     error::{Error, Result},
     format::{
-        npy,
         safetensors::{self, LENGTH_BYTES, Tensor},
         zip::Method,
     },
-    nd::{DType, Dims, SourceFacts, StoreLayout, shape::c_strides},
+    nd::{DType, Dims, SourceFacts, shape::c_strides},
     store::{
         Source,
         archive::{content_of, members_of},
         dense::DenseFile,
         file::InputFile,
-        npy::dims_of,
+        npy::{self, NpyOptions, dims_of},
         output::{FileTarget, OutputMode},
     },
 };
@@ -60,18 +59,10 @@ pub fn open_safetensors(path: &Path, asked: Option<&str>, dims: Option<&Dims>) -
     let Some(dtype) = tensor.dtype else {
         return Err(Error::data(format!("{name} has dtype {}, which is not read", tensor.dtype_text)));
     };
+    let strides = c_strides(&tensor.shape);
     let facts = SourceFacts {
-        dims: dims_of(&name, dims, &tensor.shape)?,
-        name,
-        layout: StoreLayout::Dense { strides: c_strides(&tensor.shape) },
-        shape: tensor.shape.clone(),
-        dtype,
         swapped: cfg!(target_endian = "big") && dtype.size() > 1,
-        encoded_bytes: tensor.length,
-        read_scratch_bytes: 0,
-        mappable: true,
-        resident: false,
-        identity: String::new(),
+        ..SourceFacts::of_file(&name, dtype, tensor.shape.clone(), strides, dims_of(&name, dims, &tensor.shape)?)
     };
     Ok(Arc::new(DenseFile::new(file, tensor.offset, facts)))
 }
@@ -105,45 +96,6 @@ pub fn open_npz(path: &Path, asked: Option<&str>, dtype: Option<DType>, dims: Op
         Method::Other(method) => return Err(Error::data(format!("{name} is compressed by method {method}, which is not read"))),
     }
     let offset = content_of(&file, member)?;
-    open_member(file, name, offset, member.content_bytes, dtype, dims)
-}
-
-/// An npy file inside of another, from `offset` on.
-fn open_member(
-    file: InputFile,
-    name: String,
-    offset: u64,
-    content_bytes: u64,
-    dtype: Option<DType>,
-    dims: Option<&Dims>,
-) -> Result<Arc<dyn Source>> {
-    let in_member = |error: Error| error.context(&name);
-    let prefix = |length: usize| -> Result<Vec<u8>> {
-        let mut bytes = vec![0; length.min(usize::try_from(content_bytes).unwrap_or(usize::MAX))];
-        file.read_exact_at(offset, &mut bytes)?;
-        Ok(bytes)
-    };
-    let length = npy::header_bytes(&prefix(npy::PREFIX_BYTES)?).map_err(in_member)?;
-    let header = npy::parse(&prefix(length)?, dtype).map_err(in_member)?;
-    let there_bytes = content_bytes.saturating_sub(header.data_offset as u64);
-    if there_bytes < header.data_bytes as u64 {
-        return Err(Error::data(format!(
-            "{name} is truncated: its header promises {} bytes of data, it has {there_bytes}",
-            header.data_bytes
-        )));
-    }
-    let facts = SourceFacts {
-        dims: dims_of(&name, dims, &header.shape)?,
-        name,
-        layout: StoreLayout::Dense { strides: header.order.strides(&header.shape) },
-        shape: header.shape,
-        dtype: header.dtype,
-        swapped: header.swapped,
-        encoded_bytes: header.data_bytes as u64,
-        read_scratch_bytes: 0,
-        mappable: true,
-        resident: false,
-        identity: String::new(),
-    };
-    Ok(Arc::new(DenseFile::new(file, offset + header.data_offset as u64, facts)))
+    let options = NpyOptions { dtype, dims: dims.cloned() };
+    Ok(Arc::new(npy::open_at(file, &name, offset..offset.saturating_add(member.content_bytes), &options)?))
 }

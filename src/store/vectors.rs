@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     format::vectors::{COUNT_BYTES, Framing, HEADER_BYTES, VectorFormat, Vectors, width_of},
-    nd::{DType, Dims, Region, SourceFacts, StoreLayout, shape::show},
+    nd::{DType, Dims, Region, SourceFacts, shape::show},
     store::{
         Source, Target, check_write,
         dense::DenseFile,
@@ -26,19 +26,12 @@ pub fn open(path: &Path, format: VectorFormat, dims: Option<&Dims>) -> Result<Ar
     let size_bytes = file.identity().size_bytes;
     let vectors = format.parse(&file.read_prefix(HEADER_BYTES)?, size_bytes).map_err(|error| error.context(&name))?;
     let shape = vec![vectors.rows, vectors.width];
+    // Lengths between vectors are gaps.
+    let strides = vec![(format.count_elements() + vectors.width) as i64, 1];
     let facts = SourceFacts {
-        dims: dims_of(&name, dims, &shape)?,
-        name,
-        // Lengths between vectors are gaps.
-        layout: StoreLayout::Dense { strides: vec![(format.count_elements() + vectors.width) as i64, 1] },
         encoded_bytes: vectors.rows as u64 * format.row_bytes(vectors.width),
-        shape,
-        dtype: format.dtype,
         swapped: cfg!(target_endian = "big") && format.dtype.size() > 1,
-        read_scratch_bytes: 0,
-        mappable: true,
-        resident: false,
-        identity: String::new(),
+        ..SourceFacts::of_file(&name, format.dtype, shape.clone(), strides, dims_of(&name, dims, &shape)?)
     };
     let offset = match format.framing {
         Framing::Once => HEADER_BYTES,
