@@ -72,7 +72,7 @@ impl Array {
         self.then(try_scan(self, ScanKind::Minimum, &axis.into()))
     }
 
-    /// Differences of neighbours along an axis, `n` times over (at most 100 times, an error otherwise, or until nothing is left);
+    /// Differences of neighbours along an axis, `n` times over (at most 100, an error otherwise, or until nothing is left);
     /// of bools, whether they differ.
     ///
     /// ```
