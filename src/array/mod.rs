@@ -11,6 +11,7 @@ mod compiled;
 mod composed;
 mod create;
 mod digest;
+mod einsum;
 mod elementwise;
 mod eval;
 mod function;
@@ -20,6 +21,7 @@ mod group;
 mod histogram;
 mod identity;
 mod job;
+mod linalg;
 mod lookup;
 pub mod machine;
 mod moments;
@@ -89,6 +91,8 @@ mod chunk_tests;
 mod gather_tests;
 #[cfg(test)]
 mod group_tests;
+#[cfg(test)]
+mod linalg_tests;
 #[cfg(test)]
 mod run_tests;
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::{
 
 impl Array {
     /// The dot product of two arrays of one axis: the exact sum of the products, which are not rounded, rounded once. Of
-    /// integers it is exact, and an error where it leaves their dtype.
+    /// integers it is exact, and an error where it leaves their dtype. Of matrices it is [`Array::matmul`].
     ///
     /// ```
     /// use outcore::Session;
@@ -30,8 +30,9 @@ impl Array {
         let ranks = self.rank().and_then(|rank| Ok([rank, other.rank()?]));
         match ranks {
             Ok([1, 1]) => self.vecdot(other, ..),
+            Ok([1 | 2, 1 | 2]) => self.matmul(other),
             Ok(ranks) => self.then(Err(Error::mismatch(format!("dot of arrays of {} and {} axes", ranks[0], ranks[1]))
-                .hint("vecdot multiplies along one axis, vdot all elements; matrices are not multiplied yet"))),
+                .hint("`matmul` multiplies stacks of matrices; `tensordot` and `einsum` name the axes"))),
             Err(error) => self.then(Err(error)),
         }
     }

@@ -17,7 +17,7 @@ pub fn reduced_dtype(finish: Finish, dtype: DType) -> DType {
         Finish::Sum | Finish::Prod if dtype.is_unsigned() => DType::U64,
         Finish::Sum | Finish::Prod if !dtype.is_float() => DType::I64,
         Finish::Sum | Finish::Prod | Finish::Min | Finish::Max => dtype,
-        Finish::Dot => dtype,
+        Finish::Dot | Finish::Matmul => dtype,
         Finish::Cov { .. } | Finish::Corr => DType::F64,
         finish if finish.is_float() => {
             if dtype.is_float() {

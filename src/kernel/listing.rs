@@ -106,6 +106,10 @@ impl fmt::Display for Program {
             match step {
                 Step::Call { closure, input, output } => writeln!(f, "call {closure}: {input} -> {output}")?,
                 Step::Fold { fold, input } => writeln!(f, "fold {fold}: {input}")?,
+                Step::Product(product) => match product.right {
+                    Some(right) => writeln!(f, "product: {} @ {right} -> {}", product.left, product.acc)?,
+                    None => writeln!(f, "product: {} @ itself, axes {:?} exchanged -> {}", product.left, product.mirrored, product.acc)?,
+                },
                 Step::Scan { scan, input, output } => writeln!(f, "scan {scan}: {input} -> {output}")?,
                 Step::Sweep(sweep) | Step::Halo { sweep, .. } => {
                     if let Step::Halo { extra, .. } = step {

@@ -17,6 +17,7 @@ pub(crate) mod operation;
 #[cfg(test)]
 mod oracle;
 pub mod order;
+pub(crate) mod product;
 pub mod program;
 mod random;
 mod search;

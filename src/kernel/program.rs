@@ -245,6 +245,8 @@ pub enum Step {
         /// Places behind the block, per axis.
         extra: Vec<usize>,
     },
+    /// A product of matrices over the whole block: absorbed into an accumulator of sums of `f64`, which finishes here if it is local.
+    Product(Product),
     /// User code that takes a whole local array into a state.
     Fold {
         /// Index into the stage's folds.
@@ -262,6 +264,27 @@ pub enum Step {
         output: SlotId,
     },
 }
+
+/// The operands of a product of matrices: `f32` or `f64`, inputs or locals. Axes that one side alone has are rows or columns of the
+/// product, axes of both that stay are batches of products, and reduced axes are added over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Product {
+    /// The left side.
+    pub left: SlotId,
+    /// The right side; `None`: it is the left one with two axes exchanged, so that half of the product is the other half.
+    pub right: Option<SlotId>,
+    /// The two axes that are exchanged from one side to the other where they are one.
+    pub mirrored: [usize; 2],
+    /// Axes of the stage that the left side has.
+    pub left_axes: Vec<bool>,
+    /// Axes of the stage that the right side has.
+    pub right_axes: Vec<bool>,
+    /// Where the sums go.
+    pub acc: AccId,
+}
+
+/// Elements along the last reduced axis of a product that are added before the exact sum takes over: blocks cut it at multiples.
+pub const PRODUCT_GROUP: usize = super::product::GROUP;
 
 /// The computation of one block.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

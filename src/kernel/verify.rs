@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::{
-        program::{AccId, Arg, Instr, Program, Reg, SlotId, SlotKind, Step, Sweep},
+        program::{AccId, Arg, Instr, Product, Program, Reg, SlotId, SlotKind, Step, Sweep},
         search::SearchTable,
         vm::prepare::written,
     },
@@ -21,6 +21,7 @@ impl Program {
                 Step::Sweep(sweep) | Step::Halo { sweep, .. } => self.verify_sweep(sweep, rank, index, &mut reduced_in),
                 Step::Call { input, output, .. } | Step::Scan { input, output, .. } => self.verify_call(*input, Some(*output)),
                 Step::Fold { input, .. } => self.verify_call(*input, None),
+                Step::Product(product) => self.verify_product(product),
             };
             result.map_err(|what| format!("step {index}: {what}"))?;
         }
@@ -31,8 +32,28 @@ impl Program {
     fn rank(&self) -> Option<usize> {
         self.steps.iter().find_map(|step| match step {
             Step::Sweep(sweep) | Step::Halo { sweep, .. } => Some(sweep.axes.len()),
-            Step::Call { .. } | Step::Scan { .. } | Step::Fold { .. } => None,
+            Step::Call { .. } | Step::Scan { .. } | Step::Fold { .. } | Step::Product(_) => None,
         })
+    }
+
+    fn verify_product(&self, product: &Product) -> Result<(), String> {
+        let acc = self.accumulators.get(product.acc.0 as usize).ok_or("no such accumulator")?;
+        if acc.dtype != DType::F64 || acc.groups != 1 {
+            return Err(format!("a product into an accumulator of {} groups of {}", acc.groups, acc.dtype));
+        }
+        if product.right.is_none() && product.mirrored.iter().any(|&axis| acc.reduced.get(axis) != Some(&false)) {
+            return Err(format!("axes {:?} of a symmetric product", product.mirrored));
+        }
+        if product.left_axes.len() != acc.reduced.len() || product.right_axes.len() != acc.reduced.len() {
+            return Err(format!("sides of {} and {} axes", product.left_axes.len(), product.right_axes.len()));
+        }
+        for side in product.right.iter().chain([&product.left]) {
+            match self.slots.get(side.0 as usize) {
+                Some(slot) if matches!(slot.dtype, DType::F32 | DType::F64) && !slot.swapped && slot.kind != SlotKind::Output => {}
+                _ => return Err(format!("slot {} of a product is no input or local of f32 or f64", side.0)),
+            }
+        }
+        Ok(())
     }
 
     fn verify_call(&self, input: SlotId, output: Option<SlotId>) -> Result<(), String> {

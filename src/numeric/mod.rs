@@ -186,6 +186,7 @@ impl AccumulatorKind {
             Finish::NanArgMax => AccumulatorKind::NanArgMax,
             Finish::NanProd => AccumulatorKind::NanProduct,
             Finish::Dot => AccumulatorKind::Dot(mode),
+            Finish::Matmul => AccumulatorKind::Sum(SumMode::Exact),
             Finish::Average => AccumulatorKind::Weighted(mode),
             Finish::Cov { .. } | Finish::Corr => AccumulatorKind::Comoments(mode),
             Finish::Count => AccumulatorKind::Count,
@@ -281,6 +282,8 @@ pub enum Finish {
     Norm,
     /// Sum of the products of two operands, rounded once.
     Dot,
+    /// Sum of the products of two operands in the order of a product of matrices: exact sums, in `f64`, of chains of fixed length.
+    Matmul,
     /// Mean of the first operand with the second as weights, rounded once.
     Average,
     /// Covariance of two operands; divides by `n - ddof`.
@@ -325,6 +328,7 @@ impl Finish {
             Finish::NanProd => "nanprod",
             Finish::Norm => "norm",
             Finish::Dot => "dot",
+            Finish::Matmul => "matmul",
             Finish::Average => "average",
             Finish::Cov { .. } => "cov",
             Finish::Corr => "corrcoef",
@@ -369,7 +373,7 @@ impl Finish {
     #[must_use]
     pub fn is_paired(self) -> bool {
         match self {
-            Finish::Dot | Finish::Average | Finish::Cov { .. } | Finish::Corr => true,
+            Finish::Dot | Finish::Matmul | Finish::Average | Finish::Cov { .. } | Finish::Corr => true,
             Finish::State { kind } => kind.is_paired(),
             _ => false,
         }

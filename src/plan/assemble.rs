@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     expr::{FunctionId, FunctionRole, Graph, NodeId},
-    kernel::program::SlotKind,
+    kernel::program::{Product, SlotId, SlotKind, Step},
     numeric::{Accumulator, Scan},
     plan::{
         Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, OutputLayout, Plan, Read, ReadFrom, Request, ScanBy, Stage,
@@ -13,6 +13,7 @@ use crate::{
         grid::{BLOCK_BYTES, Form, memory_order},
         lower::{Lowered, LoweredScan, LoweredWrite, lower},
         memory::{Fitted, Needs, OVERHEAD_BYTES, StateBytes, WriteNeed, fit},
+        multiply::ProductForm,
         reads::Input,
         share::{Draft, How, name_of, smallest_block},
         spill::{Spilling, decoded_times, lift},
@@ -166,8 +167,14 @@ struct Assembling<'a> {
 
 impl Assembling<'_> {
     fn stage(&self, expression: Expression, destinations: &BTreeMap<NodeId, Vec<WriteTo>>, limits: &Limits) -> Result<Stage> {
-        let whole = expression.whole.clone();
+        let mut whole = expression.whole.clone();
         let lowered = lower(self.graph, self.draft, expression, destinations);
+        // A block has both sides of a product whose sides are one.
+        for step in &lowered.program.steps {
+            if let Step::Product(Product { right: None, mirrored, .. }) = step {
+                mirrored.iter().for_each(|&axis| whole[axis] = true);
+            }
+        }
         let inputs = self.inputs(&lowered);
         let fitted = match self.whole_lines(&lowered, &whole, limits) {
             // Where whole lines do not fit after all, their states are carried.
@@ -280,7 +287,20 @@ impl Assembling<'_> {
             point_bytes: (read_bytes + write_bytes + local_bytes).max(4) as u64,
             states,
             lines,
+            product: self.product_form(lowered, write_bytes as u64),
         }
+    }
+
+    /// The sides of the product that the pass is for.
+    fn product_form(&self, lowered: &Lowered, write_bytes: u64) -> Option<ProductForm> {
+        let product = lowered.program.steps.iter().find_map(|step| if let Step::Product(product) = step { Some(product) } else { None })?;
+        let size = |slot: SlotId| lowered.program.slots[slot.0 as usize].dtype.size() as u64;
+        Some(ProductForm {
+            left: product.left_axes.clone(),
+            right: product.right_axes.clone(),
+            reduced: lowered.program.accumulators[product.acc.0 as usize].reduced.clone(),
+            bytes: [size(product.left), product.right.map_or(0, size), 8 + write_bytes],
+        })
     }
 
     fn needs<'b>(&'b self, lowered: &'b Lowered, inputs: &'b [Input<'b>], form: &'b Form) -> Needs<'b> {

@@ -1,6 +1,6 @@
 //! Shapes of blocks and runs: the block from the cache, the run from the medium, both from the budget.
 
-use crate::plan::reads::Input;
+use crate::plan::{multiply::ProductForm, reads::Input};
 
 /// Bytes that a block of a pass touches: half of a 1 MiB second-level cache.
 pub const BLOCK_BYTES: u64 = 512 * 1024;
@@ -28,6 +28,8 @@ pub struct Form {
     pub states: Vec<(Vec<usize>, u64)>,
     /// The other axes and bytes per line of each scan: blocks (and runs, if lines are cut) are not so wide that states outweigh elements.
     pub lines: Vec<(Vec<usize>, u64)>,
+    /// The product of matrices that the pass is for.
+    pub product: Option<ProductForm>,
 }
 
 /// The axes of the space from the outermost to the innermost of `input`.
@@ -43,13 +45,25 @@ pub fn memory_order(input: &Input<'_>, rank: usize) -> Vec<usize> {
 }
 
 impl Form {
-    /// A box of about `target_bytes`, grown from the innermost axis outwards.
+    /// The box of a block of about `target_bytes`.
     #[must_use]
-    pub fn boxed(&self, target_bytes: u64) -> Vec<usize> {
-        self.boxed_with(target_bytes, &[], &[])
+    pub fn block(&self, target_bytes: u64) -> Vec<usize> {
+        match &self.product {
+            Some(product) => product.block(&self.space, &self.whole, target_bytes),
+            None => self.boxed_with(target_bytes, &self.lines, &[]),
+        }
     }
 
-    /// [`Form::boxed`] of so many lines only that their states do not outgrow a part's, in multiples of `grain` (empty: of 1).
+    /// The box of a run of about `target_bytes`, of so many lines only that their states do not outgrow a part's.
+    #[must_use]
+    pub fn run(&self, target_bytes: u64, lines: &[(Vec<usize>, u64)], grain: &[usize]) -> Vec<usize> {
+        match &self.product {
+            Some(product) => product.run(&self.space, &self.whole, target_bytes, grain),
+            None => self.boxed_with(target_bytes, lines, grain),
+        }
+    }
+
+    /// A box of about `target_bytes`, grown from the innermost axis outwards, of so many lines only that their states do not outgrow a part's, in multiples of `grain` (empty: of 1).
     #[must_use]
     pub fn boxed_with(&self, target_bytes: u64, lines: &[(Vec<usize>, u64)], grain: &[usize]) -> Vec<usize> {
         let target = (target_bytes / self.point_bytes.max(1)).max(1);
@@ -118,30 +132,31 @@ mod tests {
             point_bytes: 8,
             states: Vec::new(),
             lines: Vec::new(),
+            product: None,
         }
     }
 
     #[test]
     fn boxes_grow_from_the_inside() {
-        assert_eq!(form(&[4_000_000, 128]).boxed(512 * 1024), [512, 128]);
-        assert_eq!(form(&[50, 10_000_000]).boxed(512 * 1024), [1, 65_536]);
-        assert_eq!(form(&[3, 4, 5]).boxed(512 * 1024), [3, 4, 5]);
-        assert_eq!(form(&[]).boxed(512 * 1024), Vec::<usize>::new());
-        assert_eq!(form(&[0, 7]).boxed(512 * 1024), [1, 7]);
+        assert_eq!(form(&[4_000_000, 128]).block(512 * 1024), [512, 128]);
+        assert_eq!(form(&[50, 10_000_000]).block(512 * 1024), [1, 65_536]);
+        assert_eq!(form(&[3, 4, 5]).block(512 * 1024), [3, 4, 5]);
+        assert_eq!(form(&[]).block(512 * 1024), Vec::<usize>::new());
+        assert_eq!(form(&[0, 7]).block(512 * 1024), [1, 7]);
     }
 
     #[test]
     fn wide_states_cut_the_kept_axis() {
         let mut wide = form(&[4096, 1 << 20]);
         wide.states = vec![(vec![1], 64)];
-        assert_eq!(wide.boxed(8 << 20), [64, 16_384]);
+        assert_eq!(wide.block(8 << 20), [64, 16_384]);
     }
 
     #[test]
     fn transposes_are_square() {
         let mut square = form(&[12_800, 40_000]);
         square.square = Some(0);
-        assert_eq!(square.boxed(8 << 20), [1024, 1024]);
+        assert_eq!(square.block(8 << 20), [1024, 1024]);
     }
 
     #[test]

@@ -200,14 +200,17 @@ fn shape(needs: &Needs<'_>, limits: &Limits, grain: &Grain, (block_bytes, run_by
 /// Block, run, and what the first run lacks.
 fn boxes(needs: &Needs<'_>, limits: &Limits, grain: &Grain, block_bytes: u64, run_bytes: u64) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
     let space = &needs.form.space;
-    let block = needs.form.boxed_with(block_bytes, &needs.form.lines, &[]);
+    let block = needs.form.block(block_bytes);
     let cut = needs.scans.iter().any(|(axis, _)| block[*axis] < space[*axis]);
     let lines: &[_] = if cut { &needs.form.lines } else { &[] };
-    let mut run = needs.form.boxed_with(run_bytes, lines, &grain.length);
+    let mut run = needs.form.run(run_bytes, lines, &grain.length);
     if grain.is_none() {
         run = align(space, &run, &block);
     }
-    let mut origin: Vec<usize> = (0..space.len()).map(|axis| if run[axis] >= space[axis] { 0 } else { grain.origin[axis] }).collect();
+    // Groups of a product begin at multiples of their length.
+    let fixed = |axis: usize| needs.form.product.as_ref().is_some_and(|product| product.reduced[axis]);
+    let mut origin: Vec<usize> =
+        (0..space.len()).map(|axis| if run[axis] >= space[axis] || fixed(axis) { 0 } else { grain.origin[axis] }).collect();
     if let (Some(rows), Some(first)) = (limits.rows_per_run, run.first_mut()) {
         *first = rows.clamp(1, space[0].max(1));
         run[1..].copy_from_slice(&space[1..]);

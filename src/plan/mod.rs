@@ -8,6 +8,7 @@ pub mod grid;
 pub mod lower;
 pub mod memory;
 pub mod model;
+pub mod multiply;
 pub mod reads;
 pub mod share;
 pub mod simplify;

@@ -5,7 +5,9 @@
 
 use crate::{
     expr::{FunctionRole, Graph, NodeId, Op, Reduction, SourceId},
-    numeric::{Accumulator, AccumulatorKind, Finish},
+    kernel::program::PRODUCT_GROUP,
+    nd::DType,
+    numeric::{Accumulator, AccumulatorKind, Finish, SumMode},
     plan::{
         Limits,
         expression::{Expression, express, reduced_flags},
@@ -200,6 +202,9 @@ impl Sharing<'_> {
             return How::Global;
         }
         let reduced = reduced_flags(reduction, space.len());
+        if reduction.finish == Finish::Matmul {
+            return self.how_to_multiply(id, &space, &reduced, why);
+        }
         let outputs: u64 = (0..space.len()).filter(|&axis| !reduced[axis]).map(|axis| space[axis] as u64).product();
         let (bytes, blocks) = smallest_block(&space, &reduced, arg.dtype().size());
         let first_reduced = (0..space.len()).find(|&axis| reduced[axis] && space[axis] > 1);
@@ -213,6 +218,24 @@ impl Sharing<'_> {
             return How::Global;
         }
         why.note(name_of(self.graph, id), format!("finished block by block: states of {outputs} outputs would take {}", show_bytes(state)));
+        How::Local
+    }
+
+    /// A product whose inner axes are short is finished block by block; else its sums are held, as long as memory allows.
+    fn how_to_multiply(&self, id: NodeId, space: &[usize], reduced: &[bool], why: &mut Why) -> How {
+        let length = |wanted: bool| {
+            let axes = (0..space.len()).filter(|&axis| reduced[axis] == wanted);
+            axes.fold(1usize, |product, axis| product.saturating_mul(space[axis]))
+        };
+        if length(true) <= PRODUCT_GROUP {
+            return How::Local;
+        }
+        let state = Accumulator::state_bytes_max(AccumulatorKind::Sum(SumMode::Exact), DType::F64, length(false));
+        if state <= self.limits.memory_bytes / 4 {
+            return How::Global;
+        }
+        let text = format!("inner axes lie whole in a block: sums of {} outputs would take {}", length(false), show_bytes(state));
+        why.note(name_of(self.graph, id), text);
         How::Local
     }
 

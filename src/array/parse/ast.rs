@@ -43,6 +43,8 @@ pub enum ExprKind {
     Unary(Sign, ExprId),
     /// An operator between two operands.
     Binary(BinaryOp, ExprId, ExprId),
+    /// `a @ b`.
+    Matmul(ExprId, ExprId),
     /// `(a, b)`.
     Tuple(Vec<ExprId>),
     /// `[a, b]`.

@@ -326,6 +326,10 @@ impl<'a> Builder<'a> {
                 let (a, b) = (values.take(*left)?, values.take(*right)?);
                 self.operator(*op, (a, *left), (b, *right), id)
             }
+            ExprKind::Matmul(left, right) => {
+                let (a, b) = (values.take(*left)?, values.take(*right)?);
+                self.matrix_product((a, *left), (b, *right), expression.span)
+            }
             ExprKind::Tuple(items) => Ok(Value::Tuple(self.gather(items, values, expression.span)?).into()),
             ExprKind::List(items) => Ok(Value::List(self.gather(items, values, expression.span)?).into()),
             ExprKind::Attribute(owner, name) => {

@@ -112,8 +112,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Names that people know from NumPy and that this language is meant to have.
-pub(super) const LATER: [&str; 10] =
-    ["append", "argpartition", "array", "array_split", "asarray", "diag", "einsum", "linalg", "matmul", "outer"];
+pub(super) const LATER: [&str; 7] = ["append", "argpartition", "array", "array_split", "asarray", "diag", "linalg"];
 
 #[cfg(test)]
 mod tests {

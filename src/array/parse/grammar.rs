@@ -57,6 +57,15 @@ pub(super) struct Parser<'a> {
     expressions: Vec<Expr>,
 }
 
+/// An operator between two operands.
+#[derive(Clone, Copy)]
+enum Infix {
+    /// Of their elements.
+    Each(BinaryOp),
+    /// Of matrices.
+    Matmul,
+}
+
 impl Parser<'_> {
     fn run(mut self) -> Result<(Vec<Expr>, Vec<Statement>)> {
         let mut statements = Vec::new();
@@ -224,13 +233,17 @@ impl Parser<'_> {
             let right = self.level(level + 1)?;
             // The span starts at an opening parenthesis of the left operand and ends at a closing one of the right.
             let span = start.to(self.previous_end());
-            left = self.push(ExprKind::Binary(op, left, right), span)?;
+            let kind = match op {
+                Infix::Each(op) => ExprKind::Binary(op, left, right),
+                Infix::Matmul => ExprKind::Matmul(left, right),
+            };
+            left = self.push(kind, span)?;
         }
         Ok(left)
     }
 
     /// The binary operator that comes next, `**` excepted, or an error about one that does not exist.
-    fn operator(&self) -> Result<Option<(BinaryOp, u8)>> {
+    fn operator(&self) -> Result<Option<(Infix, u8)>> {
         use BinaryOp::{
             Add, BitwiseAnd, BitwiseOr, BitwiseXor, Divide, Equal, FloorDivide, Greater, GreaterEqual, LeftShift, Less, LessEqual,
             Multiply, NotEqual, Remainder, RightShift, Subtract,
@@ -254,12 +267,13 @@ impl Parser<'_> {
                 "/" => (Divide, 7),
                 "//" => (FloorDivide, 7),
                 "%" => (Remainder, 7),
+                "@" => return Ok(Some((Infix::Matmul, 7))),
                 _ => return self.refuse_symbol(symbol).map_or(Ok(None), Err),
             },
             TokenKind::Name => return self.refuse_word().map_or(Ok(None), Err),
             _ => return Ok(None),
         };
-        Ok(Some(found))
+        Ok(Some((Infix::Each(found.0), found.1)))
     }
 
     fn prefix(&mut self) -> Result<ExprId> {

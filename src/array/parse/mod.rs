@@ -18,6 +18,7 @@ mod grammar;
 mod groups;
 mod index;
 mod lexer;
+mod linalg;
 mod lineage;
 mod names;
 mod networks;

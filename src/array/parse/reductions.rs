@@ -88,12 +88,6 @@ fn vectors(builder: &mut Builder<'_>, arguments: &mut Arguments, name: &str, spa
     Ok(sides)
 }
 
-pub(super) fn dot(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
-    let [left, right] = vectors(builder, &mut arguments, "dot", span)?;
-    let made = left.vecdot(&right, Axes::all().sum(builder.options.sum_mode));
-    builder.done(made, Lineage::made(0), span)
-}
-
 pub(super) fn vdot(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
     let (left, _) = builder.operand_array(arguments.need("x1")?)?;
     let (right, _) = builder.operand_array(arguments.need("x2")?)?;

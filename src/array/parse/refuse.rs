@@ -8,7 +8,6 @@ use crate::{
 impl Parser<'_> {
     pub(super) fn refuse_symbol(&self, symbol: &str) -> Option<Error> {
         let (message, hint) = match symbol {
-            "@" => ("`@` (matrix product) is not available yet".to_string(), "for a small inner axis: `sum(a[:, :, None] * b, axis=1)`"),
             "&&" => ("`&&` is not an operator".to_string(), "write `(a) & (b)`"),
             "||" => ("`||` is not an operator".to_string(), "write `(a) | (b)`"),
             "!" => ("`!` is not an operator".to_string(), "write `!=` to compare, `~` to invert"),

@@ -9,6 +9,7 @@ use crate::{
         lane::{Lane, Ordered},
         loops,
         operation::{self as op, Binary, Unary},
+        product::{self, ProductKernel},
         program::{BinaryOp, CastMode, UnaryOp},
         random::{self, DrawKernel},
         search::{SearchKernel, search},
@@ -84,6 +85,8 @@ pub(crate) struct Kernels {
     pub chain: fn(DType) -> Option<ChainKernel>,
     /// Random values.
     pub draw: DrawKernel,
+    /// Products of matrices of `f32` or `f64`.
+    pub product: fn(DType) -> Option<ProductKernel>,
 }
 
 /// Loops compiled for AVX2. Only the table of that set and [`enter`] name it.
@@ -428,7 +431,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, absorb_groups, search: search::<$set>, scan, sums_of: formula::kernels::<$set>, chain, events: watch::event_checks::<$set>(), draw: random::draw::<$set> }
+                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, absorb_groups, search: search::<$set>, scan, sums_of: formula::kernels::<$set>, chain, events: watch::event_checks::<$set>(), draw: random::draw::<$set>, product: product::kernel::<$set> }
             }
         }
     };

@@ -36,6 +36,12 @@ impl Execution<'_, '_, '_, '_> {
         let accumulation = &self.prepared.accumulations[acc];
         let kept = sweep.axes.iter().zip(&accumulation.reduced).zip(self.block.shape);
         let outputs = kept.filter(|((walked, reduced), _)| **walked && !**reduced).map(|(_, &length)| length).product();
+        self.local_of(acc, outputs)
+    }
+
+    /// An empty local accumulator of so many outputs.
+    pub(super) fn local_of(&mut self, acc: usize, outputs: usize) -> Result<()> {
+        let accumulation = &self.prepared.accumulations[acc];
         let held = &mut self.machine.accumulators[acc];
         match held {
             Some(local) if local.outputs == outputs => local.accumulator.reset(),

@@ -6,6 +6,7 @@ use super::{
     group::GroupAction,
     nest::Order,
     prepare::{KEPT_LOADS_MAX, PreparedStep, PreparedSweep, is_input_load, tile_elements, written},
+    product::PreparedProduct,
 };
 use crate::{
     error::{Error, Result},
@@ -37,6 +38,7 @@ impl Builder<'_> {
         match step {
             Step::Sweep(sweep) => self.sweep(index, sweep).map(PreparedStep::Sweep),
             Step::Halo { sweep, extra } => Ok(PreparedStep::Halo { sweep: self.sweep(index, sweep)?, extra: extra.clone() }),
+            Step::Product(product) => Ok(PreparedStep::Product(PreparedProduct::new(self.program, &self.kernels, product)?)),
             Step::Fold { fold, input } => Ok(PreparedStep::Fold { fold: *fold, input: input.0 as usize }),
             Step::Scan { scan, input, output } => {
                 Ok(PreparedStep::Scan { scan: *scan, input: input.0 as usize, output: output.0 as usize })

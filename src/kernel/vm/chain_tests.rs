@@ -46,7 +46,11 @@ fn has_chain(prepared: &Prepared) -> bool {
         PreparedStep::Sweep(sweep) => {
             sweep.code.iter().any(|operation| matches!(&operation.action, Action::Chain(chain) if chain.length > 1))
         }
-        PreparedStep::Call { .. } | PreparedStep::Scan { .. } | PreparedStep::Fold { .. } | PreparedStep::Halo { .. } => false,
+        PreparedStep::Call { .. }
+        | PreparedStep::Scan { .. }
+        | PreparedStep::Fold { .. }
+        | PreparedStep::Product(_)
+        | PreparedStep::Halo { .. } => false,
     })
 }
 

@@ -57,7 +57,11 @@ fn program(Shape { squared, inner, outer }: Shape, second: Second, mode: SumMode
 fn is_fused(prepared: &Prepared) -> bool {
     prepared.steps.iter().any(|step| match step {
         PreparedStep::Sweep(sweep) => sweep.code.iter().any(|operation| matches!(operation.action, Action::SumOf { .. })),
-        PreparedStep::Call { .. } | PreparedStep::Scan { .. } | PreparedStep::Fold { .. } | PreparedStep::Halo { .. } => false,
+        PreparedStep::Call { .. }
+        | PreparedStep::Scan { .. }
+        | PreparedStep::Fold { .. }
+        | PreparedStep::Product(_)
+        | PreparedStep::Halo { .. } => false,
     })
 }
 

@@ -14,6 +14,7 @@ mod group;
 mod layout;
 mod nest;
 pub(crate) mod prepare;
+mod product;
 mod register;
 #[cfg(test)]
 mod tests;
@@ -188,6 +189,8 @@ pub struct Machine {
     locals: Vec<Buffer>,
     accumulators: Vec<Option<LocalAccumulator>>,
     nest: Nest,
+    /// What a product of matrices needs besides its operands.
+    multiplying: product::Multiplying,
     steps: Vec<i64>,
     running: Vec<i64>,
     copy_axes: Vec<CopyAxis>,
@@ -270,6 +273,9 @@ impl Machine {
                     let wide = BlockContext { space: &space, start: block.start, shape: &wider };
                     execute::Execution { machine: self, prepared, block: &wide, operands, accumulators, compressed }.sweep(sweep)?;
                 }
+                PreparedStep::Product(product) => {
+                    execute::Execution { machine: self, prepared, block, operands, accumulators, compressed }.product(product)?;
+                }
                 PreparedStep::Fold { fold, input } => {
                     let fold = folds.get_mut(*fold).ok_or_else(|| Error::internal(format!("no fold {fold}")))?;
                     fold.take(block.shape, self.locals[*input].bytes())?;
@@ -308,7 +314,7 @@ impl Machine {
     #[must_use]
     pub fn held_bytes(&self) -> u64 {
         let own: u64 = self.buffers.iter().chain(&self.locals).map(Buffer::capacity_bytes).sum();
-        own + self.examiner.as_ref().map_or(0, |examiner| examiner.held_bytes())
+        own + self.multiplying.held_bytes() + self.examiner.as_ref().map_or(0, |examiner| examiner.held_bytes())
     }
 
     /// Sizes the buffers. Another program's are dropped first: what is held never exceeds what one program needs.
@@ -331,6 +337,7 @@ impl Machine {
 
     fn fit_registers(&mut self, prepared: &Prepared) {
         self.program = prepared.id;
+        self.multiplying = product::Multiplying::default();
         self.accumulators.clear();
         self.accumulators.resize_with(prepared.accumulations.len(), || None);
         let needed = Buffer::allocated_bytes(prepared.register_bytes);
@@ -412,6 +419,10 @@ pub fn scratch_bytes_max(program: &Program, block_shape: &[usize]) -> u64 {
         Instr::Search { table, .. } => Some(SearchTable::bytes_max(table.len())),
         _ => None,
     });
+    let products = program.steps.iter().filter_map(|step| match step {
+        Step::Product(product) => Some(product::bytes_max(program, product, block_shape)),
+        _ => None,
+    });
     // Room to look into what a block created.
-    locals.chain(states).chain(tables).fold(registers.saturating_add(REGISTER_BYTES_MAX as u64), u64::saturating_add)
+    locals.chain(states).chain(tables).chain(products.max()).fold(registers.saturating_add(REGISTER_BYTES_MAX as u64), u64::saturating_add)
 }

@@ -4,6 +4,7 @@ use super::{
     action::{Operation, Track},
     builder::Builder,
     nest::Order,
+    product::PreparedProduct,
 };
 use crate::{
     error::{Error, Result},
@@ -38,6 +39,7 @@ pub(super) enum PreparedStep {
     Call { closure: usize, input: usize, output: usize },
     Scan { scan: usize, input: usize, output: usize },
     Fold { fold: usize, input: usize },
+    Product(PreparedProduct),
     Halo { sweep: PreparedSweep, extra: Vec<usize> },
 }
 

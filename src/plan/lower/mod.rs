@@ -4,6 +4,7 @@
 //! reduction, a call); a support is the set of axes along which a value varies, so that `sqrt` of a row norm is
 //! computed once a row. Values that leave their sweep travel through locals.
 
+mod product;
 mod registers;
 mod sweeps;
 
@@ -18,6 +19,7 @@ use crate::{
         share::{Anchor, Draft, How, accumulator_kind, name_of},
     },
 };
+pub use product::is_product;
 use std::collections::{BTreeMap, BTreeSet};
 use sweeps::{Action, SweepKey};
 
@@ -93,14 +95,17 @@ pub struct Lowered {
 }
 
 /// Lowers one pass. `destinations` says where each streamed node goes; global reductions go to temps by themselves.
-pub fn lower(graph: &Graph, draft: &Draft, expression: Expression, destinations: &BTreeMap<NodeId, Vec<WriteTo>>) -> Lowered {
+pub fn lower(graph: &Graph, draft: &Draft, mut expression: Expression, destinations: &BTreeMap<NodeId, Vec<WriteTo>>) -> Lowered {
     let swapped = |from: &LoadFrom| match from {
         LoadFrom::Source(source) => graph.sources[source.0 as usize].swapped,
         LoadFrom::Result(_) => false,
     };
+    let mirrored = product::mirrored(graph, draft, &mut expression);
     let mut lowering = Lowering {
         graph,
         draft,
+        mirrored,
+        products: Vec::new(),
         values: expression.values,
         made: Lowered::default(),
         locals: BTreeMap::new(),
@@ -167,6 +172,10 @@ struct Request {
 struct Lowering<'a> {
     graph: &'a Graph,
     draft: &'a Draft,
+    /// Products of a side with itself, and the axes that are exchanged.
+    mirrored: BTreeMap<NodeId, [usize; 2]>,
+    /// Products, and the level of their operands.
+    products: Vec<(u32, Step)>,
     values: Vec<Value>,
     made: Lowered,
     /// Slots of values that travel between sweeps.
@@ -381,6 +390,9 @@ impl Lowering<'_> {
 
     fn accumulator(&mut self, kind: AccumulatorKind, members: &[&Request]) {
         let first = members[0];
+        let product = is_product(self.graph, first.node);
+        // Sums of a product are finished as sums are.
+        let finish = |member: &Request| if product { Finish::Sum } else { member.finish };
         let acc = AccId(self.made.program.accumulators.len() as u32);
         let (level, dtype) = (self.level(first.operand), self.values[first.operand.first().0].dtype);
         let mut finishes = Vec::new();
@@ -388,18 +400,23 @@ impl Lowering<'_> {
             let Some(value) = member.local else { continue };
             let slot = self.local(self.values[value.0].support.clone(), member.dtype);
             self.locals.insert(value, slot);
-            finishes.push((member.finish, slot));
+            finishes.push((finish(member), slot));
         }
         if first.local.is_none() {
             let kept = (0..self.space().len()).filter(|&axis| !first.reduced[axis]).collect();
-            let finishes = members.iter().map(|member| (member.finish, member.node)).collect();
+            let finishes = members.iter().map(|member| (finish(member), member.node)).collect();
             self.made.reductions.push(LoweredReduction { acc, kept, finishes });
         }
         let groups = first.groups.map_or(1, |(_, groups, _)| groups);
         // What is only counted is not looked at.
-        let dtype = if kind == AccumulatorKind::Count { DType::Bool } else { dtype };
+        let dtype = match kind {
+            AccumulatorKind::Count => DType::Bool,
+            _ if product => DType::F64,
+            _ => dtype,
+        };
         self.made.program.accumulators.push(Accumulation { kind, dtype, reduced: first.reduced.clone(), groups, finishes });
         match first.groups {
+            None if product => self.product(acc, first.node, first.operand),
             None => {
                 let action = match first.operand {
                     Operand::One(value) => Action::Reduce(acc, value),
@@ -441,9 +458,13 @@ impl Lowering<'_> {
         }
         let tile_elements = registers::tile_elements(&self.values);
         let members = sweeps::members(&homes);
-        let mut calls: Vec<(u32, Step)> = Vec::new();
+        let mut calls = std::mem::take(&mut self.products);
         let mut steps: Vec<Step> = std::mem::take(&mut self.early);
-        for (place, key) in keys.iter().enumerate() {
+        for key in &keys {
+            // A call or a product runs when every sweep of its level is done.
+            calls.sort_by_key(|(level, _)| *level);
+            let done = calls.partition_point(|(level, _)| *level < key.level);
+            steps.extend(calls.drain(..done).map(|(_, step)| step));
             let actions = self.actions.get(key).cloned().unwrap_or_default();
             let sweep = sweeps::Emitter { graph: self.graph, values: &self.values, locals: &self.locals, loads: &self.loads, key }
                 .emit(members.get(key), &actions);
@@ -455,11 +476,9 @@ impl Lowering<'_> {
                     _ => {}
                 }
             }
-            // A call runs when every sweep of its level is done.
-            if keys.get(place + 1).is_none_or(|next| next.level > key.level) {
-                steps.extend(calls.drain(..).map(|(_, step)| step));
-            }
         }
+        calls.sort_by_key(|(level, _)| *level);
+        steps.extend(calls.into_iter().map(|(_, step)| step));
         self.made.program.steps = steps;
     }
 

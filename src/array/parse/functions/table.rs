@@ -4,7 +4,7 @@ use super::{Form, FunctionDoc};
 use crate::{
     array::{
         Array,
-        parse::{calls, create, gather, groups, networks, order, random, reductions, scans, views},
+        parse::{calls, create, gather, groups, linalg, networks, order, random, reductions, scans, views},
     },
     kernel::program::{BinaryOp, UnaryOp},
     numeric::Finish,
@@ -170,7 +170,12 @@ pub(super) static FUNCTIONS: &[FunctionDoc] = {
         doc("nanargmax", &[], "nanargmax(x, axis=None, *, keepdims=False)", "any -> i64", "argmax of the elements that are not NaN; an error where all are.", "nanargmax(x)", Reduce(R::NanArgMax)),
         doc("nanprod", &[], "nanprod(x, axis=None, *, keepdims=False, dtype=None)", SUMS, "prod of the elements that are not NaN.", "nanprod(x, axis=1)", Reduce(R::NanProd)),
         doc("norm", &[], "norm(x, axis=None, *, keepdims=False)", MOMENTS, "Euclidean length over axes: the root of the exact sum of squares.", "norm(x, axis=1)", Reduce(R::Norm)),
-        doc("dot", &[], "dot(x1, x2)", PROMOTED, "Sum of the products of two vectors, exact and rounded once.", "dot(y, y)", Other(reductions::dot)),
+        doc("dot", &[], "dot(x1, x2)", PROMOTED, "Sum of the products of two vectors, exact and rounded once; of matrices x1 @ x2.", "dot(y, y)", Other(linalg::dot)),
+        doc("matmul", &[], "matmul(x1, x2)", PROMOTED, "Product of matrices, or of stacks of them: x1 @ x2.", "matmul(x, x.T)", Other(linalg::matmul)),
+        doc("inner", &[], "inner(x1, x2)", PROMOTED, "Sums of products over the last axis of both.", "inner(x, x)", Other(linalg::inner)),
+        doc("outer", &[], "outer(x1, x2)", PROMOTED, "Every element of one by every element of the other.", "outer(y, y)", Other(linalg::outer)),
+        doc("tensordot", &[], "tensordot(x1, x2, axes=2)", PROMOTED, "Sums of products over as many last and first axes, or over lists of axes of each.", "tensordot(x, x, axes=([0], [0]))", Other(linalg::tensordot)),
+        doc("einsum", &[], "einsum(subscripts, *operands)", PROMOTED, "Contraction of one or two arrays in Einstein's notation.", "einsum('ij,kj->ik', x, x)", Other(linalg::einsum)),
         doc("vdot", &[], "vdot(x1, x2)", PROMOTED, "dot of all elements of two arrays, in C order.", "vdot(x, x)", Other(reductions::vdot)),
         doc("vecdot", &[], "vecdot(x1, x2, axis=-1, *, keepdims=False)", PROMOTED, "dot along an axis of two arrays that broadcast.", "vecdot(x, y)", Other(reductions::vecdot)),
         doc("average", &[], "average(x, axis=None, weights=None, *, keepdims=False)", MOMENTS, "Mean with weights, which have the shape of x or of one axis, exact and rounded once.", "average(x, axis=1, weights=y * y)", Other(reductions::average)),

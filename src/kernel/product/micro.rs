@@ -1,0 +1,68 @@
+//! The tile of outputs that registers hold.
+
+use super::Factor;
+use crate::kernel::math::Real;
+
+/// The chains of a tile over one segment: `left` has `ROWS` elements an inner place, `right` `VECTORS` vectors.
+#[inline(always)]
+pub(super) fn chains<V: Real, const ROWS: usize, const VECTORS: usize>(left: &[V::Scalar], right: &[V::Scalar]) -> [[V; VECTORS]; ROWS] {
+    let mut tile = [[V::of(V::Scalar::default()); VECTORS]; ROWS];
+    for (left, right) in left.chunks_exact(ROWS).zip(right.chunks_exact(VECTORS * V::LANES)) {
+        let mut row = [V::of(V::Scalar::default()); VECTORS];
+        for (at, vector) in row.iter_mut().enumerate() {
+            *vector = V::load(&right[at * V::LANES..]);
+        }
+        for (sums, &element) in tile.iter_mut().zip(left) {
+            let element = V::of(element);
+            for (sum, vector) in sums.iter_mut().zip(row) {
+                *sum = element.mul_add(vector, *sum);
+            }
+        }
+    }
+    tile
+}
+
+/// Adds a tile to the sums, which are dense and of `shape`; what lies beyond them was padding.
+#[inline(always)]
+pub(super) fn add<V: Real<Scalar: Factor>, const ROWS: usize, const VECTORS: usize>(
+    tile: &[[V; VECTORS]; ROWS],
+    sums: &mut [f64],
+    (rows, columns): (usize, usize),
+    (first_row, first_column): (usize, usize),
+) {
+    /// Lanes of the widest vector.
+    const LANES_MAX: usize = 16;
+    for (row, vectors) in (first_row..rows).zip(tile) {
+        let line = &mut sums[row * columns..][first_column..columns];
+        let mut rest = &mut line[..];
+        for vector in vectors {
+            let mut lanes = [V::Scalar::default(); LANES_MAX];
+            vector.store(&mut lanes[..V::LANES]);
+            let (here, behind) = rest.split_at_mut(V::LANES.min(rest.len()));
+            if here.len() == V::LANES {
+                for lane in 0..V::LANES {
+                    here[lane] += lanes[lane].wide();
+                }
+            } else {
+                here.iter_mut().zip(lanes).for_each(|(sum, lane)| *sum += lane.wide());
+            }
+            rest = behind;
+        }
+    }
+}
+
+/// The sums above the diagonal become those below it.
+#[inline(always)]
+pub(super) fn mirror(sums: &mut [f64], side: usize) {
+    /// Rows and columns of a block whose lines stay in the first cache.
+    const BLOCK: usize = 16;
+    for top in (0..side).step_by(BLOCK) {
+        for left in (top..side).step_by(BLOCK) {
+            for row in top..(top + BLOCK).min(side) {
+                for column in left.max(row + 1)..(left + BLOCK).min(side) {
+                    sums[row * side + column] = sums[column * side + row];
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! From elements anywhere to panels: `width` places beside each other, inner place after inner place, zeros behind the last place.
+
+use super::Side;
+use bytemuck::Pod;
+use std::ops::Range;
+
+/// Fills the panels of all places of `side` with the elements of some inner places.
+#[inline(always)]
+pub(super) fn panels<T: Pod>(to: &mut [T], side: Side<'_>, inner: Range<usize>, width: usize) {
+    let inner = &side.inner[inner];
+    let neighbours = side.places.windows(2).all(|pair| pair[1] - pair[0] == 1);
+    let runs = inner.windows(2).all(|pair| pair[1] - pair[0] == 1);
+    for (panel, places) in to.chunks_exact_mut(width * inner.len()).zip(side.places.chunks(width)) {
+        if places.len() < width {
+            panel.fill(T::zeroed());
+        }
+        if neighbours {
+            beside::<T>(panel, side.bytes, places, inner, width);
+        } else if runs {
+            along::<T>(panel, side.bytes, places, inner, width);
+        } else {
+            scattered::<T>(panel, side.bytes, places, inner, width);
+        }
+    }
+}
+
+#[inline(always)]
+fn at<T: Pod>(bytes: &[u8], element: i64, count: usize) -> &[u8] {
+    &bytes[element as usize * size_of::<T>()..][..count * size_of::<T>()]
+}
+
+/// Places lie beside each other in memory: a row of the panel is a run of bytes.
+#[inline(always)]
+fn beside<T: Pod>(panel: &mut [T], bytes: &[u8], places: &[i64], inner: &[i64], width: usize) {
+    for (row, &step) in panel.chunks_exact_mut(width).zip(inner) {
+        bytemuck::cast_slice_mut::<T, u8>(&mut row[..places.len()]).copy_from_slice(at::<T>(bytes, places[0] + step, places.len()));
+    }
+}
+
+/// Inner places lie beside each other: a few at a time of every place, so that lines of memory are used whole.
+#[inline(always)]
+fn along<T: Pod>(panel: &mut [T], bytes: &[u8], places: &[i64], inner: &[i64], width: usize) {
+    /// Inner places that are turned at once.
+    const TURNED: usize = 16;
+    for (rows, steps) in panel.chunks_mut(width * TURNED).zip(inner.chunks(TURNED)) {
+        for (column, &place) in places.iter().enumerate() {
+            let run = at::<T>(bytes, place + steps[0], steps.len());
+            for (row, element) in rows.chunks_exact_mut(width).zip(run.chunks_exact(size_of::<T>())) {
+                row[column] = bytemuck::pod_read_unaligned(element);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn scattered<T: Pod>(panel: &mut [T], bytes: &[u8], places: &[i64], inner: &[i64], width: usize) {
+    for (row, &step) in panel.chunks_exact_mut(width).zip(inner) {
+        for (to, &place) in row.iter_mut().zip(places) {
+            *to = bytemuck::pod_read_unaligned(at::<T>(bytes, place + step, 1));
+        }
+    }
+}

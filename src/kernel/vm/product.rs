@@ -1,0 +1,291 @@
+//! Products of matrices: which axes of a block are rows, columns and inner places, and where their sums go.
+
+use super::{Operand, execute::Execution, prepare::Prepared};
+use crate::{
+    error::{Error, Result},
+    kernel::{
+        product::{GROUP, Outputs, Panels, ProductKernel, Side},
+        program::{CastMode, Product, Program, SlotId, SlotKind},
+        simd::Kernels,
+    },
+    nd::DType,
+    numeric::TileAxis,
+};
+
+/// A product resolved for one instruction set.
+pub(in crate::kernel) struct PreparedProduct {
+    left: usize,
+    right: Option<usize>,
+    mirrored: [usize; 2],
+    acc: usize,
+    kernel: ProductKernel,
+}
+
+impl PreparedProduct {
+    pub(super) fn new(program: &Program, kernels: &Kernels, product: &Product) -> Result<PreparedProduct> {
+        let slot = |slot: SlotId| &program.slots[slot.0 as usize];
+        let dtype = slot(product.left).dtype;
+        let right = product.right.map_or(dtype, |right| slot(right).dtype);
+        let kernel = (kernels.product)(dtype).filter(|_| dtype == right);
+        let kernel = kernel.ok_or_else(|| Error::internal(format!("a product of {dtype} and {right}")))?;
+        let (left, acc) = (product.left.0 as usize, product.acc.0 as usize);
+        let right = product.right.map(|right| right.0 as usize);
+        Ok(PreparedProduct { left, right, mirrored: product.mirrored, acc, kernel })
+    }
+}
+
+/// What products of a block need, kept from block to block.
+#[derive(Default)]
+pub(super) struct Multiplying {
+    sums: Vec<f64>,
+    panels: Panels,
+    /// Places and inner places of both sides.
+    left: Places,
+    right: Places,
+    /// Where rows and columns go among the outputs.
+    row_outputs: Vec<i64>,
+    column_outputs: Vec<i64>,
+}
+
+#[derive(Default)]
+struct Places {
+    places: Vec<i64>,
+    inner: Vec<i64>,
+}
+
+impl Multiplying {
+    pub(super) fn held_bytes(&self) -> u64 {
+        let lists = [&self.left.places, &self.left.inner, &self.right.places, &self.right.inner, &self.row_outputs, &self.column_outputs];
+        let lists: usize = lists.iter().map(|list| list.capacity()).sum();
+        (8 * (self.sums.capacity() + lists)) as u64 + self.panels.held_bytes()
+    }
+}
+
+/// Bytes that [`Multiplying`] holds at most for blocks of at most `shape`.
+pub(super) fn bytes_max(program: &Program, product: &Product, shape: &[usize]) -> u64 {
+    let reduced = &program.accumulators[product.acc.0 as usize].reduced;
+    let length = |wanted: &dyn Fn(usize) -> bool| {
+        shape.iter().enumerate().filter(|(axis, _)| wanted(*axis)).fold(1usize, |product, (_, &length)| product.saturating_mul(length))
+    };
+    let [rows, columns] = [&product.left_axes, &product.right_axes].map(|axes| length(&|axis| !reduced[axis] && axes[axis]));
+    let outputs = length(&|axis| !reduced[axis]);
+    let inner = length(&|axis| reduced[axis]);
+    let size = program.slots[product.left.0 as usize].dtype.size();
+    let lists = [rows, columns, inner].iter().fold(0usize, |sum, &count| sum.saturating_add(count)).saturating_mul(16) as u64;
+    Panels::bytes_max(rows, columns, size).saturating_add((outputs as u64).saturating_mul(8)).saturating_add(lists)
+}
+
+/// An axis of the block as a product sees it: its length, and distances in the left side, in the right side and among the outputs.
+#[derive(Clone, Copy)]
+struct ProductAxis {
+    length: usize,
+    left: i64,
+    right: i64,
+    output: i64,
+}
+
+/// The axes of a block by their roles, and where everything begins.
+#[derive(Default)]
+struct Roles {
+    batches: Vec<ProductAxis>,
+    rows: Vec<ProductAxis>,
+    columns: Vec<ProductAxis>,
+    /// The last one is walked within a product, the others from one to the next.
+    inner: Vec<ProductAxis>,
+    /// Where the last inner axis begins in the space.
+    start: usize,
+}
+
+/// Elements between neighbours of a slot, per axis of the block, and its first element.
+fn layout(slot: usize, prepared: &Prepared, shape: &[usize], operands: &[Operand<'_>]) -> (Vec<i64>, i64) {
+    match (&operands[slot], &prepared.slots[slot].kind) {
+        (Operand::Input { strides, first, .. }, _) => (strides.to_vec(), *first),
+        (_, SlotKind::Local { axes }) => (dense(axes, shape), 0),
+        _ => (vec![0; shape.len()], 0),
+    }
+}
+
+/// Strides of a dense array of those axes of a box that are marked.
+fn dense(axes: &[bool], shape: &[usize]) -> Vec<i64> {
+    let mut strides = vec![0; shape.len()];
+    let mut next = 1;
+    for axis in (0..shape.len()).rev().filter(|&axis| axes[axis]) {
+        strides[axis] = next;
+        next *= shape[axis] as i64;
+    }
+    strides
+}
+
+/// Fills `to` with the distances of all places of `axes`, the last one fastest.
+fn places(to: &mut Vec<i64>, axes: &[ProductAxis], first: i64, step: impl Fn(&ProductAxis) -> i64) {
+    to.clear();
+    to.push(first);
+    for axis in axes.iter().rev() {
+        let inner = to.len();
+        for place in inner..inner * axis.length {
+            to.push(to[place - inner] + step(axis));
+        }
+    }
+}
+
+impl Execution<'_, '_, '_, '_> {
+    /// Multiplies what the block has of both sides, and absorbs the sums; those of a local accumulator are finished.
+    pub(super) fn product(&mut self, product: &PreparedProduct) -> Result<()> {
+        let mut multiplying = std::mem::take(&mut self.machine.multiplying);
+        let result = self.multiply(product, &mut multiplying);
+        self.machine.multiplying = multiplying;
+        result
+    }
+
+    fn multiply(&mut self, product: &PreparedProduct, multiplying: &mut Multiplying) -> Result<()> {
+        let (roles, firsts) = self.roles(product);
+        let global = self.prepared.globals[product.acc];
+        let one_group =
+            roles.inner.split_last().is_none_or(|(last, outer)| last.length <= GROUP && outer.iter().all(|axis| axis.length == 1));
+        let direct = global.is_none() && one_group;
+        if global.is_none() && !direct {
+            let reduced = &self.prepared.accumulations[product.acc].reduced;
+            let outputs = reduced.iter().zip(self.block.shape).filter(|(reduced, _)| !**reduced).map(|(_, &length)| length).product();
+            self.local_of(product.acc, outputs)?;
+        }
+        if global.is_some() && roles.start % GROUP != 0 {
+            return Err(Error::internal(format!("a product begins at {}, inside a group", roles.start)));
+        }
+        places(&mut multiplying.row_outputs, &roles.rows, 0, |axis| axis.output);
+        places(&mut multiplying.column_outputs, &roles.columns, 0, |axis| axis.output);
+        let columns_first = multiplying.column_outputs.len();
+        multiplying.sums.resize(multiplying.row_outputs.len() * columns_first, 0.0);
+        let mut batches = [Vec::new(), Vec::new(), Vec::new()];
+        places(&mut batches[0], &roles.batches, firsts[0], |axis| axis.left);
+        places(&mut batches[1], &roles.batches, firsts[1], |axis| axis.right);
+        places(&mut batches[2], &roles.batches, firsts[2], |axis| axis.output);
+        for at in 0..batches[0].len() {
+            let [left, right, output] = [batches[0][at], batches[1][at], batches[2][at]];
+            places(&mut multiplying.left.places, &roles.rows, left, |axis| axis.left);
+            places(&mut multiplying.right.places, &roles.columns, right, |axis| axis.right);
+            self.batch(product, &roles, multiplying, output as usize, direct)?;
+        }
+        if global.is_none() && !direct { self.finish_local(product.acc) } else { Ok(()) }
+    }
+
+    /// All groups of inner places of one batch.
+    fn batch(
+        &mut self,
+        product: &PreparedProduct,
+        roles: &Roles,
+        multiplying: &mut Multiplying,
+        output: usize,
+        direct: bool,
+    ) -> Result<()> {
+        let none = ProductAxis { length: 1, left: 0, right: 0, output: 0 };
+        let (last, outer) = roles.inner.split_last().map_or((none, &[][..]), |(last, outer)| (*last, outer));
+        let mut starts = [Vec::new(), Vec::new()];
+        places(&mut starts[0], outer, 0, |axis| axis.left);
+        places(&mut starts[1], outer, 0, |axis| axis.right);
+        for (&left, &right) in starts[0].iter().zip(&starts[1]) {
+            for from in (0..last.length).step_by(GROUP) {
+                let group = from as i64..(from + GROUP).min(last.length) as i64;
+                multiplying.left.inner.clear();
+                multiplying.left.inner.extend(group.clone().map(|at| left + at * last.left));
+                multiplying.right.inner.clear();
+                multiplying.right.inner.extend(group.map(|at| right + at * last.right));
+                multiplying.sums.fill(0.0);
+                self.multiply_group(product, multiplying);
+                if direct {
+                    self.write_sums(product, multiplying, roles, output);
+                } else {
+                    self.absorb_sums(product, multiplying, roles, output);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn multiply_group(&self, product: &PreparedProduct, multiplying: &mut Multiplying) {
+        let bytes = |slot: usize| match &self.operands[slot] {
+            Operand::Input { bytes, byte_offset, .. } => &bytes[*byte_offset..],
+            _ => self.machine.locals[slot].bytes(),
+        };
+        let left = Side { bytes: bytes(product.left), places: &multiplying.left.places, inner: &multiplying.left.inner };
+        let right = bytes(product.right.unwrap_or(product.left));
+        let right = Side { bytes: right, places: &multiplying.right.places, inner: &multiplying.right.inner };
+        let whole = product.right.is_some() || multiplying.left.places.len() != multiplying.right.places.len();
+        let same = !whole && left.places == right.places && left.inner == right.inner;
+        let outputs = if same { Outputs::Symmetric } else { Outputs::All };
+        (product.kernel)(&mut multiplying.sums, left, right, outputs, &mut multiplying.panels);
+    }
+
+    fn absorb_sums(&mut self, product: &PreparedProduct, multiplying: &Multiplying, roles: &Roles, output: usize) {
+        let axes = &mut self.machine.tile_axes;
+        axes.clear();
+        let outputs = roles.rows.iter().chain(&roles.columns);
+        axes.extend(outputs.map(|axis| TileAxis { length: axis.length, output_step: axis.output, index_step: 0 }));
+        if axes.is_empty() {
+            axes.push(TileAxis { length: 1, output_step: 0, index_step: 0 });
+        }
+        let accumulator = match (self.prepared.globals[product.acc], &mut self.machine.accumulators[product.acc]) {
+            (Some(global), _) => &mut *self.accumulators[global].accumulator,
+            (None, Some(local)) => &mut local.accumulator,
+            (None, None) => return,
+        };
+        (self.prepared.kernels.absorb)(accumulator, bytemuck::cast_slice(&multiplying.sums), axes, output, 0);
+    }
+
+    /// The sums of the one group that there is are the results.
+    fn write_sums(&mut self, product: &PreparedProduct, multiplying: &mut Multiplying, roles: &Roles, output: usize) {
+        // Every NaN of a result is the same.
+        multiplying.sums.iter_mut().filter(|sum| sum.is_nan()).for_each(|sum| *sum = f64::NAN);
+        for (_, slot) in &self.prepared.accumulations[product.acc].finishes {
+            let dtype = self.prepared.slots[slot.0 as usize].dtype;
+            let to = self.machine.locals[slot.0 as usize].bytes_mut();
+            let narrow = (self.prepared.kernels.cast)(DType::F64, dtype, CastMode::Checked);
+            let lines = multiplying.sums.chunks_exact(multiplying.column_outputs.len());
+            let beside = roles.columns.last().is_none_or(|last| last.output == 1) && roles.columns.len() <= 1;
+            for (line, row) in lines.zip(&multiplying.row_outputs) {
+                let first = output + *row as usize;
+                if beside {
+                    narrow(&mut to[first * dtype.size()..][..line.len() * dtype.size()], bytemuck::cast_slice(line));
+                    continue;
+                }
+                for (sum, column) in line.iter().zip(&multiplying.column_outputs) {
+                    let place = first + *column as usize;
+                    narrow(&mut to[place * dtype.size()..][..dtype.size()], bytemuck::bytes_of(sum));
+                }
+            }
+        }
+    }
+
+    /// The axes of the block by what they are to the product, and the first elements of the left side, the right side and the outputs.
+    fn roles(&self, product: &PreparedProduct) -> (Roles, [i64; 3]) {
+        let shape = self.block.shape;
+        let reduced = &self.prepared.accumulations[product.acc].reduced;
+        let (left, first_left) = layout(product.left, self.prepared, shape, self.operands);
+        let (right, first_right) = match product.right {
+            Some(right) => layout(right, self.prepared, shape, self.operands),
+            None => {
+                let mut right = left.clone();
+                right.swap(product.mirrored[0], product.mirrored[1]);
+                (right, first_left)
+            }
+        };
+        let kept: Vec<bool> = reduced.iter().map(|reduced| !reduced).collect();
+        let (output, base) = match self.prepared.globals[product.acc] {
+            Some(global) => (self.accumulators[global].strides.to_vec(), self.accumulators[global].base),
+            None => (dense(&kept, shape), 0),
+        };
+        let mut roles = Roles::default();
+        for axis in (0..shape.len()).filter(|&axis| shape[axis] > 1 || self.block.space[axis] > 1) {
+            let one = ProductAxis { length: shape[axis], left: left[axis], right: right[axis], output: output[axis] };
+            match (reduced[axis], one.left != 0, one.right != 0) {
+                (true, ..) => {
+                    roles.start = self.block.start[axis];
+                    roles.inner.push(one);
+                }
+                (false, true, false) => roles.rows.push(one),
+                (false, false, true) => roles.columns.push(one),
+                _ => roles.batches.push(one),
+            }
+        }
+        (roles, [first_left, first_right, base])
+    }
+}

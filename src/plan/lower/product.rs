@@ -1,0 +1,155 @@
+//! Products of matrices: their operands as memory that the kernel walks, and products of a side with itself.
+
+use super::{Action, Lowering, Operand};
+use crate::{
+    expr::{Graph, NodeId, Op},
+    kernel::program::{AccId, Product, SlotId, Step},
+    nd::{DType, IndexMap},
+    numeric::Finish,
+    plan::{
+        expression::{Expression, Make, Value, ValueId, reduced_flags},
+        lower::sweeps::operands,
+        share::Draft,
+    },
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Longest side that lies whole in a block so that half of a product is enough: its sums are 8 MiB.
+const MIRRORED_MAX: usize = 1024;
+
+/// Whether a node is a product of matrices.
+pub fn is_product(graph: &Graph, node: NodeId) -> bool {
+    matches!(&graph.node(node).op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul)
+}
+
+/// The products whose right side is the left one with two axes exchanged, and these axes; the right sides are no longer computed.
+pub fn mirrored(graph: &Graph, draft: &Draft, expression: &mut Expression) -> BTreeMap<NodeId, [usize; 2]> {
+    let mut found = BTreeMap::new();
+    let mut at = 0;
+    for anchor in &draft.anchors {
+        let sides = at..at + anchor.operands.len();
+        at = sides.end;
+        let Op::Reduce(reduction) = &graph.node(anchor.node).op else { continue };
+        if reduction.finish != Finish::Matmul {
+            continue;
+        }
+        let [left, right] = [expression.roots[sides.start], expression.roots[sides.start + 1]];
+        let reduced = reduced_flags(reduction, draft.space.len());
+        if let Some(axes) = exchanged(expression, &draft.space, &reduced, [left, right]) {
+            found.insert(anchor.node, axes);
+            expression.roots[sides.start + 1] = left;
+        }
+    }
+    if !found.is_empty() {
+        prune(expression);
+    }
+    found
+}
+
+/// The one axis that the left side alone has and the one that the right side alone has, if exchanging them turns one side into the other.
+fn exchanged(expression: &Expression, space: &[usize], reduced: &[bool], [left, right]: [ValueId; 2]) -> Option<[usize; 2]> {
+    let support = |side: ValueId| &expression.values[side.0].support;
+    let only = |side: ValueId, other: ValueId| {
+        let mut axes = (0..space.len()).filter(|&axis| !reduced[axis] && support(side)[axis] && !support(other)[axis]);
+        axes.next().filter(|_| axes.next().is_none())
+    };
+    let axes = [only(left, right)?, only(right, left)?];
+    (space[axes[0]] == space[axes[1]] && space[axes[0]] <= MIRRORED_MAX && is_mirror(expression, [left, right], axes)).then_some(axes)
+}
+
+fn is_mirror(expression: &Expression, sides: [ValueId; 2], [first, second]: [usize; 2]) -> bool {
+    let value = |id: ValueId| &expression.values[id.0];
+    let flipped = |map: &IndexMap| {
+        let mut map = map.clone();
+        map.shape.swap(first, second);
+        map.steps.swap(first, second);
+        if !map.maps.is_empty() {
+            map.maps.swap(first, second);
+        }
+        map
+    };
+    let mut seen = BTreeSet::new();
+    let mut waiting = vec![sides];
+    while let Some([a, b]) = waiting.pop() {
+        if !seen.insert([a, b]) {
+            continue;
+        }
+        let (one, other) = (value(a), value(b));
+        let same = one.dtype == other.dtype
+            && match (&one.make, &other.make) {
+                _ if a == b => !one.support[first] && !one.support[second],
+                (Make::Load(from, map), Make::Load(other, seen)) => from == other && flipped(map) == *seen,
+                (Make::Sequence(rule, map), Make::Sequence(other, seen)) => rule == other && flipped(map) == *seen,
+                (Make::Constant(one), Make::Constant(other)) => one == other,
+                (Make::Unary(one, _), Make::Unary(other, _)) => one == other,
+                (Make::Binary(one, ..), Make::Binary(other, ..)) => one == other,
+                (Make::Select(..), Make::Select(..)) => true,
+                (Make::Cast(one, _), Make::Cast(other, _)) => one == other,
+                (Make::Search(one, _), Make::Search(other, _)) => one == other,
+                _ => false,
+            };
+        if !same {
+            return false;
+        }
+        if a != b {
+            waiting.extend(operands(&one.make).into_iter().zip(operands(&other.make)).map(|(a, b)| [a, b]));
+        }
+    }
+    true
+}
+
+/// Drops values that no root needs.
+fn prune(expression: &mut Expression) {
+    let mut needed: BTreeSet<ValueId> = expression.roots.iter().copied().collect();
+    for index in (0..expression.values.len()).rev().map(ValueId) {
+        if needed.contains(&index) {
+            needed.extend(operands(&expression.values[index.0].make));
+        }
+    }
+    let places: BTreeMap<ValueId, ValueId> = needed.iter().enumerate().map(|(place, &old)| (old, ValueId(place))).collect();
+    let moved = |id: &mut ValueId| *id = places[id];
+    let values = std::mem::take(&mut expression.values);
+    expression.values =
+        values.into_iter().enumerate().filter(|(index, _)| needed.contains(&ValueId(*index))).map(|(_, value)| value).collect();
+    for value in &mut expression.values {
+        match &mut value.make {
+            Make::Load(..) | Make::Constant(_) | Make::Sequence(..) => {}
+            Make::Unary(_, a) | Make::Cast(_, a) | Make::Search(_, a) | Make::Reduce(_, a) | Make::Call(_, a) => moved(a),
+            Make::Binary(_, a, b) | Make::ReducePairs(_, [a, b]) => [a, b].into_iter().for_each(moved),
+            Make::Select(a, b, c) => [a, b, c].into_iter().for_each(moved),
+        }
+    }
+    expression.roots.iter_mut().for_each(moved);
+}
+
+impl Lowering<'_> {
+    /// Multiplies two sides once all sweeps of their level have run.
+    pub(super) fn product(&mut self, acc: AccId, node: NodeId, operand: Operand) {
+        let Operand::Pairs([left, right]) = operand else { unreachable!("a product has two sides") };
+        let level = self.level(operand);
+        let mirrored = self.mirrored.get(&node).copied();
+        let left_slot = self.side(left);
+        let right_slot = if mirrored.is_some() { None } else { Some(self.side(right)) };
+        let axes_of = |side: &Value| side.support.clone();
+        let left_axes = axes_of(&self.values[left.0]);
+        let mut right_axes = axes_of(&self.values[right.0]);
+        if let Some([first, second]) = mirrored {
+            right_axes.swap(first, second);
+        }
+        let product = Product { left: left_slot, right: right_slot, mirrored: mirrored.unwrap_or_default(), left_axes, right_axes, acc };
+        self.products.push((level, Step::Product(product)));
+    }
+
+    /// The memory of a side: what it is loaded from, if the kernel can read that, or a local.
+    fn side(&mut self, side: ValueId) -> SlotId {
+        let value = &self.values[side.0];
+        let plain = matches!(value.dtype, DType::F32 | DType::F64);
+        if let Some(&slot) = self.loads.get(&side).filter(|slot| plain && !self.made.program.slots[slot.0 as usize].swapped) {
+            return slot;
+        }
+        let (level, support, dtype) = (value.level, value.support.clone(), value.dtype);
+        let slot = self.local(support.clone(), dtype);
+        self.act(level, support, Action::Store(slot, side));
+        slot
+    }
+}

@@ -1,0 +1,145 @@
+//! Shapes of blocks and runs of passes that multiply matrices: what is read grows with the sides, what is computed with their product.
+
+use crate::kernel::program::PRODUCT_GROUP;
+
+/// Places along one side of a block: its sums stay in the second-level cache, and every element that is packed is used so often.
+const SIDE_MAX: usize = 256;
+/// Times the bytes of other blocks and runs: elements of a block are packed before they are used, so that they need not stay in a cache.
+const LARGER: u64 = 16;
+
+/// A pass that multiplies matrices.
+#[derive(Clone, Debug)]
+pub struct ProductForm {
+    /// Axes of the left side.
+    pub left: Vec<bool>,
+    /// Axes of the right side.
+    pub right: Vec<bool>,
+    /// Axes that are added over.
+    pub reduced: Vec<bool>,
+    /// Bytes of an element of the left side, of the right side, and of what is written or held of an output.
+    pub bytes: [u64; 3],
+}
+
+impl ProductForm {
+    /// What boxes are multiples of along the last reduced axis, if `grain` is what else they are multiples of.
+    #[must_use]
+    pub fn group(&self, axis: usize, grain: usize) -> usize {
+        let last = (0..self.reduced.len()).rev().find(|&axis| self.reduced[axis]);
+        if last == Some(axis) { least_common_multiple(PRODUCT_GROUP, grain.max(1)) } else { grain.max(1) }
+    }
+
+    /// A block of about `target_bytes`.
+    #[must_use]
+    pub fn block(&self, space: &[usize], whole: &[bool], target_bytes: u64) -> Vec<usize> {
+        self.boxed(space, whole, target_bytes.saturating_mul(LARGER), SIDE_MAX, &[])
+    }
+
+    /// A run of about `target_bytes`, in multiples of `grain` (empty: of 1).
+    #[must_use]
+    pub fn run(&self, space: &[usize], whole: &[bool], target_bytes: u64, grain: &[usize]) -> Vec<usize> {
+        self.boxed(space, whole, target_bytes.saturating_mul(4), usize::MAX, grain)
+    }
+
+    fn boxed(&self, space: &[usize], whole: &[bool], target: u64, side_max: usize, grain: &[usize]) -> Vec<usize> {
+        let step = |axis: usize| self.group(axis, grain.get(axis).copied().unwrap_or(1));
+        let mut shape: Vec<usize> =
+            (0..space.len()).map(|axis| if whole[axis] { space[axis] } else { step(axis).min(space[axis]) }.max(1)).collect();
+        let kept = |axis: usize| !self.reduced[axis] && space[axis] > 1;
+        let of = |wanted: &dyn Fn(usize) -> bool| (0..space.len()).rev().filter(|&axis| wanted(axis)).collect::<Vec<usize>>();
+        let rows = of(&|axis| kept(axis) && self.left[axis] && !self.right[axis]);
+        let columns = of(&|axis| kept(axis) && self.right[axis] && !self.left[axis]);
+        // Sides that grow alike are read the fewest times.
+        loop {
+            let length = |axes: &[usize]| axes.iter().map(|&axis| shape[axis]).product::<usize>();
+            let order = if length(&columns) <= length(&rows) { [&columns, &rows] } else { [&rows, &columns] };
+            let grown = order.into_iter().find_map(|axes| self.doubled(&shape, space, axes, target, side_max, &step));
+            match grown {
+                Some(larger) => shape = larger,
+                None => break,
+            }
+        }
+        let rest = of(&|axis| space[axis] > 1 && !rows.contains(&axis) && !columns.contains(&axis));
+        while let Some(larger) = self.doubled(&shape, space, &rest, target, usize::MAX, &step) {
+            shape = larger;
+        }
+        shape
+    }
+
+    /// `shape` with the first of `axes` that is not whole twice as long, if that fits; `length_max` bounds all of them together.
+    fn doubled(
+        &self,
+        shape: &[usize],
+        space: &[usize],
+        axes: &[usize],
+        target: u64,
+        length_max: usize,
+        step: &dyn Fn(usize) -> usize,
+    ) -> Option<Vec<usize>> {
+        let &axis = axes.iter().find(|&&axis| shape[axis] < space[axis])?;
+        let mut larger = shape.to_vec();
+        let next = (shape[axis] * 2).next_multiple_of(step(axis));
+        larger[axis] = if next * 4 >= space[axis] * 3 { space[axis] } else { next };
+        let length: usize = axes.iter().map(|&axis| larger[axis]).product();
+        if self.bytes_of(&larger) <= target && length <= length_max {
+            return Some(larger);
+        }
+        larger[axis] = next.min(space[axis]);
+        let length: usize = axes.iter().map(|&axis| larger[axis]).product();
+        (self.bytes_of(&larger) <= target && length <= length_max).then_some(larger)
+    }
+
+    fn bytes_of(&self, shape: &[usize]) -> u64 {
+        let count = |wanted: &dyn Fn(usize) -> bool| {
+            (0..shape.len()).filter(|&axis| wanted(axis)).fold(1u64, |product, axis| product.saturating_mul(shape[axis] as u64))
+        };
+        let sides = [count(&|axis| self.left[axis]), count(&|axis| self.right[axis]), count(&|axis| !self.reduced[axis])];
+        sides.iter().zip(self.bytes).fold(0, |sum, (count, bytes)| sum.saturating_add(count.saturating_mul(bytes)))
+    }
+}
+
+fn least_common_multiple(a: usize, b: usize) -> usize {
+    let (mut x, mut y) = (a, b);
+    while y > 0 {
+        (x, y) = (y, x % y);
+    }
+    a / x * b
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form() -> ProductForm {
+        ProductForm { left: vec![true, false, true], right: vec![false, true, true], reduced: vec![false, false, true], bytes: [4, 4, 8] }
+    }
+
+    #[test]
+    fn blocks_of_a_gram_matrix_have_all_outputs_and_whole_groups() {
+        let space = [128, 128, 4_000_000];
+        let block = form().block(&space, &[false; 3], 512 * 1024);
+        assert_eq!(&block[..2], [128, 128]);
+        assert!(block[2] >= PRODUCT_GROUP && block[2] % PRODUCT_GROUP == 0, "{block:?}");
+        let run = form().run(&space, &[false; 3], 8 << 20, &[]);
+        assert_eq!(&run[..2], [128, 128]);
+        assert!(run[2] > block[2] && run[2] % PRODUCT_GROUP == 0, "{run:?}");
+        // Chunks along the inner axis count besides groups.
+        let run = form().run(&space, &[false; 3], 8 << 20, &[1, 1, 3000]);
+        assert!(run[2] == space[2] || run[2] % (3000 * PRODUCT_GROUP / 8) == 0, "{run:?}");
+    }
+
+    #[test]
+    fn sides_grow_alike_and_rows_go_on() {
+        let whole = [false, false, true];
+        let block = form().block(&[100_000, 100_000, 1024], &whole, 512 * 1024);
+        assert_eq!(block, [256, 256, 1024]);
+        let run = form().run(&[1_000_000, 64, 128], &whole, 8 << 20, &[]);
+        assert!(run[0] > 10_000 && run[1..] == [64, 128], "{run:?}");
+    }
+
+    #[test]
+    fn small_targets_give_small_boxes() {
+        let block = form().block(&[1000, 1000, 1_000_000], &[false; 3], 1);
+        assert_eq!(block, [1, 1, PRODUCT_GROUP]);
+        assert_eq!(form().block(&[1, 1, 5], &[false; 3], 1), [1, 1, 5]);
+    }
+}
