@@ -52,9 +52,9 @@ pub mod trace;
 
 pub use array::{
     AnyArray, Array, Axes, AxisList, AxisRef, Bias, Bins, Block, Blocks, Bound, BoxError, Compiled, Destination, Digest, Edges, Endpoint,
-    GroupBy, Histogram, InputUpdate, Isa, Job, JobResult, Kept, Kurtosis, MapSpec, MemoryAmount, Norm, OnInvalid, Operand, OverlapSpec,
-    Pad, Progress, Promote, Quantiles, Random, Rows, RunReport, RunStats, Running, Save, ScalarSide, Session, SessionBuilder, Side, Size,
-    StageStats, StateSpec, Statistics, StatisticsValues, Update, Writer, axis, open, where_,
+    GroupBy, Histogram, InputUpdate, Isa, Job, JobResult, Kept, Kurtosis, MapSpec, MemoryAmount, Neighbours, Norm, OnInvalid, Operand,
+    OverlapSpec, Pad, Progress, Promote, Quantiles, Random, Rows, RunReport, RunStats, Running, Save, ScalarSide, Search, Session,
+    SessionBuilder, Side, Size, StageStats, StateSpec, Statistics, StatisticsValues, Update, Writer, axis, open, where_,
     words::{
         BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, QuantileMethod, Region, Scalar, ScanKind, SliceItem, SumMode,
         UnaryOp,
@@ -62,6 +62,7 @@ pub use array::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use half;
+pub use kernel::nearest::Metric;
 pub use ndarray;
 pub use store::{install_sigbus_guard, zarr::ZarrOptions};
 

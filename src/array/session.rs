@@ -227,6 +227,11 @@ impl Session {
         DEFAULT.get_or_init(|| Session::builder().build().expect("defaults are valid settings")).clone()
     }
 
+    /// The instruction set that was asked for.
+    pub(super) fn isa(&self) -> Option<Isa> {
+        self.0.options.isa
+    }
+
     /// What jobs are planned for.
     #[must_use]
     pub fn limits(&self) -> &Limits {

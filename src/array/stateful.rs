@@ -282,7 +282,7 @@ where
     Merge: Fn(&mut S, S) + Send + Sync + 'static,
     Finish: Fn(S, ArrayViewMutD<'_, Out>) -> Result<(), BoxError> + Send + Sync + 'static,
 {
-    fn take(&mut self, shape: &[usize], input: &[u8]) -> Result<()> {
+    fn take(&mut self, _start: &[usize], shape: &[usize], input: &[u8]) -> Result<()> {
         let Part { code, state } = self;
         let mut elements = vec![In::default(); shape.iter().product()];
         In::write_bytes(&mut elements, input);

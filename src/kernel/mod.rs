@@ -13,6 +13,7 @@ mod listing;
 pub(crate) mod loops;
 pub mod math;
 pub(crate) mod movement;
+pub mod nearest;
 pub(crate) mod operation;
 #[cfg(test)]
 mod oracle;

@@ -118,13 +118,13 @@ mod tests {
         let space = [128, 128, 4_000_000];
         let block = form().block(&space, &[false; 3], 512 * 1024);
         assert_eq!(&block[..2], [128, 128]);
-        assert!(block[2] >= PRODUCT_GROUP && block[2] % PRODUCT_GROUP == 0, "{block:?}");
+        assert!(block[2] >= PRODUCT_GROUP && block[2].is_multiple_of(PRODUCT_GROUP), "{block:?}");
         let run = form().run(&space, &[false; 3], 8 << 20, &[]);
         assert_eq!(&run[..2], [128, 128]);
-        assert!(run[2] > block[2] && run[2] % PRODUCT_GROUP == 0, "{run:?}");
+        assert!(run[2] > block[2] && run[2].is_multiple_of(PRODUCT_GROUP), "{run:?}");
         // Chunks along the inner axis count besides groups.
         let run = form().run(&space, &[false; 3], 8 << 20, &[1, 1, 3000]);
-        assert!(run[2] == space[2] || run[2] % (3000 * PRODUCT_GROUP / 8) == 0, "{run:?}");
+        assert!(run[2] == space[2] || run[2].is_multiple_of(3000 * PRODUCT_GROUP / 8), "{run:?}");
     }
 
     #[test]

@@ -144,6 +144,10 @@ impl Sharing<'_> {
         let whole = match (&node.op, how) {
             (Op::Reduce(reduction), How::Local) => reduced_flags(reduction, space.len()),
             (Op::Compress { axis: Some(_), .. }, _) => (0..space.len()).map(|axis| axis > 0).collect(),
+            (Op::MapBlocks(function), How::Global) => {
+                let facts = &self.graph.functions[function.0 as usize];
+                (0..space.len()).map(|axis| facts.whole.contains(&axis)).collect()
+            }
             _ => vec![false; space.len()],
         };
         let expression = self.express(&space, &operands, &whole, why);

@@ -15,6 +15,7 @@ mod order;
 mod random;
 mod reductions;
 mod resume;
+mod search;
 mod state;
 mod tidy;
 mod warnings;

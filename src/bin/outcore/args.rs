@@ -149,6 +149,8 @@ pub enum Mode {
     Explain(Eval),
     /// Print a hash of dtype, shape and values: equal for any file format, byte order, layout and chunks
     Digest(Digest),
+    /// Find the rows nearest to queries, exactly, in one read of the database
+    Topk(TopK),
     /// Write an array in another format, dtype, chunking or encoding
     Convert(Convert),
     /// Read everything, check checksums and layout, count NaN and infinities
@@ -309,6 +311,46 @@ pub struct Digest {
     /// Arrays: x.npy, or x.bin?dtype=f32&shape=-1,128
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<String>,
+}
+
+/// What makes rows near.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Measure {
+    /// The cosine of the angle between them
+    Cosine,
+    /// The sum of products
+    Dot,
+    /// The Euclidean distance
+    L2,
+}
+
+/// `outcore topk`.
+#[derive(Debug, Args)]
+pub struct TopK {
+    /// The database: a matrix whose rows are vectors
+    #[arg(value_name = "DB")]
+    pub database: String,
+    /// The queries: a matrix, or one vector [default: every row of DB, without itself]
+    #[arg(long, value_name = "PATH")]
+    pub queries: Option<String>,
+    /// How many rows for each query
+    #[arg(short = 'k', value_name = "N", default_value_t = 10)]
+    pub count: usize,
+    /// What makes a row near
+    #[arg(long, value_enum, default_value_t = Measure::Cosine)]
+    pub metric: Measure,
+    /// The axis of DB along which there is a vector a place: 0, or 1 where vectors are columns
+    #[arg(long, default_value_t = 0)]
+    pub axis: i64,
+    /// Only rows for which this array (bool, one element a row) is true
+    #[arg(long, value_name = "PATH")]
+    pub filter: Option<String>,
+    /// Save the rows found, of shape (queries, k), as i64; without it they are printed
+    #[arg(short = 'o', long = "output", value_name = "PATH")]
+    pub output: Option<String>,
+    /// Save the scores, of shape (queries, k), as f64
+    #[arg(long, value_name = "PATH")]
+    pub scores: Option<String>,
 }
 
 /// `outcore demo`.

@@ -20,6 +20,7 @@ mod progress;
 mod settings;
 mod signals;
 mod stats;
+mod topk;
 mod verify;
 
 use args::Mode;
@@ -72,6 +73,7 @@ fn run(low: args::Low) -> outcore::Result<u8> {
         Mode::Eval(command) => eval::run(&command, &settings),
         Mode::Explain(command) => explain::run(&command, &settings),
         Mode::Digest(command) => digest::run(&command, &settings),
+        Mode::Topk(command) => topk::run(&command, &settings),
         Mode::Convert(command) => convert::run(&command, &settings),
         Mode::Verify(command) => return verify::run(&command, &settings),
         Mode::Diff(command) => return diff::run(&command, &settings),

@@ -84,8 +84,8 @@ fn products_are_those_of_the_contract_on_every_set() {
         let left = numbers(3 * 40 * 600 + 10, seed as u64 + 1);
         let right = numbers(3 * 70 * 600 + 10, seed as u64 + 100);
         let (left32, right32): (Vec<f32>, Vec<f32>) = (left.iter().map(|&x| x as f32).collect(), right.iter().map(|&x| x as f32).collect());
-        let want64 = naive(case, &left, &right, |a, b, chain| f64::mul_add(a, b, chain), 0.0, |x| x);
-        let want32 = naive(case, &left32, &right32, |a, b, chain| f32::mul_add(a, b, chain), 0.0, f64::from);
+        let want64 = naive(case, &left, &right, f64::mul_add, 0.0, |x| x);
+        let want32 = naive(case, &left32, &right32, f32::mul_add, 0.0, f64::from);
         for isa in Isa::available() {
             let kernels = kernels(isa);
             let mut panels = Panels::default();

@@ -150,8 +150,8 @@ pub trait LineScan: Send {
 
 /// User code that takes blocks into a state.
 pub trait BlockFold: Send {
-    /// Takes a block: dense C-order bytes.
-    fn take(&mut self, shape: &[usize], input: &[u8]) -> Result<()>;
+    /// Takes the block at `start`: dense C-order bytes.
+    fn take(&mut self, start: &[usize], shape: &[usize], input: &[u8]) -> Result<()>;
     /// Takes what another one of the same function has taken.
     fn merge(&mut self, other: Box<dyn BlockFold>) -> Result<()>;
     /// The state itself.
@@ -278,7 +278,7 @@ impl Machine {
                 }
                 PreparedStep::Fold { fold, input } => {
                     let fold = folds.get_mut(*fold).ok_or_else(|| Error::internal(format!("no fold {fold}")))?;
-                    fold.take(block.shape, self.locals[*input].bytes())?;
+                    fold.take(block.start, block.shape, self.locals[*input].bytes())?;
                 }
                 PreparedStep::Scan { scan, input, output } => {
                     let carried = scans.get_mut(*scan).ok_or_else(|| Error::internal(format!("no scan {scan}")))?;

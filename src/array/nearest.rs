@@ -1,0 +1,220 @@
+//! Exact search: the rows of an array that are nearest to queries.
+
+use super::{
+    elementwise::{promoted, where_},
+    function::BlockCode,
+    job::{Destination, Job, RunReport},
+    node::Array,
+    words::DType,
+};
+use crate::{
+    error::{Error, Result},
+    expr::{FunctionFacts, FunctionRole},
+    kernel::{
+        nearest::{Metric, NearestRows, Queries},
+        simd::Isa,
+    },
+    nd::shape::show,
+};
+use ndarray::{Array2, Ix2, s};
+use std::sync::Arc;
+
+/// What is searched for: how many rows, by which measure, and among which.
+#[derive(Clone, Debug)]
+pub struct Search {
+    count: usize,
+    metric: Metric,
+    filter: Option<Array>,
+}
+
+impl Search {
+    /// The `count` nearest rows by the cosine.
+    #[must_use]
+    pub fn nearest(count: usize) -> Search {
+        Search { count, metric: Metric::Cosine, filter: None }
+    }
+
+    /// By another measure.
+    #[must_use]
+    pub fn metric(mut self, metric: Metric) -> Search {
+        self.metric = metric;
+        self
+    }
+
+    /// Only rows for which `filter` (`bool`, one element a row) is true. Where fewer rows pass than are wanted, the places behind them
+    /// have row -1 and score NaN.
+    #[must_use]
+    pub fn filter(mut self, filter: &Array) -> Search {
+        self.filter = Some(filter.clone());
+        self
+    }
+}
+
+/// What a search found.
+#[derive(Clone, Debug)]
+pub struct Neighbours {
+    /// Shape (queries, rows wanted): the rows, nearest first; of equal scores the lower row is first.
+    pub rows: Array2<i64>,
+    /// Shape (queries, rows wanted): cosines, sums of products or Euclidean distances, computed from sums that are rounded once.
+    pub scores: Array2<f64>,
+    /// Rows with NaN or an infinity, and under the cosine rows of zeros: they have no score (NaN) and come last.
+    pub without_score: u64,
+    /// What the walk over the rows took; of several the last, and the seconds of all.
+    pub report: RunReport,
+}
+
+impl Neighbours {
+    /// One neighbour fewer of each of the rows from `first` on: not the row itself, or the last where others like it come first.
+    fn without_own(self, first: usize) -> Neighbours {
+        let count = self.rows.ncols() - 1;
+        let own = |place: usize| self.rows.row(place).iter().position(|&row| row == (first + place) as i64).unwrap_or(count);
+        let from: Vec<usize> = (0..self.rows.nrows()).map(own).collect();
+        let column = |(place, to): (usize, usize)| (place, to + usize::from(to >= from[place]));
+        let shape = (self.rows.nrows(), count);
+        let rows = Array2::from_shape_fn(shape, |at| self.rows[column(at)]);
+        let scores = Array2::from_shape_fn(shape, |at| self.scores[column(at)]);
+        Neighbours { rows, scores, ..self }
+    }
+
+    fn followed_by(self, next: Neighbours) -> Result<Neighbours> {
+        let wrong = |error| Error::internal(format!("parts of a graph: {error}"));
+        let rows = ndarray::concatenate(ndarray::Axis(0), &[self.rows.view(), next.rows.view()]).map_err(wrong)?;
+        let scores = ndarray::concatenate(ndarray::Axis(0), &[self.scores.view(), next.scores.view()]).map_err(wrong)?;
+        let report = RunReport { seconds: self.report.seconds + next.report.seconds, ..next.report };
+        Ok(Neighbours { rows, scores, without_score: next.without_score, report })
+    }
+}
+
+impl Array {
+    /// The rows of a matrix of shape (rows, elements) that are nearest to each of `queries`, of shape (queries, elements) or (elements,).
+    ///
+    /// One walk over the rows for all queries; queries and what is found are held in memory. The answer is exact: rows are ranked by
+    /// scores from exact sums of products, and every row whose fast score could reach the best is scored so. A matrix that has vectors
+    /// as columns is given as `x.t()`.
+    ///
+    /// Errors: more rows wanted than there are, other lengths, queries with NaN (with the number of the first), what reading gives.
+    ///
+    /// ```
+    /// use outcore::{Metric, Search};
+    /// let session = outcore::Session::default_session();
+    /// let rows = session.from_ndarray(ndarray::array![[1f32, 0.0], [0.0, 1.0], [3.0, 3.0]]);
+    /// let query = session.from_ndarray(ndarray::array![[1f32, 0.9]]);
+    /// assert_eq!(rows.nearest(&query, &Search::nearest(2))?.rows, ndarray::array![[2, 0]]);
+    /// assert_eq!(rows.nearest(&query, &Search::nearest(1).metric(Metric::Dot))?.scores, ndarray::array![[5.699999928474426]]);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    pub fn nearest(&self, queries: &Array, search: &Search) -> Result<Neighbours> {
+        let [rows, width] = matrix(self, "the rows")?;
+        let queries = if queries.rank()? == 1 { queries.insert_axis(0) } else { queries.clone() };
+        let [count, query_width] = matrix(&queries, "the queries")?;
+        if query_width != width {
+            return Err(Error::mismatch(format!("queries of {query_width} elements, rows of {width}"))
+                .hint("vectors that are columns are rows of `x.T` (`--axis 1`)"));
+        }
+        if search.count == 0 || search.count > rows {
+            return Err(Error::usage(format!("{} nearest rows of {rows} were asked for", search.count)));
+        }
+        let dtype = operand(self.dtype()?.promote(queries.dtype()?));
+        let bytes = elements(&queries, dtype)?;
+        let isa = self.session().isa().unwrap_or_else(Isa::detect);
+        let searched = Queries::new(search.metric, dtype, width, bytes, search.count, isa)?;
+        let (found, report) = self.searched(searched, dtype, search)?;
+        let (scores, rest) = found.split_at(count * search.count);
+        let shape = (count, search.count);
+        let table = |numbers: &[f64]| {
+            Array2::from_shape_vec(shape, numbers.to_vec()).map_err(|error| Error::internal(format!("a result of a search: {error}")))
+        };
+        let mut left_out = rest[count * search.count] as u64;
+        let mut rows_found = table(&rest[..count * search.count])?.mapv(|row| row as i64);
+        let scores = table(scores)?;
+        if let Some(filter) = &search.filter {
+            let passed: i64 = filter.count_nonzero(..).item()?;
+            left_out = left_out.saturating_sub(rows as u64 - passed as u64);
+            // Rows that do not pass stand where rows without a score would.
+            rows_found.zip_mut_with(&scores, |row, score| {
+                if score.is_nan() {
+                    *row = -1;
+                }
+            });
+        }
+        Ok(Neighbours { rows: rows_found, scores, without_score: left_out, report })
+    }
+
+    /// For every row the `count` other rows nearest to it: the graph of nearest neighbours, of shape (rows, count).
+    ///
+    /// The array is walked once for as many rows as the budget holds results of. A row is not its own neighbour; its duplicates are.
+    pub fn nearest_neighbours(&self, search: &Search) -> Result<Neighbours> {
+        let [rows, width] = matrix(self, "the rows")?;
+        if search.count == 0 || search.count >= rows {
+            return Err(Error::usage(format!("{} neighbours of each of {rows} rows were asked for", search.count)));
+        }
+        let one_more = Search { count: search.count + 1, ..search.clone() };
+        let each = (one_more.count * 128 + width * 32) as u64;
+        let together = (self.session().limits().memory_bytes / 8 / each).clamp(1, rows as u64) as usize;
+        let mut found: Option<Neighbours> = None;
+        for first in (0..rows).step_by(together) {
+            let last = (first + together).min(rows);
+            let part = self.nearest(&self.slice(s![first..last, ..].as_ref()), &one_more)?.without_own(first);
+            found = Some(match found {
+                None => part,
+                Some(before) => before.followed_by(part)?,
+            });
+        }
+        found.ok_or_else(|| Error::internal("a graph of no rows"))
+    }
+
+    /// Runs a search: scores, rows, and the number of rows without a score.
+    fn searched(&self, queries: Queries, dtype: DType, search: &Search) -> Result<(Vec<f64>, RunReport)> {
+        let input = promoted(self, dtype)?;
+        let input = match &search.filter {
+            None => input,
+            Some(filter) => {
+                let rows = self.shape()?[0];
+                if filter.dtype()? != DType::Bool || filter.shape()? != [rows] {
+                    let (dtype, shape) = (filter.dtype()?, show(&filter.shape()?));
+                    return Err(Error::mismatch(format!(
+                        "a filter of {dtype} of shape {shape} for {rows} rows; it is bool, one element a row"
+                    )));
+                }
+                promoted(&where_(filter.insert_axis(1), &input, f64::NAN), dtype)?
+            }
+        };
+        let name = format!("nearest {} of {:?}", search.count, search.metric);
+        let facts = FunctionFacts {
+            name: name.clone(),
+            input: dtype,
+            output: DType::F64,
+            whole: vec![1],
+            scratch_bytes: queries.held_bytes(),
+            role: FunctionRole::Fold { state_bytes: queries.state_bytes(), shape: vec![queries.result_length()] },
+        };
+        let code = BlockCode { facts, code: Arc::new(NearestRows::new(queries, name)) };
+        let folded = input.make_mapped(Arc::new(code))?;
+        let mut done = Job::new(&self.session()).output("nearest", &folded, Destination::Memory).run()?;
+        let result = done.arrays.pop().flatten().ok_or_else(|| Error::internal("a search lost its result"))?;
+        Ok((result.as_slice::<f64>()?.to_vec(), done.report))
+    }
+}
+
+/// The shape of a matrix.
+fn matrix(array: &Array, what: &str) -> Result<[usize; 2]> {
+    let shape = array.shape()?;
+    <[usize; 2]>::try_from(&shape[..]).map_err(|_| Error::mismatch(format!("{what} are a matrix, not of shape {}", show(&shape))))
+}
+
+/// The dtype that rows are scored in: exact for every element of narrower ones.
+fn operand(met: DType) -> DType {
+    match met {
+        DType::F16 | DType::BF16 | DType::F32 | DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 => DType::F32,
+        _ => DType::F64,
+    }
+}
+
+/// The elements of a small matrix.
+fn elements(array: &Array, dtype: DType) -> Result<Vec<u8>> {
+    let array = promoted(array, dtype)?;
+    match dtype {
+        DType::F32 => Ok(array.eval::<f32, Ix2>()?.iter().flat_map(|element| element.to_ne_bytes()).collect()),
+        _ => Ok(array.eval::<f64, Ix2>()?.iter().flat_map(|element| element.to_ne_bytes()).collect()),
+    }
+}
