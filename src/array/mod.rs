@@ -90,6 +90,8 @@ mod gather_tests;
 #[cfg(test)]
 mod group_tests;
 #[cfg(test)]
+mod in_place_tests;
+#[cfg(test)]
 mod run_tests;
 #[cfg(test)]
 mod scan_tests;

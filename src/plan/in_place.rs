@@ -15,7 +15,7 @@ const MAPPED_BYTES_MIN: u64 = 256 * 1024;
 /// Bytes of a run of one chunk from which on runs may be single chunks.
 const ONE_CHUNK_BYTES_MIN: u64 = RUN_BYTES / 16;
 /// A block is cut to so many times fewer elements at most.
-const CUT_MAX: usize = 4;
+const CUT_MAX: usize = 8;
 
 /// Whether the chunks of a source can be mapped, and are to be.
 #[must_use]
@@ -48,6 +48,18 @@ pub fn is_in_place(map: &IndexMap, chunk: &[usize], runs: &Grid, block: &[usize]
         is_cut_inside |= along.several_blocks;
         is_in_turn
     })
+}
+
+/// Elements from the first to the last one of every run, of all runs together. What is in place once can be there again: runs along an
+/// axis that the store does not vary on look at it again.
+#[must_use]
+pub fn elements_spanned(map: &IndexMap, runs: &Grid) -> u64 {
+    let along = |axis: usize| {
+        let (length, count) = (runs.shape()[axis] as u64, runs.count_along(axis) as u64);
+        let step: u64 = map.steps[axis].iter().map(|step| step.unsigned_abs()).sum();
+        (length - length.min(count)).saturating_mul(step).saturating_add(count)
+    };
+    (0..map.rank()).map(along).fold(1, u64::saturating_mul)
 }
 
 /// How the blocks of a run meet chunks along one axis.

@@ -20,9 +20,7 @@ pub(super) fn is_in_place(chain: &Chain, shape: &[usize]) -> bool {
     let unit = chain.unit();
     let held: Vec<usize> = unit.iter().zip(shape).map(|(&chunk, &length)| chunk.min(length.max(1))).collect();
     let strides = unit_strides(chain);
-    strides.is_some_and(|strides| {
-        held == unit || Layout { first: 0, strides }.last(&held) < held.iter().product()
-    })
+    strides.is_some_and(|strides| held == unit || Layout { first: 0, strides }.last(&held) < held.iter().product())
 }
 
 /// The strides of the chunks that are decoded at a time, if they lie in their files as they are.
@@ -130,7 +128,11 @@ impl ZarrSource {
     fn locate_box(&self, region: &Region) -> Result<Option<(Arc<crate::store::file::InputFile>, Place)>> {
         let chunk = &self.chain.shape;
         if !region.fits(&self.facts.shape) || region.is_empty() {
-            return Err(Error::internal(format!("a window of {region:?} of {}, which has shape {}", self.facts.name, show(&self.facts.shape))));
+            return Err(Error::internal(format!(
+                "a window of {region:?} of {}, which has shape {}",
+                self.facts.name,
+                show(&self.facts.shape)
+            )));
         }
         let cell: Vec<usize> = region.start.iter().zip(chunk).map(|(start, length)| start / length).collect();
         let (from, _, extent) = overlap(&cell, chunk, &region.start, &region.shape);
