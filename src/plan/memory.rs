@@ -225,14 +225,13 @@ fn shaped(needs: &Needs<'_>, limits: &Limits, grain: &Grain, block_bytes: u64, r
     if limits.rows_per_run.is_some() || grain.is_none() {
         return best;
     }
-    let others: [&dyn Fn(&Shaped) -> Option<Boxes>; 2] = [
-        &|shaped| cut_block(needs.form, grain, &shaped.block, &shaped.run).map(|block| (block, shaped.run.clone(), shaped.origin.clone())),
-        &|_| one_chunk(needs.form, grain, block_bytes),
-    ];
-    for other in others {
-        if best.in_place() < wanted
-            && let Some(boxes) = other(&best)
-        {
+    for is_one_chunk in [false, true] {
+        let other = match is_one_chunk {
+            _ if best.in_place() == wanted => break,
+            false => cut_block(needs.form, grain, &best.block, &best.run).map(|block| (block, best.run.clone(), best.origin.clone())),
+            true => one_chunk(needs.form, grain, block_bytes),
+        };
+        if let Some(boxes) = other {
             let other = Shaped::new(needs, limits, boxes);
             if other.in_place() > best.in_place() {
                 best = other;
