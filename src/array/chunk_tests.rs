@@ -10,7 +10,7 @@ use crate::{
     ErrorKind,
     error::Result,
     nd::{DType, SliceItem},
-    plan::{IoMode, Limits, OutputFrom, OutputLayout, Plan, ReadFrom},
+    plan::{Access, IoMode, Limits, OutputFrom, OutputLayout, Plan, ReadFrom},
     store::{
         MemoryTarget, Source, Target,
         chunked::{ChunkedSource, ChunkedTarget},
@@ -35,7 +35,7 @@ impl Draw {
     }
 }
 
-fn limits(memory_bytes: u64, threads: usize, block_bytes: Option<u64>) -> Limits {
+pub(super) fn limits(memory_bytes: u64, threads: usize, block_bytes: Option<u64>) -> Limits {
     Limits { memory_bytes, threads, block_bytes, rows_per_run: None, io: IoMode::Auto }
 }
 
@@ -48,11 +48,18 @@ fn both(session: &Session, shape: &[usize], chunk: &[usize], name: &str) -> (Arc
     (source, chunked, session.from_ndarray(ArrayD::from_shape_vec(shape, values).unwrap()))
 }
 
+/// The same, with windows of its chunks.
+fn windowed(session: &Session, shape: &[usize], chunk: &[usize], name: &str) -> (Arc<ChunkedSource>, Array) {
+    let bytes = (0..shape.iter().product::<usize>()).flat_map(|value| (((value * 7919) % 1021) as f32).to_ne_bytes()).collect();
+    let source = Arc::new(ChunkedSource::new(DType::F32, shape, chunk, bytes).identified(name).in_place());
+    (Arc::clone(&source), session.from_source(source as Arc<dyn Source>))
+}
+
 /// A target, and which of the two it is.
 type Made = (Arc<dyn Target>, Option<Arc<ChunkedTarget>>, Option<Arc<MemoryTarget>>);
 
 /// Computes arrays; `chunks` has a chunk shape for every one that goes to a store of chunks.
-fn compute(arrays: &[&Array], chunks: &[Option<Vec<usize>>], limits: &Limits) -> Result<(Plan, Vec<Vec<u8>>)> {
+pub(super) fn compute(arrays: &[&Array], chunks: &[Option<Vec<usize>>], limits: &Limits) -> Result<(Plan, Vec<Vec<u8>>)> {
     let work = build(arrays, &unbound)?;
     let shapes: Vec<(DType, Vec<usize>)> =
         work.roots.iter().map(|root| (work.graph.node(*root).dtype(), work.graph.node(*root).shape())).collect();
@@ -145,21 +152,37 @@ fn grown(draw: &mut Draw, pairs: &[(Array, Array)]) -> (Array, Array) {
 
 #[test]
 fn chunks_give_what_dense_arrays_do() {
+    agree_with_dense_arrays(IoMode::Auto);
+}
+
+#[test]
+fn chunks_in_place_give_what_dense_arrays_do() {
+    let in_place = agree_with_dense_arrays(IoMode::Mmap);
+    assert!(in_place > 100, "{in_place} reads in place");
+}
+
+/// Random expressions over chunked and dense arrays; gives how many reads were windows of chunks.
+fn agree_with_dense_arrays(io: IoMode) -> usize {
     let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    let mut in_place = 0;
     for seed in 0..400 {
         let mut draw = Draw(seed);
         let rank = 1 + draw.below(3);
         let shape: Vec<usize> = (0..rank).map(|_| 1 + draw.below([200, 40, 14][rank - 1])).collect();
         let chunk = |draw: &mut Draw| shape.iter().map(|&length| 1 + draw.below(length + 3)).collect::<Vec<_>>();
         let (first, second) = (chunk(&mut draw), chunk(&mut draw));
-        let (source, x, dense_x) = both(&session, &shape, &first, "x");
+        let (mut source, mut x, dense_x) = both(&session, &shape, &first, "x");
         let (other, y, dense_y) = both(&session, &shape, &second, "y");
+        if io == IoMode::Mmap {
+            (source, x) = windowed(&session, &shape, &first, "x");
+        }
         let (a, b) = grown(&mut draw, &[(x.clone(), dense_x.clone()), (&x + &y, &dense_x + &dense_y), (x.clone(), dense_x)]);
         let chunks: Option<Vec<usize>> = draw
             .pick(&[true, false])
             .then(|| a.known().unwrap().known_shape().unwrap().iter().map(|&length| 1 + draw.below(length + 2)).collect());
         let limits =
             limits(draw.pick(&[1 << 20, 4 << 20, 64 << 20]), 1 + draw.below(3), draw.pick(&[None, Some(16), Some(100), Some(3000)]));
+        let limits = Limits { io, ..limits };
         let (_, want) = compute(&[&b], &[None], &limits).unwrap();
         let (plan, got) = compute(&[&a], &[chunks], &limits).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         assert!(got == want, "seed {seed}: {}", plan.show());
@@ -172,7 +195,54 @@ fn chunks_give_what_dense_arrays_do() {
                 serde_json::to_string(&plan.stages.iter().map(|s| &s.reads).collect::<Vec<_>>()).unwrap()
             );
         }
+        in_place += plan.stages.iter().flat_map(|stage| &stage.reads).filter(|read| read.access == Access::Chunks).count();
     }
+    in_place
+}
+
+#[test]
+fn chunks_in_place_are_mapped_one_at_a_time() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    let limits = |memory, block| Limits { io: IoMode::Mmap, ..limits(memory, 2, block) };
+    let dense = |array: &Array| compute(&[array], &[None], &limits(64 << 20, None)).unwrap().1;
+    // Chunks of rows: several are a run. Squares: one is. Chunks that are larger than a run are one.
+    for (shape, chunk, whole_chunk) in [([5000, 64], [500, 64], false), ([900, 800], [400, 400], true), ([6000, 500], [4000, 500], true)] {
+        let (source, x) = windowed(&session, &shape, &chunk, "x");
+        let (_, _, other) = both(&session, &shape, &chunk, "y");
+        let bytes = (chunk[0] * chunk[1] * 4) as u64;
+        for block in [None, Some(10_000)] {
+            let before = source.bytes_decoded();
+            let (plan, got) = compute(&[&(&x + 1.0).sum(0)], &[None], &limits(64 << 20, block)).unwrap();
+            let stage = &plan.stages[0];
+            assert_eq!(stage.reads[0].access, Access::Chunks, "{chunk:?} {block:?} {}", plan.show());
+            assert_eq!(stage.reads[0].bytes_per_run, bytes + 8192);
+            assert_eq!(stage.memory.windows, (bytes + 8192).next_multiple_of(4096) * stage.workers as u64);
+            assert_eq!(stage.memory.read_buffers, 0);
+            assert_eq!(stage.run == chunk, whole_chunk, "{}", plan.show());
+            assert_eq!(source.bytes_decoded() - before, (shape[0] * shape[1] * 4) as u64);
+            assert!(got == dense(&(&other + 1.0).sum(0)));
+        }
+        // A budget that holds no window of a chunk, and one that asks for reading.
+        let (_, copied, _) = both(&session, &shape, &chunk, "z");
+        let auto = |memory| Limits { io: IoMode::Auto, ..limits(memory, None) };
+        let needed = |array: &Array| compute(&[array], &[None], &auto(300 << 10)).unwrap_err().needed_bytes().unwrap();
+        if whole_chunk {
+            assert_eq!(needed(&(&x + 1.0)), needed(&(&copied + 1.0)));
+            let (plan, got) = compute(&[&(&x + 1.0)], &[None], &auto(needed(&(&x + 1.0)))).unwrap();
+            assert_eq!(plan.stages[0].reads[0].access, Access::Box, "{}", plan.show());
+            assert!(got == dense(&(&other + 1.0)));
+        }
+        let read = Limits { io: IoMode::Read, ..limits(64 << 20, None) };
+        assert_eq!(compute(&[&x.sum(0)], &[None], &read).unwrap().0.stages[0].reads[0].access, Access::Box);
+    }
+    // Rows across chunks are whole in a block, so that a block lies in several chunks: copied.
+    let (_, x) = windowed(&session, &[900, 800], &[400, 400], "x");
+    let (plan, _) = compute(&[&(&x - &x.mean(crate::axis(1).keepdims()))], &[None], &limits(64 << 20, None)).unwrap();
+    assert!(plan.stages.iter().all(|stage| stage.reads[0].access == Access::Box), "{}", plan.show());
+    // Small chunks are mapped only where that is asked for.
+    let (_, x) = windowed(&session, &[5000, 64], &[500, 64], "x");
+    let auto = Limits { io: IoMode::Auto, ..limits(64 << 20, None) };
+    assert_eq!(compute(&[&x.sum(0)], &[None], &auto).unwrap().0.stages[0].reads[0].access, Access::Box);
 }
 
 #[test]

@@ -95,6 +95,7 @@ mod gather_tests;
 mod group_tests;
 #[cfg(test)]
 mod linalg_tests;
+mod in_place_tests;
 #[cfg(test)]
 mod run_tests;
 #[cfg(test)]

@@ -39,7 +39,8 @@ pub struct SourceFacts {
     /// Bytes that one call of [`read`](crate::store::Source::read) holds besides the buffer it fills: encoded and half decoded chunks.
     #[serde(default)]
     pub read_scratch_bytes: u64,
-    /// Whether [`windows`](crate::store::Source::window) of it can be had: bytes in place, without a copy.
+    /// Whether [`windows`](crate::store::Source::window) of it can be had, or of a store of chunks
+    /// [`those of chunks`](crate::store::Source::chunk_window): bytes in place, without a copy. No window of a chunk is longer than a chunk.
     pub mappable: bool,
     /// Whether the bytes are in memory already and cost nothing to hold (arrays in memory).
     pub resident: bool,

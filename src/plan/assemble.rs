@@ -6,8 +6,8 @@ use crate::{
     kernel::program::{Product, SlotId, SlotKind, Step},
     numeric::{Accumulator, Scan},
     plan::{
-        Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, OutputLayout, Plan, Read, ReadFrom, Request, ScanBy, Stage,
-        StageFold, StageScan, Write, WriteTo,
+        Access, Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, OutputLayout, Plan, Read, ReadFrom, Request, ScanBy,
+        Stage, StageFold, StageScan, Write, WriteTo,
         chunks::{Grain, chunk_of},
         expression::{Expression, LoadFrom},
         grid::{BLOCK_BYTES, Form, memory_order},
@@ -124,6 +124,10 @@ fn note_scan(why: &mut Why, stage: &Stage, scan: &StageScan) {
 fn note_decoded(why: &mut Why, graph: &Graph, read: &Read) {
     let ReadFrom::Source(id) = read.from else { return };
     let facts = &graph.sources[id.0 as usize];
+    if read.access == Access::Chunks {
+        return why
+            .note(facts.name.clone(), format!("its chunks are not encoded and used where they lie: {}", show_bytes(read.bytes_total)));
+    }
     if let Some(times) = decoded_times(read, facts).filter(|times| *times > 0.0 && chunk_of(Some(facts)).is_some()) {
         let times = if times < 1.005 { "once".to_string() } else { format!("{times:.2} times") };
         why.note(facts.name.clone(), format!("its chunks are decoded {times}: {}", show_bytes(read.bytes_total)));

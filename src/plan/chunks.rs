@@ -85,14 +85,14 @@ impl Grain {
 }
 
 /// Distance of the chunk boundaries along a view axis, and the first one: a coordinate that begins another chunk than the one before.
-fn boundaries(chunk: usize, offset: i64, step: i64) -> (usize, usize) {
+pub(super) fn boundaries(chunk: usize, offset: i64, step: i64) -> (usize, usize) {
     let (inside, size) = (offset.rem_euclid(chunk as i64) as usize, step.unsigned_abs() as usize);
     let length = (chunk / gcd(chunk, size)).max(1);
     let first = if step > 0 { ((chunk - inside) % chunk).div_ceil(size) } else { inside / size + 1 };
     (length, first)
 }
 
-fn gcd(a: usize, b: usize) -> usize {
+pub(super) fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 

@@ -8,6 +8,7 @@ use crate::{
         Access, Limits, OutputLayout, Read, StageMemory,
         chunks::Grain,
         grid::{BLOCK_BYTES, Form, RUN_BYTES, align},
+        in_place::{cut_block, is_worth_mapping, one_chunk},
         model::store_bytes_per_worker,
         reads::{Input, place},
         why::show_bytes,
@@ -158,7 +159,7 @@ fn candidates(limits: &Limits, chunked: bool) -> Vec<(u64, u64, usize)> {
 
 fn shape(needs: &Needs<'_>, limits: &Limits, grain: &Grain, (block_bytes, run_bytes, in_flight): (u64, u64, usize)) -> Fitted {
     let space = &needs.form.space;
-    let (block, run, origin) = boxes(needs, limits, grain, block_bytes, run_bytes);
+    let Shaped { block, run, origin, reads } = shaped(needs, limits, grain, block_bytes, run_bytes);
     let grid = Grid::new(space.clone(), run.clone()).moved(&origin);
     let runs = (0..space.len()).map(|axis| grid.count_along(axis).max(1)).fold(1, usize::saturating_mul);
     let in_flight = in_flight.min(runs).max(1);
@@ -167,7 +168,6 @@ fn shape(needs: &Needs<'_>, limits: &Limits, grain: &Grain, (block_bytes, run_by
     let scan_lines: Vec<(Vec<usize>, u64)> =
         needs.scans.iter().map(|(axis, bytes)| carried(*axis, bytes, ordered, space, &run, &block)).collect();
     let scan_bytes = scan_lines.iter().fold(0, |sum: u64, (_, bytes)| sum.saturating_add(bytes.saturating_mul(workers as u64)));
-    let reads: Vec<Read> = needs.inputs.iter().map(|input| place(input, &grid, limits.io)).collect();
     let write_bytes: Vec<u64> = needs
         .writes
         .iter()
@@ -179,7 +179,7 @@ fn shape(needs: &Needs<'_>, limits: &Limits, grain: &Grain, (block_bytes, run_by
     let of_access = |wanted: fn(&Access) -> bool| {
         reads.iter().filter(|read| wanted(&read.access)).map(|read| page_up(read.bytes_per_run)).fold(0, u64::saturating_add)
     };
-    let windows = of_access(|access| *access == Access::Window).saturating_mul(workers as u64);
+    let windows = of_access(Access::is_window).saturating_mul(workers as u64);
     let memory = StageMemory {
         temps: needs.temp_bytes,
         states: state_bytes
@@ -188,7 +188,7 @@ fn shape(needs: &Needs<'_>, limits: &Limits, grain: &Grain, (block_bytes, run_by
                 sum.saturating_add(part.saturating_mul(in_flight as u64 + 1)).saturating_add(*all)
             }),
         windows: windows.saturating_add(of_access(|access| *access == Access::Resident)),
-        read_buffers: of_access(|access| !matches!(access, Access::Resident | Access::Window)).saturating_mul(in_flight as u64),
+        read_buffers: of_access(|access| *access != Access::Resident && !access.is_window()).saturating_mul(in_flight as u64),
         write_buffers: write_bytes.iter().fold(0, |sum: u64, &bytes| sum.saturating_add(page_up(bytes))).saturating_mul(in_flight as u64),
         scratch: needs.program.scratch_bytes_max(&block).saturating_mul(workers as u64),
         functions: needs.function_bytes.saturating_mul(workers as u64),
@@ -197,8 +197,54 @@ fn shape(needs: &Needs<'_>, limits: &Limits, grain: &Grain, (block_bytes, run_by
     Fitted { run, origin, block, reads, workers, in_flight, write_bytes, state_bytes, scan_lines, ordered, memory }
 }
 
+/// Shapes, and the reads that they make.
+struct Shaped {
+    block: Vec<usize>,
+    run: Vec<usize>,
+    origin: Vec<usize>,
+    reads: Vec<Read>,
+}
+
+impl Shaped {
+    fn new(needs: &Needs<'_>, limits: &Limits, (block, run, origin): Boxes) -> Self {
+        let grid = Grid::new(needs.form.space.clone(), run.clone()).moved(&origin);
+        let reads = needs.inputs.iter().map(|input| place(input, &grid, &block, limits.io)).collect();
+        Shaped { block, run, origin, reads }
+    }
+
+    fn in_place(&self) -> usize {
+        self.reads.iter().filter(|read| read.access == Access::Chunks).count()
+    }
+}
+
+/// Shapes of about so many bytes; of those the ones for which most stores of chunks are read in place.
+fn shaped(needs: &Needs<'_>, limits: &Limits, grain: &Grain, block_bytes: u64, run_bytes: u64) -> Shaped {
+    let boxes = boxes(needs, limits, grain, block_bytes, run_bytes);
+    let wanted = needs.inputs.iter().filter(|input| input.facts.is_some_and(|facts| is_worth_mapping(facts, limits.io))).count();
+    let mut best = Shaped::new(needs, limits, boxes);
+    if limits.rows_per_run.is_some() || grain.is_none() {
+        return best;
+    }
+    for is_one_chunk in [false, true] {
+        let other = match is_one_chunk {
+            _ if best.in_place() == wanted => break,
+            false => cut_block(needs.form, grain, &best.block, &best.run).map(|block| (block, best.run.clone(), best.origin.clone())),
+            true => one_chunk(needs.form, grain, block_bytes),
+        };
+        if let Some(boxes) = other {
+            let other = Shaped::new(needs, limits, boxes);
+            if other.in_place() > best.in_place() {
+                best = other;
+            }
+        }
+    }
+    best
+}
+
 /// Block, run, and what the first run lacks.
-fn boxes(needs: &Needs<'_>, limits: &Limits, grain: &Grain, block_bytes: u64, run_bytes: u64) -> (Vec<usize>, Vec<usize>, Vec<usize>) {
+pub type Boxes = (Vec<usize>, Vec<usize>, Vec<usize>);
+
+fn boxes(needs: &Needs<'_>, limits: &Limits, grain: &Grain, block_bytes: u64, run_bytes: u64) -> Boxes {
     let space = &needs.form.space;
     let block = needs.form.block(block_bytes);
     let cut = needs.scans.iter().any(|(axis, _)| block[*axis] < space[*axis]);

@@ -5,6 +5,7 @@
 pub mod chunks;
 pub mod expression;
 pub mod grid;
+pub mod in_place;
 pub mod lower;
 pub mod memory;
 pub mod model;

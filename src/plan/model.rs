@@ -138,12 +138,23 @@ pub enum Access {
     },
     /// Copied into a pooled buffer as one dense box of store coordinates (chunked stores).
     Box,
+    /// Mapped, one chunk of a store of chunks at a time: every block lies in one chunk, and blocks in C order go through the chunks of
+    /// a run one after the other.
+    Chunks,
     /// Copied into a pooled buffer one box for every combination of coordinates along `picked_axes` (stage axes, outermost first):
     /// those along which a chunked store is gathered, or walked by wide steps. Chunk by chunk, so that each is decoded once a run.
     Picked {
         /// Stage axes whose coordinates lie apart.
         picked_axes: Vec<usize>,
     },
+}
+
+impl Access {
+    /// Whether a worker that computes a run has it mapped meanwhile.
+    #[must_use]
+    pub fn is_window(&self) -> bool {
+        matches!(self, Access::Window | Access::Chunks)
+    }
 }
 
 /// One input of a stage.

@@ -6,6 +6,7 @@ use crate::{
     plan::{
         Access, IoMode, Read, ReadFrom,
         chunks::{bytes_decoded, chunk_of, picked_axes, picked_elements},
+        in_place::{elements_spanned, is_in_place, is_worth_mapping},
     },
 };
 
@@ -49,13 +50,31 @@ struct Reach {
     extent: u64,
 }
 
-/// Chooses the access of `input` for the runs of a grid.
+/// Chooses the access of `input` for the runs of a grid, and for blocks of `block` in them.
 #[must_use]
-pub fn place(input: &Input<'_>, runs: &Grid, io: IoMode) -> Read {
+pub fn place(input: &Input<'_>, runs: &Grid, block: &[usize], io: IoMode) -> Read {
     if let (Some(facts), Some(chunk)) = (input.facts, chunk_of(input.facts)) {
-        return place_chunked(input, facts, chunk, runs);
+        // A window may span a whole chunk, whatever is wanted of it.
+        let is_much = || boxed(&input.map, runs.block()).saturating_mul(2) >= elements_of(chunk);
+        let is_mapped = is_worth_mapping(facts, io) && (io == IoMode::Mmap || is_much()) && is_in_place(&input.map, chunk, runs, block);
+        return if is_mapped { place_in_chunks(input, facts, chunk, runs) } else { place_chunked(input, facts, chunk, runs) };
     }
     place_linear(input, runs.shape(), runs.block(), io)
+}
+
+/// Windows of chunks, one at a time.
+fn place_in_chunks(input: &Input<'_>, facts: &SourceFacts, chunk: &[usize], runs: &Grid) -> Read {
+    let bytes = elements_of(chunk).saturating_mul(input.item_bytes as u64);
+    Read {
+        slot: input.slot,
+        from: input.from,
+        map: input.map.clone(),
+        access: Access::Chunks,
+        bytes_per_run: bytes.saturating_add(2 * PAGE_BYTES),
+        // Of a chunk that is in place only what is wanted is looked at.
+        bytes_total: elements_spanned(&input.map, runs).saturating_mul(input.item_bytes as u64),
+        scratch_bytes: facts.read_scratch_bytes,
+    }
 }
 
 /// Boxes of a store of chunks. Coordinates that lie apart are picked out of their chunks.
@@ -169,6 +188,10 @@ fn reach(map: &IndexMap, shape: &[usize], item_bytes: usize) -> Reach {
         made.extent += steps.saturating_mul(stride);
     }
     made
+}
+
+fn elements_of(shape: &[usize]) -> u64 {
+    shape.iter().fold(1, |count: u64, &length| count.saturating_mul(length as u64))
 }
 
 /// Elements of the box of store coordinates that a box of `shape` at the origin touches.

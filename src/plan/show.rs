@@ -58,6 +58,7 @@ impl Plan {
                 Access::Window => "window".to_string(),
                 Access::Segments { segment_axes } => format!("segments along {}", show(segment_axes)),
                 Access::Box => "box".to_string(),
+                Access::Chunks => "windows of chunks".to_string(),
                 Access::Picked { picked_axes } => format!("picked along {}", show(picked_axes)),
             };
             let _ = writeln!(text, "  read s{} {from}: {access}, {} a run", read.slot.0, show_bytes(read.bytes_per_run));

@@ -157,6 +157,7 @@ fn read_text(plan: &Plan, read: &Read) -> String {
             format!("copied in segments along {} {}", if segment_axes.len() == 1 { "axis" } else { "axes" }, list(segment_axes))
         }
         Access::Box => "copied by chunks".to_string(),
+        Access::Chunks => "mapped in place chunk by chunk".to_string(),
         Access::Picked { picked_axes } => {
             format!("picked out of chunks along {} {}", if picked_axes.len() == 1 { "axis" } else { "axes" }, list(picked_axes))
         }

@@ -6,13 +6,15 @@ use super::{
     fetch::{Held, drop_windows, hold_windows, place_read, read_bytes},
     io::store,
     job::{RunTask, StageJob},
+    pool::Buffer,
     prepare::{Binding, PreparedStage},
+    windows::ChunkWindows,
 };
 use crate::{
     error::{Error, Result},
     kernel::vm::{BlockContext, BlockFold, BlockFunction, GlobalAccumulator, Machine, Operand, Stores},
     nd::{Region, shape::c_strides},
-    plan::{Write, WriteTo},
+    plan::{Access, Write, WriteTo},
     store::{Lent, Target},
 };
 use std::time::Instant;
@@ -26,11 +28,15 @@ pub(super) fn compute(job: &StageJob, machine: &mut Machine, task: &mut RunTask,
     let held = hold_windows(job, task)?;
     place_slots(job, task, &held)?;
     let mut carries = job.take_carries()?;
-    let walked = walk(job, machine, task, &held, &mut carries);
+    let mut chunks = ChunkWindows::new(job);
+    let walked = walk(job, machine, task, (&held, &mut chunks), &mut carries);
     job.give_carries(carries);
     task.findings = machine.take_findings();
+    task.bytes_mapped += chunks.bytes_mapped;
+    task.bytes_read += chunks.bytes_mapped;
     // A file that changed under its window explains whatever else went wrong.
-    drop_windows(job, held)?;
+    let released = chunks.release();
+    drop_windows(job, held).and(released)?;
     task.seconds = started.elapsed().as_secs_f64();
     walked?;
     store_chunks(job, task)
@@ -154,31 +160,45 @@ fn place_parts(stage: &PreparedStage, task: &mut RunTask) {
     }
 }
 
-/// Runs the program on every block of the run, in C order. Nothing is allocated per block.
-fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Option<Held>], carries: &mut [Carry]) -> Result<()> {
+/// Runs the program on every block of the run, in C order, with the chunks mapped that the blocks lie in.
+fn walk(
+    job: &StageJob,
+    machine: &mut Machine,
+    task: &mut RunTask,
+    (held, chunks): (&[Option<Held>], &mut ChunkWindows<'_>),
+    carries: &mut [Carry],
+) -> Result<()> {
+    let stage = job.stage.stage();
+    let region = task.region.clone();
+    let mut carried = Carried::new(stage, &region, carries);
+    let mut block = BlockWalk::new(&region, &stage.block);
+    loop {
+        chunks.hold(&region, &block.start)?;
+        if !walk_on(job, machine, task, (held, chunks), &mut carried, &mut block)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Runs the program on one block after the other, as long as they lie in the chunks that are held; false after the last. Nothing is
+/// allocated per block.
+fn walk_on(
+    job: &StageJob,
+    machine: &mut Machine,
+    task: &mut RunTask,
+    (held, chunks): (&[Option<Held>], &ChunkWindows<'_>),
+    carried: &mut Carried<'_>,
+    block: &mut BlockWalk<'_>,
+) -> Result<bool> {
     let stage = job.stage.stage();
     let rank = stage.space.len();
-    let RunTask { region, inputs, outputs, lent, parts, folds, compressed, firsts, strides, part_strides, blocks, run, .. } = task;
-    let strides_of = |slot: usize| &strides[slot * rank..][..rank];
-    let mut operands = Vec::with_capacity(firsts.len());
-    for (slot, binding) in job.stage.bindings.iter().enumerate() {
-        operands.push(match *binding {
-            Binding::Read(index) => {
-                let bytes = read_bytes(job, index, inputs, held)?;
-                Operand::Input { bytes, first: firsts[slot], strides: strides_of(slot), byte_offset: 0 }
-            }
-            _ => Operand::Local,
-        });
-    }
-    for (write, place) in stage.writes.iter().zip(outputs.iter_mut().zip(lent)) {
-        let slot = write.slot.0 as usize;
-        // What is in a buffer is taken from there at once.
-        let (bytes, stores) = match place {
-            (_, Some(lent)) => (lent.bytes_mut(), stores_of(job, write)),
-            (Some(buffer), None) => (buffer.bytes_mut(), Stores::Cached),
-            (None, None) => continue,
-        };
-        operands[slot] = Operand::Output { bytes, first: 0, strides: strides_of(slot), stores };
+    let RunTask { inputs, outputs, lent, parts, folds, compressed, firsts, strides, part_strides, blocks, run, .. } = task;
+    let mut operands = operands(job, (inputs, held, chunks), (outputs, lent), strides)?;
+    // Operands of chunks know their first block's place, all others that of the run's first element.
+    for (slot, operand) in operands.iter().enumerate() {
+        if let (Operand::Input { strides, .. }, Some(first)) = (operand, chunks.first(job.stage.bindings[slot], &block.start)) {
+            firsts[slot] = first - block.place(strides);
+        }
     }
     let mut accumulators: Vec<GlobalAccumulator<'_>> = parts
         .iter_mut()
@@ -189,10 +209,8 @@ fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Optio
             strides: &part_strides[index * rank..][..rank],
         })
         .collect();
-    let mut carried = Carried::new(stage, region, carries);
     let functions: Vec<&dyn BlockFunction> = job.functions.iter().map(|function| function as _).collect();
     let mut states: Vec<&mut dyn BlockFold> = folds.iter_mut().map(|part| -> &mut dyn BlockFold { &mut *part.fold }).collect();
-    let mut block = BlockWalk::new(region, &stage.block);
     loop {
         if job.is_given_up(*run) {
             return Err(Error::cancelled());
@@ -219,9 +237,49 @@ fn walk(job: &StageJob, machine: &mut Machine, task: &mut RunTask, held: &[Optio
         )?;
         *blocks += 1;
         if !block.advance() {
-            return Ok(());
+            return Ok(false);
+        }
+        if !chunks.have(&block.start) {
+            return Ok(true);
         }
     }
+}
+
+/// The memory of every slot.
+fn operands<'a>(
+    job: &'a StageJob,
+    (inputs, held, chunks): (&'a [Option<Buffer>], &'a [Option<Held>], &'a ChunkWindows<'_>),
+    (outputs, lent): (&'a mut [Option<Buffer>], &'a mut [Option<Lent>]),
+    strides: &'a [i64],
+) -> Result<Vec<Operand<'a>>> {
+    let stage = job.stage.stage();
+    let rank = stage.space.len();
+    let strides_of = |slot: usize| &strides[slot * rank..][..rank];
+    let mut operands = Vec::with_capacity(job.stage.bindings.len());
+    for (slot, binding) in job.stage.bindings.iter().enumerate() {
+        operands.push(match *binding {
+            Binding::Read(index) if stage.reads[index].access == Access::Chunks => {
+                let (bytes, strides) = chunks.of(index)?;
+                Operand::Input { bytes, first: 0, strides, byte_offset: 0 }
+            }
+            Binding::Read(index) => {
+                let bytes = read_bytes(job, index, inputs, held)?;
+                Operand::Input { bytes, first: 0, strides: strides_of(slot), byte_offset: 0 }
+            }
+            _ => Operand::Local,
+        });
+    }
+    for (write, place) in stage.writes.iter().zip(outputs.iter_mut().zip(lent)) {
+        let slot = write.slot.0 as usize;
+        // What is in a buffer is taken from there at once.
+        let (bytes, stores) = match place {
+            (_, Some(lent)) => (lent.bytes_mut(), stores_of(job, write)),
+            (Some(buffer), None) => (buffer.bytes_mut(), Stores::Cached),
+            (None, None) => continue,
+        };
+        operands[slot] = Operand::Output { bytes, first: 0, strides: strides_of(slot), stores };
+    }
+    Ok(operands)
 }
 
 /// How a result is stored that stays where it is written.

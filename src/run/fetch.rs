@@ -22,7 +22,7 @@ pub(super) fn fetch(job: &StageJob, task: &mut RunTask) -> Result<()> {
         let item_bytes = job.stage.slot_bytes(read.slot);
         let bytes = match &read.access {
             // Chunks are decoded by the worker that computes the run.
-            Access::Resident | Access::Window | Access::Box | Access::Picked { .. } => continue,
+            Access::Resident | Access::Window | Access::Chunks | Access::Box | Access::Picked { .. } => continue,
             Access::Segments { segment_axes } => {
                 let mut buffer = job.pool.take(index)?;
                 let from = match &job.resident[index] {
@@ -311,6 +311,8 @@ pub(super) fn place_read(job: &StageJob, index: usize, region: &Region, held: &[
     match &read.access {
         Access::Resident => linear(job.resident[index].as_ref().map_or(0, |resident| resident.low), strides),
         Access::Window => linear(held[index].as_ref().map_or(0, Held::low), strides),
+        // Every chunk has strides of its own.
+        Access::Chunks => 0,
         Access::Segments { segment_axes } => Segments::of(&read.map, segment_axes, region, strides).first,
         Access::Box => StoreBox::of(&read.map, region, strides).first,
         Access::Picked { picked_axes } => Picked::of(&read.map, picked_axes, region, strides).first,
@@ -322,6 +324,7 @@ pub(super) fn read_bytes<'a>(job: &'a StageJob, index: usize, inputs: &'a [Optio
     let bytes = match job.stage.stage().reads[index].access {
         Access::Resident => job.resident[index].as_ref().map(super::job::Resident::bytes),
         Access::Window => held[index].as_ref().map(Held::bytes),
+        Access::Chunks => None,
         Access::Segments { .. } | Access::Box | Access::Picked { .. } => inputs[index].as_ref().map(Buffer::bytes),
     };
     bytes.ok_or_else(|| Error::internal("a run is computed before it is fetched"))

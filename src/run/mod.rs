@@ -25,6 +25,7 @@ mod spill;
 mod tests;
 mod waiting;
 mod warnings;
+mod windows;
 
 pub use cancel::Cancel;
 pub use engine::{Engine, EngineOptions};

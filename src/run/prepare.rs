@@ -91,7 +91,7 @@ impl PreparedStage {
     pub fn buffer_classes(&self) -> impl Iterator<Item = (Purpose, u64)> {
         let reads = self.stage().reads.iter().map(|read| {
             // A window's class is used only where the store cannot map after all and the span is read instead.
-            let purpose = if read.access == Access::Window { Purpose::Windows } else { Purpose::ReadBuffers };
+            let purpose = if read.access.is_window() { Purpose::Windows } else { Purpose::ReadBuffers };
             (purpose, read.bytes_per_run)
         });
         reads.chain(self.stage().writes.iter().map(|write| (Purpose::WriteBuffers, write.bytes_per_run)))
@@ -222,7 +222,7 @@ fn bind_slots(stage: &Stage) -> Result<Vec<Binding>> {
 fn check_read(stage: &Stage, read: &Read) -> Result<()> {
     let linear = read.map.store_rank() == 1;
     let covers = read.map.rank() == stage.space.len() && read.map.shape.iter().zip(&stage.space).all(|(have, need)| have >= need);
-    let fits = covers && (linear || matches!(read.access, Access::Box | Access::Picked { .. }));
+    let fits = covers && (linear || matches!(read.access, Access::Box | Access::Chunks | Access::Picked { .. }));
     let copies = matches!(read.access, Access::Resident | Access::Segments { .. });
     let reachable = matches!(read.from, ReadFrom::Source(_) | ReadFrom::Scratch(_)) || copies;
     if fits && reachable {
@@ -273,7 +273,7 @@ fn io_of(plan: &Plan) -> &'static str {
     let reads = plan.stages.iter().flat_map(|stage| &stage.reads).filter(|read| matches!(read.from, ReadFrom::Source(_)));
     let words = reads.map(|read| match read.access {
         Access::Resident => "memory",
-        Access::Window => "mmap",
+        Access::Window | Access::Chunks => "mmap",
         Access::Segments { .. } | Access::Box | Access::Picked { .. } => "read",
     });
     words.reduce(|all, word| if all == word { all } else { "mixed" }).unwrap_or("memory")

@@ -210,7 +210,7 @@ impl<'s, 'e> Scheduler<'s, 'e> {
         self.job.stage.stage().reads.iter().filter(|read| is_cold_window(&self.job, read)).all(|read| {
             let Ok(source) = source_of(&self.job, read).map(Arc::clone) else { return true };
             let what = match read.access {
-                Access::Box => Soon::Box(box_ahead(&self.job, read, &region)),
+                Access::Box | Access::Chunks => Soon::Box(box_ahead(&self.job, read, &region)),
                 _ => Soon::Elements(window_span(&self.job, read, &region)),
             };
             self.io.ahead(Ahead { source, what, cancel: self.job.cancel.clone() })
@@ -389,7 +389,7 @@ fn is_cold_window(job: &StageJob, read: &crate::plan::Read) -> bool {
         ReadFrom::Scratch(_) => true,
         ReadFrom::Temp(_) => false,
     };
-    is_cold && matches!(read.access, Access::Window | Access::Box)
+    is_cold && matches!(read.access, Access::Window | Access::Box | Access::Chunks)
 }
 
 /// How many events a stage has under way at most; with room for them no thread ever waits for the scheduler.

@@ -2,11 +2,11 @@
 
 use crate::{
     error::{Error, Result},
-    nd::{DType, Dims, Grid, IndexMap, Region, SourceFacts, StoreLayout},
-    store::{MemoryTarget, Source, Target, check_read, check_write, runs::for_each_run},
+    nd::{DType, Dims, Grid, IndexMap, Region, SourceFacts, StoreLayout, shape::c_strides},
+    store::{ChunkWindow, MemoryTarget, Source, Target, Window, check_read, check_write, runs::for_each_run},
 };
 use std::sync::{
-    Mutex, PoisonError,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -17,6 +17,8 @@ pub struct ChunkedSource {
     chunk: Vec<usize>,
     bytes: Vec<u8>,
     bytes_decoded: AtomicU64,
+    /// The elements of every chunk as windows show them.
+    in_place: Option<Vec<Arc<Vec<u8>>>>,
 }
 
 impl ChunkedSource {
@@ -36,7 +38,29 @@ impl ChunkedSource {
             resident: false,
             identity: "chunks".to_string(),
         };
-        ChunkedSource { facts, chunk: chunk.to_vec(), bytes, bytes_decoded: AtomicU64::new(0) }
+        ChunkedSource { facts, chunk: chunk.to_vec(), bytes, bytes_decoded: AtomicU64::new(0), in_place: None }
+    }
+
+    /// The same array whose chunks can be mapped: they show their elements in reverse order of the axes.
+    #[must_use]
+    pub fn in_place(mut self) -> Self {
+        let (shape, item) = (&self.facts.shape, self.facts.dtype.size());
+        let grid = Grid::new(shape.clone(), self.chunk.clone());
+        let chunks = (0..grid.count()).map(|index| {
+            let region = grid.region(index);
+            let (outer, inner) = (c_strides(shape), c_strides(&region.shape));
+            let mut shown = vec![0; region.count() * item];
+            for number in 0..region.count() {
+                let at = |axis: usize| number / inner[axis] as usize % region.shape[axis];
+                let from: usize = (0..shape.len()).map(|axis| (region.start[axis] + at(axis)) * outer[axis] as usize).sum();
+                let place: usize = shown_strides(&region.shape).iter().enumerate().map(|(axis, stride)| at(axis) * stride).sum();
+                shown[place * item..][..item].copy_from_slice(&self.bytes[from * item..][..item]);
+            }
+            Arc::new(shown)
+        });
+        self.in_place = Some(chunks.collect());
+        self.facts.mappable = true;
+        self
     }
 
     /// The same array with an identity: equal identities mean equal elements.
@@ -50,6 +74,12 @@ impl ChunkedSource {
     pub fn bytes_decoded(&self) -> u64 {
         self.bytes_decoded.load(Ordering::Relaxed)
     }
+}
+
+/// Strides of the elements of a chunk in the order in which windows show them.
+fn shown_strides(shape: &[usize]) -> Vec<usize> {
+    let reversed: Vec<usize> = shape.iter().rev().copied().collect();
+    c_strides(&reversed).iter().rev().map(|&stride| stride as usize).collect()
 }
 
 impl Source for ChunkedSource {
@@ -72,6 +102,24 @@ impl Source for ChunkedSource {
             out[at * item..][..length * item].copy_from_slice(&self.bytes[place * item..][..length * item]);
             Ok(())
         })
+    }
+
+    fn chunk_window(&self, region: &Region) -> Result<Option<ChunkWindow>> {
+        let Some(chunks) = &self.in_place else { return Ok(None) };
+        let around = |axis: usize| region.start[axis] / self.chunk[axis] == (region.end(axis) - 1) / self.chunk[axis];
+        if !region.fits(&self.facts.shape) || region.is_empty() || !(0..region.rank()).all(around) {
+            return Err(Error::internal(format!("a window of {region:?}, which is not part of a chunk")));
+        }
+        let (item, grid) = (self.facts.dtype.size(), Grid::new(self.facts.shape.clone(), self.chunk.clone()));
+        self.bytes_decoded.fetch_add((region.count() * item) as u64, Ordering::Relaxed);
+        let cell = |axis: usize| region.start[axis] / self.chunk[axis];
+        let number = (0..region.rank()).fold(0, |number, axis| number * grid.count_along(axis) + cell(axis));
+        let chunk = grid.region(number);
+        let strides = shown_strides(&chunk.shape);
+        let first: usize = (0..region.rank()).map(|axis| (region.start[axis] - chunk.start[axis]) * strides[axis]).sum();
+        let reach: usize = region.shape.iter().zip(&strides).map(|(length, stride)| (length - 1) * stride).sum();
+        let window = Window::borrowed(Arc::clone(&chunks[number]) as _, first * item..(first + reach + 1) * item);
+        Ok(Some(ChunkWindow { window, strides }))
     }
 
     fn index_map(&self) -> IndexMap {
@@ -160,6 +208,7 @@ mod tests {
         let bytes: Vec<u8> = (0..60).collect();
         let source = ChunkedSource::new(DType::U8, &[5, 12], &[2, 5], bytes.clone());
         suite::check_source(&source, &bytes);
+        suite::check_source(&ChunkedSource::new(DType::U8, &[5, 12], &[2, 5], bytes.clone()).in_place(), &bytes);
         let before = source.bytes_decoded();
         source.read(&Region::new([1, 4], [3, 2]), &mut [0; 6]).unwrap();
         assert_eq!(source.bytes_decoded() - before, 4 * 10);

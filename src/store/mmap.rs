@@ -34,6 +34,15 @@ pub struct Window {
     content: Content,
 }
 
+/// A box of one chunk, in place.
+#[derive(Debug)]
+pub struct ChunkWindow {
+    /// Bytes from the first element of the box to its last one, with others in between.
+    pub window: Window,
+    /// How far a step along each axis of the store goes, in elements: all 0 where one element stands for a chunk that was never written.
+    pub strides: Vec<usize>,
+}
+
 enum Content {
     // Dropped in this order: the slot must not outlive the mapping.
     Mapped { slot: Slot, map: memmap2::Mmap, file: Arc<InputFile> },

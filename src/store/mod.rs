@@ -41,7 +41,7 @@ pub use aligned::AlignedBytes;
 pub use filling::Lent;
 pub use journaled::{Journaled, Published};
 pub use memory::{MemorySource, MemoryTarget};
-pub use mmap::{Window, install_sigbus_guard};
+pub use mmap::{ChunkWindow, Window, install_sigbus_guard};
 pub use open::{create, open, open_packed, reopen};
 pub use output::OutputMode;
 pub use part::{Leftover, Part, forget, journal_path, left_over, leftover, part_path, place_of};
@@ -67,6 +67,13 @@ pub trait Source: Send + Sync {
     /// The bytes of a run of elements of a dense store, in place; `None` where the store cannot be mapped.
     fn window(&self, elements: Range<usize>) -> Result<Option<Window>> {
         let _ = elements;
+        Ok(None)
+    }
+
+    /// The elements of a box, not empty, of store coordinates in one chunk of a store of chunks, in place, in the store's byte order;
+    /// `None` where this chunk cannot be had so. Errors if the content changed since the source was opened.
+    fn chunk_window(&self, region: &Region) -> Result<Option<ChunkWindow>> {
+        let _ = region;
         Ok(None)
     }
 
@@ -149,6 +156,9 @@ impl<S: Source + ?Sized> Source for Arc<S> {
     }
     fn window(&self, elements: Range<usize>) -> Result<Option<Window>> {
         (**self).window(elements)
+    }
+    fn chunk_window(&self, region: &Region) -> Result<Option<ChunkWindow>> {
+        (**self).chunk_window(region)
     }
     fn prefetch(&self, elements: Range<usize>) {
         (**self).prefetch(elements);

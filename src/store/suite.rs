@@ -4,7 +4,7 @@
 //! 1. a read of any box gives the bytes that the same box of the whole has, and fills nothing else;
 //! 2. reads from several threads at once give the same;
 //! 3. a box outside of the store, or a buffer of another size, is an error and not a panic;
-//! 4. a window has the bytes of a read, and passes its check;
+//! 4. a window has the bytes of a read, and passes its check; so has one of a part of a chunk, of a store of chunks;
 //! 5. facts are constant, and agree with each other; prefetching changes nothing; an unchanged source verifies.
 //!
 //! A target:
@@ -16,8 +16,8 @@
 
 use crate::{
     error::Result,
-    nd::{Grid, Region, shape::element_count},
-    store::{Source, Target, runs::for_each_run},
+    nd::{Grid, Region, StoreLayout, shape::element_count},
+    store::{ChunkWindow, Source, Target, runs::for_each_run},
 };
 
 /// A small generator of test cases, the same on every run (xorshift64).
@@ -76,6 +76,9 @@ pub fn check_source(source: &dyn Source, expected: &[u8]) {
     bad_reads_are_errors(source, &shape, item);
     if shape.len() == 1 {
         windows_agree(source, expected, shape[0], item);
+    }
+    if let StoreLayout::Chunked { chunk } = &facts.layout {
+        chunk_windows_agree(source, expected, chunk);
     }
     assert!(source.verify().is_ok(), "an unchanged source verifies");
     assert_eq!(source.facts(), &facts, "facts are constant");
@@ -136,6 +139,41 @@ fn windows_agree(source: &dyn Source, expected: &[u8], count: usize, item: usize
     #[expect(clippy::reversed_empty_ranges, reason = "the point of the check")]
     let reversed = source.window(1..0);
     assert!(reversed.is_err(), "a window that ends before it begins is an error");
+}
+
+fn chunk_windows_agree(source: &dyn Source, expected: &[u8], chunk: &[usize]) {
+    let facts = source.facts();
+    let (shape, item) = (&facts.shape, facts.dtype.size());
+    let bytes_max = chunk.iter().product::<usize>() * item;
+    let mut dice = Dice(55);
+    for _ in 0..50 {
+        // A part of some chunk.
+        let mut region = Region::whole(shape);
+        for axis in 0..shape.len() {
+            let start = dice.below(shape[axis]);
+            let end = (start / chunk[axis].max(1) * chunk[axis]).saturating_add(chunk[axis]).min(shape[axis]);
+            (region.start[axis], region.shape[axis]) = (start, if end > start { 1 + dice.below(end - start) } else { 0 });
+        }
+        if region.is_empty() {
+            return;
+        }
+        let held = source.chunk_window(&region).unwrap_or_else(|error| panic!("window of {region}: {error}"));
+        assert!(held.is_none() || facts.mappable, "only a mappable source gives windows");
+        let Some(ChunkWindow { window, strides }) = held else { continue };
+        assert!(window.len() <= bytes_max, "a window of a chunk is no longer than a chunk");
+        let part = part_of(expected, shape, &region, item);
+        for (number, element) in part.chunks(item).enumerate() {
+            let (mut rest, mut place) = (number, 0);
+            for axis in (0..shape.len()).rev() {
+                place += rest % region.shape[axis] * strides[axis];
+                rest /= region.shape[axis];
+            }
+            assert!(window[place * item..][..item] == *element, "window of {region} equals the read");
+        }
+        assert!(window.check().is_ok(), "a window of an unchanged source passes its check");
+    }
+    let outside = Region { start: vec![usize::MAX; shape.len()], shape: vec![1; shape.len()] };
+    assert!(shape.is_empty() || !facts.mappable || source.chunk_window(&outside).is_err(), "a window outside of the store is an error");
 }
 
 /// How [`check_target`] sees a store from outside.

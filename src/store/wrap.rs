@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     nd::{DType, IndexMap, Region, SourceFacts},
-    store::{Part, Source, Target, Window},
+    store::{ChunkWindow, Part, Source, Target, Window},
 };
 use std::{
     io,
@@ -151,6 +151,12 @@ macro_rules! wrap {
                 let window = self.inner.window(elements)?;
                 self.saw_read(window.as_ref().map_or(0, |window| window.len()));
                 Ok(window)
+            }
+            fn chunk_window(&self, region: &Region) -> Result<Option<ChunkWindow>> {
+                self.pass("map", &self.facts().name)?;
+                let held = self.inner.chunk_window(region)?;
+                self.saw_read(held.as_ref().map_or(0, |held| held.window.len()));
+                Ok(held)
             }
             fn prefetch(&self, elements: Range<usize>) {
                 self.inner.prefetch(elements);

@@ -46,6 +46,11 @@ impl Found {
         }
     }
 
+    /// The file that its bytes lie in.
+    pub fn file(&self) -> &Arc<InputFile> {
+        &self.file
+    }
+
     /// When it was written, in nanoseconds since 1970.
     pub fn modified_ns(&self) -> i128 {
         self.file.identity().modified_ns

@@ -20,6 +20,7 @@ mod shard;
 mod source;
 mod v2;
 mod v3;
+mod window;
 mod write;
 
 pub use cf::CfPacking;

@@ -214,7 +214,7 @@ impl Reader<'_> {
     }
 
     /// The index of a shard, as it was read before if the file is still the same.
-    fn index(&mut self, shard: &Shard, part: Part<'_>) -> Result<Arc<Index>, Fault> {
+    pub(super) fn index(&mut self, shard: &Shard, part: Part<'_>) -> Result<Arc<Index>, Fault> {
         let Part::File { file, start, length } = part else {
             return Index::read(shard, part, &mut self.scratch.encoded).map(Arc::new);
         };

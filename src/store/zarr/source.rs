@@ -2,21 +2,24 @@
 
 use super::{
     cf::{self, CfPacking},
+    chain::Chain,
     copy::{self, Layout},
-    files::Files,
+    files::{Files, Found},
     metadata::{About, ArrayMetadata},
     node::{ArrayNode, hash},
     part::Fault,
     read::{Reader, Scratch, for_each_cell, overlap},
     shard::{IndexCache, coordinates},
+    window,
 };
 use crate::{
     error::{Error, Result},
     nd::{Dims, Region, SourceFacts, StoreLayout, shape::show},
-    store::{Source, check_read, file::FileIdentity},
+    store::{ChunkWindow, Source, check_read, file::FileIdentity},
 };
 use std::{
     cell::Cell,
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -35,10 +38,14 @@ thread_local! {
 pub struct ZarrSource {
     files: Files,
     metadata: ArrayMetadata,
+    /// How a chunk is decoded: what metadata say, but that elements of chunks that can be mapped keep their byte order.
+    pub(super) chain: Chain,
+    /// The bytes of one element of what was never written, in the source's byte order.
+    pub(super) fill: Arc<Vec<u8>>,
     texts: Vec<(String, FileIdentity, u64)>,
     grid: Vec<usize>,
     indexes: IndexCache,
-    facts: SourceFacts,
+    pub(super) facts: SourceFacts,
     /// Chunks that were written after this were not what the array had when it was opened.
     opened_ns: i128,
 }
@@ -50,6 +57,12 @@ impl ZarrSource {
         let grid = metadata.grid();
         let seen = look(&files, &metadata, &grid);
         let identity: Vec<String> = texts.iter().map(|(key, identity, hash)| format!("{key}:{identity}:{hash:016x}")).collect();
+        let (mut chain, mut fill) = (metadata.chain.clone(), metadata.fill.clone());
+        let mappable = !files.are_archived() && window::is_in_place(&chain, &metadata.shape);
+        let swapped = mappable && window::keep_byte_order(&mut chain);
+        if swapped {
+            fill.reverse();
+        }
         let chunk = metadata.chain.unit().iter().zip(&metadata.shape).map(|(&chunk, &length)| chunk.min(length.max(1))).collect();
         // An entry of an archive may be deflated, whatever it holds.
         let inflated_bytes = if files.are_archived() { metadata.chain.encoded_bytes_max() as u64 * 2 + 65536 } else { 0 };
@@ -59,14 +72,14 @@ impl ZarrSource {
             dtype: metadata.dtype,
             dims: metadata.dims.clone(),
             layout: StoreLayout::Chunked { chunk },
-            swapped: false,
+            swapped,
             encoded_bytes: seen.encoded_bytes,
             read_scratch_bytes: (metadata.chain.scratch_bytes() as u64).saturating_add(inflated_bytes),
-            mappable: false,
+            mappable,
             resident: false,
             identity: format!("{} {}:{:016x}", identity.join(" "), seen.files, seen.hash),
         };
-        ZarrSource { files, metadata, texts, grid, indexes: IndexCache::default(), facts, opened_ns }
+        ZarrSource { files, metadata, chain, fill: Arc::new(fill), texts, grid, indexes: IndexCache::default(), facts, opened_ns }
     }
 
     /// The same array with other axis names, one slot per axis.
@@ -101,27 +114,56 @@ impl ZarrSource {
     }
 
     fn read_chunk(&self, scratch: &mut Scratch, cell: &[usize], region: &Region, out: &mut [u8], whole: &Layout) -> Result<()> {
-        let chain = &self.metadata.chain;
-        let key = self.metadata.keys.key(cell);
+        let chain = &self.chain;
         let (from, within, extent) = overlap(cell, &chain.shape, &region.start, &region.shape);
         let to = whole.moved(&within);
-        let about = |error: Error| error.context(format!("{}: chunk {}", self.facts.name, show(cell)));
-        let Some(found) = self.files.open(&key, chain.encoded_bytes_max() as u64).map_err(about)? else {
-            self.check_time(self.files.folder_modified_ns(&key), &key, "a chunk may have been removed from it").map_err(about)?;
-            copy::fill(&self.metadata.fill, &extent, out, &to);
+        let Some(found) = self.open_chunk(cell)? else {
+            copy::fill(&self.fill, &extent, out, &to);
             return Ok(());
         };
+        self.reader(scratch, cell).read(chain, found.part(), &from, &extent, out, &to).map_err(|fault| self.failed(cell, fault))
+    }
+
+    /// The file of a chunk; `None` if there is none. An error if it was changed after the array was opened.
+    pub(super) fn open_chunk(&self, cell: &[usize]) -> Result<Option<Found>> {
+        let key = self.metadata.keys.key(cell);
+        let about = |error: Error| error.context(format!("{}: chunk {}", self.facts.name, show(cell)));
+        let Some(found) = self.files.open(&key, self.chain.encoded_bytes_max() as u64).map_err(about)? else {
+            self.check_time(self.files.folder_modified_ns(&key), &key, "a chunk may have been removed from it").map_err(about)?;
+            return Ok(None);
+        };
         self.check_time(Some(found.modified_ns()), &key, "it was written to").map_err(about)?;
+        Ok(Some(found))
+    }
+
+    /// What decodes a chunk.
+    pub(super) fn reader<'a>(&'a self, scratch: &'a mut Scratch, cell: &[usize]) -> Reader<'a> {
         let number = cell.iter().zip(&self.grid).fold(0, |number, (place, length)| number * length + place);
-        let mut reader = Reader { scratch, indexes: &self.indexes, fill: &self.metadata.fill, chunk: number };
-        reader.read(chain, found.part(), &from, &extent, out, &to).map_err(|fault| match fault {
+        Reader { scratch, indexes: &self.indexes, fill: &self.fill, chunk: number }
+    }
+
+    /// The error about a chunk that cannot be had.
+    pub(super) fn failed(&self, cell: &[usize], fault: Fault) -> Error {
+        match fault {
             Fault::Corrupt(why) => {
-                let file = self.files.name(&key);
+                let file = self.files.name(&self.metadata.keys.key(cell));
                 Error::data(format!("{}: chunk {} in {file} is corrupt: {why}", self.facts.name, show(cell)))
                     .hint("restore the file from a copy, or write the chunk again")
             }
-            Fault::Failed(error) => about(error),
-        })
+            Fault::Failed(error) => error.context(format!("{}: chunk {}", self.facts.name, show(cell))),
+        }
+    }
+
+    /// Calls `work` with the buffers of this thread.
+    pub(super) fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let mut scratch = SCRATCH.take().unwrap_or_default();
+        if scratch.held_bytes() as u64 > self.facts.read_scratch_bytes {
+            // Left by an array with larger chunks: nobody counts it any more.
+            *scratch = Scratch::default();
+        }
+        let result = work(&mut scratch);
+        SCRATCH.set(Some(scratch));
+        result
     }
 
     /// An error if something was changed after the array was opened.
@@ -144,33 +186,42 @@ impl Source for ZarrSource {
         if region.is_empty() {
             return Ok(());
         }
-        let mut scratch = SCRATCH.take().unwrap_or_default();
-        if scratch.held_bytes() as u64 > self.facts.read_scratch_bytes {
-            // Left by an array with larger chunks: nobody counts it any more.
-            *scratch = Scratch::default();
-        }
         let whole = Layout::in_c_order(&region.shape, &vec![0; region.rank()]);
         let mut result = Ok(());
-        for_each_cell(&region.start, &region.shape, &self.metadata.chain.shape, |cell| {
-            if result.is_ok() {
-                result = self.read_chunk(&mut scratch, cell, region, out, &whole);
-            }
+        self.with_scratch(|scratch| {
+            for_each_cell(&region.start, &region.shape, &self.chain.shape, |cell| {
+                if result.is_ok() {
+                    result = self.read_chunk(scratch, cell, region, out, &whole);
+                }
+            });
         });
-        SCRATCH.set(Some(scratch));
         result
+    }
+
+    fn chunk_window(&self, region: &Region) -> Result<Option<ChunkWindow>> {
+        if self.facts.mappable { self.window_of(region).map(Some) } else { Ok(None) }
     }
 
     fn prefetch_box(&self, region: &Region) {
         if !region.fits(&self.metadata.shape) || region.is_empty() {
             return;
         }
-        let chain = &self.metadata.chain;
+        let (chain, in_place) = (&self.chain, self.facts.mappable);
+        let unit = if in_place { chain.unit() } else { chain.shape.clone() };
         let mut left = PREFETCH_MAX;
-        for_each_cell(&region.start, &region.shape, &chain.shape, |cell| {
-            let (_, _, extent) = overlap(cell, &chain.shape, &region.start, &region.shape);
+        for_each_cell(&region.start, &region.shape, &unit, |cell| {
+            if left == 0 {
+                return;
+            }
+            let (from, _, extent) = overlap(cell, &unit, &region.start, &region.shape);
+            if in_place {
+                left -= 1;
+                let start: Vec<usize> = (0..cell.len()).map(|axis| cell[axis] * unit[axis] + from[axis]).collect();
+                return self.prefetch_window(&Region::new(start, extent));
+            }
             // A small part of a shard or of a plain chunk is read alone.
             let mostly = extent.iter().product::<usize>() * 2 >= chain.shape.iter().product();
-            if left > 0 && (mostly || !chain.is_plain() && !chain.is_open_shard()) {
+            if mostly || !chain.is_plain() && !chain.is_open_shard() {
                 left -= 1;
                 if let Ok(Some(found)) = self.files.open(&self.metadata.keys.key(cell), 0) {
                     found.prefetch();
