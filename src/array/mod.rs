@@ -7,6 +7,7 @@ mod any;
 mod axes;
 mod below;
 mod blocks;
+mod carried;
 mod compiled;
 mod composed;
 mod create;

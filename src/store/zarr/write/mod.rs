@@ -17,7 +17,7 @@ mod shard;
 mod target;
 
 pub use codec::Codec;
-pub use groups::attributes;
+pub use groups::{copy_group_attributes, group_around, is_in_group};
 pub use options::{BoxShape, Place, ZarrOptions, ZarrVersion};
 pub use target::ZarrTarget;
 

@@ -318,7 +318,9 @@ impl ZarrTarget {
             copy_box(bytes, &region.shape, &start, chunk, &self.layout.chunk, &part.shape, self.dtype.size());
             &chunk[..]
         };
-        let encoded = if is_zero(whole) { None } else { Some(encoder.encode(whole)?) };
+        // Arrays of version 2 say no fill value.
+        let is_fill = self.version == ZarrVersion::V3 && is_zero(whole);
+        let encoded = if is_fill { None } else { Some(encoder.encode(whole)?) };
         match (&self.layout.shard, encoded) {
             (Some(_), encoded) => self.store_in_shard(place, encoded),
             (None, Some(encoded)) => self.store_as_file(place, encoded),

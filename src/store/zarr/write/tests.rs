@@ -252,7 +252,10 @@ fn metadata_is_what_others_expect() {
     made.publish().unwrap();
     let read = |name: &str| std::fs::read_to_string(folder.path().join("b.zarr").join(name)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&read(".zarray")).unwrap();
-    assert_eq!((&json["dtype"], &json["fill_value"], &json["compressor"]), (&"|b1".into(), &false.into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&json["dtype"], &json["fill_value"], &json["compressor"]),
+        (&"|b1".into(), &serde_json::Value::Null, &serde_json::Value::Null)
+    );
     let json: serde_json::Value = serde_json::from_str(&read(".zattrs")).unwrap();
     assert_eq!(json["_ARRAY_DIMENSIONS"], serde_json::json!(["row", "col"]));
 }
