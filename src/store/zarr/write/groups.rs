@@ -4,6 +4,7 @@
 //! empty when an array is given up are removed again.
 
 use super::{
+    consolidated,
     metadata::{group_files, text},
     options::ZarrVersion,
     shard::failed,
@@ -91,7 +92,8 @@ pub fn copy_group_attributes(from: &Path, to: &Path) -> Result<()> {
             ("zarr.json", group)
         }
     };
-    replace_file(to, name, &text(&json)).map_err(|error| failed("write", &to.join(name), error))
+    replace_file(to, name, &text(&json)).map_err(|error| failed("write", &to.join(name), error))?;
+    consolidated::update(to)
 }
 
 /// Puts a small file in the place of another one, in one step.
@@ -122,7 +124,7 @@ pub(super) fn standing(folder: &Path) -> Standing {
 }
 
 /// The groups above an array, outermost first: from the outermost folder called `*.zarr`, or that is a group already.
-fn above(array: &Path) -> Vec<&Path> {
+pub(super) fn above(array: &Path) -> Vec<&Path> {
     let folders: Vec<&Path> = array.ancestors().skip(1).collect();
     let is_store = |folder: &&Path| folder.extension().is_some_and(|end| end.eq_ignore_ascii_case("zarr")) || node(folder) != Node::Plain;
     let outermost = folders.iter().rposition(is_store).map_or(0, |place| place + 1);
@@ -143,20 +145,8 @@ pub(super) fn version_of_store(array: &Path, name: &str) -> Result<Option<ZarrVe
             Node::Group(version) => found = Some(version),
             Node::Plain => {}
         }
-        if has_consolidated(folder) {
-            let text = format!("cannot write {name}: the metadata of {} is consolidated, and would not list it", folder.display());
-            return Err(Error::output(text).hint("write to another store, or remove the consolidated metadata and consolidate again"));
-        }
     }
     Ok(found)
-}
-
-fn has_consolidated(folder: &Path) -> bool {
-    folder.join(".zmetadata").exists()
-        || fs::read_to_string(folder.join("zarr.json"))
-            .ok()
-            .and_then(|text| serde_json::from_str::<Value>(&text).ok())
-            .is_some_and(|json| json.get("consolidated_metadata").is_some_and(|found| !found.is_null()))
 }
 
 /// Makes the groups above an array that are missing.

@@ -51,6 +51,8 @@ pub(super) struct Shard {
     late: BTreeMap<usize, (u64, u64)>,
     late_tail: u64,
     again: Again,
+    /// Whether the file is whole, with its index.
+    is_finished: bool,
 }
 
 /// What becomes of a chunk that comes a second time.
@@ -93,7 +95,20 @@ impl Shard {
         let order: Vec<usize> = (0..count).map(|nth| ravel(&unravel(nth, inside), grid)).collect();
         let entries = vec![EMPTY; grid.iter().product()];
         let (has_come, late) = (vec![false; count], BTreeMap::new());
-        Shard { path, places, entries, order, has_come, missing: count, next: 0, tail: 0, late, late_tail: 0, again: Again::Refused }
+        Shard {
+            path,
+            places,
+            entries,
+            order,
+            has_come,
+            missing: count,
+            next: 0,
+            tail: 0,
+            late,
+            late_tail: 0,
+            again: Again::Refused,
+            is_finished: false,
+        }
     }
 
     /// As [`Shard::new`], with what an earlier process wrote; `None` if the state is not one of such a shard.
@@ -113,7 +128,7 @@ impl Shard {
 
     /// What is known of the shard; `None` if it is finished.
     pub fn state(&self) -> Option<ShardState> {
-        if self.missing == 0 {
+        if self.is_finished {
             return None;
         }
         let numbered = self.entries.iter().enumerate().filter(|(_, entry)| **entry != EMPTY);
@@ -140,22 +155,38 @@ impl Shard {
 
     /// Whether chunks are missing beside others that are not the fill value.
     pub fn is_begun(&self) -> bool {
-        self.missing > 0 && (!self.late.is_empty() || self.entries.iter().any(|&entry| entry != EMPTY))
+        !self.is_finished && (!self.late.is_empty() || self.entries.iter().any(|&entry| entry != EMPTY))
     }
 
     /// Takes the `nth` chunk inside of the array, encoded; `None` is the fill value. `open` opens a file that is made if it is not there.
+    ///
+    /// What is known of the shard is true after an error, too: a later process may go on from it.
     pub fn take(&mut self, nth: usize, encoded: Option<&[u8]>, open: &dyn Fn(&Path) -> io::Result<File>) -> Result<Progress> {
-        match self.has_come.get_mut(nth) {
-            Some(come) if !*come => *come = true,
-            Some(_) if self.again == Again::Ignored => return Ok(Progress::Open),
+        let written = match self.has_come.get(nth) {
+            Some(false) => self.place(nth, encoded, open),
+            // An earlier process may have failed at what comes after it.
+            Some(true) if self.again == Again::Ignored => Ok(()),
             _ => return Err(Error::internal(format!("chunk {nth} of {} was written twice", self.path.display()))),
+        };
+        let progress = written.and_then(|()| if self.missing == 0 { self.finish(open) } else { Ok(Progress::Open) });
+        progress.map_err(|error| {
+            self.give_back();
+            failed("write", &self.path, error)
+        })
+    }
+
+    /// Gives the room back that half a chunk takes: on a full disk it is needed to note what is there.
+    fn give_back(&self) {
+        for (path, length) in [(self.path.clone(), self.tail), (late_path(&self.path), self.late_tail)] {
+            if let Ok(file) = File::options().write(true).open(path) {
+                let _ = file.set_len(length);
+            }
         }
+    }
+
+    fn come(&mut self, nth: usize) {
+        self.has_come[nth] = true;
         self.missing -= 1;
-        self.place(nth, encoded, open).map_err(|error| failed("write", &self.path, error))?;
-        if self.missing > 0 {
-            return Ok(Progress::Open);
-        }
-        self.finish(open).map_err(|error| failed("finish", &self.path, error))
     }
 
     fn place(&mut self, nth: usize, encoded: Option<&[u8]>, open: &dyn Fn(&Path) -> io::Result<File>) -> io::Result<()> {
@@ -166,22 +197,18 @@ impl Shard {
                 open(&self.path)?.write_all_at(bytes, at)?;
                 self.entries[self.order[nth]] = (at, length);
                 self.tail = self.tail.max(at + length);
-                return Ok(());
             }
-            (Places::Fixed(_), None) => return Ok(()),
             (Places::Appended, Some(bytes)) if nth == self.next => self.append(nth, bytes, open)?,
-            (Places::Appended, None) if nth == self.next => {}
             (Places::Appended, Some(bytes)) => {
                 open(&late_path(&self.path))?.write_all_at(bytes, self.late_tail)?;
                 self.late.insert(nth, (self.late_tail, length));
                 self.late_tail += length;
-                return Ok(());
             }
             // It has come; there is nothing to keep.
-            (Places::Appended, None) => return Ok(()),
+            (_, None) => {}
         }
-        self.next += 1;
-        self.catch_up(open)
+        self.come(nth);
+        if self.places == Places::Appended { self.catch_up(open) } else { Ok(()) }
     }
 
     fn append(&mut self, nth: usize, bytes: &[u8], open: &dyn Fn(&Path) -> io::Result<File>) -> io::Result<()> {
@@ -196,7 +223,8 @@ impl Shard {
         let mut bytes = Vec::new();
         let mut beside = None;
         while self.has_come.get(self.next) == Some(&true) {
-            if let Some((at, length)) = self.late.remove(&self.next) {
+            // What was appended at once is not among them.
+            if let Some(&(at, length)) = self.late.get(&self.next) {
                 let file = match &beside {
                     Some(file) => file,
                     None => beside.insert(File::open(late_path(&self.path))?),
@@ -204,6 +232,7 @@ impl Shard {
                 bytes.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
                 file.read_exact_at(&mut bytes, at)?;
                 self.append(self.next, &bytes, open)?;
+                self.late.remove(&self.next);
             }
             self.next += 1;
         }
@@ -211,9 +240,11 @@ impl Shard {
     }
 
     fn finish(&mut self, open: &dyn Fn(&Path) -> io::Result<File>) -> io::Result<Progress> {
+        self.catch_up(open)?;
         if self.entries.iter().all(|&entry| entry == EMPTY) {
             // An earlier process may have begun it and not lived to tell.
             remove_if_there(&self.path)?;
+            self.is_finished = true;
             return Ok(Progress::Empty);
         }
         let mut index: Vec<u8> = self.entries.iter().flat_map(|&(at, length)| [at, length]).flat_map(u64::to_le_bytes).collect();
@@ -223,6 +254,7 @@ impl Shard {
         let file = open(&self.path)?;
         file.write_all_at(&index, self.tail)?;
         file.set_len(self.tail + index.len() as u64)?;
+        self.is_finished = true;
         Ok(Progress::Done)
     }
 }
