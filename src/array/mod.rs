@@ -87,6 +87,8 @@ pub use writer::Writer;
 #[cfg(test)]
 mod chunk_tests;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod gather_tests;
 #[cfg(test)]
 mod group_tests;

@@ -299,3 +299,79 @@ pub(super) fn unravel(mut nth: usize, lengths: &[usize]) -> Vec<usize> {
 pub(super) fn ravel(place: &[usize], lengths: &[usize]) -> usize {
     place.iter().zip(lengths).fold(0, |nth, (place, length)| nth * length + place)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    const GRID: [usize; 2] = [3, 4];
+
+    fn encoded(nth: usize) -> Option<Vec<u8>> {
+        // Some are the fill value, the others have lengths of their own.
+        (!nth.is_multiple_of(5)).then(|| vec![nth as u8; 40 + nth])
+    }
+
+    /// Writes the chunks of `order` until the `fails_at`-th access to a file fails; which of them came, and how it ended.
+    fn write(shard: &mut Shard, order: &[usize], places: Places, fails_at: usize) -> (Vec<usize>, Option<Progress>) {
+        let seen = Cell::new(0);
+        let open = |path: &Path| {
+            seen.set(seen.get() + 1);
+            if seen.get() > fails_at {
+                // What a full disk leaves: a part of what was to be written.
+                let file = File::options().append(true).create(true).open(path)?;
+                std::io::Write::write_all(&mut &file, b"half")?;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            File::options().write(true).create(true).truncate(false).open(path)
+        };
+        let (mut came, mut last) = (Vec::new(), Some(Progress::Open));
+        for &nth in order {
+            let bytes = encoded(nth).map(|bytes| if places == Places::Appended { bytes } else { bytes[..40].to_vec() });
+            match shard.take(nth, bytes.as_deref(), &open) {
+                Ok(progress) => {
+                    came.push(nth);
+                    last = Some(progress);
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), crate::ErrorKind::Output);
+                    return (came, None);
+                }
+            }
+        }
+        (came, last)
+    }
+
+    /// After an error of any write the state is true: who goes on from it with what did not come ends with the same bytes.
+    #[test]
+    fn a_shard_is_gone_on_with_after_any_write_failed() {
+        let count = GRID[0] * GRID[1];
+        let orders: [Vec<usize>; 3] = [(0..count).collect(), (0..count).rev().collect(), (0..count).map(|nth| nth * 7 % count).collect()];
+        for places in [Places::Appended, Places::Fixed(64)] {
+            let mut expected: Option<Vec<u8>> = None;
+            for order in &orders {
+                let mut failures = 0;
+                for fails_at in 0.. {
+                    let folder = tempfile::tempdir().unwrap();
+                    let path = folder.path().join("shard");
+                    let mut shard = Shard::new(path.clone(), &GRID, &GRID, places);
+                    let (came, progress) = write(&mut shard, order, places, fails_at);
+                    if progress.is_none() {
+                        failures += 1;
+                        let state = shard.state().unwrap();
+                        let rest: Vec<usize> = order.iter().copied().filter(|nth| !came.contains(nth)).collect();
+                        let mut again = Shard::restored(path.clone(), &GRID, &GRID, places, &state).unwrap();
+                        assert_eq!(write(&mut again, &rest, places, usize::MAX).1, Some(Progress::Done), "{order:?} at {fails_at}");
+                        assert!(again.state().is_none());
+                    }
+                    let bytes = std::fs::read(&path).unwrap();
+                    assert!(*expected.get_or_insert_with(|| bytes.clone()) == bytes, "{order:?} at {fails_at}");
+                    if progress.is_some() {
+                        break;
+                    }
+                }
+                assert!(failures >= 10, "{failures}");
+            }
+        }
+    }
+}

@@ -188,7 +188,7 @@ impl Target for ZarrTarget {
 
 impl ZarrTarget {
     /// The needs of the array, where the medium had no room.
-    fn with_room(&self, error: Error) -> Error {
+    pub(super) fn with_room(&self, error: Error) -> Error {
         let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
         let is_full = matches!(cause, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge));
         if !is_full || error.kind() != ErrorKind::Output || error.needed_bytes().is_some() {
