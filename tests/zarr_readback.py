@@ -121,6 +121,17 @@ def check_dataset(outcore, folder, source_version, version):
     xarray.testing.assert_allclose(made["z"], (temp - temp.mean("time")).rename("z"))
     assert made["m"].dims == ("lat", "lon") and made["m"].attrs == kept and made["z"].attrs == {}, made
     assert part["s"].attrs == kept and set(part.coords) == {"time", "lon"}, part
+    # Copies of metadata follow what is written.
+    consolidated = place / "in.zarr"
+    run("eval", "x * 2", source / "temp", "-o", f"{consolidated}/twice")
+    run("eval", "x * 2", source / "temp", "-o", f"{consolidated}/deep/twice")
+    run("convert", source / "temp?cf=off", consolidated / "temp2")
+    run("eval", "x[:3]", source / "temp2?cf=off", "-o", consolidated / "deep/three")
+    listed = zarr.open_group(consolidated, mode="r", use_consolidated=True)
+    assert {"twice", "temp2", "temp", "time"} <= set(listed.array_keys()), sorted(listed.array_keys())
+    assert {"twice", "three"} <= set(listed["deep"].array_keys()) and listed["deep/three"].shape == (3, 4, 5)
+    assert bits(listed["temp2"][...]) == bits(listed["temp"][...])
+    xarray.testing.assert_identical(xarray.open_zarr(consolidated).load()["temp"], want["temp"])
     # An axis with other places than the coordinate that is there.
     assert "other places" in run("eval", "x[::-1]", source / "temp", "-o", place / "made.zarr/r")
 

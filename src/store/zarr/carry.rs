@@ -9,7 +9,7 @@ use super::{
     write::{ZarrOptions, create, group_around},
 };
 use crate::{
-    error::{ErrorKind, Result},
+    error::{Error, ErrorKind, Result},
     nd::{Dims, Region},
     store::{Source, Target, leftover, output::OutputMode},
 };
@@ -68,7 +68,7 @@ pub fn carry(candidates: &[PathBuf], name: &str, length: usize, output: &Path, b
         let next = match coordinate(path, name, length) {
             Ok(Some(next)) => next,
             Ok(None) => continue,
-            Err(error) => return Ok(Coordinate::Left(error.message().to_string())),
+            Err(error) => return left(error),
         };
         let needed = next.facts().read_scratch_bytes + PIECE_BYTES as u64 * 2;
         if needed > bytes_max {
@@ -120,8 +120,13 @@ fn is_there(source: &ZarrSource, place: &Path, name: &str, length: usize) -> Res
         Ok(Some(there)) if equal(source, &there)? => Ok(Coordinate::There),
         Ok(Some(_)) => said("has other values"),
         Ok(None) => said("is something else"),
-        Err(error) => Ok(Coordinate::Left(error.message().to_string())),
+        Err(error) => left(error),
     }
+}
+
+/// A coordinate that is not what can be read is left; one that the medium cannot give may be there the next time.
+fn left(error: Error) -> Result<Coordinate> {
+    if error.kind() == ErrorKind::Io { Err(error) } else { Ok(Coordinate::Left(error.message().to_string())) }
 }
 
 /// Whether two arrays of one axis have the same bits.
