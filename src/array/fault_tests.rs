@@ -148,7 +148,7 @@ fn every_file_of_a_store_may_be_cut_or_something_else() {
         assert!(files.len() >= 3);
         for (path, bytes) in &files {
             let earlier = SystemTime::now() - Duration::from_secs(9);
-            let mut refused = |what: &str| {
+            let refused = |what: &str| {
                 let opened = store::open(case.at("x.zarr").to_str().unwrap());
                 let error = opened.and_then(|source| case.run(source, Save::new())).expect_err(what);
                 let kinds = [ErrorKind::Data, ErrorKind::Io];
