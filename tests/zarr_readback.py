@@ -1,4 +1,4 @@
-"""Writes Zarr arrays with outcore and reads them back with zarr-python, bit by bit; with xarray, where it is installed.
+"""Writes Zarr arrays with outcore and reads them back with zarr-python, bit by bit, and with xarray.
 
     pip install 'zarr>=3.1' numpy xarray
     cargo build && python tests/zarr_readback.py target/debug/outcore
@@ -13,6 +13,7 @@ import tempfile
 import warnings
 
 import numpy as np
+import xarray
 import zarr
 
 DTYPES = ["bool", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"]
@@ -55,10 +56,6 @@ def check(outcore, folder, values, words, what):
 
 
 def check_xarray(outcore, folder, version):
-    try:
-        import xarray
-    except ImportError:
-        return "xarray is not installed"
     values = np.arange(24, dtype="f4").reshape(6, 4)
     np.save(folder / "x.npy", values)
     store = folder / f"store{version}.zarr"
@@ -69,10 +66,74 @@ def check_xarray(outcore, folder, version):
     )
     opened = xarray.open_zarr(store, consolidated=False)
     assert opened["z"].dims == ("row", "col") and opened["m"].dims == ("col",), opened
-    assert (opened["z"].values == values - values.mean(0)).all()
+    # With zeros that are values, not missing ones.
+    assert (opened["z"].values == values - values.mean(0)).all() and (opened["m"] > 0).all()
     provenance = opened["z"].attrs["outcore"]
     assert provenance["expression"] == "m = mean(x, 0); z = x - m" and provenance["version"], provenance
-    return f"xarray {xarray.__version__}"
+
+
+def dataset():
+    """Packed values, with a coordinate of every kind of axis, among them times."""
+    values = np.round(np.random.default_rng(0).normal(280, 10, (6, 4, 5)), 1)
+    times = np.datetime64("2020-01-01") + np.arange(6)
+    return xarray.Dataset(
+        {
+            "temp": (("time", "lat", "lon"), values, {"units": "K", "long_name": "air temperature", "actual_range": [250.0, 310.0]}),
+            "count": (("time",), np.arange(6, dtype="i4")),
+        },
+        coords={
+            "time": times.astype("datetime64[ns]"),
+            "lat": ("lat", np.linspace(-60, 60, 4), {"units": "degrees_north"}),
+            "lon": np.arange(5) * 10.0,
+        },
+        attrs={"title": "a test"},
+    )
+
+
+def opened(store):
+    """A store as xarray sees it, without the notes of who wrote it."""
+    found = xarray.open_zarr(store, consolidated=False).load()
+    for name in found.variables:
+        found[name].attrs.pop("outcore", None)
+    return found
+
+
+def check_dataset(outcore, folder, source_version, version):
+    """Coordinates and attributes go along."""
+    place = folder / f"{source_version}to{version}"
+    source = place / "in.zarr"
+    packed = {"dtype": "i2", "scale_factor": 0.1, "add_offset": 273.0, "_FillValue": -9999}
+    dataset().to_zarr(source, zarr_format=source_version, encoding={"temp": packed})
+    want = xarray.open_zarr(source).load()
+    run = lambda *words: subprocess.run([outcore, *map(str, words)], check=True, stderr=subprocess.PIPE, text=True).stderr
+    run("convert", source, place / "all.zarr", "--zarr-version", version)
+    xarray.testing.assert_identical(opened(place / "all.zarr"), want)
+    run("convert", source / "temp", place / "one.zarr/temp", "--zarr-version", version)
+    xarray.testing.assert_identical(opened(place / "one.zarr"), want[["temp"]].drop_attrs(deep=False))
+    statements = "m = mean(x, axis='time'); z = x - m; t = x.T; s = x[:, ::2]"
+    outputs = {name: f"{place}/{'part' if name == 's' else 'made'}.zarr/{name}?version={version}" for name in "mzts"}
+    said = run("eval", statements, source / "temp", *(word for name, path in outputs.items() for word in ("-o", f"{name}={path}")))
+    assert said == "", said
+    made, part = opened(place / "made.zarr"), opened(place / "part.zarr")
+    kept = {"units": "K", "long_name": "air temperature"}
+    temp = want["temp"]
+    xarray.testing.assert_identical(made["t"], temp.T.rename("t"))
+    xarray.testing.assert_allclose(made["z"], (temp - temp.mean("time")).rename("z"))
+    assert made["m"].dims == ("lat", "lon") and made["m"].attrs == kept and made["z"].attrs == {}, made
+    assert part["s"].attrs == kept and set(part.coords) == {"time", "lon"}, part
+    # Copies of metadata follow what is written.
+    consolidated = place / "in.zarr"
+    run("eval", "x * 2", source / "temp", "-o", f"{consolidated}/twice")
+    run("eval", "x * 2", source / "temp", "-o", f"{consolidated}/deep/twice")
+    run("convert", source / "temp?cf=off", consolidated / "temp2")
+    run("eval", "x[:3]", source / "temp2?cf=off", "-o", consolidated / "deep/three")
+    listed = zarr.open_group(consolidated, mode="r", use_consolidated=True)
+    assert {"twice", "temp2", "temp", "time"} <= set(listed.array_keys()), sorted(listed.array_keys())
+    assert {"twice", "three"} <= set(listed["deep"].array_keys()) and listed["deep/three"].shape == (3, 4, 5)
+    assert bits(listed["temp2"][...]) == bits(listed["temp"][...])
+    xarray.testing.assert_identical(xarray.open_zarr(consolidated).load()["temp"], want["temp"])
+    # An axis with other places than the coordinate that is there.
+    assert "other places" in run("eval", "x[::-1]", source / "temp", "-o", place / "made.zarr/r")
 
 
 def main():
@@ -93,8 +154,11 @@ def main():
                 words += ["--shards", shards] if shards else []
                 check(outcore, folder, content(shape, dtype, rng), words, (dtype, *words))
                 checked += 1
-        notes = [check_xarray(outcore, folder, version) for version in (2, 3)]
-    print(json.dumps({"arrays": checked, "zarr": zarr.__version__, "xarray": notes}))
+        for version in (2, 3):
+            check_xarray(outcore, folder, version)
+            for source_version in (2, 3):
+                check_dataset(outcore, folder, source_version, version)
+    print(json.dumps({"arrays": checked, "zarr": zarr.__version__, "xarray": xarray.__version__}))
 
 
 if __name__ == "__main__":

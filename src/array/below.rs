@@ -7,11 +7,11 @@ pub(super) use crate::{
     report::explain,
     run::{Bindings, Cancel, Control, Engine, EngineOptions, Policy, PreparedPlan, Sink, execute, execute_prepared, prepare},
     store::{
-        MemorySource, OutputMode,
-        open::{create_with, split_zarr_output},
+        MemorySource, OutputMode, Packed,
+        open::{create_with, split_zarr_output, zarr_output},
         open_packed, reopen, same_file,
         state::{StateFile, StateInput, StateSegment, read_states, write_states},
-        zarr::{CfPacking, Place, ZarrOptions},
+        zarr::{CfPacking, Coordinate, Place, ZarrOptions, ZarrOrigin, carry, is_in_group},
     },
 };
 

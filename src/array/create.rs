@@ -1,7 +1,7 @@
 //! Arrays from nothing, from memory, from files and from later.
 
 use super::{
-    below::{MemorySource, open_packed},
+    below::{MemorySource, Packed, open_packed},
     node::{Array, Input, Kind, Leaf, Node},
     packed::unpacked,
     session::Session,
@@ -45,13 +45,21 @@ impl Session {
 
     fn try_open(&self, path: &Path) -> Result<Array> {
         let text = path.to_str().ok_or_else(|| Error::usage(format!("the path {} is not UTF-8", path.display())))?;
-        let (source, packing) = open_packed(text)?;
+        let Packed { source, packing, origin } = open_packed(text)?;
         // A file that exists as written wins over a query, as in the store.
         let file = if path.exists() { path.to_path_buf() } else { text.split('?').next().map_or_else(PathBuf::new, PathBuf::from) };
         // Of files that are joined, each is an input.
         let paths = joined::files(&file.to_string_lossy())?.unwrap_or_else(|| vec![file]);
         let stored = self.leaf_array(Leaf { source, paths });
-        Ok(packing.map_or_else(|| stored.clone(), |packing| unpacked(&stored, &packing)))
+        let mut opened = match packing {
+            Some(packing) => unpacked(&stored, &packing),
+            None => stored,
+        };
+        // Just made, and nobody else's.
+        if let Some(node) = Arc::get_mut(&mut opened.0) {
+            node.origin = origin.map(Arc::new);
+        }
+        Ok(opened)
     }
 
     /// An array of any [`Source`]: the seam for stores of your own.
@@ -160,9 +168,9 @@ impl Session {
     /// `array` as one that this session computes.
     #[must_use]
     pub fn adopt(&self, array: Array) -> Array {
-        let Node { kind, args, meta, widening, .. } = &*array.0;
-        let widening = widening.clone();
-        Array(Arc::new(Node { kind: kind.clone(), args: args.clone(), meta: meta.clone(), session: Some(self.clone()), widening }))
+        let Node { kind, args, meta, widening, origin, .. } = &*array.0;
+        let (widening, origin) = (widening.clone(), origin.clone());
+        Array(Arc::new(Node { kind: kind.clone(), args: args.clone(), meta: meta.clone(), session: Some(self.clone()), widening, origin }))
     }
 }
 

@@ -1,7 +1,7 @@
 //! From arrays to a graph: one walk from the requested roots, without recursion; equal expressions become one node.
 
 use super::{
-    below::BlockFunction,
+    below::{BlockFunction, ZarrOrigin},
     node::{Array, Input, Kind, Leaf, Node},
 };
 use crate::{
@@ -30,6 +30,8 @@ pub(super) struct Work {
     pub inputs: Vec<(Arc<Input>, SourceId)>,
     /// Where arrays of different dtypes meet, in words.
     pub widenings: Vec<String>,
+    /// Nodes that are arrays of Zarr stores, decoded.
+    pub origins: Vec<(NodeId, Arc<ZarrOrigin>)>,
     /// Bytes of values that earlier phases left in memory.
     pub held_bytes: u64,
 }
@@ -99,6 +101,7 @@ impl Walk<'_> {
             stack.extend(array.0.args.iter().rev().filter(|arg| !self.seen.contains_key(&address(arg))));
             if stack.len() == before {
                 let node = self.push(array)?;
+                self.work.origins.extend(array.0.origin.iter().map(|origin| (node, origin.clone())));
                 self.seen.insert(address(array), node);
                 stack.pop();
             }
@@ -196,8 +199,8 @@ pub(super) fn inputs_of(roots: &[Array]) -> Result<Vec<Arc<Input>>> {
 
 impl Work {
     fn empty() -> Work {
-        let (roots, sources, functions, paths, inputs, widenings) = Default::default();
-        Work { graph: Graph::default(), roots, sources, functions, paths, inputs, widenings, held_bytes: 0 }
+        let (roots, sources, functions, paths, inputs, widenings, origins) = Default::default();
+        Work { graph: Graph::default(), roots, sources, functions, paths, inputs, widenings, origins, held_bytes: 0 }
     }
 }
 

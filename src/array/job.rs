@@ -3,6 +3,7 @@
 use super::{
     any::AnyArray,
     below::{Control, RunStats, Sink, explain},
+    carried::Carried,
     digest::of_files,
     graph::{Work, build, unbound},
     identity::{Identity, identity},
@@ -157,13 +158,14 @@ impl Job {
         let writes_files = self.outputs.iter().any(|(_, _, to)| *to != Destination::Memory);
         // Panels give the same bits: whoever goes on need not know of them.
         let who = if writes_files { self.identity(&work)? } else { None };
-        let first = self.attempt(&mut work.clone(), who.clone(), started);
+        let carried = Carried::new(&work, &self.paths(), &self.dims()?, self.save.zarr_options())?;
+        let first = self.attempt(&mut work.clone(), who.clone(), &carried, started);
         let Some(spent) = first.as_ref().err().filter(|error| is_spent(error)).cloned() else { return first };
         for panels in PANELS {
             if !in_panels(&mut work)? {
                 break;
             }
-            match self.attempt(&mut work.clone(), who.clone(), started) {
+            match self.attempt(&mut work.clone(), who.clone(), &carried, started) {
                 Err(error) if is_spent(&error) || error.kind() == ErrorKind::Refused => {}
                 Err(error) => return Err(error),
                 Ok(mut made) => {
@@ -176,8 +178,9 @@ impl Job {
         Err(spent)
     }
 
-    fn attempt(&self, work: &mut Work, who: Option<Identity>, started: Instant) -> Result<JobResult> {
-        let files = Files::check(self.paths(), &work.paths, &self.save, who)?;
+    fn attempt(&self, work: &mut Work, who: Option<Identity>, carried: &Carried, started: Instant) -> Result<JobResult> {
+        let mut files = Files::check(self.paths(), &work.paths, &self.save, who)?;
+        files.attributes.clone_from(&carried.attributes);
         let limits = self.session.limits();
         prove(&self.asked(), work, limits)?;
         let mut phases = settle(&self.session, work, limits)?;
@@ -193,12 +196,17 @@ impl Job {
             Err(error) => return Err(targets.stop(error)),
         }
         let kept = targets.kept.clone();
+        // Before the outputs: whoever finds one finds its coordinates.
+        let left = match carried.write(&self.paths(), limits.memory_bytes) {
+            Ok(left) => left,
+            Err(error) => return Err(targets.stop(error)),
+        };
         targets.publish()?;
         let digests = if self.save.wants_digests() { of_files(&self.session, &self.paths(), &plan.outputs)? } else { Vec::new() };
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
         let stats = merge(phases);
         let report = RunReport {
-            warnings: stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).collect(),
+            warnings: stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).chain(left).collect(),
             stats,
             digests,
             kept,

@@ -7,6 +7,7 @@ mod any;
 mod axes;
 mod below;
 mod blocks;
+mod carried;
 mod compiled;
 mod composed;
 mod create;
@@ -90,11 +91,14 @@ pub use writer::Writer;
 #[cfg(test)]
 mod chunk_tests;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod gather_tests;
 #[cfg(test)]
 mod group_tests;
 #[cfg(test)]
 mod linalg_tests;
+#[cfg(test)]
 mod in_place_tests;
 #[cfg(test)]
 mod run_tests;

@@ -1,6 +1,6 @@
 //! The lazy [`Array`]: an immutable node that is shared, with its shape and dtype or the error that it became.
 
-use super::{function::BlockCode, session::Session, words::Scalar};
+use super::{below::ZarrOrigin, function::BlockCode, session::Session, words::Scalar};
 use crate::{
     error::{Error, Result},
     expr::{FunctionId, Meta, Op, infer},
@@ -63,6 +63,8 @@ pub(super) struct Node {
     pub session: Option<Session>,
     /// What `explain` says where arrays of different dtypes meet here.
     pub widening: Option<String>,
+    /// Where it lies, if it is an array of a Zarr store as it was opened, decoded.
+    pub origin: Option<Arc<ZarrOrigin>>,
 }
 
 impl Drop for Node {
@@ -88,7 +90,7 @@ impl Array {
     }
 
     pub(super) fn leaf(kind: Kind, meta: Meta, session: Option<Session>) -> Array {
-        Array(Arc::new(Node { kind, args: Vec::new(), meta: Ok(meta), session, widening: None }))
+        Array(Arc::new(Node { kind, args: Vec::new(), meta: Ok(meta), session, widening: None, origin: None }))
     }
 
     /// What was made, or an array that carries the error and the caller's place (unless the error has one already).
@@ -99,7 +101,14 @@ impl Array {
             Ok(array) => array,
             Err(error) => {
                 let error = error.at(std::panic::Location::caller());
-                Array(Arc::new(Node { kind: Kind::Failed, args: Vec::new(), meta: Err(error), session: session.cloned(), widening: None }))
+                Array(Arc::new(Node {
+                    kind: Kind::Failed,
+                    args: Vec::new(),
+                    meta: Err(error),
+                    session: session.cloned(),
+                    widening: None,
+                    origin: None,
+                }))
             }
         }
     }
@@ -115,13 +124,20 @@ impl Array {
         let metas = args.iter().map(Array::known).collect::<Result<Vec<&Meta>>>()?;
         let meta = infer(&op, &metas, &[], &[])?;
         let session = args.iter().find_map(|array| array.0.session.clone());
-        Ok(Array(Arc::new(Node { kind: Kind::Op(op), args, meta: Ok(meta), session, widening: None })))
+        Ok(Array(Arc::new(Node { kind: Kind::Op(op), args, meta: Ok(meta), session, widening: None, origin: None })))
     }
 
     pub(super) fn make_mapped(&self, code: Arc<BlockCode>) -> Result<Array> {
         let meta = infer(&Op::MapBlocks(FunctionId(0)), &[self.known()?], &[], std::slice::from_ref(&code.facts))?;
         let session = self.0.session.clone();
-        Ok(Array(Arc::new(Node { kind: Kind::MapBlocks(code), args: vec![self.clone()], meta: Ok(meta), session, widening: None })))
+        Ok(Array(Arc::new(Node {
+            kind: Kind::MapBlocks(code),
+            args: vec![self.clone()],
+            meta: Ok(meta),
+            session,
+            widening: None,
+            origin: None,
+        })))
     }
 
     /// What is known of it, or the error it carries.

@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Result},
     store::{Target, left_over, leftover},
 };
+use serde_json::{Map, Value};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -76,6 +77,11 @@ impl Save {
         self
     }
 
+    /// How Zarr outputs are laid out.
+    pub(super) fn zarr_options(&self) -> &ZarrOptions {
+        &self.zarr
+    }
+
     /// The text that the outputs were computed by; Zarr outputs carry it in their attributes.
     #[must_use]
     pub fn expression(mut self, text: impl Into<String>) -> Save {
@@ -125,6 +131,8 @@ pub(super) struct Files {
     pub save: Save,
     /// `None`: the job cannot be continued.
     pub identity: Option<Identity>,
+    /// Attributes that go along from the inputs, one map per path.
+    pub attributes: Vec<Map<String, Value>>,
     zarr: ZarrOptions,
 }
 
@@ -149,7 +157,13 @@ impl Files {
         zarr.attributes.insert("outcore".to_string(), provenance(inputs, save));
         // What goes into an array that exists is checked when it is begun.
         let parts: Vec<bool> = paths.iter().flatten().map(|path| is_part(path) || save.zarr.place != Place::New).collect();
-        let files = Files { paths: paths.iter().map(|path| path.map(Path::to_path_buf)).collect(), save: save.clone(), identity, zarr };
+        let files = Files {
+            paths: paths.iter().map(|path| path.map(Path::to_path_buf)).collect(),
+            save: save.clone(),
+            identity,
+            attributes: Vec::new(),
+            zarr,
+        };
         let published = if save.resume { take_up(&files)?.map(|taken| taken.published) } else { None };
         for (index, (path, _)) in given.iter().enumerate() {
             let is_ours = published.as_ref().is_some_and(|published| published[index]);
@@ -164,8 +178,12 @@ impl Files {
     }
 
     /// How output `place` of `shape` is laid out if it is a store of chunks; `dims` are the axis names of the array.
-    pub fn layout(&self, shape: &[usize], dims: Option<&Dims>) -> ZarrOptions {
+    pub fn layout(&self, place: usize, shape: &[usize], dims: Option<&Dims>) -> ZarrOptions {
         let mut options = self.zarr.clone();
+        // What the caller says wins.
+        let mut attributes = self.attributes.get(place).cloned().unwrap_or_default();
+        attributes.append(&mut options.attributes);
+        options.attributes = attributes;
         let named = || dims.filter(|dims| dims.0.len() == shape.len() && !dims.is_unnamed()).cloned();
         options.dims = options.dims.or_else(named);
         options
@@ -223,7 +241,7 @@ fn lies_inside(path: &Path, folder: &Path) -> bool {
     folder.is_dir() && (absolute.ancestors().skip(1).any(|above| same_file(above, folder)) || real.is_some_and(|parent| inside(&parent)))
 }
 
-fn provenance(inputs: &[PathBuf], save: &Save) -> serde_json::Value {
+fn provenance(inputs: &[PathBuf], save: &Save) -> Value {
     let inputs: Vec<String> = inputs.iter().map(|path| path.display().to_string()).collect();
     let mut made = serde_json::json!({"version": env!("CARGO_PKG_VERSION"), "inputs": inputs});
     if let Some(text) = &save.expression {

@@ -159,7 +159,7 @@ fn open_all(
         };
         let target: Option<Arc<dyn Target>> = match published.next() {
             Some(true) => Some(Arc::new(Published::new(path.display().to_string(), *dtype, shape))),
-            _ => reopen_target(text_of(path)?, *dtype, shape, files.save.mode(), &files.layout(shape, dims.get(place)))?,
+            _ => reopen_target(text_of(path)?, *dtype, shape, files.save.mode(), &files.layout(place, shape, dims.get(place)))?,
         };
         if target.is_none() {
             return Ok(false);

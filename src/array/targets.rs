@@ -54,7 +54,7 @@ impl<'a> Started<'a> {
             None => Ok(None),
             Some(path) => {
                 let (shape, dtype) = &self.shapes[place];
-                create_at(path, *dtype, shape, self.files.save.mode(), &self.files.layout(shape, self.dims.get(place))).map(Some)
+                create_at(path, *dtype, shape, self.files.save.mode(), &self.files.layout(place, shape, self.dims.get(place))).map(Some)
             }
         };
         self.made = self.files.paths.iter().enumerate().map(make).collect::<Result<_>>()?;

@@ -8,7 +8,10 @@ use crate::{
     error::{Error, ErrorKind, Result},
     nd::{Grid, Region, SourceFacts, shape::c_strides},
     plan::{Plan, ReadFrom, Scratch, ScratchId, spill::facts},
-    store::{Source, Target},
+    store::{
+        Source, Target,
+        output::{check_room, reserve},
+    },
 };
 use std::{
     fs::File,
@@ -48,6 +51,14 @@ impl Place {
         }
         Ok(folder)
     }
+}
+
+/// Reserves what frames take that cannot be packed. In a file system in memory that would be memory at once: there it is only looked at.
+fn make_room(file: &File, folder: &Path, bytes: u64) -> Result<()> {
+    let name = format!("scratch in {}", folder.display());
+    let is_memory = rustix::fs::fstatfs(file).is_ok_and(|found| MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)));
+    let room = if is_memory { check_room(file, &name, bytes) } else { reserve(file, &name, bytes) };
+    room.map_err(|error| error.hint("`--scratch DIR` puts it elsewhere"))
 }
 
 fn cannot(what: &str, folder: &Path, error: std::io::Error) -> Error {
@@ -91,6 +102,7 @@ impl Spill {
             let text = format!("cannot create scratch in {}: {error}", folder.display());
             Error::output(text).with_source(error).hint("`--scratch DIR` puts it elsewhere")
         })?;
+        make_room(&file, &folder, scratch.bytes())?;
         let grid = Grid::new(scratch.shape.clone(), scratch.frame.clone());
         let (shape, frame) = if is_linear(plan, id, scratch) {
             (vec![scratch.shape.iter().product()], vec![scratch.frame.iter().product()])

@@ -42,7 +42,7 @@ pub use filling::Lent;
 pub use journaled::{Journaled, Published};
 pub use memory::{MemorySource, MemoryTarget};
 pub use mmap::{ChunkWindow, Window, install_sigbus_guard};
-pub use open::{create, open, open_packed, reopen};
+pub use open::{Packed, create, open, open_packed, reopen};
 pub use output::OutputMode;
 pub use part::{Leftover, Part, forget, journal_path, left_over, leftover, part_path, place_of};
 pub use same::same_file;

@@ -10,10 +10,13 @@ use crate::{
         output::OutputMode,
         raw::{self, RawLayout},
         tensors, vectors,
-        zarr::{self, CfPacking, Opened, ZarrOptions, ZarrSource},
+        zarr::{self, CfPacking, Opened, ZarrOptions, ZarrOrigin, ZarrSource},
     },
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 const RAW_EXAMPLE: &str = "a raw binary file is read as `file.bin?dtype=f32&shape=-1,128&offset=0&order=C`";
 const OUTPUTS_KNOWN: &str =
@@ -45,28 +48,48 @@ const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn open(path_text: &str) -> Result<Arc<dyn Source>> {
-    open_any(path_text).map(|(source, _)| source)
+    open_any(path_text).map(|opened| opened.source)
+}
+
+/// An array, and what is known of it besides its elements.
+pub struct Packed {
+    /// The array; it gives elements as they are stored.
+    pub source: Arc<dyn Source>,
+    /// How they become the values they stand for, if they are packed.
+    pub packing: Option<CfPacking>,
+    /// Where it lies and what it says of itself, if it is an array of a Zarr store.
+    pub origin: Option<ZarrOrigin>,
 }
 
 /// As [`open`], and how the values of the array are packed. The source gives them as they are stored; `?cf=off` says that they are
 /// meant so.
-pub fn open_packed(path_text: &str) -> Result<(Arc<dyn Source>, Option<CfPacking>)> {
-    let (source, packing) = open_any(path_text)?;
-    Ok((source, packing?))
+pub fn open_packed(path_text: &str) -> Result<Packed> {
+    let Any { source, packing, origin } = open_any(path_text)?;
+    Ok(Packed { source, packing: packing?, origin })
 }
 
 /// What a path names, and how it is packed, if that can be told.
-type Packed = (Arc<dyn Source>, Result<Option<CfPacking>>);
+struct Any {
+    source: Arc<dyn Source>,
+    packing: Result<Option<CfPacking>>,
+    origin: Option<ZarrOrigin>,
+}
 
-fn open_any(path_text: &str) -> Result<Packed> {
+impl Any {
+    fn plain(source: Arc<dyn Source>) -> Self {
+        Any { source, packing: Ok(None), origin: None }
+    }
+}
+
+fn open_any(path_text: &str) -> Result<Any> {
     let (path, query) = split(path_text)?;
     if let Some(paths) = joined::files(path)? {
-        return Ok((Arc::new(joined::open_files(path_text, &paths, query)?), Ok(None)));
+        return Ok(Any::plain(Arc::new(joined::open_files(path_text, &paths, query)?)));
     }
     match zarr::open(path)? {
         Some(Opened::Array(source)) => open_zarr(path_text, query, *source),
         Some(Opened::Group(group)) => Err(group.refusal(path)),
-        None => Ok((open_dense(path_text)?, Ok(None))),
+        None => Ok(Any::plain(open_dense(path_text)?)),
     }
 }
 
@@ -112,17 +135,21 @@ fn open_dense(path_text: &str) -> Result<Arc<dyn Source>> {
     Ok(Arc::new(raw::open(Path::new(path), &layout)?))
 }
 
-fn open_zarr(path_text: &str, query: Option<&str>, source: ZarrSource) -> Result<Packed> {
+fn open_zarr(path_text: &str, query: Option<&str>, source: ZarrSource) -> Result<Any> {
+    let path = PathBuf::from(split(path_text)?.0);
     let query = Query::parse(path_text, query)?;
     if query.dtype.is_some() || query.raw_key.is_some() {
         let key = query.raw_key.as_deref().unwrap_or("dtype");
         return Err(Error::usage(format!("{path_text}: `{key}` is what the metadata of a Zarr array say"))
             .hint("the keys of Zarr arrays are dims and cf"));
     }
-    let packing = if query.cf == Some(false) { Ok(None) } else { source.packing() };
-    let Some(dims) = query.dims else { return Ok((Arc::new(source), packing)) };
-    let dims = npy::dims_of(path_text, Some(&dims), &source.facts().shape)?;
-    Ok((Arc::new(source.with_dims(dims)), packing))
+    let is_raw = query.cf == Some(false);
+    let packing = if is_raw { Ok(None) } else { source.packing() };
+    let attributes = source.attributes(is_raw);
+    let dims = query.dims.map(|dims| npy::dims_of(path_text, Some(&dims), &source.facts().shape)).transpose()?;
+    let source = if let Some(dims) = dims { source.with_dims(dims) } else { source };
+    let origin = ZarrOrigin { path, attributes, dims: source.facts().dims.clone() };
+    Ok(Any { source: Arc::new(source), packing, origin: Some(origin) })
 }
 
 /// Opens what its extension says to hold vectors or several arrays, unless a query gives raw elements.
@@ -163,8 +190,7 @@ pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) 
 /// As [`create`]. A Zarr array is laid out as `options` say, and as the query of its path says on top:
 /// `out.zarr?chunks=4096,128&shards=65536,128&codec=zstd:3&version=3&dims=row,_`.
 pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<Arc<dyn Target>> {
-    if let Some((path, query)) = split_zarr_output(path_text) {
-        let options = options.clone().with_query(path_text, query.unwrap_or_default())?;
+    if let Some((path, options)) = zarr_output(path_text, options)? {
         return Ok(Arc::new(zarr::create(Path::new(path), path, dtype, shape, mode, &options)?));
     }
     let path = Path::new(path_text);
@@ -193,8 +219,7 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
 /// Goes on with an output that a job left unfinished; [`create_with`] started it with the same arguments. `None` if there is none like
 /// that.
 pub fn reopen(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<Option<Arc<dyn Target>>> {
-    if let Some((path, query)) = split_zarr_output(path_text) {
-        let options = options.clone().with_query(path_text, query.unwrap_or_default())?;
+    if let Some((path, options)) = zarr_output(path_text, options)? {
         let found = zarr::reopen(Path::new(path), path, dtype, shape, mode, &options)?;
         return Ok(found.map(|target| Arc::new(target) as Arc<dyn Target>));
     }
@@ -205,6 +230,12 @@ pub fn reopen(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode, 
         _ => None,
     };
     Ok(found.map(|target| Arc::new(target) as Arc<dyn Target>))
+}
+
+/// Path and options of an output that is a Zarr array, its query on top; `None` for any other output.
+pub fn zarr_output<'a>(path_text: &'a str, options: &ZarrOptions) -> Result<Option<(&'a str, ZarrOptions)>> {
+    let Some((path, query)) = split_zarr_output(path_text) else { return Ok(None) };
+    Ok(Some((path, options.clone().with_query(path_text, query.unwrap_or_default())?)))
 }
 
 /// Path and query of an output that is a Zarr array; `None` for any other output.

@@ -207,21 +207,31 @@ pub(super) fn cannot_create(name: &str, folder: &Path, error: io::Error) -> Erro
     Error::output(message).with_source(error)
 }
 
+/// An error if the file system that `file` lies on has not the room for `length` bytes.
+pub fn check_room(file: &File, name: &str, length: u64) -> Result<()> {
+    match available(file) {
+        Some(bytes) if bytes < length => Err(too_little(name, length, Some(bytes), "")),
+        _ => Ok(()),
+    }
+}
+
+fn available(file: &File) -> Option<u64> {
+    rustix::fs::fstatvfs(file).ok().map(|space| space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+fn too_little(name: &str, length: u64, available: Option<u64>, reason: &str) -> Error {
+    let there = available.map_or(String::new(), |bytes| format!(", {bytes} bytes are available"));
+    Error::output(format!("not enough room for {name}: it takes {length} bytes{there}{reason}")).with_needed_bytes(length)
+}
+
 /// Gives the file its length and the room for it, so that a full disk shows before the work and not after it.
-fn reserve(file: &File, name: &str, length: u64) -> Result<()> {
+pub fn reserve(file: &File, name: &str, length: u64) -> Result<()> {
     if length == 0 {
         return Ok(());
     }
-    let space = rustix::fs::fstatvfs(file).ok();
-    let available = space.map(|space| space.f_bavail.saturating_mul(space.f_frsize));
-    let too_little = |reason: &str| {
-        let there = available.map_or(String::new(), |bytes| format!(", {bytes} bytes are available"));
-        Error::output(format!("not enough room for {name}: it takes {length} bytes{there}{reason}")).with_needed_bytes(length)
-    };
     // Asked first: a reservation that fails half way has filled the disk for a moment, under everyone else's feet.
-    if available.is_some_and(|bytes| bytes < length) {
-        return Err(too_little(""));
-    }
+    check_room(file, name, length)?;
+    let too_little = |reason: &str| too_little(name, length, available(file), reason);
     loop {
         match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
             Ok(()) => return Ok(()),

@@ -20,4 +20,5 @@ mod state;
 mod tidy;
 mod warnings;
 mod zarr;
+mod zarr_faults;
 mod zarr_write;

@@ -120,6 +120,114 @@ fn convert_changes_format_dtype_and_layout() {
     assert!(ran.code != 0 && !place.path("z.zarr").exists(), "{ran:?}");
 }
 
+/// Gives a node of version 3 attributes, as another program would.
+fn describe(place: &Folder, node: &str, attributes: serde_json::Value) {
+    let path = place.path(node).join("zarr.json");
+    let mut json = json_of(&path);
+    json["attributes"] = attributes;
+    fs::write(path, json.to_string()).unwrap();
+}
+
+/// A group of an array with two axes and their coordinates, one of them with attributes.
+fn described(place: &Folder) {
+    place.counting("x.npy", &[6, 4]);
+    place.ok(&["convert", "x.npy?dims=time,lat", "in.zarr/x"]);
+    place.ok(&["eval", "t = x[:, 0]; l = x[0, :]", "x.npy", "-o", "t=in.zarr/time?dims=time", "-o", "l=in.zarr/lat?dims=lat"]);
+    describe(place, "in.zarr/x", serde_json::json!({"units": "K", "actual_range": [0, 23], "scale_factor": 2}));
+    describe(place, "in.zarr/time", serde_json::json!({"units": "days since 2020-01-01"}));
+    describe(place, "in.zarr", serde_json::json!({"title": "a test"}));
+}
+
+fn attributes(place: &Folder, node: &str) -> serde_json::Value {
+    let mut attributes = json_of(&place.path(node).join("zarr.json"))["attributes"].take();
+    attributes.as_object_mut().unwrap().remove("outcore");
+    attributes
+}
+
+#[test]
+fn coordinates_and_attributes_that_stay_true_go_along() {
+    let place = Folder::new();
+    described(&place);
+    let below = |store: &str| {
+        let mut names: Vec<String> =
+            fs::read_dir(place.path(store)).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    place.ok(&["eval", "x.T", "in.zarr/x", "-o", "t.zarr/y"]);
+    assert_eq!(below("t.zarr"), ["lat", "time", "y", "zarr.json"]);
+    assert_eq!(attributes(&place, "t.zarr/y"), serde_json::json!({"units": "K", "actual_range": [0, 23]}));
+    assert_eq!(attributes(&place, "t.zarr/time"), serde_json::json!({"units": "days since 2020-01-01"}));
+    assert_eq!(read_zarr(&place.path("t.zarr"), "/time"), [0.0, 4.0, 8.0, 12.0, 16.0, 20.0]);
+    place.ok(&["eval", "x[1:] * 2 - mean(x, 0)", "in.zarr/x?cf=off", "-o", "part.zarr/y"]);
+    assert_eq!(
+        (below("part.zarr"), attributes(&place, "part.zarr/y")),
+        (vec!["lat".into(), "y".into(), "zarr.json".into()], serde_json::json!({}))
+    );
+    place.ok(&["eval", "max(x, 0)", "in.zarr/x", "-o", "max.zarr/y"]);
+    assert_eq!((below("max.zarr").len(), attributes(&place, "max.zarr/y")), (3, serde_json::json!({"units": "K"})));
+    // Alone, an array has no room beside it; other names are other axes.
+    place.ok(&["convert", "in.zarr/x?cf=off", "alone.zarr"]);
+    assert_eq!(attributes(&place, "alone.zarr"), serde_json::json!({"units": "K", "actual_range": [0, 23], "scale_factor": 2}));
+    place.ok(&["eval", "x", "in.zarr/x", "-o", "named.zarr/y?dims=a,lat"]);
+    assert_eq!(below("named.zarr"), ["lat", "y", "zarr.json"]);
+    assert_eq!(place.names(), ["alone.zarr", "in.zarr", "max.zarr", "named.zarr", "part.zarr", "t.zarr", "x.npy"]);
+}
+
+#[test]
+fn coordinates_that_do_not_fit_are_told_of_and_left() {
+    let place = Folder::new();
+    described(&place);
+    let said = |words: &[&str]| {
+        let ran = place.run(words);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stderr
+    };
+    place.ok(&["eval", "-x[:, 0]", "x.npy", "-o", "out.zarr/time?dims=time"]);
+    let stderr = said(&["convert", "in.zarr/x", "out.zarr/x"]);
+    assert!(stderr.contains("the coordinate `time` is not written beside out.zarr/x: ") && stderr.contains("other values"), "{stderr}");
+    assert_eq!(read_zarr(&place.path("out.zarr"), "/time")[1], -4.0);
+    let stderr = said(&["eval", "x[::-1]", "in.zarr/x", "-o", "out.zarr/r"]);
+    assert!(stderr.contains("axis `time` of out.zarr/r has other places than the coordinate out.zarr/time"), "{stderr}");
+    // Two inputs that disagree on their times.
+    place.ok(&["eval", "x + 1", "in.zarr/x", "-o", "b.zarr/x"]);
+    place.ok(&["eval", "-x[:, 0]", "x.npy", "-o", "b.zarr/time?dims=time", "--overwrite"]);
+    let stderr = said(&["eval", "a + b", "a=in.zarr/x", "b=b.zarr/x", "-o", "sum.zarr/x"]);
+    assert!(stderr.contains("in.zarr/time") && stderr.contains("b.zarr/time") && stderr.contains("differ"), "{stderr}");
+    assert!(place.path("sum.zarr/lat").is_dir() && !place.path("sum.zarr/time").exists());
+    // A coordinate that cannot be read costs itself alone.
+    let path = place.path("in.zarr/time/zarr.json");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("float32", "string")).unwrap();
+    let stderr = said(&["convert", "in.zarr/x", "last.zarr/x"]);
+    assert!(stderr.contains("dtype `string` is not supported"), "{stderr}");
+    assert!(place.path("last.zarr/lat").is_dir() && !place.path("last.zarr/time").exists());
+}
+
+#[test]
+fn groups_are_converted_as_a_whole() {
+    let place = Folder::new();
+    described(&place);
+    place.ok(&["convert", "in.zarr/x?cf=off", "in.zarr/deep/x"]);
+    place.ok(&["convert", "in.zarr", "out.zarr", "--codec", "gzip:1"]);
+    for node in ["/x", "/time", "/lat", "/deep/x", "/deep/time"] {
+        assert_eq!(read_zarr(&place.path("out.zarr"), node), read_zarr(&place.path("in.zarr"), node));
+    }
+    assert_eq!(attributes(&place, "out.zarr"), serde_json::json!({"title": "a test"}));
+    assert_eq!(attributes(&place, "out.zarr/x")["scale_factor"], 2);
+    place.fails(&["convert", "in.zarr", "out.zarr"], 73, &["out.zarr exists", "--overwrite"]);
+    place.ok(&["convert", "in.zarr", "out.zarr", "--overwrite", "--codec", "none"]);
+    place.fails(&["convert", "in.zarr", "o.zarr", "--chunks", "2,2"], 2, &["in.zarr is a group", "name one"]);
+    place.fails(&["convert", "in.zarr", "o.zarr", "--dtype", "f16"], 2, &["in.zarr is a group"]);
+    place.fails(&["convert", "in.zarr", "o.npy"], 2, &["in.zarr is a group", "no Zarr store"]);
+    place.ok(&["convert", "in.zarr", "two.zarr", "--zarr-version", "2"]);
+    assert_eq!(read_zarr(&place.path("two.zarr"), "/deep/x"), read_zarr(&place.path("in.zarr"), "/x"));
+    assert_eq!(json_of(&place.path("two.zarr/.zattrs")), serde_json::json!({"title": "a test"}));
+    let path = place.path("in.zarr/lat/zarr.json");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("float32", "string")).unwrap();
+    place.fails(&["convert", "in.zarr", "bad.zarr"], 65, &["in.zarr/lat", "dtype `string`"]);
+    assert_eq!(place.names(), ["in.zarr", "out.zarr", "two.zarr", "x.npy"]);
+}
+
 #[test]
 fn rows_are_appended() {
     let place = Folder::new();

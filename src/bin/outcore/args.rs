@@ -244,7 +244,7 @@ pub struct Layout {
 /// `outcore convert`.
 #[derive(Debug, Args)]
 pub struct Convert {
-    /// The array: x.npy, x.zarr, x.zarr/group/array, x.bin?dtype=f32&shape=-1,128
+    /// The array: x.npy, x.zarr, x.zarr/group/array, x.bin?dtype=f32&shape=-1,128; or a Zarr group: all its arrays
     #[arg(value_name = "IN")]
     pub input: String,
     /// Where it goes; the extension tells the format: .npy, .zarr, .bin

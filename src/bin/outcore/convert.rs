@@ -1,48 +1,92 @@
-//! `outcore convert`: an array in another format, dtype, chunking or encoding.
+//! `outcore convert`: an array, or every array of a Zarr group, in another format, dtype, chunking or encoding.
 
-use crate::{args::Convert, eval, inputs, output::note, settings::Settings, signals};
-use outcore::{DType, Destination, Job, Result, store::zarr};
-use std::path::{Path, PathBuf};
+use crate::{
+    args::Convert,
+    eval, inputs,
+    output::note,
+    settings::{Existing, Settings, Stopped},
+    signals,
+};
+use outcore::{
+    Array, DType, Destination, Error, Job, Result, ZarrOptions,
+    store::zarr::{self, BoxShape, Group, Opened},
+};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
-/// Opens, casts, saves. Axis names and attributes are carried.
+/// Opens, casts, saves. Axis names, attributes and coordinates are carried.
 pub fn run(command: &Convert, settings: &Settings) -> Result<()> {
+    let path = inputs::without_query(&command.input);
+    // Whatever else it is, opening it as an array says best why it is none.
+    if let Ok(Some(Opened::Group(group))) = zarr::open(path) {
+        return convert_group(command, path.trim_end_matches('/'), &group, settings);
+    }
     let opened = settings.session.open(&command.input).checked()?;
     let array = match &command.dtype {
         Some(dtype) => opened.astype(dtype.parse::<DType>()?).checked()?,
         None => opened.clone(),
     };
-    let mut options = command.layout.options()?;
-    options.attributes = attributes(&command.input)?;
-    let output = PathBuf::from(&command.output);
-    let job = Job::new(&settings.session).save(eval::save(settings).zarr(options)).output(
-        &command.output,
-        &array,
-        Destination::Path(output.clone()),
-    );
+    let outputs = [(command.output.clone(), array)];
+    compute(&outputs, &[("x".to_string(), opened)], command.layout.options()?, settings)
+}
+
+/// Every array of a group, as it is stored: attributes say what the values stand for, and go along with them.
+fn convert_group(command: &Convert, path: &str, group: &Group, settings: &Settings) -> Result<()> {
+    let (output, options) = (command.output.trim_end_matches('/'), command.layout.options()?);
+    check_group(command, path, group, output, &options, settings)?;
+    let mut outputs = Vec::new();
+    for array in &group.arrays {
+        array.about.as_ref().map_err(|error| error.clone().context(format!("{path}/{}", array.path)))?;
+        outputs.push((format!("{output}/{}", array.path), settings.session.open(format!("{path}/{}?cf=off", array.path)).checked()?));
+    }
+    let named: Vec<(String, Array)> =
+        group.arrays.iter().zip(&outputs).map(|(about, (_, array))| (about.path.clone(), array.clone())).collect();
+    compute(&outputs, &named, options, settings)?;
+    let groups: BTreeSet<&Path> = group.arrays.iter().flat_map(|array| Path::new(&array.path).ancestors().skip(1)).collect();
+    groups.iter().try_for_each(|group| zarr::copy_group_attributes(&Path::new(path).join(group), &Path::new(output).join(group)))
+}
+
+/// Refuses what makes no sense for many arrays at once.
+fn check_group(command: &Convert, path: &str, group: &Group, output: &str, options: &ZarrOptions, settings: &Settings) -> Result<()> {
+    let has_lengths = |shape: &Option<BoxShape>| matches!(shape, Some(BoxShape::Lengths(_)));
+    if group.arrays.is_empty() {
+        return Err(group.refusal(path));
+    }
+    if command.dtype.is_some() || has_lengths(&options.chunks) || has_lengths(&options.shards) {
+        let text = format!("{path} is a group of arrays: --dtype, --chunks and --shards lengths are those of one array");
+        return Err(Error::usage(text).hint("name one of its arrays, or leave them out"));
+    }
+    if !group.arrays.iter().all(|array| zarr::is_zarr(&Path::new(output).join(&array.path))) {
+        return Err(Error::usage(format!("{path} is a group of arrays, and {output} is no Zarr store")).hint("out.zarr"));
+    }
+    if Path::new(output).exists() && settings.existing != Existing::Replace && settings.stopped != Stopped::Resume {
+        return Err(
+            Error::output(format!("output {output} exists")).hint("another name, or `--overwrite` replaces arrays of the same names")
+        );
+    }
+    Ok(())
+}
+
+/// Saves every array under its path, all or none.
+fn compute(outputs: &[(String, Array)], named: &[(String, Array)], options: ZarrOptions, settings: &Settings) -> Result<()> {
+    let mut job = Job::new(&settings.session).save(eval::save(settings).zarr(options));
+    for (path, array) in outputs {
+        job = job.output(path, array, Destination::Path(PathBuf::from(path)));
+    }
     let _guard = signals::guard(&settings.session);
     let result = job.run();
     settings.reporter.finish();
     let mut report = result?.report;
-    let named = [("x".to_string(), opened)];
     for (store, _) in &mut report.stats.passes {
-        *store = inputs::name_of_store(store, &named);
+        *store = inputs::name_of_store(store, named);
     }
     report.kept.iter().filter(|kept| kept.bytes > 0).for_each(eval::say_kept);
     report.warnings.iter().for_each(|text| note("warning", text));
     eval::write_report(&report, &[], settings)?;
     if settings.reporter.is_watched() {
-        note("wrote", &eval::said(&report, std::iter::once(output.as_path()), settings));
+        note("wrote", &eval::said(&report, outputs.iter().map(|(path, _)| Path::new(path.as_str())), settings));
     }
     Ok(())
-}
-
-/// The attributes of the input. Those by which packed values were decoded do not describe the decoded ones.
-fn attributes(input: &str) -> Result<serde_json::Map<String, serde_json::Value>> {
-    const PACKING: [&str; 4] = ["scale_factor", "add_offset", "_FillValue", "missing_value"];
-    let path = inputs::without_query(input);
-    let mut found = zarr::attributes(Path::new(path))?;
-    if !input[path.len()..].contains("cf=off") {
-        PACKING.iter().for_each(|name| drop(found.remove(*name)));
-    }
-    Ok(found)
 }

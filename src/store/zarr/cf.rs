@@ -21,6 +21,33 @@ pub struct CfPacking {
     pub offset: Option<f64>,
 }
 
+/// The attributes by which packed values are decoded; they do not describe the decoded ones.
+pub(super) const PACKING: [&str; 5] = ["scale_factor", "add_offset", "_FillValue", "missing_value", "_Unsigned"];
+
+/// What the attribute `_FillValue` has to say where only the fill value of a v2 array said it.
+pub(super) fn missing_of_fill(attributes: &Map<String, Value>, fill: Option<&Value>) -> Option<Value> {
+    let has = |name: &str| attributes.contains_key(name);
+    let counts = (has("scale_factor") || has("add_offset")) && !has("_FillValue") && !has("missing_value");
+    fill.filter(|_| counts).cloned()
+}
+
+/// `_FillValue` as each version of the format writes it: xarray wants floats of v3 arrays as the eight bytes of a double in base64.
+pub(super) fn fill_attribute(value: &Value, dtype: DType, is_v3: bool) -> Value {
+    match value {
+        _ if !dtype.is_float() => value.clone(),
+        Value::Number(number) if is_v3 => number.as_f64().map_or_else(|| value.clone(), |number| to_base64(&number.to_le_bytes()).into()),
+        Value::String(text) if is_v3 && matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") => {
+            let number = text.replace("Infinity", "inf").parse::<f64>();
+            number.map_or_else(|_| value.clone(), |number| to_base64(&number.to_le_bytes()).into())
+        }
+        Value::String(text) if !is_v3 => {
+            let number = base64(text).and_then(|bytes| Some(f64::from_le_bytes(bytes.try_into().ok()?)));
+            number.map_or_else(|| value.clone(), |number| serde_json::Number::from_f64(number).map_or("NaN".into(), Value::Number))
+        }
+        _ => value.clone(),
+    }
+}
+
 /// Reads the attributes of an array of `dtype`; `None` if they say nothing about its values. `fill` is what a v2 array says of itself:
 /// of a packed array it stands for no value, as if it were an attribute.
 pub(super) fn packing(attributes: &Map<String, Value>, dtype: DType, fill: Option<&Value>) -> Result<Option<CfPacking>> {
@@ -97,8 +124,21 @@ fn stored(value: &Value, dtype: DType) -> Option<Scalar> {
     (scalar.fits(dtype) && !scalar.to_f64().is_nan()).then_some(scalar)
 }
 
+fn to_base64(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for place in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * place) & 63) as usize];
+            text.push(if place <= three.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
+}
+
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 fn base64(text: &str) -> Option<Vec<u8>> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut bytes, mut bits, mut held) = (Vec::new(), 0u32, 0);
     for letter in text.trim_end_matches('=').bytes() {
         bits = bits << 6 | LETTERS.iter().position(|&known| known == letter)? as u32;
@@ -117,6 +157,17 @@ mod tests {
 
     fn of(text: &str, dtype: DType) -> Option<CfPacking> {
         packing(serde_json::from_str::<Value>(text).unwrap().as_object().unwrap(), dtype, Some(&Value::from(7))).unwrap()
+    }
+
+    #[test]
+    fn fill_attributes_change_with_the_version() {
+        let there = fill_attribute(&serde_json::json!(-999.0), DType::F32, true);
+        assert_eq!(there, "AAAAAAA4j8A=");
+        assert_eq!(fill_attribute(&there, DType::F32, false), serde_json::json!(-999.0));
+        assert_eq!(fill_attribute(&"NaN".into(), DType::F32, true), "AAAAAAAA+H8=");
+        assert_eq!(fill_attribute(&"AAAAAAAA+H8=".into(), DType::F32, false), "NaN");
+        assert_eq!(fill_attribute(&serde_json::json!(-1), DType::I16, true), serde_json::json!(-1));
+        assert_eq!((to_base64(b"a"), to_base64(b"ab"), to_base64(b"abc")), ("YQ==".into(), "YWI=".into(), "YWJj".into()));
     }
 
     #[test]

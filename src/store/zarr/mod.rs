@@ -4,6 +4,7 @@
 //! elsewhere or other than it must be is an error that names array, chunk and file.
 
 mod archive;
+mod carry;
 mod cf;
 mod chain;
 mod codec;
@@ -23,11 +24,14 @@ mod v3;
 mod window;
 mod write;
 
+pub use carry::{Coordinate, ZarrOrigin, carry};
 pub use cf::CfPacking;
 pub use metadata::About;
 pub use open::{Group, GroupArray, Opened, open};
 pub use source::ZarrSource;
-pub use write::{BoxShape, Codec, Place, ZarrOptions, ZarrTarget, ZarrVersion, attributes, create, is_zarr, reopen};
+pub use write::{
+    BoxShape, Codec, Place, ZarrOptions, ZarrTarget, ZarrVersion, copy_group_attributes, create, is_in_group, is_zarr, reopen,
+};
 
 #[cfg(test)]
 mod broken_tests;

@@ -84,9 +84,24 @@ fn collect(files: &Files, prefix: &str, depth: usize, found: &mut Vec<(String, R
     Ok(())
 }
 
+/// The nearest folder above a path that is a node of a store, if that is an array.
+pub(super) fn array_above(path: &Path) -> Option<&Path> {
+    let is_node = |folder: &&Path| ["zarr.json", ".zarray", ".zgroup"].iter().any(|key| folder.join(key).is_file());
+    let nearest = path.ancestors().skip(1).map(here).take(DEPTH_MAX + 1).find(is_node)?;
+    let is_array = || match read(&Files::Folder(nearest.to_path_buf())) {
+        Ok(Some(Node::Array(_))) => true,
+        _ => nearest.join(".zarray").is_file(),
+    };
+    is_array().then_some(nearest)
+}
+
+/// The current folder has an empty name at the end of ancestors.
+fn here(folder: &Path) -> &Path {
+    if folder == Path::new("") { Path::new(".") } else { folder }
+}
+
 /// The nearest folder above a path that is a group of a store.
 pub(super) fn group_above(path: &Path) -> Option<&Path> {
     let is_group = |folder: &&Path| ["zarr.json", ".zgroup"].iter().any(|key| folder.join(key).is_file());
-    let here = |folder| if folder == Path::new("") { Path::new(".") } else { folder };
     path.ancestors().skip(1).map(here).take(DEPTH_MAX + 1).find(is_group)
 }

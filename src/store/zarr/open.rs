@@ -61,6 +61,12 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
     if place.is_file() {
         return Ok(None);
     }
+    if let Some(array) = node::array_above(place) {
+        let array = array.display();
+        return Err(
+            Error::not_found(format!("there is no array {path}")).hint(format!("{array} is an array, and has no other ones inside"))
+        );
+    }
     let Some(root) = node::group_above(place) else {
         let named = place.ancestors().find(|above| above.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zarr")));
         return match named {

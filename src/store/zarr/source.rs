@@ -17,6 +17,7 @@ use crate::{
     nd::{Dims, Region, SourceFacts, StoreLayout, shape::show},
     store::{ChunkWindow, Source, check_read, file::FileIdentity},
 };
+use serde_json::{Map, Value};
 use std::{
     cell::Cell,
     sync::Arc,
@@ -25,6 +26,8 @@ use std::{
 
 /// Files of chunks that are looked at when an array is opened.
 const LOOKED_AT_MAX: usize = 256;
+/// Attributes that describe a file and not its values.
+const BOOKKEEPING: [&str; 3] = ["_ARRAY_DIMENSIONS", "_zarrs", "outcore"];
 /// Chunks that are asked for ahead by one call.
 const PREFETCH_MAX: usize = 256;
 
@@ -93,6 +96,20 @@ impl ZarrSource {
     pub fn packing(&self) -> Result<Option<CfPacking>> {
         let ArrayMetadata { attributes, dtype, missing, .. } = &self.metadata;
         cf::packing(attributes, *dtype, missing.as_ref()).map_err(|error| error.context(&self.facts.name))
+    }
+
+    /// What the attributes say of the values: of the stored ones if those are meant (`is_raw`), else of those they stand for. Axis names
+    /// and what programs note of files are left out.
+    #[must_use]
+    pub fn attributes(&self, is_raw: bool) -> Map<String, Value> {
+        let mut found = self.metadata.attributes.clone();
+        BOOKKEEPING.iter().for_each(|name| drop(found.remove(*name)));
+        if !is_raw {
+            cf::PACKING.iter().for_each(|name| drop(found.remove(*name)));
+        } else if let Some(missing) = cf::missing_of_fill(&found, self.metadata.missing.as_ref()) {
+            found.insert("_FillValue".to_string(), missing);
+        }
+        found
     }
 
     /// What metadata say of the array.

@@ -72,7 +72,8 @@ impl Existing {
         let again = facts.files(version).pop().and_then(|(_, text)| serde_json::from_str::<Value>(&text).ok()).unwrap_or_default();
         let keys: &[&str] = match version {
             ZarrVersion::V3 => &["data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs"],
-            ZarrVersion::V2 => &["dtype", "chunks", "fill_value", "compressor", "order", "filters", "dimension_separator"],
+            // Whatever the fill value is: every chunk is written.
+            ZarrVersion::V2 => &["dtype", "chunks", "compressor", "order", "filters", "dimension_separator"],
         };
         if let Some(key) = keys.iter().find(|key| metadata[**key] != again[**key]) {
             return Err(refusal(key));

@@ -3,7 +3,12 @@
 //! Groups are made when an array in them is begun, as its unfinished folder lies beside its place. Those that were made here and are still
 //! empty when an array is given up are removed again.
 
-use super::{metadata::group_files, options::ZarrVersion, shard::failed};
+use super::{
+    consolidated,
+    metadata::{group_files, text},
+    options::ZarrVersion,
+    shard::failed,
+};
 use crate::{
     error::{Error, Result},
     store::{
@@ -11,11 +16,12 @@ use crate::{
         zarr::publish::Standing,
     },
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::{
     collections::BTreeSet,
     fs, io,
     io::Write,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -48,26 +54,62 @@ pub(super) fn node(folder: &Path) -> Node {
     }
 }
 
-/// The attributes of the node at `folder`, without those that describe this file and not its values; none where there is no node.
-pub fn attributes(folder: &Path) -> Result<Map<String, Value>> {
-    let read = |name: &str| match fs::read_to_string(folder.join(name)) {
-        Ok(text) => serde_json::from_str::<Value>(&text)
-            .map(Some)
-            .map_err(|error| Error::data(format!("{} is not JSON: {error}", folder.join(name).display()))),
-        Err(_) => Ok(None),
+/// The group that an array at this path lies in, or would lie in, whose metadata may still have to be made.
+pub fn group_around(array: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(array).ok()?;
+    above(&absolute.components().collect::<PathBuf>()).last().map(|group| group.to_path_buf())
+}
+
+/// Whether an array at this path lies in a group, or would.
+#[must_use]
+pub fn is_in_group(array: &Path) -> bool {
+    group_around(array).is_some()
+}
+
+/// Gives the group `to` the attributes of the group `from`, which may be of the other version, in one step.
+pub fn copy_group_attributes(from: &Path, to: &Path) -> Result<()> {
+    let read = |path: &Path| -> Result<Option<Value>> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", path.display(), error)),
+        };
+        let json = serde_json::from_str(&text).map_err(|error| Error::data(format!("{} is not JSON: {error}", path.display())))?;
+        Ok(Some(json))
     };
-    let found = match read("zarr.json")? {
-        Some(mut json) => Some(json["attributes"].take()),
-        None => read(".zattrs")?,
+    let found = match read(&from.join("zarr.json"))? {
+        Some(mut group) => Some(group["attributes"].take()),
+        None => read(&from.join(".zattrs"))?,
     };
-    let mut attributes = match found {
-        Some(Value::Object(attributes)) => attributes,
-        _ => Map::new(),
+    let Some(Value::Object(attributes)) = found.filter(|found| found.as_object().is_some_and(|found| !found.is_empty())) else {
+        return Ok(());
     };
-    for ours in ["_ARRAY_DIMENSIONS", "_zarrs", "outcore"] {
-        attributes.remove(ours);
-    }
-    Ok(attributes)
+    let (name, json) = match node(to) {
+        Node::Group(ZarrVersion::V2) => (".zattrs", Value::Object(attributes)),
+        _ => {
+            let mut group = read(&to.join("zarr.json"))?.unwrap_or_default();
+            group["attributes"] = Value::Object(attributes);
+            ("zarr.json", group)
+        }
+    };
+    replace_file(to, name, &text(&json)).map_err(|error| failed("write", &to.join(name), error))?;
+    consolidated::update(to)
+}
+
+/// Puts a small file in the place of another one, in one step.
+pub(super) fn replace_file(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(".group-").suffix(".part").tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    make_readable(file.as_file(), folder)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name)).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
+/// What `open` asks for everywhere, so far as the folder's own mode allows reading.
+fn make_readable(file: &fs::File, folder: &Path) -> io::Result<()> {
+    let mode = fs::metadata(folder)?.permissions().mode() & 0o666;
+    file.set_permissions(fs::Permissions::from_mode(mode))
 }
 
 /// Whether an array may take the place of `folder`.
@@ -82,7 +124,7 @@ pub(super) fn standing(folder: &Path) -> Standing {
 }
 
 /// The groups above an array, outermost first: from the outermost folder called `*.zarr`, or that is a group already.
-fn above(array: &Path) -> Vec<&Path> {
+pub(super) fn above(array: &Path) -> Vec<&Path> {
     let folders: Vec<&Path> = array.ancestors().skip(1).collect();
     let is_store = |folder: &&Path| folder.extension().is_some_and(|end| end.eq_ignore_ascii_case("zarr")) || node(folder) != Node::Plain;
     let outermost = folders.iter().rposition(is_store).map_or(0, |place| place + 1);
@@ -103,20 +145,8 @@ pub(super) fn version_of_store(array: &Path, name: &str) -> Result<Option<ZarrVe
             Node::Group(version) => found = Some(version),
             Node::Plain => {}
         }
-        if has_consolidated(folder) {
-            let text = format!("cannot write {name}: the metadata of {} is consolidated, and would not list it", folder.display());
-            return Err(Error::output(text).hint("write to another store, or remove the consolidated metadata and consolidate again"));
-        }
     }
     Ok(found)
-}
-
-fn has_consolidated(folder: &Path) -> bool {
-    folder.join(".zmetadata").exists()
-        || fs::read_to_string(folder.join("zarr.json"))
-            .ok()
-            .and_then(|text| serde_json::from_str::<Value>(&text).ok())
-            .is_some_and(|json| json.get("consolidated_metadata").is_some_and(|found| !found.is_null()))
 }
 
 /// Makes the groups above an array that are missing.
@@ -148,12 +178,7 @@ fn write_group(folder: &Path, version: ZarrVersion) -> io::Result<()> {
             // Another output of the same store was faster.
             Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error.error),
-            Ok(file) => {
-                use std::os::unix::fs::PermissionsExt;
-                // What `open` asks for everywhere, so far as the folder's own mode allows reading.
-                let mode = fs::metadata(folder)?.permissions().mode() & 0o666;
-                file.set_permissions(fs::Permissions::from_mode(mode))?;
-            }
+            Ok(file) => make_readable(&file, folder)?,
         }
     }
     sync_folder(folder)

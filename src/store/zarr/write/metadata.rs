@@ -1,7 +1,10 @@
 //! The metadata of arrays and groups as text.
 
 use super::{codec::Codec, layout::Layout, options::ZarrVersion};
-use crate::nd::{DType, Dims};
+use crate::{
+    nd::{DType, Dims},
+    store::zarr::cf::fill_attribute,
+};
 use serde_json::{Map, Value, json};
 
 /// A metadata file: its name and its text.
@@ -23,6 +26,14 @@ impl ArrayFacts<'_> {
             ZarrVersion::V3 => vec![("zarr.json", text(&self.v3()))],
             ZarrVersion::V2 => vec![(".zattrs", text(&self.attributes_v2().into())), (".zarray", text(&self.v2()))],
         }
+    }
+
+    fn attributes(&self, version: ZarrVersion) -> Map<String, Value> {
+        let mut attributes = self.attributes.clone();
+        if let Some(fill) = attributes.get_mut("_FillValue") {
+            *fill = fill_attribute(fill, self.dtype, version == ZarrVersion::V3);
+        }
+        attributes
     }
 
     fn v3(&self) -> Value {
@@ -50,7 +61,7 @@ impl ArrayFacts<'_> {
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
             "fill_value": fill_value(self.dtype),
             "codecs": codecs,
-            "attributes": self.attributes,
+            "attributes": self.attributes(ZarrVersion::V3),
         });
         if !self.dims.is_unnamed() {
             metadata["dimension_names"] = json!(self.dims.0.iter().map(Option::as_deref).collect::<Vec<_>>());
@@ -65,7 +76,8 @@ impl ArrayFacts<'_> {
             "chunks": self.layout.chunk,
             "dtype": dtype_v2(self.dtype),
             "compressor": self.codec.v2(),
-            "fill_value": fill_value(self.dtype),
+            // xarray takes a fill value of version 2 for the mark of missing values; without one every chunk is written.
+            "fill_value": null,
             "order": "C",
             "filters": null,
             "dimension_separator": ".",
@@ -74,7 +86,7 @@ impl ArrayFacts<'_> {
 
     /// Version 2 names axes by an attribute. It has no place for an axis without a name, so all have one or none has.
     fn attributes_v2(&self) -> Map<String, Value> {
-        let mut attributes = self.attributes.clone();
+        let mut attributes = self.attributes(ZarrVersion::V2);
         attributes.remove("_ARRAY_DIMENSIONS");
         let names: Option<Vec<&str>> = self.dims.0.iter().map(Option::as_deref).collect();
         if let Some(names) = names.filter(|names| !names.is_empty()) {
@@ -118,7 +130,7 @@ pub(super) fn group_files(version: ZarrVersion) -> Vec<MetadataFile> {
     }
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     // A value that was made here has no key that JSON cannot have.
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }

@@ -8,6 +8,7 @@
 
 mod checkpoint;
 mod codec;
+mod consolidated;
 mod existing;
 mod groups;
 mod layout;
@@ -17,7 +18,7 @@ mod shard;
 mod target;
 
 pub use codec::Codec;
-pub use groups::attributes;
+pub use groups::{copy_group_attributes, group_around, is_in_group};
 pub use options::{BoxShape, Place, ZarrOptions, ZarrVersion};
 pub use target::ZarrTarget;
 
@@ -57,7 +58,9 @@ pub fn create(path: &Path, name: &str, dtype: DType, shape: &[usize], mode: Outp
         return create_part(path, name, dtype, shape, options);
     }
     let made = begin(path, name, dtype, shape, mode, options, &|destination| PartFolder::begin(destination, name, mode).map(Some))?;
-    made.ok_or_else(|| Error::internal(format!("{name} has no folder")))
+    let made = made.ok_or_else(|| Error::internal(format!("{name} has no folder")))?;
+    made.check_room()?;
+    Ok(made)
 }
 
 /// Goes on with an array that [`create`] started with the same arguments and whose writer was stopped. Boxes that were written before its
@@ -138,7 +141,9 @@ fn create_part(path: &Path, name: &str, dtype: DType, shape: &[usize], options: 
     let existing = Existing::open(&destination, name)?;
     let (version, codec) = (existing.version, existing.codec);
     let part = existing.part(name, dtype, shape, &options.place)?;
-    ZarrTarget::new(name, dtype, version, codec, part, folder, destination)
+    let made = ZarrTarget::new(name, dtype, version, codec, part, folder, destination)?;
+    made.check_room()?;
+    Ok(made)
 }
 
 impl ZarrVersion {

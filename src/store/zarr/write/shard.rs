@@ -51,6 +51,8 @@ pub(super) struct Shard {
     late: BTreeMap<usize, (u64, u64)>,
     late_tail: u64,
     again: Again,
+    /// Whether the file is whole, with its index.
+    is_finished: bool,
 }
 
 /// What becomes of a chunk that comes a second time.
@@ -93,7 +95,20 @@ impl Shard {
         let order: Vec<usize> = (0..count).map(|nth| ravel(&unravel(nth, inside), grid)).collect();
         let entries = vec![EMPTY; grid.iter().product()];
         let (has_come, late) = (vec![false; count], BTreeMap::new());
-        Shard { path, places, entries, order, has_come, missing: count, next: 0, tail: 0, late, late_tail: 0, again: Again::Refused }
+        Shard {
+            path,
+            places,
+            entries,
+            order,
+            has_come,
+            missing: count,
+            next: 0,
+            tail: 0,
+            late,
+            late_tail: 0,
+            again: Again::Refused,
+            is_finished: false,
+        }
     }
 
     /// As [`Shard::new`], with what an earlier process wrote; `None` if the state is not one of such a shard.
@@ -113,7 +128,7 @@ impl Shard {
 
     /// What is known of the shard; `None` if it is finished.
     pub fn state(&self) -> Option<ShardState> {
-        if self.missing == 0 {
+        if self.is_finished {
             return None;
         }
         let numbered = self.entries.iter().enumerate().filter(|(_, entry)| **entry != EMPTY);
@@ -140,22 +155,38 @@ impl Shard {
 
     /// Whether chunks are missing beside others that are not the fill value.
     pub fn is_begun(&self) -> bool {
-        self.missing > 0 && (!self.late.is_empty() || self.entries.iter().any(|&entry| entry != EMPTY))
+        !self.is_finished && (!self.late.is_empty() || self.entries.iter().any(|&entry| entry != EMPTY))
     }
 
     /// Takes the `nth` chunk inside of the array, encoded; `None` is the fill value. `open` opens a file that is made if it is not there.
+    ///
+    /// What is known of the shard is true after an error, too: a later process may go on from it.
     pub fn take(&mut self, nth: usize, encoded: Option<&[u8]>, open: &dyn Fn(&Path) -> io::Result<File>) -> Result<Progress> {
-        match self.has_come.get_mut(nth) {
-            Some(come) if !*come => *come = true,
-            Some(_) if self.again == Again::Ignored => return Ok(Progress::Open),
+        let written = match self.has_come.get(nth) {
+            Some(false) => self.place(nth, encoded, open),
+            // An earlier process may have failed at what comes after it.
+            Some(true) if self.again == Again::Ignored => Ok(()),
             _ => return Err(Error::internal(format!("chunk {nth} of {} was written twice", self.path.display()))),
+        };
+        let progress = written.and_then(|()| if self.missing == 0 { self.finish(open) } else { Ok(Progress::Open) });
+        progress.map_err(|error| {
+            self.give_back();
+            failed("write", &self.path, error)
+        })
+    }
+
+    /// Gives the room back that half a chunk takes: on a full disk it is needed to note what is there.
+    fn give_back(&self) {
+        for (path, length) in [(self.path.clone(), self.tail), (late_path(&self.path), self.late_tail)] {
+            if let Ok(file) = File::options().write(true).open(path) {
+                let _ = file.set_len(length);
+            }
         }
+    }
+
+    fn come(&mut self, nth: usize) {
+        self.has_come[nth] = true;
         self.missing -= 1;
-        self.place(nth, encoded, open).map_err(|error| failed("write", &self.path, error))?;
-        if self.missing > 0 {
-            return Ok(Progress::Open);
-        }
-        self.finish(open).map_err(|error| failed("finish", &self.path, error))
     }
 
     fn place(&mut self, nth: usize, encoded: Option<&[u8]>, open: &dyn Fn(&Path) -> io::Result<File>) -> io::Result<()> {
@@ -166,22 +197,18 @@ impl Shard {
                 open(&self.path)?.write_all_at(bytes, at)?;
                 self.entries[self.order[nth]] = (at, length);
                 self.tail = self.tail.max(at + length);
-                return Ok(());
             }
-            (Places::Fixed(_), None) => return Ok(()),
             (Places::Appended, Some(bytes)) if nth == self.next => self.append(nth, bytes, open)?,
-            (Places::Appended, None) if nth == self.next => {}
             (Places::Appended, Some(bytes)) => {
                 open(&late_path(&self.path))?.write_all_at(bytes, self.late_tail)?;
                 self.late.insert(nth, (self.late_tail, length));
                 self.late_tail += length;
-                return Ok(());
             }
             // It has come; there is nothing to keep.
-            (Places::Appended, None) => return Ok(()),
+            (_, None) => {}
         }
-        self.next += 1;
-        self.catch_up(open)
+        self.come(nth);
+        if self.places == Places::Appended { self.catch_up(open) } else { Ok(()) }
     }
 
     fn append(&mut self, nth: usize, bytes: &[u8], open: &dyn Fn(&Path) -> io::Result<File>) -> io::Result<()> {
@@ -196,7 +223,8 @@ impl Shard {
         let mut bytes = Vec::new();
         let mut beside = None;
         while self.has_come.get(self.next) == Some(&true) {
-            if let Some((at, length)) = self.late.remove(&self.next) {
+            // What was appended at once is not among them.
+            if let Some(&(at, length)) = self.late.get(&self.next) {
                 let file = match &beside {
                     Some(file) => file,
                     None => beside.insert(File::open(late_path(&self.path))?),
@@ -204,6 +232,7 @@ impl Shard {
                 bytes.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
                 file.read_exact_at(&mut bytes, at)?;
                 self.append(self.next, &bytes, open)?;
+                self.late.remove(&self.next);
             }
             self.next += 1;
         }
@@ -211,9 +240,11 @@ impl Shard {
     }
 
     fn finish(&mut self, open: &dyn Fn(&Path) -> io::Result<File>) -> io::Result<Progress> {
+        self.catch_up(open)?;
         if self.entries.iter().all(|&entry| entry == EMPTY) {
             // An earlier process may have begun it and not lived to tell.
             remove_if_there(&self.path)?;
+            self.is_finished = true;
             return Ok(Progress::Empty);
         }
         let mut index: Vec<u8> = self.entries.iter().flat_map(|&(at, length)| [at, length]).flat_map(u64::to_le_bytes).collect();
@@ -223,6 +254,7 @@ impl Shard {
         let file = open(&self.path)?;
         file.write_all_at(&index, self.tail)?;
         file.set_len(self.tail + index.len() as u64)?;
+        self.is_finished = true;
         Ok(Progress::Done)
     }
 }
@@ -266,4 +298,80 @@ pub(super) fn unravel(mut nth: usize, lengths: &[usize]) -> Vec<usize> {
 /// The inverse of [`unravel`].
 pub(super) fn ravel(place: &[usize], lengths: &[usize]) -> usize {
     place.iter().zip(lengths).fold(0, |nth, (place, length)| nth * length + place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    const GRID: [usize; 2] = [3, 4];
+
+    fn encoded(nth: usize) -> Option<Vec<u8>> {
+        // Some are the fill value, the others have lengths of their own.
+        (!nth.is_multiple_of(5)).then(|| vec![nth as u8; 40 + nth])
+    }
+
+    /// Writes the chunks of `order` until the `fails_at`-th access to a file fails; which of them came, and how it ended.
+    fn write(shard: &mut Shard, order: &[usize], places: Places, fails_at: usize) -> (Vec<usize>, Option<Progress>) {
+        let seen = Cell::new(0);
+        let open = |path: &Path| {
+            seen.set(seen.get() + 1);
+            if seen.get() > fails_at {
+                // What a full disk leaves: a part of what was to be written.
+                let file = File::options().append(true).create(true).open(path)?;
+                std::io::Write::write_all(&mut &file, b"half")?;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            File::options().write(true).create(true).truncate(false).open(path)
+        };
+        let (mut came, mut last) = (Vec::new(), Some(Progress::Open));
+        for &nth in order {
+            let bytes = encoded(nth).map(|bytes| if places == Places::Appended { bytes } else { bytes[..40].to_vec() });
+            match shard.take(nth, bytes.as_deref(), &open) {
+                Ok(progress) => {
+                    came.push(nth);
+                    last = Some(progress);
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), crate::ErrorKind::Output);
+                    return (came, None);
+                }
+            }
+        }
+        (came, last)
+    }
+
+    /// After an error of any write the state is true: who goes on from it with what did not come ends with the same bytes.
+    #[test]
+    fn a_shard_is_gone_on_with_after_any_write_failed() {
+        let count = GRID[0] * GRID[1];
+        let orders: [Vec<usize>; 3] = [(0..count).collect(), (0..count).rev().collect(), (0..count).map(|nth| nth * 7 % count).collect()];
+        for places in [Places::Appended, Places::Fixed(64)] {
+            let mut expected: Option<Vec<u8>> = None;
+            for order in &orders {
+                let mut failures = 0;
+                for fails_at in 0.. {
+                    let folder = tempfile::tempdir().unwrap();
+                    let path = folder.path().join("shard");
+                    let mut shard = Shard::new(path.clone(), &GRID, &GRID, places);
+                    let (came, progress) = write(&mut shard, order, places, fails_at);
+                    if progress.is_none() {
+                        failures += 1;
+                        let state = shard.state().unwrap();
+                        let rest: Vec<usize> = order.iter().copied().filter(|nth| !came.contains(nth)).collect();
+                        let mut again = Shard::restored(path.clone(), &GRID, &GRID, places, &state).unwrap();
+                        assert_eq!(write(&mut again, &rest, places, usize::MAX).1, Some(Progress::Done), "{order:?} at {fails_at}");
+                        assert!(again.state().is_none());
+                    }
+                    let bytes = std::fs::read(&path).unwrap();
+                    assert!(*expected.get_or_insert_with(|| bytes.clone()) == bytes, "{order:?} at {fails_at}");
+                    if progress.is_some() {
+                        break;
+                    }
+                }
+                assert!(failures >= 10, "{failures}");
+            }
+        }
+    }
 }

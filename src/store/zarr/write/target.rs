@@ -3,6 +3,7 @@
 use super::{
     checkpoint::{self, Notes},
     codec::{Codec, Encoder, encoded_bytes_max},
+    consolidated,
     existing::Part,
     groups,
     layout::Layout,
@@ -11,12 +12,16 @@ use super::{
     shard::{self, Places, Progress, Shard, failed, ravel, unravel},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     nd::{
         DType, Region,
         shape::{c_strides, show},
     },
-    store::{Part as UnfinishedPart, Target, check_complete, check_write, output::sync_folder, zarr::publish::PartFolder},
+    store::{
+        Part as UnfinishedPart, Target, check_complete, check_write,
+        output::{check_room, sync_folder},
+        zarr::publish::PartFolder,
+    },
 };
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
@@ -139,34 +144,21 @@ impl Target for ZarrTarget {
             self.write_chunk(&place, region, bytes, &mut desk)
         });
         lock(&self.desks).push(desk);
-        outcome?;
+        outcome.map_err(|error| self.with_room(error))?;
         self.written.fetch_add(region.count(), Ordering::Relaxed);
         Ok(())
     }
 
     fn settle(&self) -> Result<()> {
-        match self.goal {
+        let settled = match self.goal {
             Goal::Array => self.checkpoint(),
             Goal::PartOfOne => self.settle_files(),
-        }
+        };
+        settled.map_err(|error| self.with_room(error))
     }
 
     fn sync(&self) -> Result<()> {
-        // An array with holes is never published, and gets no metadata.
-        if check_complete(self, self.written.load(Ordering::Relaxed)).is_ok() && !self.has_metadata.swap(true, Ordering::AcqRel) {
-            for (name, text) in &self.metadata {
-                let path = self.root()?.join(name);
-                std::fs::write(&path, text).and_then(|()| File::open(&path)?.sync_all()).map_err(|error| failed("write", &path, error))?;
-            }
-        }
-        if self.is_noted.load(Ordering::Acquire) {
-            self.checkpoint()?
-        } else {
-            self.settle_files()?
-        }
-        let mut folders = std::mem::take(&mut lock(&self.unsynced).folders);
-        folders.push(self.root()?.to_path_buf());
-        folders.iter().try_for_each(|folder| sync_folder(folder).map_err(|error| failed("sync", folder, error)))
+        self.sync_all().map_err(|error| self.with_room(error))
     }
 
     fn folder(&self) -> Option<PathBuf> {
@@ -190,6 +182,47 @@ impl Target for ZarrTarget {
     }
 
     fn publish(&self) -> Result<()> {
+        self.publish_all().map_err(|error| self.with_room(error))
+    }
+}
+
+impl ZarrTarget {
+    /// The needs of the array, where the medium had no room.
+    pub(super) fn with_room(&self, error: Error) -> Error {
+        let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        let is_full = matches!(cause, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge));
+        if !is_full || error.kind() != ErrorKind::Output || error.needed_bytes().is_some() {
+            return error;
+        }
+        let bytes = self.data_bytes();
+        let what = if self.codec.is_fixed_size() { "takes" } else { "takes up to" };
+        error.hint(format!("{} {what} {bytes} bytes", self.name)).with_needed_bytes(bytes)
+    }
+
+    /// Bytes of all elements; encoded they take less, or a little more.
+    fn data_bytes(&self) -> u64 {
+        self.layout.shape.iter().fold(self.dtype.size() as u64, |bytes, &length| bytes.saturating_mul(length as u64))
+    }
+
+    fn sync_all(&self) -> Result<()> {
+        // An array with holes is never published, and gets no metadata.
+        if check_complete(self, self.written.load(Ordering::Relaxed)).is_ok() && !self.has_metadata.swap(true, Ordering::AcqRel) {
+            for (name, text) in &self.metadata {
+                let path = self.root()?.join(name);
+                std::fs::write(&path, text).and_then(|()| File::open(&path)?.sync_all()).map_err(|error| failed("write", &path, error))?;
+            }
+        }
+        if self.is_noted.load(Ordering::Acquire) {
+            self.checkpoint()?
+        } else {
+            self.settle_files()?
+        }
+        let mut folders = std::mem::take(&mut lock(&self.unsynced).folders);
+        folders.push(self.root()?.to_path_buf());
+        folders.iter().try_for_each(|folder| sync_folder(folder).map_err(|error| failed("sync", folder, error)))
+    }
+
+    fn publish_all(&self) -> Result<()> {
         check_complete(self, self.written.load(Ordering::Relaxed))?;
         self.check_shards()?;
         let notes = self.root()?.join(checkpoint::NOTES);
@@ -202,15 +235,18 @@ impl Target for ZarrTarget {
         }
         match (&self.folder, self.goal) {
             (None, _) => return Err(Error::internal(format!("{} has no folder", self.name))),
-            (Some(_), Goal::PartOfOne) => return self.move_files(),
-            (Some(folder), Goal::Array) => folder.publish()?,
+            (Some(_), Goal::PartOfOne) => self.move_files()?,
+            (Some(folder), Goal::Array) => {
+                if self.destination.exists() {
+                    consolidated::forget(&self.destination)?;
+                }
+                folder.publish()?;
+            }
         }
         groups::keep(&self.destination);
-        Ok(())
+        if self.metadata.is_empty() { Ok(()) } else { consolidated::update(&self.destination) }
     }
-}
 
-impl ZarrTarget {
     /// A target that is built in `folder`.
     pub(super) fn new(
         name: &str,
@@ -244,6 +280,16 @@ impl ZarrTarget {
             is_noted: AtomicBool::new(false),
             notes: None,
         })
+    }
+
+    /// An error if the file system has not the room for it. What compressed chunks will take nobody knows.
+    pub(super) fn check_room(&self) -> Result<()> {
+        if !self.codec.is_fixed_size() {
+            return Ok(());
+        }
+        let root = self.root()?;
+        let folder = File::open(root).map_err(|error| failed("open", root, error))?;
+        check_room(&folder, &self.name, self.data_bytes())
     }
 
     /// Goes on with what an earlier process wrote, as its notes say.
@@ -318,7 +364,9 @@ impl ZarrTarget {
             copy_box(bytes, &region.shape, &start, chunk, &self.layout.chunk, &part.shape, self.dtype.size());
             &chunk[..]
         };
-        let encoded = if is_zero(whole) { None } else { Some(encoder.encode(whole)?) };
+        // Arrays of version 2 say no fill value.
+        let is_fill = self.version == ZarrVersion::V3 && is_zero(whole);
+        let encoded = if is_fill { None } else { Some(encoder.encode(whole)?) };
         match (&self.layout.shard, encoded) {
             (Some(_), encoded) => self.store_in_shard(place, encoded),
             (None, Some(encoded)) => self.store_as_file(place, encoded),
@@ -337,7 +385,11 @@ impl ZarrTarget {
         let written = self.open(&path, &options).and_then(|file| file.write_all_at(encoded, 0));
         written.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Error::internal(format!("chunk {} was written twice", path.display())),
-            _ => failed("write", &path, error),
+            _ => {
+                // Half a file is worth nothing, and on a full disk its room is needed to note what is there.
+                let _ = std::fs::remove_file(&path);
+                failed("write", &path, error)
+            }
         })?;
         lock(&self.unsynced).files.push(place.to_vec());
         Ok(())

@@ -252,7 +252,10 @@ fn metadata_is_what_others_expect() {
     made.publish().unwrap();
     let read = |name: &str| std::fs::read_to_string(folder.path().join("b.zarr").join(name)).unwrap();
     let json: serde_json::Value = serde_json::from_str(&read(".zarray")).unwrap();
-    assert_eq!((&json["dtype"], &json["fill_value"], &json["compressor"]), (&"|b1".into(), &false.into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&json["dtype"], &json["fill_value"], &json["compressor"]),
+        (&"|b1".into(), &serde_json::Value::Null, &serde_json::Value::Null)
+    );
     let json: serde_json::Value = serde_json::from_str(&read(".zattrs")).unwrap();
     assert_eq!(json["_ARRAY_DIMENSIONS"], serde_json::json!(["row", "col"]));
 }
@@ -428,4 +431,93 @@ fn an_error_of_any_operation_leaves_nothing() {
         assert!(std::fs::read_dir(place.path()).unwrap().next().is_none(), "operation {nth}");
     }
     assert!(run(7).0.is_ok());
+}
+
+/// Copies of metadata in a group, as zarr-python writes them.
+fn consolidate(group: &Path, version: u8) {
+    let mut copies = serde_json::Map::new();
+    for (name, bytes) in files_in(group) {
+        let is_metadata = name.ends_with("zarr.json") || name.rsplit('/').next().is_some_and(|name| name.starts_with(".z"));
+        if is_metadata && name != "zarr.json" {
+            let key = if version == 3 { name.trim_end_matches("/zarr.json") } else { &name };
+            copies.insert(key.to_string(), serde_json::from_slice(&bytes).unwrap());
+        }
+    }
+    let (file, json) = if version == 3 {
+        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(group.join("zarr.json")).unwrap()).unwrap();
+        json["consolidated_metadata"] = serde_json::json!({"kind": "inline", "must_understand": false, "metadata": copies});
+        ("zarr.json", json)
+    } else {
+        (".zmetadata", serde_json::json!({"zarr_consolidated_format": 1, "metadata": copies}))
+    };
+    std::fs::write(group.join(file), json.to_string()).unwrap();
+}
+
+#[test]
+fn consolidated_metadata_follow_what_is_written() {
+    for version in [2, 3] {
+        let place = tempfile::tempdir().unwrap();
+        let group = place.path().join("s.zarr");
+        let layout = format!("version={version}&chunks=2&shards=none");
+        let write = |name: &str, mode: OutputMode, query: &str, count: usize| {
+            let made = create(&group.join(name), name, DType::U8, &[count], mode, &options(query))?;
+            made.write(&Region::whole(&[count]), &vec![7; count])?;
+            made.publish()
+        };
+        let copies = || -> BTreeMap<String, serde_json::Value> {
+            let file = if version == 3 { "zarr.json" } else { ".zmetadata" };
+            let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(group.join(file)).unwrap()).unwrap();
+            let copies = if version == 3 { json["consolidated_metadata"]["metadata"].take() } else { json["metadata"].take() };
+            serde_json::from_value(copies).unwrap()
+        };
+        // What the copies are of.
+        let agree = || {
+            let copies = copies();
+            for (key, copy) in &copies {
+                let path = if version == 3 { format!("{key}/zarr.json") } else { key.clone() };
+                let said: serde_json::Value = serde_json::from_slice(&std::fs::read(group.join(&path)).unwrap()).unwrap();
+                assert_eq!(said, *copy, "{key}");
+            }
+            copies
+                .keys()
+                .map(|key| key.trim_end_matches("/.zarray").to_string())
+                .filter(|key| !key.contains("/.z") && !key.starts_with('.'))
+                .collect::<Vec<_>>()
+        };
+        write("a", NEW, &layout, 4).unwrap();
+        consolidate(&group, version);
+        assert_eq!(agree(), ["a"]);
+        write("b", NEW, &layout, 4).unwrap();
+        write("g/c", NEW, &layout, 4).unwrap();
+        let groups: &[&str] = if version == 3 { &["a", "b", "g", "g/c"] } else { &["a", "b", "g/c"] };
+        assert_eq!(agree(), groups);
+        write("b", NEW, "append=0", 2).unwrap();
+        write("a", NEW, "region=0:2", 2).unwrap();
+        write("a", OutputMode::Overwrite, &layout, 9).unwrap();
+        assert_eq!(agree(), groups);
+        let shape = |name: &str| {
+            let key = if version == 3 { name.to_string() } else { format!("{name}/.zarray") };
+            copies()[&key]["shape"].clone()
+        };
+        assert_eq!((shape("a"), shape("b")), (serde_json::json!([9]), serde_json::json!([6])));
+        // One that is given up changes nothing.
+        drop(create(&group.join("d"), "d", DType::U8, &[4], NEW, &options(&layout)).unwrap());
+        assert_eq!(agree(), groups);
+    }
+}
+
+#[test]
+fn what_a_full_disk_needs_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = target(&folder.path().join("z.zarr"), DType::F32, &[8, 8], "chunks=2,8&shards=none").unwrap();
+    let full = super::shard::failed("write", Path::new("c/0"), std::io::Error::from_raw_os_error(libc::ENOSPC));
+    let error = made.with_room(full);
+    assert_eq!(
+        (error.kind(), error.needed_bytes(), error.hint_text()),
+        (ErrorKind::Output, Some(256), Some("z.zarr takes up to 256 bytes"))
+    );
+    let huge = target(&folder.path().join("h.zarr"), DType::F32, &[1 << 55], "codec=none").unwrap_err();
+    assert_eq!((huge.kind(), huge.needed_bytes()), (ErrorKind::Output, Some(1 << 57)));
+    drop(made);
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
 }

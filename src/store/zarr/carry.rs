@@ -1,0 +1,172 @@
+//! What goes with an array from one store into another: what its attributes say, and the coordinates of its axes.
+//!
+//! A coordinate, as xarray means it, is an array of one axis that is called as its axis, beside the arrays that have the axis.
+
+use super::{
+    node,
+    open::{Opened, open},
+    source::ZarrSource,
+    write::{ZarrOptions, create, group_around},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    nd::{Dims, Region},
+    store::{Source, Target, leftover, output::OutputMode},
+};
+use serde_json::{Map, Value};
+use std::{
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+/// Bytes of a coordinate that are held at a time, besides what decoding its chunks takes.
+const PIECE_BYTES: usize = 1 << 20;
+/// Times that another job is waited for which writes the same coordinate.
+const ATTEMPTS: usize = 50;
+const WAIT: Duration = Duration::from_millis(100);
+
+/// Where an array lies and what it says of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ZarrOrigin {
+    /// The array, as its path was given, without a query.
+    pub path: PathBuf,
+    /// What its attributes say of its values.
+    pub attributes: Map<String, Value>,
+    /// Its axis names.
+    pub dims: Dims,
+}
+
+impl ZarrOrigin {
+    /// Where the coordinate of an axis of this name would lie.
+    #[must_use]
+    pub fn coordinate(&self, name: &str) -> PathBuf {
+        self.path.parent().unwrap_or(Path::new("")).join(name)
+    }
+}
+
+/// What became of a coordinate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coordinate {
+    /// Nothing: there is none, or no group that it could be put into.
+    Absent,
+    /// It was written.
+    Written,
+    /// It was there.
+    There,
+    /// It was not written, for this reason.
+    Left(String),
+}
+
+/// Puts the coordinate `name` of `length` places beside the array `output`, if that lies in a group: it is what `candidates` are, which are
+/// arrays beside those that the output was computed from. One that is there already is never replaced. Values are those that are
+/// stored, with all their attributes, so that times stay times. Up to `bytes_max` bytes are held.
+pub fn carry(candidates: &[PathBuf], name: &str, length: usize, output: &Path, bytes_max: u64) -> Result<Coordinate> {
+    let Some(place) = group_around(output).map(|group| group.join(name)) else { return Ok(Coordinate::Absent) };
+    let mut found: Option<ZarrSource> = None;
+    for path in candidates {
+        let next = match coordinate(path, name, length) {
+            Ok(Some(next)) => next,
+            Ok(None) => continue,
+            Err(error) => return left(error),
+        };
+        let needed = next.facts().read_scratch_bytes + PIECE_BYTES as u64 * 2;
+        if needed > bytes_max {
+            return Ok(Coordinate::Left(format!("reading {} takes {needed} bytes of memory", path.display())));
+        }
+        match &found {
+            None => found = Some(next),
+            Some(first) if equal(first, &next)? => {}
+            Some(first) => {
+                return Ok(Coordinate::Left(format!("{} and {} differ", first.facts().name, next.facts().name)));
+            }
+        }
+    }
+    let Some(source) = found else { return Ok(Coordinate::Absent) };
+    for _ in 0..ATTEMPTS {
+        if place.exists() {
+            return is_there(&source, &place, name, length);
+        }
+        match write(&source, &place, name) {
+            Ok(()) => return Ok(Coordinate::Written),
+            // Another job that writes into the group was faster: it is done soon.
+            Err(_) if place.exists() || leftover(&place).is_err() => thread::sleep(WAIT),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Coordinate::Left(format!("another job is writing {}", place.display())))
+}
+
+/// The coordinate at `path`, if it is one.
+fn coordinate(path: &Path, name: &str, length: usize) -> Result<Option<ZarrSource>> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if parent.is_dir() && node::group_above(path) != Some(parent) {
+        return Ok(None);
+    }
+    let Some(text) = path.to_str() else { return Ok(None) };
+    let source = match open(text) {
+        Ok(Some(Opened::Array(source))) => *source,
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => return Ok(None),
+    };
+    let facts = source.facts();
+    let is_called_so = facts.dims.is_unnamed() || facts.dims.0.first().and_then(Option::as_deref) == Some(name);
+    Ok((facts.shape == [length] && is_called_so).then_some(source))
+}
+
+fn is_there(source: &ZarrSource, place: &Path, name: &str, length: usize) -> Result<Coordinate> {
+    let said = |what: &str| Ok(Coordinate::Left(format!("{} is there and {what}", place.display())));
+    match coordinate(place, name, length) {
+        Ok(Some(there)) if equal(source, &there)? => Ok(Coordinate::There),
+        Ok(Some(_)) => said("has other values"),
+        Ok(None) => said("is something else"),
+        Err(error) => left(error),
+    }
+}
+
+/// A coordinate that is not what can be read is left; one that the medium cannot give may be there the next time.
+fn left(error: Error) -> Result<Coordinate> {
+    if error.kind() == ErrorKind::Io { Err(error) } else { Ok(Coordinate::Left(error.message().to_string())) }
+}
+
+/// Whether two arrays of one axis have the same bits.
+fn equal(a: &ZarrSource, b: &ZarrSource) -> Result<bool> {
+    let (facts, other) = (a.facts(), b.facts());
+    if (facts.dtype, &facts.shape) != (other.dtype, &other.shape) {
+        return Ok(false);
+    }
+    let (item, mut theirs) = (facts.dtype.size(), Vec::new());
+    let mut is_equal = true;
+    for_each_piece(a, PIECE_BYTES / item, |region, bytes| {
+        theirs.resize(bytes.len(), 0);
+        b.read(region, &mut theirs)?;
+        is_equal &= theirs == bytes;
+        Ok(())
+    })?;
+    Ok(is_equal)
+}
+
+fn write(source: &ZarrSource, place: &Path, name: &str) -> Result<()> {
+    let facts = source.facts();
+    let options = ZarrOptions { dims: Some(Dims(vec![Some(name.into())])), attributes: source.attributes(true), ..ZarrOptions::default() };
+    let called = place.display().to_string();
+    let target = create(place, &called, facts.dtype, &facts.shape, OutputMode::CreateNew, &options)?;
+    let chunk = target.chunk().and_then(|chunk| chunk.first().copied()).unwrap_or(1);
+    let step = (PIECE_BYTES / facts.dtype.size()).next_multiple_of(chunk);
+    for_each_piece(source, step, |region, bytes| target.write(region, bytes))?;
+    target.sync()?;
+    target.publish()
+}
+
+/// Reads `step` elements at a time.
+fn for_each_piece(source: &ZarrSource, step: usize, mut take: impl FnMut(&Region, &[u8]) -> Result<()>) -> Result<()> {
+    let (length, item) = (source.facts().shape[0], source.facts().dtype.size());
+    let mut bytes = Vec::new();
+    for start in (0..length).step_by(step) {
+        let region = Region::run(start, step.min(length - start));
+        bytes.resize(region.count() * item, 0);
+        source.read(&region, &mut bytes)?;
+        take(&region, &bytes)?;
+    }
+    Ok(())
+}
