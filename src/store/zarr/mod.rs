@@ -26,7 +26,7 @@ pub use cf::CfPacking;
 pub use metadata::About;
 pub use open::{Group, GroupArray, Opened, open};
 pub use source::ZarrSource;
-pub use write::{BoxShape, Codec, Place, ZarrOptions, ZarrTarget, ZarrVersion, attributes, create, is_zarr, reopen};
+pub use write::{BoxShape, Codec, Place, ZarrOptions, ZarrTarget, ZarrVersion, attributes, chunks_of, create, is_zarr, reopen};
 
 #[cfg(test)]
 mod broken_tests;

@@ -13,12 +13,14 @@ mod groups;
 mod layout;
 mod metadata;
 mod options;
+mod preview;
 mod shard;
 mod target;
 
 pub use codec::Codec;
 pub use groups::attributes;
 pub use options::{BoxShape, Place, ZarrOptions, ZarrVersion};
+pub use preview::chunks_of;
 pub use target::ZarrTarget;
 
 use self::{
@@ -125,10 +127,7 @@ fn version_of(destination: &Path, name: &str, dtype: DType, options: &ZarrOption
 
 /// Starts a part of an array that exists.
 fn create_part(path: &Path, name: &str, dtype: DType, shape: &[usize], options: &ZarrOptions) -> Result<ZarrTarget> {
-    if !options.is_plain() {
-        return Err(Error::usage(format!("{name} exists: its chunks, shards, codec and version are what they are"))
-            .hint("leave them out when something is appended, or a region written"));
-    }
+    refuse_layout(name, options)?;
     let destination = std::fs::canonicalize(path).map_err(|error| Error::io("write into", name, error))?;
     if options.place == Place::Append {
         groups::version_of_store(&destination, name)?;
@@ -139,6 +138,15 @@ fn create_part(path: &Path, name: &str, dtype: DType, shape: &[usize], options: 
     let (version, codec) = (existing.version, existing.codec);
     let part = existing.part(name, dtype, shape, &options.place)?;
     ZarrTarget::new(name, dtype, version, codec, part, folder, destination)
+}
+
+/// An error if a layout is asked for where one is there already.
+fn refuse_layout(name: &str, options: &ZarrOptions) -> Result<()> {
+    if options.is_plain() {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{name} exists: its chunks, shards, codec and version are what they are"))
+        .hint("leave them out when something is appended, or a region written"))
 }
 
 impl ZarrVersion {
