@@ -102,7 +102,8 @@ pub fn fit(needs: &Needs<'_>, limits: &Limits) -> Result<Fitted> {
     let (mut least, mut best): (Option<Fitted>, Option<Fitted>) = (None, None);
     let chunked = needs.inputs.iter().any(Input::is_chunked);
     for grain in &needs.grains {
-        for (block_bytes, run_bytes, in_flight) in candidates(limits, chunked) {
+        let turned = turned(needs, limits, chunked).into_iter();
+        for (block_bytes, run_bytes, in_flight) in turned.chain(candidates(limits, chunked)) {
             let fitted = shape(needs, limits, grain, (block_bytes, run_bytes, in_flight));
             let fits = fitted.memory.total().saturating_add(OVERHEAD_BYTES) <= limits.memory_bytes;
             if fits && !chunked {
@@ -126,6 +127,22 @@ impl Fitted {
     pub fn bytes_read(&self) -> u64 {
         self.reads.iter().fold(0, |sum, read| sum.saturating_add(read.bytes_total))
     }
+}
+
+/// Larger runs, for a pass that turns what it reads and writes into a dense file: pieces of 4 KiB a row cost the kernel, page by page and
+/// extent by extent, several times what wide ones do. As many as before must be left for all threads.
+fn turned(needs: &Needs<'_>, limits: &Limits, chunked: bool) -> Vec<(u64, u64, usize)> {
+    const RUNS_PER_THREAD: u64 = 8;
+    let dense = !needs.writes.is_empty() && needs.writes.iter().all(|write| write.layout.is_none());
+    if chunked || !dense || needs.form.square.is_none() {
+        return Vec::new();
+    }
+    let threads = limits.threads.max(1);
+    let block = limits.block_bytes.unwrap_or(BLOCK_BYTES).max(1);
+    let moved = needs.form.space.iter().fold(needs.form.point_bytes, |bytes, &length| bytes.saturating_mul(length as u64));
+    let runs = [8, 4, 2].map(|times| RUN_BYTES * times).into_iter();
+    let runs = runs.filter(|run| *run >= block && moved / run >= RUNS_PER_THREAD * threads as u64);
+    runs.flat_map(|run| [threads + 1, threads].map(|in_flight| (block, run, in_flight))).collect()
 }
 
 /// Block bytes, run bytes, runs in flight: from the fastest to the smallest. Where larger runs decode less, they come last.
