@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     expr::{FunctionId, Graph, GraphBuilder, NodeId, Op, SourceId},
     nd::shape::show,
-    store::Source,
+    store::{Source, joined::order_warning},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -30,6 +30,8 @@ pub(super) struct Work {
     pub inputs: Vec<(Arc<Input>, SourceId)>,
     /// Where arrays of different dtypes meet, in words.
     pub widenings: Vec<String>,
+    /// What should be known of the files, in words.
+    pub warnings: Vec<String>,
     /// Bytes of values that earlier phases left in memory.
     pub held_bytes: u64,
 }
@@ -142,6 +144,7 @@ impl Walk<'_> {
         let id = self.builder.source(leaf.source.facts().clone());
         self.work.sources.push(leaf.source.clone());
         self.work.paths.extend(leaf.paths.iter().cloned());
+        self.work.warnings.extend(order_warning(&leaf.source.facts().name, &leaf.paths));
         self.leaves.insert(key, id.0);
         id
     }
@@ -196,8 +199,8 @@ pub(super) fn inputs_of(roots: &[Array]) -> Result<Vec<Arc<Input>>> {
 
 impl Work {
     fn empty() -> Work {
-        let (roots, sources, functions, paths, inputs, widenings) = Default::default();
-        Work { graph: Graph::default(), roots, sources, functions, paths, inputs, widenings, held_bytes: 0 }
+        let (roots, sources, functions, paths, inputs, widenings, warnings) = Default::default();
+        Work { graph: Graph::default(), roots, sources, functions, paths, inputs, widenings, warnings, held_bytes: 0 }
     }
 }
 

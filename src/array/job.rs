@@ -207,7 +207,7 @@ impl Job {
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
         let stats = merge(phases);
         let report = RunReport {
-            warnings: stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).collect(),
+            warnings: work.warnings.iter().cloned().chain(stats.warnings.iter().map(|(about, text)| format!("{about}: {text}"))).collect(),
             stats,
             digests,
             kept,

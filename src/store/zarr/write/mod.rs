@@ -77,10 +77,12 @@ pub fn reopen(
         return Ok(None);
     }
     let found = begin(path, name, dtype, shape, mode, options, &|destination| PartFolder::resume(destination, name, mode))?;
-    Ok(found.map(|target| {
-        let notes = target.root().map(checkpoint::read).unwrap_or_default();
-        target.with_notes(notes)
-    }))
+    let Some(target) = found else { return Ok(None) };
+    let notes = checkpoint::read(target.root()?);
+    // Killed between the note that a shard is complete and the end of the file that chunks had waited in.
+    let complete: Vec<Vec<usize>> = notes.iter().filter(|(_, state)| state.is_none()).map(|(place, _)| place.clone()).collect();
+    target.remove_late(&complete)?;
+    Ok(Some(target.with_notes(notes)))
 }
 
 /// A target in the folder that `take` gives.
