@@ -109,7 +109,7 @@ pub fn fit(needs: &Needs<'_>, limits: &Limits) -> Result<Fitted> {
             if fits && !chunked {
                 return Ok(fitted);
             }
-            if fits && best.as_ref().is_none_or(|best| (fitted.bytes_read() as f64) < best.bytes_read() as f64 * WORTH_IT) {
+            if fits && best.as_ref().is_none_or(|best| fitted.decoding(&needs.form.space) < best.decoding(&needs.form.space) * WORTH_IT) {
                 best = Some(fitted.clone());
             }
             if least.as_ref().is_none_or(|best| fitted.memory.total() < best.memory.total()) {
@@ -126,6 +126,13 @@ impl Fitted {
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
         self.reads.iter().fold(0, |sum, read| sum.saturating_add(read.bytes_total))
+    }
+
+    /// What reading costs beside other shapes: half of it is the medium's, half is shared by those who decode. One run for all leaves nothing
+    /// to share.
+    fn decoding(&self, space: &[usize]) -> f64 {
+        let runs: f64 = space.iter().zip(&self.run).map(|(&length, &run)| (length as f64 / run.max(1) as f64).max(1.0)).product();
+        self.bytes_read() as f64 * (0.5 + 0.5 / runs.clamp(1.0, self.workers.max(1) as f64))
     }
 }
 
@@ -167,7 +174,9 @@ fn candidates(limits: &Limits, chunked: bool) -> Vec<(u64, u64, usize)> {
         smaller = (smaller / 4).max(LEAST_BLOCK_BYTES);
     }
     if chunked {
-        let larger = (1..24).map(|times| (RUN_BYTES / 8) << times).take_while(|run| *run <= limits.memory_bytes);
+        // Where windows overlap a box of the space is many times what it holds of a source.
+        let most = limits.memory_bytes.saturating_mul(64);
+        let larger = (1..32).map(|times| (RUN_BYTES / 8) << times).take_while(|run| *run <= most);
         list.extend(larger.flat_map(|run| [threads, 1].map(|in_flight| (block, run.max(block), in_flight))));
     }
     list

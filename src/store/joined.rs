@@ -94,7 +94,11 @@ fn fits(part: &SourceFacts, first: &SourceFacts, name: &str) -> Result<()> {
     }
     let plain = c_strides(&part.shape);
     let is_c = strides.iter().zip(&plain).zip(&part.shape).all(|((stride, plain), &length)| stride == plain || length < 2);
-    if is_c || part.shape.contains(&0) { Ok(()) } else { converted("is in Fortran order; files that are joined are in C order".to_string()) }
+    if is_c || part.shape.contains(&0) {
+        Ok(())
+    } else {
+        converted("is in Fortran order; files that are joined are in C order".to_string())
+    }
 }
 
 impl Source for JoinedSource {

@@ -146,7 +146,8 @@ fn files_in_the_order_of_bytes_are_warned_of_once() {
     for (name, value) in [("p-9.npy", 9.0), ("p-10.npy", 10.0), ("q-09.npy", 9.0), ("q-10.npy", 10.0)] {
         place.f32(name, &[1], &[value]);
     }
-    let warning = "outcore: warning: p-*.npy: files are joined in the order of their names' bytes: p-10.npy where p-9.npy would come by its number\n";
+    let warning =
+        "outcore: warning: p-*.npy: files are joined in the order of their names' bytes: p-10.npy where p-9.npy would come by its number\n";
     for words in [
         &["eval", "x + 1", "p-*.npy"][..],
         &["eval", "x + x.sum()", "p-*.npy", "-o", "z.npy"],

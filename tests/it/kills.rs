@@ -1,6 +1,6 @@
 //! The campaign of kills: every kind of job that writes files is killed at random moments, and continued with other limits.
 //!
-//! `cargo test --release --test it kills -- --ignored --nocapture`; `OUTCORE_KILLS` is the number of kills of each job (50).
+//! `cargo test --release --test it campaign_of_kills -- --ignored --nocapture`; `OUTCORE_KILLS` is the number of kills of each job (50).
 
 use crate::cli_support::Folder;
 use std::{
@@ -32,7 +32,19 @@ const VICTIMS: [Victim; 5] = [
     },
     Victim {
         name: "eval to Zarr",
-        words: &["eval", "(x - mean(x, 0)) / std(x, 0)", "x.npy", "-o", "z.zarr", "--chunks", "500,1000", "--shards", "none", "--codec", "crc32c"],
+        words: &[
+            "eval",
+            "(x - mean(x, 0)) / std(x, 0)",
+            "x.npy",
+            "-o",
+            "z.zarr",
+            "--chunks",
+            "500,1000",
+            "--shards",
+            "none",
+            "--codec",
+            "crc32c",
+        ],
         outputs: &["z.zarr"],
     },
     Victim { name: "eval to npy", words: &["eval", "exp(-x * x).T", "x.npy", "-o", "t.npy"], outputs: &["t.npy"] },
@@ -156,6 +168,9 @@ fn campaign_of_kills() {
         let started = Instant::now();
         let Story { kills, ends, continued, journals } = hunt(&folder, victim, kills, &mut dice);
         let seconds = started.elapsed().as_secs();
-        println!("{}: {kills} kills, {journals} left a journal; {ends} jobs ended, {continued} of them continued; {seconds} s", victim.name);
+        println!(
+            "{}: {kills} kills, {journals} left a journal; {ends} jobs ended, {continued} of them continued; {seconds} s",
+            victim.name
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Jobs that are killed, interrupted and continued, as the program.
 //!
-//! The campaign kills at random moments: `cargo test --release --test it resume -- --ignored --nocapture`.
+//! The campaign that kills at random moments is in `kills`.
 
 use super::cli_support::{Folder, Run};
 use std::{

@@ -317,8 +317,11 @@ fn a_stopped_array_is_gone_on_with() {
         first.keep();
         drop(first);
         // A process that is killed once a shard is noted as complete leaves what its chunks waited in.
-        let complete: Vec<Vec<usize>> =
-            checkpoint::read(&place.path().join(".z.zarr.part")).into_iter().filter(|(_, state)| state.is_none()).map(|(at, _)| at).collect();
+        let complete: Vec<Vec<usize>> = checkpoint::read(&place.path().join(".z.zarr.part"))
+            .into_iter()
+            .filter(|(_, state)| state.is_none())
+            .map(|(at, _)| at)
+            .collect();
         assert_eq!(complete.is_empty(), checkpoint_at < 21 || query.contains("none"), "{query}");
         for at in complete {
             std::fs::write(place.path().join(format!(".z.zarr.part/c/{}/{}.late", at[0], at[1])), "waited").unwrap();
