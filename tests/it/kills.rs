@@ -141,18 +141,21 @@ fn hunt(folder: &Folder, victim: &Victim, kills: u64, dice: &mut Dice) -> Story 
             let mut left: Vec<&str> = INPUTS.iter().chain(victim.outputs).copied().collect();
             left.sort_unstable();
             assert_eq!(names, left, "{place}");
-            story.ends += 1;
-            story.continued += u64::from(kept);
-            paths.iter().for_each(|path| remove(path));
-            if is_last {
-                return story;
-            }
         } else {
             assert_eq!(output.status.code(), None, "killed, and not ended by itself: {place}");
             story.kills += 1;
-            kept = names.iter().any(|name| name.ends_with(".journal"));
-            story.journals += u64::from(kept);
+            story.journals += u64::from(names.iter().any(|name| name.ends_with(".journal")));
         }
+        if found.iter().all(Option::is_some) {
+            story.ends += 1;
+            story.continued += u64::from(kept);
+            // Killed between its last rename and its end it may have left a journal and a lock of nothing.
+            names.iter().filter(|name| !INPUTS.contains(&name.as_str())).for_each(|name| remove(&folder.path(name)));
+            if is_last {
+                return story;
+            }
+        }
+        kept = folder.names().iter().any(|name| name.ends_with(".journal"));
     }
 }
 
