@@ -16,7 +16,7 @@ use crate::{
         chunked::{ChunkedSource, ChunkedTarget},
     },
 };
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Axis};
 use std::sync::Arc;
 
 /// A small generator, the same on every run.
@@ -418,4 +418,49 @@ fn scratch_in_a_folder_that_is_not_there_is_a_clean_error() {
     let (_, _, dense) = both(&session, &[1200, 900], &[1, 1], "x");
     dense.permute([1, 0]).reshape([-1]).save(folder.path().join("y.npy")).unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn neighbours_across_chunks_and_in_scratch_stream() {
+    let session = Session::builder().memory("64MiB").threads(2).build().unwrap();
+    let bytes = 4_800 * 250 * 4;
+    let three = |x: &Array| {
+        let rows = |start, stop| x.slice_items(vec![SliceItem::Range { start, stop, step: 1 }]);
+        rows(Some(2), None) + rows(Some(1), Some(-1)) + rows(None, Some(-2))
+    };
+    let windows = |x: &Array| x.sliding_window_view(30, 0).mean(-1);
+    let overlap = |x: &Array| {
+        x.map_overlap::<f32, f32>(OverlapSpec::named("ends/1").depth(0, 20, 9), |block, mut out| {
+            let rows = out.shape()[0];
+            for row in 0..rows {
+                let (first, last) = (block.index_axis(Axis(0), row), block.index_axis(Axis(0), row + 29));
+                out.index_axis_mut(Axis(0), row).zip_mut_with(&first, |out, first| *out = *first);
+                out.index_axis_mut(Axis(0), row).zip_mut_with(&last, |out, last| *out -= *last);
+            }
+            Ok(())
+        })
+    };
+    let turned = |x: &Array| windows(&x.permute([1, 0]).reshape([2_400, 500]));
+    type Case<'a> = (&'a str, &'a dyn Fn(&Array) -> Array, f64);
+    // Times that the source may be decoded where there is some memory: once for every neighbour that is asked for, and a little.
+    let cases: [Case<'_>; 4] = [("three", &three, 3.7), ("windows", &windows, 1.3), ("overlap", &overlap, 1.3), ("turned", &turned, 1.01)];
+    for (name, make, times) in cases {
+        let mut scratches = 0;
+        for (memory, threads) in [(1 << 20, 1), (2 << 20, 2), (4 << 20, 2), (24 << 20, 2)] {
+            let (source, chunked, dense) = both(&session, &[4_800, 250], &[100, 250], "x");
+            let (_, want) = compute(&[&make(&dense)], &[None], &limits(64 << 20, 2, None)).unwrap();
+            let (plan, got) = compute(&[&make(&chunked)], &[None], &limits(memory, threads, None)).unwrap();
+            assert!(got == want, "{name}: {}", plan.show());
+            assert_eq!(source.bytes_decoded(), planned(&plan, "x"), "{name}: {}", plan.show());
+            scratches += plan.scratches.len();
+            if memory == 24 << 20 {
+                assert!(source.bytes_decoded() as f64 <= times * f64::from(bytes), "{name}: {}", plan.show());
+                assert!(plan.stages.iter().all(|stage| stage.workers == 2), "{name} leaves work for two: {}", plan.show());
+            } else {
+                // A run of less than a chunk decodes it more often; what turns rows into columns does in any case.
+                assert!(name == "turned" || source.bytes_decoded() as f64 <= 6.0 * f64::from(bytes), "{name}: {}", plan.show());
+            }
+        }
+        assert!(name != "turned" || scratches > 0, "{name} went through scratch");
+    }
 }

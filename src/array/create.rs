@@ -50,6 +50,9 @@ impl Session {
         let file = if path.exists() { path.to_path_buf() } else { text.split('?').next().map_or_else(PathBuf::new, PathBuf::from) };
         // Of files that are joined, each is an input.
         let paths = joined::files(&file.to_string_lossy())?.unwrap_or_else(|| vec![file]);
+        if let Some(text) = joined::order_warning(&source.facts().name, &paths) {
+            self.warn(&text);
+        }
         let stored = self.leaf_array(Leaf { source, paths });
         let mut opened = match packing {
             Some(packing) => unpacked(&stored, &packing),

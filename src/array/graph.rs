@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result},
     expr::{FunctionId, Graph, GraphBuilder, NodeId, Op, SourceId},
     nd::shape::show,
-    store::Source,
+    store::{Source, joined::order_warning},
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -32,6 +32,8 @@ pub(super) struct Work {
     pub widenings: Vec<String>,
     /// Nodes that are arrays of Zarr stores, decoded.
     pub origins: Vec<(NodeId, Arc<ZarrOrigin>)>,
+    /// What should be known of the files, in words.
+    pub warnings: Vec<String>,
     /// Bytes of values that earlier phases left in memory.
     pub held_bytes: u64,
 }
@@ -145,6 +147,7 @@ impl Walk<'_> {
         let id = self.builder.source(leaf.source.facts().clone());
         self.work.sources.push(leaf.source.clone());
         self.work.paths.extend(leaf.paths.iter().cloned());
+        self.work.warnings.extend(order_warning(&leaf.source.facts().name, &leaf.paths));
         self.leaves.insert(key, id.0);
         id
     }
@@ -199,8 +202,8 @@ pub(super) fn inputs_of(roots: &[Array]) -> Result<Vec<Arc<Input>>> {
 
 impl Work {
     fn empty() -> Work {
-        let (roots, sources, functions, paths, inputs, widenings, origins) = Default::default();
-        Work { graph: Graph::default(), roots, sources, functions, paths, inputs, widenings, origins, held_bytes: 0 }
+        let (roots, sources, functions, paths, inputs, widenings, origins, warnings) = Default::default();
+        Work { graph: Graph::default(), roots, sources, functions, paths, inputs, widenings, origins, warnings, held_bytes: 0 }
     }
 }
 

@@ -133,12 +133,21 @@ impl Job {
         Job { session, ..self }
     }
 
-    /// The plan of the job. Where masks decide shapes, they count as all true and lengths are bounds.
+    /// The plan of the job, as [`Job::run`] makes it: with the chunks of its outputs, beside the results that stay in memory. Where masks
+    /// decide shapes, they count as all true and lengths are bounds. Results that memory cannot hold are planned as if it could.
     pub fn plan(&self) -> Result<Plan> {
         let mut work = self.build()?;
-        let said = assume(&mut work, self.session.limits())?;
-        // A preview needs no room for results.
-        let mut plan = self.asked().plan(&work, self.session.limits())?;
+        let limits = self.session.limits();
+        let said = assume(&mut work, limits)?;
+        self.save.check_layout(&self.paths())?;
+        let layout = |(path, shape): (Option<&Path>, ResultShape)| path.map_or(Ok(None), |path| self.save.layout_of(path, &shape));
+        let layouts = self.paths().into_iter().zip(self.written_shapes(&work)?).map(layout).collect::<Result<_>>()?;
+        let asked = Asked { layouts, ..self.asked() };
+        let mut plan = match plan_beside_results(&asked, &work, limits, self.result_shapes(&work)?.iter().flatten()) {
+            // A preview needs no room for results.
+            Err(error) if error.needed_bytes().is_some() => asked.plan(&work, limits)?,
+            made => made?,
+        };
         plan.why.extend(said);
         plan.why.extend(work.widenings.into_iter().map(|text| Decision { about: "widening".to_string(), text }));
         Ok(plan)
@@ -206,7 +215,10 @@ impl Job {
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
         let stats = merge(phases);
         let report = RunReport {
-            warnings: stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).chain(left).collect(),
+            warnings: {
+                let of_phases = stats.warnings.iter().map(|(about, text)| format!("{about}: {text}"));
+                work.warnings.iter().cloned().chain(of_phases).chain(left).collect()
+            },
             stats,
             digests,
             kept,

@@ -97,9 +97,9 @@ mod gather_tests;
 #[cfg(test)]
 mod group_tests;
 #[cfg(test)]
-mod linalg_tests;
-#[cfg(test)]
 mod in_place_tests;
+#[cfg(test)]
+mod linalg_tests;
 #[cfg(test)]
 mod run_tests;
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! How files are written, and what is refused before any work.
 
 use super::{
-    below::{OutputMode, Place, ZarrOptions, create_with, same_file, split_zarr_output},
+    below::{OutputMode, Place, ZarrOptions, create_with, output_chunks, same_file, split_zarr_output},
     identity::Identity,
+    job::ResultShape,
     resume::take_up,
     words::{DType, Dims},
 };
 use crate::{
     error::{Error, Result},
+    plan::OutputLayout,
     store::{Target, left_over, leftover},
 };
 use serde_json::{Map, Value};
@@ -113,6 +115,21 @@ impl Save {
         if self.overwrite { OutputMode::Overwrite } else { OutputMode::CreateNew }
     }
 
+    /// An error if a layout is asked for that no output can have.
+    pub(super) fn check_layout(&self, paths: &[Option<&Path>]) -> Result<()> {
+        let mut given = paths.iter().flatten().peekable();
+        if self.zarr.is_plain() || given.peek().is_none() || given.any(|path| zarr_parts(path).is_some()) {
+            return Ok(());
+        }
+        Err(Error::usage("chunks, shards and codecs are for Zarr outputs, and there is none").hint("-o out.zarr"))
+    }
+
+    /// How the store of an output will want to be written, before it is there.
+    pub(super) fn layout_of(&self, path: &Path, (shape, dtype): &ResultShape) -> Result<Option<OutputLayout>> {
+        let chunks = output_chunks(text_of(path)?, *dtype, shape, &self.zarr)?;
+        Ok(chunks.map(|chunks| OutputLayout { chunk: chunks.chunk, scratch_bytes: chunks.scratch_bytes }))
+    }
+
     /// What a plan's identity has to know of an output's layout.
     pub(super) fn layout_text(&self, path: &Path) -> String {
         match zarr_parts(path) {
@@ -144,9 +161,7 @@ impl Files {
     pub fn check(paths: Vec<Option<&Path>>, inputs: &[PathBuf], save: &Save, identity: Option<Identity>) -> Result<Files> {
         let given: Vec<(&Path, bool)> =
             paths.iter().flatten().map(|path| zarr_parts(path).map_or((*path, false), |path| (path, true))).collect();
-        if !save.zarr.is_plain() && !given.is_empty() && !given.iter().any(|(_, is_zarr)| *is_zarr) {
-            return Err(Error::usage("chunks, shards and codecs are for Zarr outputs, and there is none").hint("-o out.zarr"));
-        }
+        save.check_layout(&paths)?;
         for (index, (path, is_zarr)) in given.iter().enumerate() {
             if !is_zarr && path.is_dir() {
                 return Err(Error::output(format!("cannot write {}: it is a folder", path.display())).hint("name a file inside it"));

@@ -185,7 +185,8 @@ impl SessionBuilder {
         self
     }
 
-    /// Calls `hear` with what a finished job has to say: created NaN and infinities, integers that wrapped. The way to hear of it where
+    /// Calls `hear` with what a finished job has to say: created NaN and infinities, integers that wrapped; and, when they are opened, with
+    /// what should be known of files that are joined. The way to hear of it where
     /// there is no [`crate::RunReport`]: after [`crate::Array::eval`], [`crate::Array::blocks`] and [`crate::Compiled::run`].
     #[must_use]
     pub fn on_warning(mut self, hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
@@ -301,10 +302,15 @@ impl Session {
 
     /// Tells what a run has to say to whoever listens.
     pub(super) fn tell(&self, stats: RunStats) -> RunStats {
-        if let Some(hear) = &self.0.on_warning {
-            stats.warnings.iter().for_each(|(about, text)| hear(&format!("{about}: {text}")));
-        }
+        stats.warnings.iter().for_each(|(about, text)| self.warn(&format!("{about}: {text}")));
         stats
+    }
+
+    /// Tells whoever listens.
+    pub(super) fn warn(&self, text: &str) {
+        if let Some(hear) = &self.0.on_warning {
+            hear(text);
+        }
     }
 
     pub(super) fn on_event(&self) -> Option<OnEvent> {

@@ -71,7 +71,9 @@ impl Form {
         let least = |axis: usize| if self.whole[axis] { usize::MAX } else { grain.get(axis).copied().unwrap_or(1) };
         let mut shape: Vec<usize> = (0..rank).map(|axis| least(axis).min(self.space[axis]).max(1)).collect();
         if let (Some(square), Some(&inner)) = (self.square, self.order.last()) {
-            let side = (target as f64).sqrt() as usize;
+            // Of large runs the written pieces are the longer ones: writing in pieces costs more than reading in them.
+            let stretch = if target_bytes > RUN_BYTES { 8.0 } else { 1.0 };
+            let side = (target as f64 * stretch).sqrt() as usize;
             for (axis, limit) in [(inner, side as u64), (square, target), (inner, target)] {
                 self.grow(&mut shape, axis, limit, lines, grain);
             }
@@ -157,6 +159,7 @@ mod tests {
         let mut square = form(&[12_800, 40_000]);
         square.square = Some(0);
         assert_eq!(square.block(8 << 20), [1024, 1024]);
+        assert_eq!(square.block(64 << 20), [1024, 8192]);
     }
 
     #[test]

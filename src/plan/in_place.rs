@@ -212,6 +212,7 @@ mod tests {
             point_bytes: 4,
             states: Vec::new(),
             lines: Vec::new(),
+            product: None,
         };
         let grain = |length: [usize; 2]| Grain { length: length.to_vec(), origin: vec![0; 2] };
         // Several chunks of rows are a run: blocks divide them.

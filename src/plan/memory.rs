@@ -103,13 +103,14 @@ pub fn fit(needs: &Needs<'_>, limits: &Limits) -> Result<Fitted> {
     let (mut least, mut best): (Option<Fitted>, Option<Fitted>) = (None, None);
     let chunked = needs.inputs.iter().any(Input::is_chunked);
     for grain in &needs.grains {
-        for (block_bytes, run_bytes, in_flight) in candidates(limits, chunked) {
+        let turned = turned(needs, limits, chunked).into_iter();
+        for (block_bytes, run_bytes, in_flight) in turned.chain(candidates(limits, chunked)) {
             let fitted = shape(needs, limits, grain, (block_bytes, run_bytes, in_flight));
             let fits = fitted.memory.total().saturating_add(OVERHEAD_BYTES) <= limits.memory_bytes;
             if fits && !chunked {
                 return Ok(fitted);
             }
-            if fits && best.as_ref().is_none_or(|best| (fitted.bytes_read() as f64) < best.bytes_read() as f64 * WORTH_IT) {
+            if fits && best.as_ref().is_none_or(|best| fitted.decoding(&needs.form.space) < best.decoding(&needs.form.space) * WORTH_IT) {
                 best = Some(fitted.clone());
             }
             if least.as_ref().is_none_or(|best| fitted.memory.total() < best.memory.total()) {
@@ -127,6 +128,29 @@ impl Fitted {
     pub fn bytes_read(&self) -> u64 {
         self.reads.iter().fold(0, |sum, read| sum.saturating_add(read.bytes_total))
     }
+
+    /// What reading costs beside other shapes: half of it is the medium's, half is shared by those who decode. One run for all leaves nothing
+    /// to share.
+    fn decoding(&self, space: &[usize]) -> f64 {
+        let runs: f64 = space.iter().zip(&self.run).map(|(&length, &run)| (length as f64 / run.max(1) as f64).max(1.0)).product();
+        self.bytes_read() as f64 * (0.5 + 0.5 / runs.clamp(1.0, self.workers.max(1) as f64))
+    }
+}
+
+/// Larger runs, for a pass that turns what it reads and writes into a dense file: pieces of 4 KiB a row cost the kernel, page by page and
+/// extent by extent, several times what wide ones do. As many as before must be left for all threads.
+fn turned(needs: &Needs<'_>, limits: &Limits, chunked: bool) -> Vec<(u64, u64, usize)> {
+    const RUNS_PER_THREAD: u64 = 8;
+    let dense = !needs.writes.is_empty() && needs.writes.iter().all(|write| write.layout.is_none());
+    if chunked || !dense || needs.form.square.is_none() || needs.form.product.is_some() {
+        return Vec::new();
+    }
+    let threads = limits.threads.max(1);
+    let block = limits.block_bytes.unwrap_or(BLOCK_BYTES).max(1);
+    let moved = needs.form.space.iter().fold(needs.form.point_bytes, |bytes, &length| bytes.saturating_mul(length as u64));
+    let runs = [8, 4, 2].map(|times| RUN_BYTES * times).into_iter();
+    let runs = runs.filter(|run| *run >= block && moved / run >= RUNS_PER_THREAD * threads as u64);
+    runs.flat_map(|run| [threads + 1, threads].map(|in_flight| (block, run, in_flight))).collect()
 }
 
 /// Block bytes, run bytes, runs in flight: from the fastest to the smallest. Where larger runs decode less, they come last.
@@ -151,7 +175,9 @@ fn candidates(limits: &Limits, chunked: bool) -> Vec<(u64, u64, usize)> {
         smaller = (smaller / 4).max(LEAST_BLOCK_BYTES);
     }
     if chunked {
-        let larger = (1..24).map(|times| (RUN_BYTES / 8) << times).take_while(|run| *run <= limits.memory_bytes);
+        // Where windows overlap a box of the space is many times what it holds of a source.
+        let most = limits.memory_bytes.saturating_mul(64);
+        let larger = (1..32).map(|times| (RUN_BYTES / 8) << times).take_while(|run| *run <= most);
         list.extend(larger.flat_map(|run| [threads, 1].map(|in_flight| (block, run.max(block), in_flight))));
     }
     list
@@ -222,7 +248,8 @@ fn shaped(needs: &Needs<'_>, limits: &Limits, grain: &Grain, block_bytes: u64, r
     let boxes = boxes(needs, limits, grain, block_bytes, run_bytes);
     let wanted = needs.inputs.iter().filter(|input| input.facts.is_some_and(|facts| is_worth_mapping(facts, limits.io))).count();
     let mut best = Shaped::new(needs, limits, boxes);
-    if limits.rows_per_run.is_some() || grain.is_none() {
+    // Blocks of products begin where groups do, not where chunks do.
+    if limits.rows_per_run.is_some() || grain.is_none() || needs.form.product.is_some() {
         return best;
     }
     for is_one_chunk in [false, true] {

@@ -59,7 +59,9 @@ fn totals(text: &mut String, plan: &Plan) -> std::fmt::Result {
     passes_text.iter().try_for_each(|line| writeln!(text, "{line}"))?;
     writeln!(text, "writes    {}", data_bytes(bytes_written))?;
     for output in &plan.outputs {
-        writeln!(text, "          {}  {} {}, from {}", output.name, output.dtype, show(&output.shape), origin(plan, output.from))?;
+        let chunks = output.layout.as_ref().map_or_else(String::new, |layout| format!(", in chunks of {}", show(&layout.chunk)));
+        let from = origin(plan, output.from);
+        writeln!(text, "          {}  {} {}, from {from}{chunks}", output.name, output.dtype, show(&output.shape))?;
     }
     let budget = plan.limits.memory_bytes;
     let threads = plural(plan.limits.threads as u64, "thread", "threads");

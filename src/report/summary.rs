@@ -13,6 +13,12 @@ pub struct Summary {
     pub schema: &'static str,
     /// Version of the bits that functions give.
     pub numerics: u32,
+    /// Identity of what was computed from what.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub job_id: String,
+    /// Identity of the plan; that which `outcore explain` shows.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub plan_id: String,
     /// Planning and running; not the start of the process.
     pub seconds: f64,
     /// Bytes of sources read, over all passes.
@@ -80,6 +86,8 @@ impl Summary {
         Summary {
             schema: "outcore.report/1",
             numerics: NUMERICS_VERSION,
+            job_id: String::new(),
+            plan_id: String::new(),
             seconds,
             bytes_read: stats.bytes_read,
             bytes_written: stats.bytes_written,

@@ -72,11 +72,13 @@ impl JoinedSource {
 
 /// An error unless a part is of the same kind as the first one.
 fn fits(part: &SourceFacts, first: &SourceFacts, name: &str) -> Result<()> {
-    let odd = |what: String| {
-        let text = format!("{name}: {} {what}", part.name);
-        Err(Error::mismatch(text).hint("files that are joined have one dtype, and one shape behind the first axis"))
+    let refused = |what: String, hint: &str| Err(Error::mismatch(format!("{name}: {} {what}", part.name)).hint(hint));
+    let odd = |what: String| refused(what, "files that are joined have one dtype, and one shape behind the first axis");
+    let converted = |what: String| refused(what, &format!("`outcore convert {} C_ORDER.npy` makes a file that can be joined", part.name));
+    let StoreLayout::Dense { strides } = &part.layout else {
+        let hint = "`concatenate((a, b), axis=0)` of a=PATH b=PATH joins arrays of any kind, or `outcore convert` each to .npy";
+        return refused("lies in chunks; only dense files are joined".to_string(), hint);
     };
-    let StoreLayout::Dense { strides } = &part.layout else { return odd("lies in chunks; only dense files are joined".to_string()) };
     if part.shape.is_empty() {
         return odd("has no axis to be joined along".to_string());
     }
@@ -85,14 +87,18 @@ fn fits(part: &SourceFacts, first: &SourceFacts, name: &str) -> Result<()> {
         return odd(format!("is {} {}, and {} is {}", part.dtype, show(&part.shape), first.name, kind(first)));
     }
     if part.swapped != first.swapped {
-        return odd(format!("has another byte order than {}", first.name));
+        return converted(format!("has another byte order than {}", first.name));
     }
     if part.dims != first.dims {
         return odd(format!("has the axis names {}, and {} has {}", part.dims, first.name, first.dims));
     }
     let plain = c_strides(&part.shape);
     let is_c = strides.iter().zip(&plain).zip(&part.shape).all(|((stride, plain), &length)| stride == plain || length < 2);
-    if is_c || part.shape.contains(&0) { Ok(()) } else { odd("is in Fortran order; files that are joined are in C order".to_string()) }
+    if is_c || part.shape.contains(&0) {
+        Ok(())
+    } else {
+        converted("is in Fortran order; files that are joined are in C order".to_string())
+    }
 }
 
 impl Source for JoinedSource {
@@ -172,14 +178,18 @@ pub fn open_files(name: &str, paths: &[PathBuf], query: Option<&str>) -> Result<
     JoinedSource::new(name, paths.iter().map(open_one).collect::<Result<_>>()?)
 }
 
-/// What should be known of the order of files: that their numbers would sort otherwise. `part-10` comes before `part-9`, byte by byte.
+/// What should be known of the order of the files that `name` stands for: that their numbers would sort otherwise. `part-10` comes before
+/// `part-9`, byte by byte. A list is in the order that somebody gave it.
 #[must_use]
-pub fn order_warning(paths: &[PathBuf]) -> Option<String> {
+pub fn order_warning(name: &str, paths: &[PathBuf]) -> Option<String> {
+    if name.starts_with('@') {
+        return None;
+    }
     let mut natural: Vec<&PathBuf> = paths.iter().collect();
     natural.sort_by_key(|path| numbers_of(&path.to_string_lossy()));
     let (sorted, by_number) = paths.iter().zip(natural).find(|(sorted, natural)| *sorted != *natural)?;
     let [sorted, by_number] = [sorted, by_number].map(|path| path.display());
-    Some(format!("files are joined in the order of their bytes: {sorted} where {by_number} would come by its number"))
+    Some(format!("{name}: files are joined in the order of their names' bytes: {sorted} where {by_number} would come by its number"))
 }
 
 /// Text and numbers of a name, so that names sort as people count.
@@ -319,7 +329,8 @@ mod tests {
             assert_eq!(is_like(name.as_bytes(), pattern.as_bytes()), like, "{name} {pattern}");
         }
         let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
-        assert!(order_warning(&paths(&["p-10", "p-9"])).unwrap().contains("p-9"));
-        assert!(order_warning(&paths(&["p-09", "p-10"])).is_none());
+        assert!(order_warning("p-*", &paths(&["p-10", "p-9"])).unwrap().contains("p-9"));
+        assert!(order_warning("p-*", &paths(&["p-09", "p-10"])).is_none());
+        assert!(order_warning("@list", &paths(&["p-10", "p-9"])).is_none());
     }
 }

@@ -216,6 +216,22 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
     }
 }
 
+/// How an output that lies in chunks wants to be written; see [`Target::chunk`] and [`Target::write_scratch_bytes`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputChunks {
+    /// The box that has one writer.
+    pub chunk: Vec<usize>,
+    /// What a write holds besides its argument.
+    pub scratch_bytes: u64,
+}
+
+/// The chunks of what [`create_with`] would start with the same arguments, without making anything; `None` for outputs without any.
+pub fn output_chunks(path_text: &str, dtype: DType, shape: &[usize], options: &ZarrOptions) -> Result<Option<OutputChunks>> {
+    let Some((path, query)) = split_zarr_output(path_text) else { return Ok(None) };
+    let options = options.clone().with_query(path_text, query.unwrap_or_default())?;
+    zarr::chunks_of(Path::new(path), path, dtype, shape, &options).map(Some)
+}
+
 /// Goes on with an output that a job left unfinished; [`create_with`] started it with the same arguments. `None` if there is none like
 /// that.
 pub fn reopen(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<Option<Arc<dyn Target>>> {

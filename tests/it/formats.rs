@@ -1,6 +1,6 @@
 //! Files of vectors and of several arrays: those that their own libraries wrote, our own, and damaged ones.
 
-use crate::cli_support::Folder;
+use crate::cli_support::{Folder, npy_with_header};
 use outcore::{DType, Session};
 use std::{fs, path::Path};
 
@@ -138,4 +138,50 @@ fn no_byte_makes_a_file_dangerous() {
             read(&whole[..place]);
         }
     }
+}
+
+#[test]
+fn files_in_the_order_of_bytes_are_warned_of_once() {
+    let place = Folder::new();
+    for (name, value) in [("p-9.npy", 9.0), ("p-10.npy", 10.0), ("q-09.npy", 9.0), ("q-10.npy", 10.0)] {
+        place.f32(name, &[1], &[value]);
+    }
+    let warning =
+        "outcore: warning: p-*.npy: files are joined in the order of their names' bytes: p-10.npy where p-9.npy would come by its number\n";
+    for words in [
+        &["eval", "x + 1", "p-*.npy"][..],
+        &["eval", "x + x.sum()", "p-*.npy", "-o", "z.npy"],
+        &["convert", "p-*.npy", "c.npy"],
+        &["explain", "x", "p-*.npy"],
+        &["stats", "p-*.npy"],
+        &["head", "p-*.npy"],
+        &["info", "p-*.npy"],
+        &["digest", "p-*.npy"],
+        &["verify", "p-*.npy"],
+        &["diff", "p-*.npy", "p-*.npy", "--rtol", "0"],
+    ] {
+        let ran = place.run(words);
+        let times = if words[0] == "diff" { 2 } else { 1 };
+        assert_eq!((ran.code, ran.stderr), (0, warning.repeat(times)), "{words:?}");
+    }
+    assert_eq!(place.ok(&["eval", "x", "q-*.npy"]), "[ 9. 10.]");
+    place.write("list.txt", b"p-10.npy\np-9.npy\n");
+    assert_eq!(place.ok(&["eval", "x", "@list.txt"]), "[10.  9.]");
+}
+
+#[test]
+fn what_cannot_be_joined_is_refused_with_a_way_out() {
+    let place = Folder::new();
+    place.f32("a.npy", &[2, 3], &[0.0; 6]);
+    place.write("b.npy", &npy_with_header("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", &[0; 24]));
+    place.fails(&["eval", "x", "*.npy"], 65, &["b.npy is in Fortran order", "outcore convert b.npy"]);
+    place.write("b.npy", &npy_with_header("{'descr': '>f4', 'fortran_order': False, 'shape': (2, 3), }", &[0; 24]));
+    place.fails(&["eval", "x", "*.npy"], 65, &["b.npy has another byte order than a.npy", "outcore convert b.npy"]);
+    std::fs::remove_file(place.path("a.npy")).unwrap();
+    place.write("c.npy", &npy_with_header("{'descr': '>f4', 'fortran_order': False, 'shape': (1, 3), }", &[0; 12]));
+    assert_eq!(place.ok(&["eval", "sum(x, 1)", "*.npy"]), "[0. 0. 0.]");
+    place.ok(&["convert", "b.npy", "d.zarr"]);
+    place.ok(&["convert", "c.npy", "e.zarr"]);
+    place.fails(&["eval", "x", "*.zarr"], 65, &["d.zarr lies in chunks", "concatenate((a, b), axis=0)"]);
+    assert_eq!(place.ok(&["eval", "sum(concatenate((a, b), axis=0), 1)", "a=d.zarr", "b=e.zarr"]), "[0. 0. 0.]");
 }

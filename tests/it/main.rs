@@ -7,6 +7,7 @@ mod cli;
 mod cli_support;
 mod examples;
 mod formats;
+mod kills;
 mod memory;
 mod naive;
 mod numbers;

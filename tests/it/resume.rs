@@ -1,11 +1,10 @@
 //! Jobs that are killed, interrupted and continued, as the program.
 //!
-//! The campaign kills at random moments: `cargo test --release --test it resume -- --ignored --nocapture`.
+//! The campaign that kills at random moments is in `kills`.
 
 use super::cli_support::{Folder, Run};
 use std::{
     fs,
-    io::Read,
     process::{Child, Stdio},
     thread,
     time::Duration,
@@ -153,67 +152,4 @@ fn small_jobs_leave_no_journal_and_flags_have_their_variable() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "nothing of it was finished");
     assert_eq!(folder.names(), ["v.npy", "z.npy"]);
     folder.fails(&["eval", "v + 1", "v=v.npy", "-o", "z.npy", "--resume"], 73, &["z.npy exists", "--overwrite"]);
-}
-
-/// A small generator of moments (xorshift64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
-
-#[test]
-#[ignore = "kills 50 processes at random moments: a minute or two"]
-fn campaign_of_kills() {
-    let whole = expected();
-    let folder = Folder::on_disk();
-    input(&folder);
-    let mut dice = Dice(2_463_534_242);
-    let started = std::time::Instant::now();
-    let span = {
-        let child = start(&folder, &["--overwrite"]);
-        assert_eq!(Run::of(child.wait_with_output().unwrap()).code, 0);
-        fs::remove_file(folder.path("z.npy")).unwrap();
-        started.elapsed().as_micros() as u64
-    };
-    let (mut kills, mut jobs, mut kept) = (0, 0, Vec::new());
-    while kills < 50 {
-        let memory = ["16MiB", "64MiB", "256MiB"][dice.below(3) as usize];
-        let threads = ["1", "2", "3"][dice.below(3) as usize];
-        let block = ["64k", "1MiB", "333k"][dice.below(3) as usize];
-        let limits = ["eval", STATEMENTS, "v=v.npy", "-o", "z.npy", "--resume", "--memory", memory, "--threads", threads, "--block", block];
-        let mut child = folder.command(&limits).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        thread::sleep(Duration::from_micros(dice.below(span)));
-        child.kill().unwrap();
-        let status = child.wait().unwrap();
-        if status.success() {
-            let mut said = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            kept.push(if said.is_empty() { 0 } else { percent_of(&said) });
-        } else {
-            assert_eq!(status.code(), None, "killed, and not ended by itself");
-            kills += 1;
-        }
-        // Whatever stands under the name is the whole result.
-        if let Ok(there) = fs::read(folder.path("z.npy")) {
-            assert!(there == whole, "after {kills} kills");
-            if status.success() {
-                assert_eq!(folder.names(), ["v.npy", "z.npy"]);
-            }
-            jobs += 1;
-            for name in folder.names().iter().filter(|name| *name != "v.npy") {
-                fs::remove_file(folder.path(name)).unwrap();
-            }
-        }
-    }
-    let ran = folder.run(&words(&["--resume"]));
-    assert_eq!(ran.code, 0, "{}", ran.stderr);
-    assert!(fs::read(folder.path("z.npy")).unwrap() == whole);
-    assert_eq!(folder.names(), ["v.npy", "z.npy"]);
-    println!("{kills} kills, {jobs} jobs finished in between, which had kept {kept:?} %; one run takes {} ms", span / 1000);
 }

@@ -308,3 +308,48 @@ fn diff_of_integers_and_of_nothing() {
     place.f32("e.npy", &[0, 3], &[]);
     assert!(place.ok(&["diff", "e.npy", "e.npy"]).contains("are equal"));
 }
+
+/// The identity of a plan as `explain` shows it, and as the run of the same words reports it.
+fn plan_ids(place: &Folder, words: &[&str]) -> [String; 2] {
+    let explain = [&["explain", "--json"], &words[1..]].concat();
+    let shown: serde_json::Value = serde_json::from_str(&place.ok(&explain)).unwrap();
+    place.ok(&[words, &["--report", "report.json"]].concat());
+    let report = json_of(&place.path("report.json"));
+    [&shown["plan"]["plan_id"], &report["plan_id"]].map(|id| id.as_str().unwrap_or_else(|| panic!("{words:?}")).to_string())
+}
+
+#[test]
+fn explain_shows_the_plan_that_runs() {
+    let place = Folder::new();
+    place.counting("x.npy", &[300, 70]);
+    place.ok(&["eval", "x", "x.npy", "-o", "there.zarr", "--chunks", "100,70", "--shards", "none"]);
+    let mut found = std::collections::BTreeSet::new();
+    let cases: [(&str, &[&str]); 12] = [
+        ("x * 2", &["-o", "a.npy"]),
+        ("x * 2", &["-o", "a.bin"]),
+        ("x * 2", &["-o", "a.fvecs"]),
+        ("x * 2", &["-o", "a.zarr"]),
+        ("x * 2", &["-o", "b.zarr", "--chunks", "7,70", "--shards", "none"]),
+        ("x * 2", &["-o", "c.zarr", "--chunks", "7,5", "--shards", "70,70", "--codec", "blosc-lz4"]),
+        ("x * 2", &["-o", "d.zarr?chunks=13,-1&codec=none&version=2"]),
+        ("x.T", &["-o", "e.zarr", "--chunks", "7,300", "--block", "1000", "--threads", "3"]),
+        ("x.T", &["-o", "f.npy", "--block", "1000"]),
+        ("x * 2", &["-o", "there.zarr?append=0"]),
+        ("(x * 3)[:200]", &["-o", "there.zarr?region=100:300,:"]),
+        ("z = x - mean(x, 0); m = mean(z, 1)", &["-o", "z=g.zarr/z", "-o", "m=g.zarr/m"]),
+    ];
+    for (text, more) in cases {
+        let [shown, run] = plan_ids(&place, &[&["eval", text, "x.npy"][..], more].concat());
+        assert_eq!(shown, run, "{text} {more:?}");
+        found.insert(shown);
+    }
+    assert_eq!(found.len(), cases.len(), "chunks, files and blocks make plans what they are");
+    // Results in memory take room that the plan then has not.
+    let [shown, run] = plan_ids(&place, &["eval", "(x + x.sum())[:10]", "x.npy", "--memory", "8MiB"]);
+    assert_eq!(shown, run);
+    place.fails(&["explain", "x", "x.npy", "-o", "a.npy", "--chunks", "7,7"], 2, &["there is none"]);
+    place.fails(&["explain", "x", "x.npy", "-o", "n.zarr", "--chunks", "7"], 2, &["chunks"]);
+    let text = place.ok(&["explain", "x", "x.npy", "-o", "n.zarr", "--chunks", "7,70"]);
+    assert!(text.contains("in chunks of (7, 70)"), "{text}");
+    assert!(!place.path("n.zarr").exists());
+}

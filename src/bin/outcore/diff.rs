@@ -2,6 +2,7 @@
 
 use crate::{
     args::Diff,
+    inputs::open_one,
     output::{Style, print},
     settings::Settings,
     signals,
@@ -40,7 +41,7 @@ pub fn run(command: &Diff, settings: &Settings) -> Result<u8> {
             return Err(Error::usage(format!("{flag}: a tolerance is a number from 0 on")));
         }
     }
-    let (left, right) = (settings.session.open(&command.left).checked()?, settings.session.open(&command.right).checked()?);
+    let (left, right) = (open_one(&settings.session, &command.left)?, open_one(&settings.session, &command.right)?);
     let shapes = [left.shape()?, right.shape()?];
     let values = if shapes[0] == shapes[1] { Some(compare(&left, &right, &shapes[0], command, settings)?) } else { None };
     let outcome = Outcome { command, dtypes: [left.dtype()?, right.dtype()?], shapes, values };

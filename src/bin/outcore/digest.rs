@@ -2,6 +2,7 @@
 
 use crate::{
     args::Digest,
+    inputs::open_one,
     output::{Style, print},
     settings::Settings,
     signals,
@@ -12,7 +13,7 @@ use outcore::Result;
 pub fn run(command: &Digest, settings: &Settings) -> Result<()> {
     let _guard = signals::guard(&settings.session);
     for path in &command.paths {
-        let array = settings.session.open(path).checked()?;
+        let array = open_one(&settings.session, path)?;
         let digest = array.digest();
         settings.reporter.finish();
         match settings.style {

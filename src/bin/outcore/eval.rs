@@ -255,6 +255,7 @@ pub fn write_report(report: &RunReport, notes: &[String], settings: &Settings) -
     let warnings = report.warnings.iter().chain(notes).cloned().collect();
     let mut summary = Summary::new(&report.stats, report.seconds, warnings, measure::peak_resident_bytes(), env);
     summary.digests.clone_from(&report.digests);
+    (summary.job_id, summary.plan_id) = (report.job_id.clone(), report.plan_id.clone());
     fs::write(path, summary.json()).map_err(|error| Error::io("write", path.display(), error))
 }
 

@@ -14,9 +14,9 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     let arrays = inputs::open_or_imagine(&settings.session, &inputs::named(&words)?)?;
     let built = eval::build(&text, &arrays, settings)?;
     let outputs = eval::outputs(command, &built)?;
-    let mut job = Job::new(&settings.session);
+    let mut job = Job::new(&settings.session).save(eval::save(settings).zarr(command.layout.options()?));
     for output in &outputs {
-        job = job.output(format!("{} -> {}", output.name, output.path.display()), &output.array, Destination::Path(output.path.clone()));
+        job = job.output(&output.name, &output.array, Destination::Path(output.path.clone()));
     }
     if let (true, Some((name, value))) = (outputs.is_empty(), &built.result) {
         let array = match value {
@@ -29,7 +29,11 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     for (message, condition) in &built.asserts {
         job = job.assert(message, condition);
     }
-    let plan = job.plan()?;
+    let mut plan = job.plan()?;
+    // The run knows them by their names alone, so the plan is made with these.
+    for (planned, output) in plan.outputs.iter_mut().zip(&outputs) {
+        planned.name = format!("{} -> {}", output.name, output.path.display());
+    }
     match settings.style {
         Style::Text => print(report::explain(&plan).trim_end()),
         Style::Json => print(&serde_json::json!({"schema": "outcore.plan/1", "plan": plan}).to_string()),

@@ -1,6 +1,6 @@
 //! `outcore head`: values as NumPy prints them.
 
-use crate::{args::Head, output::print_array, settings::Settings, signals};
+use crate::{args::Head, inputs::open_one, output::print_array, settings::Settings, signals};
 use outcore::{
     Error, Result, SliceItem,
     array::parse::parse_slice,
@@ -15,7 +15,7 @@ const ELEMENTS_MAX: usize = 1_000_000;
 
 /// Prints a part of an array. Large parts are shortened with `...`.
 pub fn run(command: &Head, settings: &Settings) -> Result<()> {
-    let array = settings.session.open(&command.path).checked()?;
+    let array = open_one(&settings.session, &command.path)?;
     let part = match &command.slice {
         Some(text) => array.slice_items(parse_slice(text)?),
         None if array.rank()? == 0 => array,

@@ -2,6 +2,7 @@
 
 use crate::{
     args::Info,
+    inputs::warn_of_order,
     output::{Style, print},
     settings::Settings,
 };
@@ -66,6 +67,7 @@ fn look(path: &str) -> Result<Shown> {
         }
         None => None,
     };
+    warn_of_order(path)?;
     Ok(Shown::Array { path: path.to_string(), facts: Box::new(store::open(path)?.facts().clone()), zarr })
 }
 

@@ -1,6 +1,7 @@
 //! `NAME=PATH`, one bare `PATH`, and imagined arrays `x=f32[4000000,768]`.
 
-use outcore::{Array, DType, Error, Result, Session};
+use crate::output::note;
+use outcore::{Array, DType, Error, Result, Session, store::joined};
 
 /// The name of an input or output that is given without one.
 const BARE_NAME: &str = "x";
@@ -49,6 +50,22 @@ pub fn named(words: &[String]) -> Result<Vec<(String, String)>> {
     Ok(inputs)
 }
 
+/// Opens an array for a command that has no report, whose warnings would say as much of it.
+pub fn open_one(session: &Session, path: &str) -> Result<Array> {
+    let array = session.open(path).checked()?;
+    warn_of_order(path)?;
+    Ok(array)
+}
+
+/// Says that files are joined in another order than their numbers have.
+pub fn warn_of_order(path: &str) -> Result<()> {
+    let file = without_query(path);
+    if let Some(text) = joined::files(file)?.and_then(|paths| joined::order_warning(path, &paths)) {
+        note("warning", &text);
+    }
+    Ok(())
+}
+
 /// Opens the inputs. Every one is looked at before any is read.
 pub fn open(session: &Session, inputs: &[(String, String)]) -> Result<Vec<(String, Array)>> {
     inputs.iter().map(|(name, path)| Ok((name.clone(), session.open(path).checked()?))).collect()
@@ -59,7 +76,7 @@ pub fn open_or_imagine(session: &Session, inputs: &[(String, String)]) -> Result
     let one = |(name, path): &(String, String)| {
         let array = match imagined(path) {
             Some((dtype, shape)) if !std::path::Path::new(path).exists() => session.imagine_as(name, dtype, shape?),
-            _ => session.open(path),
+            _ => open_one(session, path)?,
         };
         Ok((name.clone(), array.checked()?))
     };

@@ -2,6 +2,7 @@
 
 use crate::{
     args::{Stats, spelling},
+    inputs::open_one,
     output::{Style, note, print},
     settings::{Settings, check_writable},
     signals,
@@ -38,7 +39,7 @@ struct Table {
 
 /// Prints the statistics.
 pub fn run(command: &Stats, settings: &Settings) -> Result<()> {
-    let arrays = command.paths.iter().map(|path| settings.session.open(path).checked()).collect::<Result<Vec<Array>>>()?;
+    let arrays = command.paths.iter().map(|path| open_one(&settings.session, path)).collect::<Result<Vec<Array>>>()?;
     let (dtype, shape) = (arrays[0].dtype()?, arrays[0].shape()?);
     let axes = axes(command, shape.len())?;
     let kept: Vec<usize> = (0..shape.len()).filter(|place| axes.as_ref().is_some_and(|axes| !axes.contains(place))).collect();

@@ -2,7 +2,7 @@
 
 use crate::{
     args::Verify,
-    inputs,
+    inputs::{self, open_one},
     output::{Style, print},
     settings::Settings,
     signals,
@@ -46,7 +46,7 @@ pub fn run(command: &Verify, settings: &Settings) -> Result<u8> {
 }
 
 fn verify(path: &str, settings: &Settings) -> Result<Found> {
-    let array = settings.session.open(path).checked()?;
+    let array = open_one(&settings.session, path)?;
     let (dtype, shape) = (array.dtype()?, array.shape()?);
     let elements = shape.iter().product::<usize>() as u64;
     let (nan, inf) = if elements == 0 { (0, 0) } else { read_all(&array, settings)? };

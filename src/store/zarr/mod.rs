@@ -30,7 +30,7 @@ pub use metadata::About;
 pub use open::{Group, GroupArray, Opened, open};
 pub use source::ZarrSource;
 pub use write::{
-    BoxShape, Codec, Place, ZarrOptions, ZarrTarget, ZarrVersion, copy_group_attributes, create, is_in_group, is_zarr, reopen,
+    BoxShape, Codec, Place, ZarrOptions, ZarrTarget, ZarrVersion, chunks_of, copy_group_attributes, create, is_in_group, is_zarr, reopen,
 };
 
 #[cfg(test)]

@@ -14,12 +14,14 @@ mod groups;
 mod layout;
 mod metadata;
 mod options;
+mod preview;
 mod shard;
 mod target;
 
 pub use codec::Codec;
 pub use groups::{copy_group_attributes, group_around, is_in_group};
 pub use options::{BoxShape, Place, ZarrOptions, ZarrVersion};
+pub use preview::chunks_of;
 pub use target::ZarrTarget;
 
 use self::{
@@ -78,10 +80,12 @@ pub fn reopen(
         return Ok(None);
     }
     let found = begin(path, name, dtype, shape, mode, options, &|destination| PartFolder::resume(destination, name, mode))?;
-    Ok(found.map(|target| {
-        let notes = target.root().map(checkpoint::read).unwrap_or_default();
-        target.with_notes(notes)
-    }))
+    let Some(target) = found else { return Ok(None) };
+    let notes = checkpoint::read(target.root()?);
+    // Killed between the note that a shard is complete and the end of the file that chunks had waited in.
+    let complete: Vec<Vec<usize>> = notes.iter().filter(|(_, state)| state.is_none()).map(|(place, _)| place.clone()).collect();
+    target.remove_late(&complete)?;
+    Ok(Some(target.with_notes(notes)))
 }
 
 /// A target in the folder that `take` gives.
@@ -128,10 +132,7 @@ fn version_of(destination: &Path, name: &str, dtype: DType, options: &ZarrOption
 
 /// Starts a part of an array that exists.
 fn create_part(path: &Path, name: &str, dtype: DType, shape: &[usize], options: &ZarrOptions) -> Result<ZarrTarget> {
-    if !options.is_plain() {
-        return Err(Error::usage(format!("{name} exists: its chunks, shards, codec and version are what they are"))
-            .hint("leave them out when something is appended, or a region written"));
-    }
+    refuse_layout(name, options)?;
     let destination = std::fs::canonicalize(path).map_err(|error| Error::io("write into", name, error))?;
     if options.place == Place::Append {
         groups::version_of_store(&destination, name)?;
@@ -144,6 +145,15 @@ fn create_part(path: &Path, name: &str, dtype: DType, shape: &[usize], options: 
     let made = ZarrTarget::new(name, dtype, version, codec, part, folder, destination)?;
     made.check_room()?;
     Ok(made)
+}
+
+/// An error if a layout is asked for where one is there already.
+fn refuse_layout(name: &str, options: &ZarrOptions) -> Result<()> {
+    if options.is_plain() {
+        return Ok(());
+    }
+    Err(Error::usage(format!("{name} exists: its chunks, shards, codec and version are what they are"))
+        .hint("leave them out when something is appended, or a region written"))
 }
 
 impl ZarrVersion {

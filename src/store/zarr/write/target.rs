@@ -105,6 +105,14 @@ fn place_chunks(codec: Codec, layout: &Layout, dtype: DType, version: ZarrVersio
     Ok(Places::Fixed((chunk_bytes + sample).next_multiple_of(shard::ALIGN_BYTES)))
 }
 
+/// What one call of [`Target::write`] holds besides its argument.
+pub(super) fn write_scratch_bytes(codec: Codec, layout: &Layout, dtype: DType) -> u64 {
+    let chunk_bytes = layout.chunk.iter().product::<usize>() * dtype.size();
+    // A chunk put together, a chunk encoded, and an encoded chunk that moves to its place in a shard.
+    let moved = if layout.shard.is_some() { encoded_bytes_max(chunk_bytes) } else { 0 };
+    chunk_bytes as u64 + codec.scratch_bytes(chunk_bytes) + moved
+}
+
 impl Target for ZarrTarget {
     fn shape(&self) -> &[usize] {
         &self.layout.shape
@@ -123,10 +131,7 @@ impl Target for ZarrTarget {
     }
 
     fn write_scratch_bytes(&self) -> u64 {
-        // A chunk put together, a chunk encoded, and an encoded chunk that moves to its place in a shard.
-        let encoded = self.codec.scratch_bytes(self.chunk_bytes());
-        let moved = if self.layout.shard.is_some() { encoded_bytes_max(self.chunk_bytes()) } else { 0 };
-        self.chunk_bytes() as u64 + encoded + moved
+        write_scratch_bytes(self.codec, &self.layout, self.dtype)
     }
 
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {

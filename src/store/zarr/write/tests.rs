@@ -298,6 +298,7 @@ fn a_stopped_array_is_gone_on_with() {
     for (query, checkpoint_at, stop_at) in [
         ("codec=zstd&shards=8,10", 9, 13),
         ("codec=zstd&shards=8,10", 1, 23),
+        ("codec=zstd&shards=8,10", 21, 22),
         ("codec=none&shards=8,10", 11, 11),
         ("codec=gzip&shards=none", 5, 9),
     ] {
@@ -318,6 +319,16 @@ fn a_stopped_array_is_gone_on_with() {
         write_all(&first, &whole, order[checkpoint_at..stop_at].iter().copied(), &[4, 5]);
         first.keep();
         drop(first);
+        // A process that is killed once a shard is noted as complete leaves what its chunks waited in.
+        let complete: Vec<Vec<usize>> = checkpoint::read(&place.path().join(".z.zarr.part"))
+            .into_iter()
+            .filter(|(_, state)| state.is_none())
+            .map(|(at, _)| at)
+            .collect();
+        assert_eq!(complete.is_empty(), checkpoint_at < 21 || query.contains("none"), "{query}");
+        for at in complete {
+            std::fs::write(place.path().join(format!(".z.zarr.part/c/{}/{}.late", at[0], at[1])), "waited").unwrap();
+        }
         // Half a note, as a power cut leaves it.
         let notes = place.path().join(".z.zarr.part").join(checkpoint::NOTES);
         let torn = std::fs::read_to_string(&notes).unwrap() + "00000000 {\"place\":";
