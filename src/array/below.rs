@@ -8,6 +8,7 @@ pub(super) use crate::{
     run::{Bindings, Cancel, Control, Engine, EngineOptions, Policy, PreparedPlan, Sink, execute, execute_prepared, prepare},
     store::{
         MemorySource, OutputMode,
+        append::split_append,
         open::{create_with, split_zarr_output},
         open_packed, reopen, same_file,
         state::{StateFile, StateInput, StateSegment, read_states, write_states},

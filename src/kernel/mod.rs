@@ -19,6 +19,7 @@ mod oracle;
 pub mod order;
 pub mod program;
 mod random;
+pub(crate) mod rows;
 mod search;
 pub mod simd;
 mod verify;

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     nd::{Grid, Region, SourceFacts, shape::c_strides},
     plan::{Plan, ReadFrom, Scratch, ScratchId, spill::facts},
-    store::{Source, Target},
+    store::{Source, Target, scratch},
 };
 use std::{
     fs::File,
@@ -20,8 +20,6 @@ use std::{
     },
 };
 
-/// What a file system says that keeps its files in memory: tmpfs and ramfs.
-const MEMORY_FILE_SYSTEMS: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 /// While packing does not gain, one frame of so many is tried.
 const TRY_EVERY: u64 = 16;
 
@@ -37,16 +35,7 @@ pub(super) struct Place {
 impl Place {
     /// The folder, unless it would silently be memory.
     fn folder(&self) -> Result<PathBuf> {
-        if let Some(named) = &self.named {
-            return Ok(named.clone());
-        }
-        let folder = self.beside.clone().unwrap_or_else(std::env::temp_dir);
-        let found = rustix::fs::statfs(&folder).map_err(|error| cannot("look at the folder of", &folder, error.into()))?;
-        if MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)) {
-            return Err(Error::refused(format!("scratch in {} would be memory: it is a file system in memory", folder.display()))
-                .hint("`--scratch DIR` names a folder on a disk, or this one if it shall be"));
-        }
-        Ok(folder)
+        scratch::folder(self.named.as_deref(), self.beside.as_deref())
     }
 }
 
@@ -395,7 +384,7 @@ mod tests {
     #[test]
     fn a_folder_in_memory_has_to_be_named() {
         let shm = Path::new("/dev/shm");
-        let memory = rustix::fs::statfs(shm).is_ok_and(|found| MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)));
+        let memory = rustix::fs::statfs(shm).is_ok_and(|found| scratch::MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)));
         if memory {
             let beside = Place { named: None, beside: Some(shm.to_path_buf()) };
             assert_eq!(beside.folder().unwrap_err().kind(), ErrorKind::Refused);

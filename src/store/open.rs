@@ -5,7 +5,9 @@ use crate::{
     format::{Order, vectors::VectorFormat},
     nd::{DType, Dims},
     store::{
-        Source, Target, joined,
+        Source, Target,
+        append::{append, split_append},
+        joined,
         npy::{self, NpyOptions},
         output::OutputMode,
         raw::{self, RawLayout},
@@ -155,7 +157,7 @@ fn open_framed(path_text: &str, path: &str, query: Option<&str>) -> Result<Optio
 }
 
 /// Starts the array that `path_text` names; the extension tells the format: `.npy`, `.safetensors`, vector files, `.bin` and `.raw` without a
-/// header, `.zarr`. C order, native bytes.
+/// header, `.zarr`. C order, native bytes. `x.npy?append=0` puts the rows behind those that are there.
 pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Arc<dyn Target>> {
     create_with(path_text, dtype, shape, mode, &ZarrOptions::default())
 }
@@ -166,6 +168,9 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
     if let Some((path, query)) = split_zarr_output(path_text) {
         let options = options.clone().with_query(path_text, query.unwrap_or_default())?;
         return Ok(Arc::new(zarr::create(Path::new(path), path, dtype, shape, mode, &options)?));
+    }
+    if let Some(path) = split_append(path_text) {
+        return append(Path::new(path), dtype, shape);
     }
     let path = Path::new(path_text);
     refuse_later(path_text, OUTPUTS_KNOWN)?;
