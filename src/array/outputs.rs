@@ -135,8 +135,7 @@ impl Files {
     ///
     /// Publishing refuses an existing file again, without a gap between looking and renaming.
     pub fn check(paths: Vec<Option<&Path>>, inputs: &[PathBuf], save: &Save, identity: Option<Identity>) -> Result<Files> {
-        let given: Vec<(&Path, bool)> =
-            paths.iter().flatten().map(|path| (stored_at(path), zarr_parts(path).is_some())).collect();
+        let given: Vec<(&Path, bool)> = paths.iter().flatten().map(|path| (stored_at(path), zarr_parts(path).is_some())).collect();
         if !save.zarr.is_plain() && !given.is_empty() && !given.iter().any(|(_, is_zarr)| *is_zarr) {
             return Err(Error::usage("chunks, shards and codecs are for Zarr outputs, and there is none").hint("-o out.zarr"));
         }
@@ -191,7 +190,8 @@ fn zarr_parts(path: &Path) -> Option<&Path> {
 /// Whether the query of an output asks for a part of an array that exists.
 fn is_part(path: &Path) -> bool {
     let query = path.to_str().and_then(split_zarr_output).and_then(|(_, query)| query);
-    appended_to(path).is_some() || query.is_some_and(|query| query.split('&').any(|part| part.starts_with("append=") || part.starts_with("region=")))
+    appended_to(path).is_some()
+        || query.is_some_and(|query| query.split('&').any(|part| part.starts_with("append=") || part.starts_with("region=")))
 }
 
 fn check_apart<'a>(path: &Path, inputs: &[PathBuf], others: impl Iterator<Item = &'a Path>) -> Result<()> {

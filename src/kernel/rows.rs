@@ -50,13 +50,25 @@ impl RowHash {
             DType::F32 => mixed(row, |word| {
                 let half = |bits: u64| {
                     let magnitude = bits & 0x7fff_ffff;
-                    if magnitude == 0 { 0 } else if magnitude > 0x7f80_0000 { 0x7fc0_0000 } else { bits }
+                    if magnitude == 0 {
+                        0
+                    } else if magnitude > 0x7f80_0000 {
+                        0x7fc0_0000
+                    } else {
+                        bits
+                    }
                 };
                 half(word & 0xffff_ffff) | half(word >> 32) << 32
             }),
             DType::F64 => mixed(row, |bits| {
                 let magnitude = bits & (u64::MAX >> 1);
-                if magnitude == 0 { 0 } else if magnitude > 0x7ff0 << 48 { 0x7ff8 << 48 } else { bits }
+                if magnitude == 0 {
+                    0
+                } else if magnitude > 0x7ff0 << 48 {
+                    0x7ff8 << 48
+                } else {
+                    bits
+                }
             }),
             _ => mixed(row, |word| word),
         }

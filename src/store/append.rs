@@ -101,7 +101,8 @@ fn read_header(file: &File, name: &str, dtype: DType) -> Result<format::NpyHeade
 fn fit(name: &str, before: &format::NpyHeader, dtype: DType, shape: &[usize]) -> Result<usize> {
     let refuse = |why: String| Err(Error::mismatch(format!("cannot append to {name}: {why}")));
     if before.dtype != dtype {
-        return refuse(format!("it holds {}, the rows are {dtype}", before.dtype)).map_err(|error| error.hint("`.astype(..)` converts them"));
+        return refuse(format!("it holds {}, the rows are {dtype}", before.dtype))
+            .map_err(|error| error.hint("`.astype(..)` converts them"));
     }
     if shape.is_empty() || before.shape.is_empty() || before.shape[1..] != shape[1..] {
         return refuse(format!("it has shape {}, the rows have {}", show(&before.shape), show(shape)));
@@ -111,7 +112,8 @@ fn fit(name: &str, before: &format::NpyHeader, dtype: DType, shape: &[usize]) ->
             .map_err(|error| error.hint("`outcore convert` writes it in C order"));
     }
     if before.swapped {
-        return refuse("it is in the other byte order".to_string()).map_err(|error| error.hint("`outcore convert` writes it in this machine's"));
+        return refuse("it is in the other byte order".to_string())
+            .map_err(|error| error.hint("`outcore convert` writes it in this machine's"));
     }
     match before.shape[0].checked_add(shape[0]) {
         Some(rows) => Ok(rows),
@@ -333,6 +335,7 @@ mod tests {
         target.publish().unwrap();
         assert_eq!(rows(&path), (vec![3, 3], vec![1, 1, 1, 1, 1, 1, 5, 5, 5]));
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 128 + 9);
+        drop(target);
         let target = append(&path, DType::U8, &[2, 3]).unwrap();
         assert!(target.publish().unwrap_err().message().contains("never written"));
     }

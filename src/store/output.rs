@@ -236,7 +236,9 @@ pub(super) fn reserve_from(file: &File, name: &str, from: u64, length: u64) -> R
             Err(Errno::FBIG) => return Err(too_little("; files of that size are not possible here")),
             // NFS before 4.2, some FUSE file systems: the length alone, without the promise.
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                return file.set_len(from + length).map_err(|error| Error::output(format!("cannot give {name} its {length} bytes: {error}")));
+                return file
+                    .set_len(from + length)
+                    .map_err(|error| Error::output(format!("cannot give {name} its {length} bytes: {error}")));
             }
             Err(errno) => return Err(Error::output(format!("cannot reserve {length} bytes for {name}: {}", io::Error::from(errno)))),
         }

@@ -71,6 +71,10 @@ impl Buckets {
     pub fn push(&mut self, bucket: usize, head: &[u8], tail: &[u8]) -> Result<()> {
         debug_assert_eq!(head.len() + tail.len(), self.record_bytes);
         let Bucket { waiting, pieces } = &mut self.buckets[bucket];
+        if waiting.capacity() == 0 {
+            // Growing by doubling would take up to twice of what is said.
+            waiting.reserve_exact(self.piece_bytes);
+        }
         waiting.extend_from_slice(head);
         waiting.extend_from_slice(tail);
         if waiting.len() == self.piece_bytes {
@@ -134,6 +138,7 @@ impl Buckets {
             read.map_err(|error| self.failed("read", error))?;
             take(&piece)?;
         }
+        drop(piece);
         take(&waiting)
     }
 }
@@ -157,7 +162,12 @@ mod tests {
             for (bucket, want) in want.into_iter().enumerate() {
                 assert_eq!(buckets.bytes(bucket), want.len() as u64);
                 let mut found = Vec::new();
-                buckets.drain(bucket, |records| { found.extend_from_slice(records); Ok(()) }).unwrap();
+                buckets
+                    .drain(bucket, |records| {
+                        found.extend_from_slice(records);
+                        Ok(())
+                    })
+                    .unwrap();
                 assert_eq!(found, want);
             }
         }

@@ -59,7 +59,9 @@ fn an_audit_names_what_is_wrong() {
     x.copy_within(0..WIDTH, 77 * WIDTH);
     folder.f32("x.npy", &[ROWS, WIDTH], &x);
     let text = folder.ok(&["audit", "x.npy"]);
-    for part in ["x.npy  f32 (400, 24)", "nan elements      1", "rows with nan     1: 5", "zero rows         1: 9", "in 1 groups: row 0 2 times"] {
+    for part in
+        ["x.npy  f32 (400, 24)", "nan elements      1", "rows with nan     1: 5", "zero rows         1: 9", "in 1 groups: row 0 2 times"]
+    {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     let json: serde_json::Value = serde_json::from_str(&folder.ok(&["audit", "x.npy", "--json", "--columns"])).unwrap();
@@ -135,7 +137,8 @@ fn appended_rows_are_there_or_not_whatever_kills_the_job() {
     folder.counting("x.npy", &[1000, 8]);
     let before = fs::read(folder.path("x.npy")).unwrap();
     let statement = "where(arange(4000000)[:, None] < 0, 1, 0).astype(f32) + arange(8).astype(f32)";
-    let mut child = folder.command(&["eval", statement, "-o", "x.npy?append=0"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        folder.command(&["eval", statement, "-o", "x.npy?append=0"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // Killed when rows have come, or done by then: either is one of two arrays.
     while fs::metadata(folder.path("x.npy")).unwrap().len() <= before.len() as u64 && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(1));

@@ -260,10 +260,16 @@ impl Auditing<'_> {
         let held = tally.bytes() + twins.as_ref().map_or(0, Twins::bytes) + (8 * small.columns.len() * self.width) as u64;
         let limits = limits_beside(session.limits(), held)?;
         let mut phases = settle(&session, &mut work, &limits)?;
-        let names = ["nan", "inf"].into_iter().take(small.counts.len()).chain(["min", "max", "mean", "std"].into_iter().take(small.columns.len()));
+        let names =
+            ["nan", "inf"].into_iter().take(small.counts.len()).chain(["min", "max", "mean", "std"].into_iter().take(small.columns.len()));
         let names = names.chain(["norms"]).chain(twins.is_some().then_some("hashes")).map(String::from).collect();
         let plan = Asked { outputs: names, ..Asked::one() }.plan(&work, &limits)?;
-        let mut arrays = small.counts.iter().chain(&small.columns).map(|array| AnyArray::zeros(array.dtype()?, &array.shape()?)).collect::<Result<Vec<_>>>()?;
+        let mut arrays = small
+            .counts
+            .iter()
+            .chain(&small.columns)
+            .map(|array| AnyArray::zeros(array.dtype()?, &array.shape()?))
+            .collect::<Result<Vec<_>>>()?;
         let mut place: Vec<_> = arrays
             .iter_mut()
             .map(|array| {
@@ -327,7 +333,14 @@ impl Auditing<'_> {
         Array::make(Op::Compress { axis: Some(1), count: Some(HASH_WORDS) }, vec![hashed, is_word.checked()?])
     }
 
-    fn report(&self, counts: &[AnyArray], columns: &[AnyArray], tally: RowTally, duplicates: Option<Duplicates>, stats: RunStats) -> Result<Audit> {
+    fn report(
+        &self,
+        counts: &[AnyArray],
+        columns: &[AnyArray],
+        tally: RowTally,
+        duplicates: Option<Duplicates>,
+        stats: RunStats,
+    ) -> Result<Audit> {
         let count = |index: usize| counts.get(index).and_then(|array| array.scalar(0)).map_or(0, |value| value.to_f64() as u64);
         let column = |index: usize| columns[index].as_slice::<f64>();
         let (least, most) = (column(0)?, column(1)?);

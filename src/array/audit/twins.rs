@@ -1,11 +1,7 @@
 //! Equal rows, by the hashes of all rows: sorted in memory, or in buckets of scratch each of which memory holds.
 
 use super::{Duplicates, NAMED_MAX, in_order};
-use crate::{
-    array::words::Region,
-    error::Result,
-    store::scratch::Buckets,
-};
+use crate::{array::words::Region, error::Result, store::scratch::Buckets};
 use std::{collections::HashMap, path::PathBuf};
 
 /// A hash and the row that has it.

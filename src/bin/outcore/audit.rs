@@ -88,12 +88,14 @@ fn text(command: &Command, audit: &Audit) -> String {
     if let Some(found) = &audit.duplicates {
         let first: Vec<String> = found.first.iter().map(|(row, times)| format!("row {row} {} times", count(*times))).collect();
         let more = if found.groups > found.first.len() as u64 { ", ..." } else { "" };
-        let shown = if first.is_empty() { String::new() } else { format!(" in {} groups: {}{more}", count(found.groups), first.join(", ")) };
+        let shown =
+            if first.is_empty() { String::new() } else { format!(" in {} groups: {}{more}", count(found.groups), first.join(", ")) };
         line("duplicate rows", format!("{}{shown}", count(found.rows)));
     }
     let norms = &audit.norms;
     line("norms", format!("min {}  max {}  mean {}  std {}", short(norms.min), short(norms.max), short(norms.mean), short(norms.std)));
-    let quantiles: Vec<String> = norms.quantiles.iter().map(|(share, norm)| format!("{} % {}", short(share * 100.0), short(*norm))).collect();
+    let quantiles: Vec<String> =
+        norms.quantiles.iter().map(|(share, norm)| format!("{} % {}", short(share * 100.0), short(*norm))).collect();
     if !quantiles.is_empty() {
         let about = match norms.quantile_error {
             0.0 => String::new(),

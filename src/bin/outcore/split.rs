@@ -47,7 +47,8 @@ fn shares(words: &[String]) -> Result<Vec<(f64, &str)>> {
             made.push((0.0, path));
             continue;
         }
-        let share = share.parse().map_err(|_| Error::usage(format!("`{word}`: `{share}` is no share")).hint("0.8=train.npy rest=test.npy"))?;
+        let share =
+            share.parse().map_err(|_| Error::usage(format!("`{word}`: `{share}` is no share")).hint("0.8=train.npy rest=test.npy"))?;
         made.push((share, path));
     }
     if let Some(place) = rest {
