@@ -1,3 +1,5 @@
+//! Codes beside naive loops that do what NumPy does.
+
 use super::*;
 use crate::{Random, Session};
 use ndarray::{Array2, Ix2, s};

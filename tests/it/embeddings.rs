@@ -118,6 +118,7 @@ fn a_shuffle_and_an_audit_stay_within_the_budget() {
         &["shuffle", "x.npy", "y.npy", "--seed", "3"][..],
         &["split", "x.npy", "0.7=a.npy", "rest=b.npy"],
         &["quantize", "x.npy", "q.npy", "--to", "int8", "--scale", "column"],
+        &["audit", "x.npy", "--columns"],
     ] {
         let limits = ["--memory", "32MiB", "--threads", "2", "--report", "report.json", "--overwrite"];
         folder.ok(&[words, &limits].concat());

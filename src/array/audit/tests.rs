@@ -1,3 +1,5 @@
+//! Audits of rows whose faults are known, with memory for all and with little.
+
 use super::*;
 use crate::{Random, Session};
 use ndarray::{Array2, s};

@@ -2,12 +2,13 @@
 
 use crate::{
     args::{Audit as Command, Fault},
+    eval,
     output::{Style, note, print},
     settings::Settings,
     signals,
 };
 use outcore::{
-    Audit, AuditSpec, ColumnStatistics, Error, Named, Result,
+    Audit, AuditSpec, ColumnStatistics, Error, Named, Result, RunReport,
     report::size::{count, data_bytes, seconds},
 };
 
@@ -35,6 +36,16 @@ pub fn run(command: &Command, settings: &Settings) -> Result<u8> {
         Style::Text => print(&text(command, &audit))?,
         Style::Json => print(&json(command, &audit)?)?,
     }
+    let report = RunReport {
+        stats: audit.stats.clone(),
+        seconds: audit.stats.seconds,
+        job_id: String::new(),
+        plan_id: String::new(),
+        warnings: Vec::new(),
+        digests: Vec::new(),
+        kept: Vec::new(),
+    };
+    eval::write_report(&report, &[], settings)?;
     if settings.reporter.is_watched() {
         let read = &audit.stats;
         note("read", &format!("{} in {}", data_bytes(read.bytes_read), seconds(read.seconds)));
