@@ -12,7 +12,8 @@ const KEYS: [u64; 4] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49b
 /// Words of a hash.
 pub(crate) const HASH_WORDS: usize = 2;
 
-/// Puts 128 bits of hash of every row (all but the first axis) into the row's first two elements, as `u64`; the others are 0.
+/// Two words of hash of every row (all but the first axis), as `u64`: one is the row's first element, the other all that follow. So the
+/// smallest and the largest element of a row are both words, in an order that says nothing: 127 bits.
 ///
 /// Rows that are equal as numbers have equal hashes: both zeros are one number, and so are all NaN. Unequal rows have
 /// equal hashes by chance alone, for a billion rows with a probability of 10^-21. It is no defence against rows made to collide.
@@ -34,9 +35,9 @@ impl BlockFunction for RowHash {
         let rows = input.chunks_exact(width * self.dtype.size()).zip(output.chunks_exact_mut(width * size_of::<u64>()));
         for (row, out) in rows {
             let [first, second] = self.hash(row);
-            out.fill(0);
-            out[..8].copy_from_slice(&first.to_ne_bytes());
-            out[8..16].copy_from_slice(&second.to_ne_bytes());
+            let (head, tail) = out.split_at_mut(size_of::<u64>());
+            head.copy_from_slice(&first.to_ne_bytes());
+            tail.chunks_exact_mut(size_of::<u64>()).for_each(|word| word.copy_from_slice(&second.to_ne_bytes()));
         }
         Ok(())
     }

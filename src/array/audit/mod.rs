@@ -23,14 +23,14 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    expr::{FunctionFacts, FunctionRole, Op},
+    expr::{FunctionFacts, FunctionRole},
     kernel::rows::{HASH_WORDS, RowHash},
     nd::shape::show,
     plan::Limits,
 };
 use rows::RowTally;
 use serde::Serialize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use twins::Twins;
 
 /// Rows and columns of one kind that are named one by one.
@@ -125,7 +125,7 @@ pub struct Norms {
     pub unit_tolerance: f64,
 }
 
-/// Rows that are equal as numbers, by 128 bits of hash.
+/// Rows that are equal as numbers, by 127 bits of hash.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Duplicates {
     /// Rows that equal an earlier one: so many could go.
@@ -191,7 +191,7 @@ pub struct Audit {
 impl Array {
     /// Looks the rows (everything but the first axis) over, in one read: NaN, infinities, rows of zeros, norms, dead columns, equal rows.
     ///
-    /// Rows are found equal by 128-bit hashes, of which all are held in memory or, where that is too little, in scratch on disk (24 bytes a
+    /// Rows are found equal by 127-bit hashes, of which all are held in memory or, where that is too little, in scratch on disk (24 bytes a
     /// row), so that the count is exact for any number of rows. Quantiles of norms are exact if a sixteenth of the budget holds 8 bytes a
     /// row, and about right otherwise ([`Norms::quantile_error`]). The audit does not depend on threads or blocks.
     ///
@@ -250,11 +250,11 @@ impl Auditing<'_> {
             true => Some(Twins::new(self.rows, budget, session.scratch())?),
             false => None,
         };
-        let (small, norms) = (self.small(), self.norms());
-        let mut roots: Vec<&Array> = small.counts.iter().chain(&small.columns).chain([&norms]).collect();
+        let (small, squares) = (self.small(), self.squares());
+        let mut roots: Vec<&Array> = small.counts.iter().chain(&small.columns).chain([&squares]).collect();
         let hashes = self.hashes()?;
         if twins.is_some() {
-            roots.push(&hashes);
+            roots.extend(&hashes);
         }
         let mut work = build(&roots, &unbound)?;
         let held = tally.bytes() + twins.as_ref().map_or(0, Twins::bytes) + (8 * small.columns.len() * self.width) as u64;
@@ -262,7 +262,7 @@ impl Auditing<'_> {
         let mut phases = settle(&session, &mut work, &limits)?;
         let names =
             ["nan", "inf"].into_iter().take(small.counts.len()).chain(["min", "max", "mean", "std"].into_iter().take(small.columns.len()));
-        let names = names.chain(["norms"]).chain(twins.is_some().then_some("hashes")).map(String::from).collect();
+        let names = names.chain(["squares"]).chain(["hash", "hash'"].into_iter().filter(|_| twins.is_some())).map(String::from).collect();
         let plan = Asked { outputs: names, ..Asked::one() }.plan(&work, &limits)?;
         let mut arrays = small
             .counts
@@ -279,12 +279,19 @@ impl Auditing<'_> {
                 }
             })
             .collect();
-        let mut take_norms = |region: &Region, bytes: &[u8]| tally.take(region, bytes);
-        let mut take_hashes = |region: &Region, bytes: &[u8]| twins.as_mut().map_or(Ok(()), |twins| twins.take(region, bytes));
+        let mut take_squares = |region: &Region, bytes: &[u8]| tally.take(region, bytes);
+        // Both words of a row come apart.
+        let pairs = Mutex::new(twins.as_mut());
+        let take_word = |word: usize, region: &Region, bytes: &[u8]| match pairs.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(twins) => twins.take(word, region, bytes),
+            None => Ok(()),
+        };
+        let mut take_first = |region: &Region, bytes: &[u8]| take_word(0, region, bytes);
+        let mut take_second = |region: &Region, bytes: &[u8]| take_word(1, region, bytes);
         let mut sinks: Vec<Sink<'_>> = place.iter_mut().map(|closure| Sink::Caller(closure)).collect();
-        sinks.push(Sink::Caller(&mut take_norms));
+        sinks.push(Sink::Caller(&mut take_squares));
         if self.spec.duplicates {
-            sinks.push(Sink::Caller(&mut take_hashes));
+            sinks.extend([Sink::Caller(&mut take_first), Sink::Caller(&mut take_second)]);
         }
         phases.push(run(&session, &plan, &work, sinks)?);
         drop(place);
@@ -307,18 +314,18 @@ impl Auditing<'_> {
         Small { counts, columns }
     }
 
-    fn norms(&self) -> Array {
+    /// Squares of the norms. Their roots would be a stage of their own, for which all sums would have to be held.
+    fn squares(&self) -> Array {
         let squares = self.x.astype(DType::F64).square();
         // Squares of an f64 may spread farther than exact sums reach; of all others they do not.
         let over = if self.x.dtype().is_ok_and(|dtype| dtype == DType::F64) { axis(1).sum(SumMode::Neumaier) } else { axis(1) };
-        squares.sum(over).sqrt()
+        squares.sum(over)
     }
 
     /// Two words a row.
-    fn hashes(&self) -> Result<Array> {
+    fn hashes(&self) -> Result<[Array; 2]> {
         // A row of one element has room for one word only: it is looked at twice.
         let x = if self.width < HASH_WORDS { self.x.broadcast_to([self.rows, HASH_WORDS]) } else { self.x.clone() };
-        let width = self.width.max(HASH_WORDS);
         let dtype = x.dtype()?;
         let facts = FunctionFacts {
             name: "hash of rows".to_string(),
@@ -329,8 +336,7 @@ impl Auditing<'_> {
             role: FunctionRole::Map,
         };
         let hashed = x.make_mapped(Arc::new(BlockCode { facts, code: Arc::new(RowHash { dtype }) }))?;
-        let is_word = x.session().arange(0, width as i64, 1).less(HASH_WORDS as i64).insert_axis(0).broadcast_to([self.rows, width]);
-        Array::make(Op::Compress { axis: Some(1), count: Some(HASH_WORDS) }, vec![hashed, is_word.checked()?])
+        Ok([hashed.min(1), hashed.max(1)])
     }
 
     fn report(

@@ -65,9 +65,10 @@ impl RowTally {
         }
     }
 
-    /// Takes the norms of the next rows.
+    /// Takes the squares of the norms of the next rows.
     pub fn take(&mut self, region: &Region, bytes: &[u8]) -> Result<()> {
-        for norm in in_order::<f64>(region, self.next, bytes)? {
+        for square in in_order::<f64>(region, self.next, bytes)? {
+            let norm = square.sqrt();
             let row = self.next;
             self.next += 1;
             if norm.is_nan() {

@@ -2,7 +2,10 @@
 
 use super::{Duplicates, NAMED_MAX, in_order};
 use crate::{array::words::Region, error::Result, store::scratch::Buckets};
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::{HashMap, VecDeque},
+    path::PathBuf,
+};
 
 /// A hash and the row that has it.
 type Record = [u64; 3];
@@ -18,6 +21,8 @@ enum Kept {
 /// Hashes of rows.
 pub(super) struct Twins {
     next: u64,
+    /// Words of rows whose other word has not come.
+    waiting: [VecDeque<u64>; 2],
     count: usize,
     /// Records that are sorted at a time.
     records_max: usize,
@@ -29,13 +34,13 @@ impl Twins {
     pub fn new(rows: usize, budget: u64, named: Option<PathBuf>) -> Result<Twins> {
         let records_max = (budget / SHARE / RECORD_BYTES as u64).max(1) as usize;
         if rows <= records_max {
-            return Ok(Twins { next: 0, count: 1, records_max, kept: Kept::Memory(Vec::with_capacity(rows)) });
+            return Ok(Twins { next: 0, waiting: Default::default(), count: 1, records_max, kept: Kept::Memory(Vec::with_capacity(rows)) });
         }
         // Hashes spread evenly, so that an eighth of room is enough.
         let count = (rows + rows / 8).div_ceil(records_max);
         let memory_bytes = budget / SHARE / 2;
         let buckets = Box::new(Buckets::new(named, None, count, RECORD_BYTES, memory_bytes)?);
-        Ok(Twins { next: 0, count, records_max, kept: Kept::Scratch { buckets, memory_bytes } })
+        Ok(Twins { next: 0, waiting: Default::default(), count, records_max, kept: Kept::Scratch { buckets, memory_bytes } })
     }
 
     /// Memory it takes while rows are read, in bytes.
@@ -46,15 +51,21 @@ impl Twins {
         }
     }
 
-    /// Takes the hashes of the next rows.
-    pub fn take(&mut self, region: &Region, bytes: &[u8]) -> Result<()> {
-        for hash in in_order::<u64>(region, self.next, bytes)?.chunks_exact(2) {
-            let record = [hash[0], hash[1], self.next];
+    /// Takes a word of the hashes of the next rows. What comes of one word waits for the other.
+    pub fn take(&mut self, word: usize, region: &Region, bytes: &[u8]) -> Result<()> {
+        let expected = self.next + self.waiting[word].len() as u64;
+        self.waiting[word].extend(in_order::<u64>(region, expected, bytes)?);
+        while let [Some(&first), Some(&second)] = [self.waiting[0].front(), self.waiting[1].front()] {
+            for words in &mut self.waiting {
+                words.pop_front();
+            }
+            let record = [first, second, self.next];
             self.next += 1;
             match &mut self.kept {
                 Kept::Memory(records) => records.push(record),
                 Kept::Scratch { buckets, .. } => {
-                    let bucket = (u128::from(record[0]) * self.count as u128 >> 64) as usize;
+                    // The words are in order of size: only together they are spread evenly.
+                    let bucket = (u128::from(first ^ second) * self.count as u128 >> 64) as usize;
                     buckets.push(bucket, bytemuck::cast_slice(&record), &[])?;
                 }
             }
