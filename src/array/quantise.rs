@@ -95,7 +95,7 @@ impl Array {
             Some(percent) => magnitudes.percentile(Quantiles::from(percent), axes),
         };
         let scales = &largest / CODE_MAX;
-        let scales = super::elementwise::where_(&scales.equal(0.0), Scalar::Float(1.0), &scales);
+        let scales = super::elementwise::where_(scales.equal(0.0), Scalar::Float(1.0), &scales);
         let codes = (&value / &scales).rint().clip(-CODE_MAX, CODE_MAX).astype(DType::I8);
         Quantised { codes, scales }
     }

@@ -65,7 +65,7 @@ impl Twins {
                 Kept::Memory(records) => records.push(record),
                 Kept::Scratch { buckets, .. } => {
                     // The words are in order of size: only together they are spread evenly.
-                    let bucket = (u128::from(first ^ second) * self.count as u128 >> 64) as usize;
+                    let bucket = ((u128::from(first ^ second) * self.count as u128) >> 64) as usize;
                     buckets.push(bucket, bytemuck::cast_slice(&record), &[])?;
                 }
             }

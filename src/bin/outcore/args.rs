@@ -324,7 +324,7 @@ pub struct Audit {
     #[arg(long)]
     pub no_duplicates: bool,
     /// How near 1 a norm has to be to count as 1
-    #[arg(long, value_name = "TOLERANCE", default_value_t = 1e-3)]
+    #[arg(long, value_name = "TOLERANCE", default_value_t = 1e-3, allow_negative_numbers = true)]
     pub unit: f64,
     /// Exit with 1 if there is any of these
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
