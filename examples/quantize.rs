@@ -1,4 +1,4 @@
-//! Embeddings as bytes with a scale a row, and as bits: both in one read, and how far the bytes are off.
+//! Embeddings as bytes with a scale a row, and as bits, in one job; and how far the bytes are off.
 //!
 //! `cargo run --release --example quantize`
 
