@@ -19,7 +19,7 @@ fn main() -> Result<()> {
     let first: Vec<i64> = seed.permutation(100_000).slice(ndarray::s![..3]).eval::<i64, ndarray::Ix1>()?.to_vec();
     let train = session.open(file("train.npy"));
     for (place, row) in first.into_iter().enumerate() {
-        let begins: f32 = train.slice(ndarray::s![place as i64, 0]).item()?;
+        let begins: f32 = train.slice(ndarray::s![place, 0]).item()?;
         println!("row {place} of the training set is row {row} of all: it begins with {begins}");
     }
     println!("{:?} rows to test with", session.open(file("test.npy")).shape()?[0]);
