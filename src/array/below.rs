@@ -8,6 +8,7 @@ pub(super) use crate::{
     run::{Bindings, Cancel, Control, Engine, EngineOptions, Policy, PreparedPlan, Sink, execute, execute_prepared, prepare},
     store::{
         MemorySource, OutputMode, Packed,
+        append::split_append,
         open::{create_with, output_chunks, split_zarr_output, zarr_output},
         open_packed, reopen, same_file,
         state::{StateFile, StateInput, StateSegment, read_states, write_states},

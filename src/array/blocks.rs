@@ -27,7 +27,7 @@ use std::{
 const BLOCKS_AHEAD: usize = 2;
 
 /// Blocks that exist at a time: those that wait, the one the consumer has, the one being filled and the one it runs over into.
-const BLOCKS_HELD: u64 = BLOCKS_AHEAD as u64 + 3;
+pub(super) const BLOCKS_HELD: u64 = BLOCKS_AHEAD as u64 + 3;
 
 /// Rows (along axis 0) of every block but the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +162,7 @@ fn limits_beside(limits: &Limits, band_bytes: u64, rows: usize) -> Result<Limits
 }
 
 /// Puts regions, which come in order but may be cut in any way, together to bands of rows.
-struct Bands {
+pub(super) struct Bands {
     shape: Vec<usize>,
     dtype: DType,
     rows: usize,
@@ -172,7 +172,7 @@ struct Bands {
 }
 
 impl Bands {
-    fn new(shape: Vec<usize>, dtype: DType, rows: usize) -> Bands {
+    pub fn new(shape: Vec<usize>, dtype: DType, rows: usize) -> Bands {
         Bands { shape, dtype, rows, begun: BTreeMap::new(), next: 0 }
     }
 
@@ -188,7 +188,7 @@ impl Bands {
         shape
     }
 
-    fn add(&mut self, region: &Region, bytes: &[u8], mut emit: impl FnMut(Block) -> Result<()>) -> Result<()> {
+    pub fn add(&mut self, region: &Region, bytes: &[u8], mut emit: impl FnMut(Block) -> Result<()>) -> Result<()> {
         if region.is_empty() {
             return Ok(());
         }

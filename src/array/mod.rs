@@ -4,6 +4,7 @@
 //! No algorithm on elements ever does.
 
 mod any;
+mod audit;
 mod axes;
 mod below;
 mod blocks;
@@ -43,6 +44,7 @@ mod parts;
 mod phased;
 mod phases;
 mod promotion;
+mod quantise;
 mod random;
 mod reduce;
 mod resume;
@@ -50,6 +52,7 @@ mod running;
 mod scan;
 mod session;
 pub mod size;
+mod split;
 mod stateful;
 mod statistics;
 mod targets;
@@ -58,6 +61,7 @@ pub mod words;
 mod writer;
 
 pub use any::AnyArray;
+pub use audit::{Audit, AuditSpec, ColumnStatistics, Duplicates, Named, Norms};
 pub use axes::{Axes, AxisList, AxisRef, axis};
 pub use below::{Isa, OnInvalid, Progress, RunStats, StageStats};
 pub use blocks::{Block, Blocks, Rows};
@@ -79,11 +83,13 @@ pub use operand::{Operand, ScalarSide};
 pub use order::Quantiles;
 pub use outputs::Save;
 pub use overlap::OverlapSpec;
+pub use quantise::{Int8, Quantised, ScaleOf};
 pub use random::Random;
 pub use resume::Kept;
 pub use running::Running;
 pub use session::{MemoryAmount, Promote, Session, SessionBuilder};
 pub use size::Size;
+pub use split::RowOrder;
 pub use stateful::StateSpec;
 pub use statistics::{InputUpdate, Statistics, StatisticsValues, Update};
 pub use writer::Writer;

@@ -1,7 +1,7 @@
 //! How files are written, and what is refused before any work.
 
 use super::{
-    below::{OutputMode, Place, ZarrOptions, create_with, output_chunks, same_file, split_zarr_output},
+    below::{OutputMode, Place, ZarrOptions, create_with, output_chunks, same_file, split_append, split_zarr_output},
     identity::Identity,
     job::ResultShape,
     resume::take_up,
@@ -137,6 +137,7 @@ impl Save {
                 let query = path.to_str().and_then(split_zarr_output).and_then(|(_, query)| query);
                 format!("zarr {:?} {:?}", query.unwrap_or_default(), self.zarr)
             }
+            None if appended_to(path).is_some() => "npy append".to_string(),
             None => path.extension().map_or_else(String::new, |end| end.to_string_lossy().to_string()),
         }
     }
@@ -159,8 +160,7 @@ impl Files {
     ///
     /// Publishing refuses an existing file again, without a gap between looking and renaming.
     pub fn check(paths: Vec<Option<&Path>>, inputs: &[PathBuf], save: &Save, identity: Option<Identity>) -> Result<Files> {
-        let given: Vec<(&Path, bool)> =
-            paths.iter().flatten().map(|path| zarr_parts(path).map_or((*path, false), |path| (path, true))).collect();
+        let given: Vec<(&Path, bool)> = paths.iter().flatten().map(|path| (stored_at(path), zarr_parts(path).is_some())).collect();
         save.check_layout(&paths)?;
         for (index, (path, is_zarr)) in given.iter().enumerate() {
             if !is_zarr && path.is_dir() {
@@ -205,9 +205,14 @@ impl Files {
     }
 }
 
-/// The path of an output without the query of a Zarr output.
+/// The path of an output without its query.
 pub(super) fn stored_at(path: &Path) -> &Path {
-    zarr_parts(path).unwrap_or(path)
+    zarr_parts(path).or_else(|| appended_to(path)).unwrap_or(path)
+}
+
+/// The npy file that an output is appended to.
+fn appended_to(path: &Path) -> Option<&Path> {
+    path.to_str().and_then(split_append).map(Path::new)
 }
 
 /// The path of a Zarr output without its query; `None` for other outputs.
@@ -215,10 +220,11 @@ fn zarr_parts(path: &Path) -> Option<&Path> {
     path.to_str().and_then(split_zarr_output).map(|(path, _)| Path::new(path))
 }
 
-/// Whether the query of a Zarr output asks for a part of an array that exists.
+/// Whether the query of an output asks for a part of an array that exists.
 fn is_part(path: &Path) -> bool {
     let query = path.to_str().and_then(split_zarr_output).and_then(|(_, query)| query);
-    query.is_some_and(|query| query.split('&').any(|part| part.starts_with("append=") || part.starts_with("region=")))
+    appended_to(path).is_some()
+        || query.is_some_and(|query| query.split('&').any(|part| part.starts_with("append=") || part.starts_with("region=")))
 }
 
 fn check_apart<'a>(path: &Path, inputs: &[PathBuf], others: impl Iterator<Item = &'a Path>) -> Result<()> {

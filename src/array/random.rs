@@ -136,7 +136,7 @@ impl Random {
     }
 
     /// The key of a permutation.
-    fn key(self) -> u64 {
+    pub(super) fn key(self) -> u64 {
         self.seed ^ self.stream.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }

@@ -273,6 +273,33 @@ pub fn encode(dtype: DType, shape: &[usize]) -> Vec<u8> {
     bytes
 }
 
+/// `header` with another shape, as long as it was. `None` if there is no room for it.
+///
+/// ```
+/// use outcore::{format::npy, nd::DType};
+/// let header = npy::parse(&npy::encode(DType::F32, &[10, 4]), None)?;
+/// assert_eq!(npy::resized(&header, &[1_000_000, 4]), Some(npy::encode(DType::F32, &[1_000_000, 4])));
+/// # Ok::<(), outcore::Error>(())
+/// ```
+#[must_use]
+pub fn resized(header: &NpyHeader, shape: &[usize]) -> Option<Vec<u8>> {
+    let fortran = if header.order == Order::Fortran { "True" } else { "False" };
+    let text = format!("{{'descr': '{}', 'fortran_order': {fortran}, 'shape': {}, }}", descr(header.dtype), show(shape));
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend([header.version, 0]);
+    match header.version {
+        1 => bytes.extend(u16::try_from(header.data_offset.checked_sub(10)?).ok()?.to_le_bytes()),
+        _ => bytes.extend(u32::try_from(header.data_offset.checked_sub(12)?).ok()?.to_le_bytes()),
+    }
+    bytes.extend_from_slice(text.as_bytes());
+    if bytes.len() >= header.data_offset {
+        return None;
+    }
+    bytes.resize(header.data_offset - 1, b' ');
+    bytes.push(b'\n');
+    Some(bytes)
+}
+
 /// NumPy's code for `dtype` in this machine's byte order; `<V2` for `bf16`.
 fn descr(dtype: DType) -> String {
     let mark = match dtype.size() {

@@ -21,6 +21,7 @@ pub mod order;
 pub(crate) mod product;
 pub mod program;
 mod random;
+pub(crate) mod rows;
 mod search;
 pub mod simd;
 mod verify;

@@ -90,6 +90,27 @@ fn shuffle(index: u64, length: u64, key: u64) -> u64 {
     }
 }
 
+/// The index that [`AxisStep::Shuffle`] sends to `place`: the rounds backwards.
+#[must_use]
+pub fn unshuffle(place: u64, length: u64, key: u64) -> u64 {
+    if length < 2 {
+        return place;
+    }
+    let half_bits = (u64::BITS - (length - 1).leading_zeros()).div_ceil(2);
+    let mask = (1 << half_bits) - 1;
+    let mut index = place;
+    loop {
+        let (mut left, mut right) = (index >> half_bits, index & mask);
+        for round in (0..8).rev() {
+            (left, right) = (right ^ (mix(left ^ mix(key.wrapping_add(round))) & mask), left);
+        }
+        index = left << half_bits | right;
+        if index < length {
+            return index;
+        }
+    }
+}
+
 /// The finalizer of SplitMix64.
 fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -225,6 +246,7 @@ mod tests {
         for length in [1, 2, 3, 5, 64, 100, 1000] {
             let map = AxisMap::of([AxisStep::Shuffle { length, key: 7 }]);
             let mut found = places(&map, length as i64);
+            assert!(found.iter().enumerate().all(|(index, &place)| unshuffle(place as u64, length as u64, 7) == index as u64), "{length}");
             let moved = found.iter().enumerate().filter(|(index, place)| *index as i64 != **place).count();
             assert!(length < 64 || moved > length * 9 / 10, "{length}: {moved}");
             found.sort_unstable();

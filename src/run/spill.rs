@@ -11,6 +11,7 @@ use crate::{
     store::{
         Source, Target,
         output::{check_room, reserve},
+        scratch,
     },
 };
 use std::{
@@ -23,8 +24,6 @@ use std::{
     },
 };
 
-/// What a file system says that keeps its files in memory: tmpfs and ramfs.
-const MEMORY_FILE_SYSTEMS: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 /// While packing does not gain, one frame of so many is tried.
 const TRY_EVERY: u64 = 16;
 
@@ -40,23 +39,14 @@ pub(super) struct Place {
 impl Place {
     /// The folder, unless it would silently be memory.
     fn folder(&self) -> Result<PathBuf> {
-        if let Some(named) = &self.named {
-            return Ok(named.clone());
-        }
-        let folder = self.beside.clone().unwrap_or_else(std::env::temp_dir);
-        let found = rustix::fs::statfs(&folder).map_err(|error| cannot("look at the folder of", &folder, error.into()))?;
-        if MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)) {
-            return Err(Error::refused(format!("scratch in {} would be memory: it is a file system in memory", folder.display()))
-                .hint("`--scratch DIR` names a folder on a disk, or this one if it shall be"));
-        }
-        Ok(folder)
+        scratch::folder(self.named.as_deref(), self.beside.as_deref())
     }
 }
 
 /// Reserves what frames take that cannot be packed. In a file system in memory that would be memory at once: there it is only looked at.
 fn make_room(file: &File, folder: &Path, bytes: u64) -> Result<()> {
     let name = format!("scratch in {}", folder.display());
-    let is_memory = rustix::fs::fstatfs(file).is_ok_and(|found| MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)));
+    let is_memory = rustix::fs::fstatfs(file).is_ok_and(|found| scratch::MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)));
     let room = if is_memory { check_room(file, &name, bytes) } else { reserve(file, &name, bytes) };
     room.map_err(|error| error.hint("`--scratch DIR` puts it elsewhere"))
 }
@@ -407,7 +397,7 @@ mod tests {
     #[test]
     fn a_folder_in_memory_has_to_be_named() {
         let shm = Path::new("/dev/shm");
-        let memory = rustix::fs::statfs(shm).is_ok_and(|found| MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)));
+        let memory = rustix::fs::statfs(shm).is_ok_and(|found| scratch::MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)));
         if memory {
             let beside = Place { named: None, beside: Some(shm.to_path_buf()) };
             assert_eq!(beside.folder().unwrap_err().kind(), ErrorKind::Refused);

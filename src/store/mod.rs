@@ -10,6 +10,7 @@ use crate::{
 use std::{ops::Range, path::PathBuf, sync::Arc};
 
 pub mod aligned;
+pub mod append;
 mod archive;
 #[doc(hidden)]
 pub mod chunked;
@@ -28,6 +29,7 @@ mod part;
 pub mod raw;
 mod runs;
 mod same;
+pub mod scratch;
 pub mod state;
 #[doc(hidden)]
 pub mod suite;

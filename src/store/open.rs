@@ -5,7 +5,9 @@ use crate::{
     format::{Order, vectors::VectorFormat},
     nd::{DType, Dims},
     store::{
-        Source, Target, joined,
+        Source, Target,
+        append::{append, split_append},
+        joined,
         npy::{self, NpyOptions},
         output::OutputMode,
         raw::{self, RawLayout},
@@ -182,7 +184,7 @@ fn open_framed(path_text: &str, path: &str, query: Option<&str>) -> Result<Optio
 }
 
 /// Starts the array that `path_text` names; the extension tells the format: `.npy`, `.safetensors`, vector files, `.bin` and `.raw` without a
-/// header, `.zarr`. C order, native bytes.
+/// header, `.zarr`. C order, native bytes. `x.npy?append=0` puts the rows behind those that are there.
 pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Arc<dyn Target>> {
     create_with(path_text, dtype, shape, mode, &ZarrOptions::default())
 }
@@ -192,6 +194,9 @@ pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) 
 pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<Arc<dyn Target>> {
     if let Some((path, options)) = zarr_output(path_text, options)? {
         return Ok(Arc::new(zarr::create(Path::new(path), path, dtype, shape, mode, &options)?));
+    }
+    if let Some(path) = split_append(path_text) {
+        return append(Path::new(path), dtype, shape);
     }
     let path = Path::new(path_text);
     refuse_later(path_text, OUTPUTS_KNOWN)?;

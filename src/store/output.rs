@@ -226,6 +226,11 @@ fn too_little(name: &str, length: u64, available: Option<u64>, reason: &str) -> 
 
 /// Gives the file its length and the room for it, so that a full disk shows before the work and not after it.
 pub fn reserve(file: &File, name: &str, length: u64) -> Result<()> {
+    reserve_from(file, name, 0, length)
+}
+
+/// Gives the file `length` bytes from `from` on.
+pub(super) fn reserve_from(file: &File, name: &str, from: u64, length: u64) -> Result<()> {
     if length == 0 {
         return Ok(());
     }
@@ -233,7 +238,7 @@ pub fn reserve(file: &File, name: &str, length: u64) -> Result<()> {
     check_room(file, name, length)?;
     let too_little = |reason: &str| too_little(name, length, available(file), reason);
     loop {
-        match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
+        match rustix::fs::fallocate(file, FallocateFlags::empty(), from, length) {
             Ok(()) => return Ok(()),
             Err(Errno::INTR) => {}
             Err(Errno::NOSPC) => return Err(too_little("")),
@@ -241,7 +246,9 @@ pub fn reserve(file: &File, name: &str, length: u64) -> Result<()> {
             Err(Errno::FBIG) => return Err(too_little("; files of that size are not possible here")),
             // NFS before 4.2, some FUSE file systems: the length alone, without the promise.
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
-                return file.set_len(length).map_err(|error| Error::output(format!("cannot give {name} its {length} bytes: {error}")));
+                return file
+                    .set_len(from + length)
+                    .map_err(|error| Error::output(format!("cannot give {name} its {length} bytes: {error}")));
             }
             Err(errno) => return Err(Error::output(format!("cannot reserve {length} bytes for {name}: {}", io::Error::from(errno)))),
         }

@@ -37,3 +37,27 @@ fn custom_block() {
     let text = run("custom_block");
     assert!(text.contains("rows sum to"), "{text}");
 }
+
+#[test]
+fn audit() {
+    let text = run("audit");
+    assert!(text.contains("100 rows equal an earlier one, as row Some(9900)"), "{text}");
+    assert!(text.contains("1 of zeros, first [10100]"), "{text}");
+}
+
+#[test]
+fn quantize() {
+    let text = run("quantize");
+    assert!(text.contains("passes") && text.contains("largest error"), "{text}");
+}
+
+#[test]
+fn shuffle() {
+    let text = run("shuffle");
+    assert!(text.contains("10000 rows to test with"), "{text}");
+    let named = text.lines().filter(|line| line.starts_with("row ")).map(|line| {
+        let numbers: Vec<usize> = line.split(|letter: char| !letter.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect();
+        (numbers[1] * 40, numbers[2])
+    });
+    assert!(named.clone().count() == 3 && named.clone().all(|(want, found)| want == found), "{text}");
+}

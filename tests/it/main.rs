@@ -5,6 +5,7 @@
 mod bad_input;
 mod cli;
 mod cli_support;
+mod embeddings;
 mod examples;
 mod formats;
 mod kills;

@@ -157,6 +157,14 @@ pub enum Mode {
     Verify(Verify),
     /// Compare two arrays; exit code 1 if shape, dtype or values differ
     Diff(Diff),
+    /// Look rows over in one read: NaN, infinities, zero rows, norms, dead columns, equal rows
+    Audit(Audit),
+    /// Write embeddings in fewer bytes: int8 with scales, one bit, half floats, fewer dimensions; and back
+    Quantize(Quantize),
+    /// Write the rows in a random order, with reads in one direction
+    Shuffle(Shuffle),
+    /// Write the rows to several files, by shares
+    Split(Split),
     /// Standardise real embeddings larger than the budget, measured and checked
     Demo(Demo),
     /// List functions, or show one
@@ -305,6 +313,141 @@ impl Layout {
     }
 }
 
+/// `outcore audit`.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// Rows of numbers: x.npy, x.fvecs, 'shards/*.npy'
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// Show minimum, maximum, mean and deviation of every column too
+    #[arg(long)]
+    pub columns: bool,
+    /// Do not look for equal rows
+    #[arg(long)]
+    pub no_duplicates: bool,
+    /// How near 1 a norm has to be to count as 1
+    #[arg(long, value_name = "TOLERANCE", default_value_t = 1e-3, allow_negative_numbers = true)]
+    pub unit: f64,
+    /// Exit with 1 if there is any of these
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    pub fail_on: Vec<Fault>,
+}
+
+/// What an audit may fail on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Fault {
+    /// NaN
+    Nan,
+    /// Infinities
+    Inf,
+    /// Rows of zeros
+    Zero,
+    /// Rows that equal an earlier one
+    Duplicates,
+    /// Columns of one number
+    Constant,
+    /// Any of them
+    Any,
+}
+
+/// `outcore quantize`.
+#[derive(Debug, Args)]
+pub struct Quantize {
+    /// Embeddings: rows of numbers. With --inverse the codes
+    #[arg(value_name = "IN")]
+    pub input: String,
+    /// Where the codes go; with --inverse the numbers
+    #[arg(value_name = "OUT")]
+    pub output: String,
+    /// The form of the codes
+    #[arg(long, value_name = "FORM")]
+    pub to: Form,
+    /// What shares a scale of int8
+    #[arg(long, value_name = "WHAT", default_value = "row")]
+    pub scale: ScaleAxis,
+    /// Take this percentile of the magnitudes for the largest code of int8, and clip what is beyond
+    #[arg(long, value_name = "PERCENT")]
+    pub clip: Option<f64>,
+    /// Keep the first N dimensions, rows scaled to norm 1; with --inverse of binary: how many there were
+    #[arg(long, value_name = "N")]
+    pub dims: Option<usize>,
+    /// Where the scales of int8 lie [default: OUT.scales.npy, with --inverse IN.scales.npy]
+    #[arg(long, value_name = "PATH")]
+    pub scales: Option<String>,
+    /// From codes to numbers: int8 times scales, bits to 0 and 1
+    #[arg(long)]
+    pub inverse: bool,
+    /// How Zarr outputs are laid out.
+    #[command(flatten)]
+    pub layout: Layout,
+}
+
+/// Forms of quantised embeddings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// One byte each, and scales
+    Int8,
+    /// One bit each: whether it is above 0; eight to a byte as np.packbits has them
+    Binary,
+    /// Half floats
+    F16,
+    /// Floats of 16 bits with the range of f32
+    Bf16,
+    /// Single floats: with --dims, which is all that happens then
+    F32,
+}
+
+/// What shares a scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScaleAxis {
+    /// Every row has its own
+    Row,
+    /// Every column has its own
+    Column,
+    /// There is one
+    Whole,
+}
+
+/// `outcore shuffle`.
+#[derive(Debug, Args)]
+pub struct Shuffle {
+    /// The array, whose rows (axis 0) change places
+    #[arg(value_name = "IN")]
+    pub input: String,
+    /// Where it goes
+    #[arg(value_name = "OUT")]
+    pub output: String,
+    /// Which order: arrays of one length and seed stay aligned
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Save the number in IN of every row of OUT
+    #[arg(long, value_name = "PATH")]
+    pub permutation: Option<PathBuf>,
+    /// How Zarr outputs are laid out.
+    #[command(flatten)]
+    pub layout: Layout,
+}
+
+/// `outcore split`.
+#[derive(Debug, Args)]
+pub struct Split {
+    /// The array, whose rows (axis 0) are shared out
+    #[arg(value_name = "IN")]
+    pub input: String,
+    /// 0.8=train.npy 0.1=val.npy rest=test.npy
+    #[arg(required = true, value_name = "SHARE=PATH")]
+    pub parts: Vec<String>,
+    /// The order that rows are shared out in
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Share them out in the order they have
+    #[arg(long, conflicts_with = "seed")]
+    pub in_order: bool,
+    /// How Zarr outputs are laid out.
+    #[command(flatten)]
+    pub layout: Layout,
+}
+
 /// `outcore digest`.
 #[derive(Debug, Args)]
 pub struct Digest {
@@ -379,7 +522,7 @@ impl Common {
 }
 
 /// Modes that later versions have.
-const LATER_MODES: [&str; 10] = ["topk", "audit", "pca", "kmeans", "quantize", "shuffle", "split", "tune", "doctor", "completions"];
+const LATER_MODES: [&str; 6] = ["topk", "pca", "kmeans", "tune", "doctor", "completions"];
 /// Flags that later versions have.
 const LATER_FLAGS: [&str; 1] = ["--trace"];
 

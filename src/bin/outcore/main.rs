@@ -3,6 +3,7 @@
 //! Only the public API of the library is used. stdout carries results; everything else goes to stderr.
 
 mod args;
+mod audit;
 mod convert;
 mod demo;
 mod diff;
@@ -17,8 +18,10 @@ mod inputs;
 mod measure;
 mod output;
 mod progress;
+mod quantize;
 mod settings;
 mod signals;
+mod split;
 mod stats;
 mod topk;
 mod verify;
@@ -77,6 +80,10 @@ fn run(low: args::Low) -> outcore::Result<u8> {
         Mode::Convert(command) => convert::run(&command, &settings),
         Mode::Verify(command) => return verify::run(&command, &settings),
         Mode::Diff(command) => return diff::run(&command, &settings),
+        Mode::Audit(command) => return audit::run(&command, &settings),
+        Mode::Quantize(command) => quantize::run(&command, &settings),
+        Mode::Shuffle(command) => split::shuffle(&command, &settings),
+        Mode::Split(command) => split::split(&command, &settings),
         Mode::Demo(command) => demo::run(&command, &settings),
         Mode::Functions(command) => functions::run(&command, &settings),
     }

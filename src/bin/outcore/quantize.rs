@@ -1,0 +1,114 @@
+//! `outcore quantize`: embeddings in fewer bytes, and back.
+
+use crate::{
+    args::{Form, Quantize, ScaleAxis},
+    eval, inputs,
+    output::note,
+    settings::Settings,
+    signals,
+};
+use outcore::{Array, DType, Destination, Error, Int8, Job, Quantised, Result, ScaleOf};
+use std::path::{Path, PathBuf};
+
+/// Quantises, or goes back.
+pub fn run(command: &Quantize, settings: &Settings) -> Result<()> {
+    check(command)?;
+    let opened = settings.session.open(&command.input).checked()?;
+    let outputs = if command.inverse { numbers(command, &opened, settings)? } else { codes(command, &opened)? };
+    let mut job = Job::new(&settings.session).save(eval::save(settings).zarr(command.layout.options()?));
+    for (array, path) in &outputs {
+        job = job.output(path.display().to_string(), array, Destination::Path(path.clone()));
+    }
+    let _guard = signals::guard(&settings.session);
+    let result = job.run();
+    settings.reporter.finish();
+    let mut report = result.map_err(|error| match command.to {
+        Form::Int8 if !command.inverse && error.message().contains("i8") => {
+            error.hint(format!("NaN and infinities have no code: `outcore audit {}` names the rows", command.input))
+        }
+        _ => error,
+    })?;
+    let named = [("x".to_string(), opened)];
+    for (store, _) in &mut report.report.stats.passes {
+        *store = inputs::name_of_store(store, &named);
+    }
+    report.report.kept.iter().filter(|kept| kept.bytes > 0).for_each(eval::say_kept);
+    report.report.warnings.iter().for_each(|text| note("warning", text));
+    eval::write_report(&report.report, &[], settings)?;
+    if settings.reporter.is_watched() {
+        note("wrote", &eval::said(&report.report, outputs.iter().map(|(_, path)| path.as_path()), settings));
+    }
+    Ok(())
+}
+
+/// Flags that say nothing together are a mistake.
+fn check(command: &Quantize) -> Result<()> {
+    let is_int8 = command.to == Form::Int8;
+    for (flag, given, fits) in [
+        ("--clip", command.clip.is_some(), is_int8 && !command.inverse),
+        ("--scale", command.scale != ScaleAxis::Row, is_int8 && !command.inverse),
+        ("--scales", command.scales.is_some(), is_int8),
+        ("--inverse", command.inverse, is_int8 || command.to == Form::Binary),
+        ("--dims", command.dims.is_some(), !command.inverse || command.to == Form::Binary),
+    ] {
+        if given && !fits {
+            let inverse = if command.inverse && flag != "--inverse" { " --inverse" } else { "" };
+            let form = format!("{:?}", command.to).to_lowercase();
+            return Err(Error::usage(format!("{flag} says nothing about --to {form}{inverse}")));
+        }
+    }
+    if command.inverse && command.to == Form::Binary && command.dims.is_none() {
+        return Err(Error::usage("--inverse of binary needs --dims: bytes do not say how many bits of the last one count"));
+    }
+    Ok(())
+}
+
+fn codes(command: &Quantize, x: &Array) -> Result<Vec<(Array, PathBuf)>> {
+    let x = command.dims.map_or_else(|| x.clone(), |dimensions| x.truncate(dimensions)).checked()?;
+    let to = PathBuf::from(&command.output);
+    Ok(match command.to {
+        Form::Int8 => {
+            let mut how = Int8::per(match command.scale {
+                ScaleAxis::Row => ScaleOf::Row,
+                ScaleAxis::Column => ScaleOf::Column,
+                ScaleAxis::Whole => ScaleOf::Whole,
+            });
+            if let Some(percent) = command.clip {
+                how = how.clip(percent);
+            }
+            let Quantised { codes, scales } = x.quantize_int8(how);
+            vec![(codes.checked()?, to), (scales.checked()?, PathBuf::from(scales_of(command, &command.output)))]
+        }
+        Form::Binary => vec![(x.pack_bits().checked()?, to)],
+        Form::F16 => vec![(x.astype(DType::F16), to)],
+        Form::Bf16 => vec![(x.astype(DType::BF16), to)],
+        Form::F32 => vec![(x.astype(DType::F32), to)],
+    })
+}
+
+fn numbers(command: &Quantize, codes: &Array, settings: &Settings) -> Result<Vec<(Array, PathBuf)>> {
+    let to = PathBuf::from(&command.output);
+    let made = match (command.to, command.dims) {
+        (Form::Binary, Some(dimensions)) => codes.unpack_bits(dimensions).checked()?,
+        _ => {
+            if codes.dtype()? != DType::I8 {
+                return Err(Error::mismatch(format!("{}: codes are i8, these are {}", command.input, codes.dtype()?)));
+            }
+            let path = scales_of(command, &command.input);
+            let scales = settings.session.open(&path).checked()?;
+            let (have, want) = (scales.shape()?, codes.shape()?);
+            // Broadcast in no other way than a scale is shared.
+            if have.len() != want.len() || have.iter().zip(&want).any(|(have, want)| *have != 1 && have != want) {
+                let text = format!("{path} has shape {have:?}, the codes of {} have {want:?}", command.input);
+                return Err(Error::mismatch(text).hint("the scales that were saved beside these codes: --scales PATH"));
+            }
+            codes.dequantize(&scales).checked()?
+        }
+    };
+    Ok(vec![(made, to)])
+}
+
+/// Where the scales of the codes in `codes` lie.
+fn scales_of(command: &Quantize, codes: &str) -> String {
+    command.scales.clone().unwrap_or_else(|| Path::new(inputs::without_query(codes)).with_extension("scales.npy").display().to_string())
+}

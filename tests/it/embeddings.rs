@@ -1,0 +1,176 @@
+//! Jobs over files of vectors: audit, quantize, shuffle, split, and rows that are appended.
+
+use crate::cli_support::{Folder, npy};
+use std::{fs, path::Path, process::Stdio, time::Duration};
+
+const ROWS: usize = 400;
+const WIDTH: usize = 24;
+
+/// Numbers between -1 and 1 that are not all alike.
+fn values(count: usize) -> Vec<f32> {
+    let mut state = 12345u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn embeddings(folder: &Folder) {
+    folder.f32("embeddings.npy", &[ROWS, WIDTH], &values(ROWS * WIDTH));
+}
+
+#[test]
+fn every_command_of_the_page_runs() {
+    let folder = Folder::on_disk();
+    embeddings(&folder);
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/embeddings.md")).unwrap();
+    let mut ran = 0;
+    for line in text.lines().filter_map(|line| line.strip_prefix("outcore ")) {
+        let line = line.split(" # ").next().unwrap().trim();
+        // Quoted words of the page have no blanks inside but the statements'.
+        let words: Vec<String> = line.split('\'').enumerate().fold(Vec::new(), |mut words, (place, part)| {
+            match place % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_string)),
+                _ => words.push(part.to_string()),
+            }
+            words
+        });
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        folder.ok(&words);
+        ran += 1;
+    }
+    assert_eq!(ran, 15);
+    assert_eq!(folder.ok(&["eval", "x.shape", "all.npy"]), "(400, 24)");
+    let far = folder.ok(&["eval", "max(abs(x - y)) < max(abs(x)) / 250", "x=embeddings.npy", "y=back.npy"]);
+    assert_eq!(far, "True");
+    assert_eq!(folder.ok(&["eval", "all(y == (x > 0))", "x=embeddings.npy", "y=zeros-and-ones.npy"]), "True");
+    folder.ok(&["eval", "shuffle(x, seed=7)", "embeddings.npy", "-o", "gathered.npy"]);
+    folder.ok(&["diff", "gathered.npy", "shuffled.npy", "--bits"]);
+    assert_eq!(folder.ok(&["eval", "all(p == shuffle(arange(400), seed=7))", "p=order.npy"]), "True");
+    folder.ok(&["eval", "concatenate([a, b, c], axis=0)", "a=train.npy", "b=val.npy", "c=test.npy", "-o", "parts.npy"]);
+    folder.ok(&["diff", "parts.npy", "shuffled.npy", "--bits"]);
+}
+
+#[test]
+fn an_audit_names_what_is_wrong() {
+    let folder = Folder::new();
+    let mut x = values(ROWS * WIDTH);
+    x[5 * WIDTH + 3] = f32::NAN;
+    x[9 * WIDTH..10 * WIDTH].fill(0.0);
+    x.copy_within(0..WIDTH, 77 * WIDTH);
+    folder.f32("x.npy", &[ROWS, WIDTH], &x);
+    let text = folder.ok(&["audit", "x.npy"]);
+    for part in
+        ["x.npy  f32 (400, 24)", "nan elements      1", "rows with nan     1: 5", "zero rows         1: 9", "in 1 groups: row 0 2 times"]
+    {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&folder.ok(&["audit", "x.npy", "--json", "--columns"])).unwrap();
+    assert_eq!((json["schema"].as_str(), json["nan_rows"]["count"].as_u64()), (Some("outcore.audit/1"), Some(1)));
+    assert_eq!((json["duplicates"]["first"][0][0].as_u64(), json["stats"]["passes"][0][1].as_u64()), (Some(0), Some(1)), "{json}");
+    assert_eq!(json["columns"]["mean"].as_array().unwrap().len(), WIDTH);
+    for (kinds, code) in [("nan", 1), ("inf", 0), ("zero,inf", 1), ("duplicates", 1), ("constant", 0), ("any", 1)] {
+        assert_eq!(folder.run(&["audit", "x.npy", "--fail-on", kinds]).code, code, "{kinds}");
+    }
+    folder.counting("line.npy", &[7]);
+    folder.fails(&["audit", "line.npy"], 65, &["rows of numbers", "(7,)"]);
+    folder.fails(&["audit", "x.npy", "--unit", "-1"], 2, &["--unit"]);
+    folder.fails(&["audit", "none.npy"], 66, &["none.npy"]);
+}
+
+#[test]
+fn what_cannot_be_quantised_is_refused() {
+    let folder = Folder::new();
+    let mut x = values(4 * 6);
+    x[7] = f32::NAN;
+    folder.f32("bad.npy", &[4, 6], &x);
+    folder.fails(&["quantize", "bad.npy", "q.npy", "--to", "int8"], 65, &["outcore audit bad.npy"]);
+    folder.f32("x.npy", &[4, 6], &values(4 * 6));
+    folder.fails(&["quantize", "x.npy", "q.npy", "--to", "f16", "--dims", "7"], 65, &["7 dimensions", "have 6"]);
+    folder.fails(&["quantize", "x.npy", "q.npy", "--to", "binary", "--clip", "99"], 2, &["--clip"]);
+    folder.fails(&["quantize", "x.npy", "q.npy", "--to", "f16", "--inverse"], 2, &["--inverse"]);
+    folder.fails(&["quantize", "x.npy", "q.npy", "--to", "int8", "--clip", "101"], 2, &["percentile 101"]);
+    folder.fails(&["quantize", "x.npy", "q.npy", "--to", "binary", "--inverse"], 2, &["--dims"]);
+    folder.ok(&["quantize", "x.npy", "q.npy", "--to", "int8"]);
+    folder.fails(&["quantize", "x.npy", "q.npy", "--to", "int8"], 73, &["q.npy", "exists"]);
+    folder.f32("wrong.npy", &[3, 1], &[1.0; 3]);
+    folder.fails(&["quantize", "q.npy", "y.npy", "--to", "int8", "--inverse", "--scales", "wrong.npy"], 65, &["[3, 1]", "[4, 6]"]);
+    folder.fails(&["quantize", "x.npy", "y.npy", "--to", "int8", "--inverse", "--scales", "q.scales.npy"], 65, &["codes are i8"]);
+}
+
+#[test]
+fn shares_and_outputs_that_make_no_sense() {
+    let folder = Folder::new();
+    folder.counting("x.npy", &[10, 3]);
+    folder.fails(&["split", "x.npy", "0.8"], 2, &["SHARE=PATH"]);
+    folder.fails(&["split", "x.npy", "most=a.npy"], 2, &["`most` is no share"]);
+    folder.fails(&["split", "x.npy", "0.8=a.npy", "0.8=b.npy"], 2, &["up to 1"]);
+    folder.fails(&["split", "x.npy", "0.5=a.npy", "0.5=a.npy"], 73, &["two outputs go to one file"]);
+    folder.fails(&["split", "x.npy", "0.99=a.npy", "rest=b.npy"], 65, &["of 10 rows, for b.npy"]);
+    folder.fails(&["shuffle", "x.npy", "x.npy"], 73, &["is the input"]);
+}
+
+#[test]
+fn a_shuffle_and_an_audit_stay_within_the_budget() {
+    let folder = Folder::on_disk();
+    let rows = 1_000_000;
+    folder.ok(&["eval", &format!("normal(({rows}, 64), seed=1, dtype=f32)"), "-o", "x.npy"]);
+    for words in [
+        &["shuffle", "x.npy", "y.npy", "--seed", "3"][..],
+        &["split", "x.npy", "0.7=a.npy", "rest=b.npy"],
+        &["quantize", "x.npy", "q.npy", "--to", "int8", "--scale", "column"],
+        &["audit", "x.npy", "--columns"],
+    ] {
+        let limits = ["--memory", "32MiB", "--threads", "2", "--report", "report.json", "--overwrite"];
+        folder.ok(&[words, &limits].concat());
+        let report: serde_json::Value = serde_json::from_slice(&fs::read(folder.path("report.json")).unwrap()).unwrap();
+        let peak = report["bytes_peak_measured"].as_u64().unwrap();
+        println!("{} with 32 MiB: peak {:.1} MiB", words[0], peak as f64 / 1_048_576.0);
+        assert!(peak <= (32 + 24) << 20, "{words:?}: {peak}");
+    }
+    let whole: serde_json::Value = serde_json::from_str(&folder.ok(&["audit", "x.npy", "--json", "--memory", "32MiB"])).unwrap();
+    assert_eq!((whole["duplicates"]["rows"].as_u64(), whole["rows"].as_u64()), (Some(0), Some(rows)));
+    assert!(whole["norms"]["quantile_error"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn appended_rows_are_there_or_not_whatever_kills_the_job() {
+    let folder = Folder::on_disk();
+    folder.counting("x.npy", &[1000, 8]);
+    let before = fs::read(folder.path("x.npy")).unwrap();
+    let statement = "where(arange(4000000)[:, None] < 0, 1, 0).astype(f32) + arange(8).astype(f32)";
+    let mut child =
+        folder.command(&["eval", statement, "-o", "x.npy?append=0"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // Killed when rows have come, or done by then: either is one of two arrays.
+    while fs::metadata(folder.path("x.npy")).unwrap().len() <= before.len() as u64 && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let shape = folder.ok(&["eval", "x.shape", "x.npy"]);
+    assert!(["(1000, 8)", "(4001000, 8)"].contains(&shape.as_str()), "{shape}");
+    folder.ok(&["eval", "x[:1000]", "x.npy", "-o", "first.npy"]);
+    assert_eq!(&fs::read(folder.path("first.npy")).unwrap()[128..], &before[before.len() - 32_000..]);
+    // What was left does not stand in the way of the next.
+    let rows: usize = if shape.starts_with("(1000,") { 1000 } else { 4_001_000 };
+    folder.ok(&["convert", "first.npy", "x.npy?append=0"]);
+    assert_eq!(folder.ok(&["eval", "x.shape", "x.npy"]), format!("({}, 8)", rows + 1000));
+    assert_eq!(fs::metadata(folder.path("x.npy")).unwrap().len(), 128 + (rows as u64 + 1000) * 32);
+}
+
+#[test]
+fn what_does_not_continue_a_file_is_refused() {
+    let folder = Folder::new();
+    folder.counting("x.npy", &[10, 3]);
+    folder.counting("wide.npy", &[10, 4]);
+    folder.write("bytes.npy", &npy("|u1", &[2, 3], &[1; 6]));
+    folder.fails(&["convert", "wide.npy", "x.npy?append=0"], 65, &["(10, 3)", "(10, 4)"]);
+    folder.fails(&["convert", "bytes.npy", "x.npy?append=0"], 65, &["it holds f32, the rows are u8"]);
+    folder.fails(&["convert", "x.npy", "x.npy?append=0"], 73, &["is the input"]);
+    folder.fails(&["convert", "x.npy", "none.npy?append=0"], 66, &["none.npy"]);
+    let before = fs::read(folder.path("x.npy")).unwrap();
+    folder.fails(&["eval", "assert all(x > 5); x", "wide.npy", "-o", "x.npy?append=0"], 65, &[]);
+    folder.fails(&["eval", "assert all(x > 5); x[:, :3]", "wide.npy", "-o", "x.npy?append=0"], 1, &["assert"]);
+    assert_eq!(fs::read(folder.path("x.npy")).unwrap(), before);
+}
