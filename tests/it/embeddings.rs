@@ -18,6 +18,7 @@ fn values(count: usize) -> Vec<f32> {
 
 fn embeddings(folder: &Folder) {
     folder.f32("embeddings.npy", &[ROWS, WIDTH], &values(ROWS * WIDTH));
+    folder.f32("queries.npy", &[3, WIDTH], &values(3 * WIDTH + 1)[1..]);
 }
 
 #[test]
@@ -40,7 +41,8 @@ fn every_command_of_the_page_runs() {
         folder.ok(&words);
         ran += 1;
     }
-    assert_eq!(ran, 15);
+    assert_eq!(ran, 18);
+    assert_eq!(folder.ok(&["eval", "x.shape", "graph.npy"]), "(400, 3)");
     assert_eq!(folder.ok(&["eval", "x.shape", "all.npy"]), "(400, 24)");
     let far = folder.ok(&["eval", "max(abs(x - y)) < max(abs(x)) / 250", "x=embeddings.npy", "y=back.npy"]);
     assert_eq!(far, "True");
