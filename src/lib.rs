@@ -52,9 +52,10 @@ pub mod trace;
 
 pub use array::{
     AnyArray, Array, Axes, AxisList, AxisRef, Bias, Bins, Block, Blocks, Bound, BoxError, Compiled, Destination, Digest, Edges, Endpoint,
-    GroupBy, Histogram, InputUpdate, Isa, Job, JobResult, Kept, Kurtosis, MapSpec, MemoryAmount, Norm, OnInvalid, Operand, OverlapSpec,
-    Pad, Progress, Promote, Quantiles, Random, Rows, RunReport, RunStats, Running, Save, ScalarSide, Session, SessionBuilder, Side, Size,
-    StageStats, StateSpec, Statistics, StatisticsValues, Update, Writer, axis, open, where_,
+    GroupBy, Histogram, InputUpdate, Isa, Job, JobResult, KMeans, KMeansEnd, KMeansOptions, Kept, Kurtosis, LeastSquares, MapSpec,
+    MemoryAmount, Norm, OnInvalid, Operand, OverlapSpec, Pad, Pca, PcaOptions, Progress, Promote, Qr, Quantiles, Random, Rows, RunReport,
+    RunStats, Running, Save, ScalarSide, Session, SessionBuilder, Side, Size, StageStats, StateSpec, Statistics, StatisticsValues, Svd,
+    Update, Writer, axis, open, where_,
     words::{
         BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, QuantileMethod, Region, Scalar, ScanKind, SliceItem, SumMode,
         UnaryOp,

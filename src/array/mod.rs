@@ -10,6 +10,7 @@ mod blocks;
 mod compiled;
 mod composed;
 mod create;
+mod decompose;
 mod digest;
 mod einsum;
 mod elementwise;
@@ -21,6 +22,7 @@ mod group;
 mod histogram;
 mod identity;
 mod job;
+mod kmeans;
 mod linalg;
 mod lookup;
 pub mod machine;
@@ -61,6 +63,7 @@ pub use below::{Isa, OnInvalid, Progress, RunStats, StageStats};
 pub use blocks::{Block, Blocks, Rows};
 pub use compiled::{Bound, Compiled};
 pub use create::{Endpoint, open};
+pub use decompose::{LeastSquares, Pca, PcaOptions, Qr, Svd};
 pub use digest::Digest;
 pub use elementwise::where_;
 pub use function::{BoxError, MapSpec};
@@ -68,6 +71,7 @@ pub use gather::Pad;
 pub use group::GroupBy;
 pub use histogram::{Bins, Histogram};
 pub use job::{Destination, Job, JobResult, RunReport};
+pub use kmeans::{KMeans, KMeansEnd, KMeansOptions};
 pub use lookup::{Edges, Side};
 pub use moments::{Bias, Kurtosis};
 pub use node::Array;
@@ -91,6 +95,8 @@ mod chunk_tests;
 mod gather_tests;
 #[cfg(test)]
 mod group_tests;
+#[cfg(test)]
+mod kmeans_tests;
 #[cfg(test)]
 mod linalg_tests;
 #[cfg(test)]

@@ -285,6 +285,11 @@ impl Session {
         }))
     }
 
+    /// The instruction set of loops that are not part of a plan.
+    pub(super) fn isa(&self) -> Isa {
+        self.0.options.isa.unwrap_or_else(Isa::detect)
+    }
+
     /// The folder of scratch, if one was named.
     pub(super) fn scratch(&self) -> Option<PathBuf> {
         self.0.scratch.clone()

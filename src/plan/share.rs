@@ -144,6 +144,10 @@ impl Sharing<'_> {
         let whole = match (&node.op, how) {
             (Op::Reduce(reduction), How::Local) => reduced_flags(reduction, space.len()),
             (Op::Compress { axis: Some(_), .. }, _) => (0..space.len()).map(|axis| axis > 0).collect(),
+            (Op::MapBlocks(id), How::Global) => {
+                let needed = &self.graph.functions[id.0 as usize].whole;
+                (0..space.len()).map(|axis| needed.contains(&axis)).collect()
+            }
             _ => vec![false; space.len()],
         };
         let expression = self.express(&space, &operands, &whole, why);

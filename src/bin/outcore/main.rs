@@ -14,8 +14,10 @@ mod functions;
 mod head;
 mod info;
 mod inputs;
+mod kmeans;
 mod measure;
 mod output;
+mod pca;
 mod progress;
 mod settings;
 mod signals;
@@ -75,6 +77,8 @@ fn run(low: args::Low) -> outcore::Result<u8> {
         Mode::Convert(command) => convert::run(&command, &settings),
         Mode::Verify(command) => return verify::run(&command, &settings),
         Mode::Diff(command) => return diff::run(&command, &settings),
+        Mode::Pca(command) => pca::run(&command, &settings),
+        Mode::Kmeans(command) => kmeans::run(&command, &settings),
         Mode::Demo(command) => demo::run(&command, &settings),
         Mode::Functions(command) => functions::run(&command, &settings),
     }
