@@ -161,3 +161,28 @@ fn what_makes_no_clusters_is_refused() {
     let found = x.kmeans(KMeansOptions::new(2)).unwrap();
     assert!(found.assign(&session.zeros::<f32>([4, 3])).error().unwrap().message().contains("centroids of 2"));
 }
+
+#[test]
+fn rows_longer_than_a_block_are_never_cut() {
+    let data = rows(40, 3000, 3, 6);
+    let start = data.slice(s![..3, ..]).mapv(f64::from);
+    let wanted = Session::default_session().from_ndarray(data.clone()).kmeans(KMeansOptions::new(3).start(start.clone())).unwrap();
+    let session = Session::builder().threads(2).block_bytes(512).build().unwrap();
+    let x = session.from_ndarray(data.clone());
+    assert_eq!(x.kmeans(KMeansOptions::new(3).start(start)).unwrap(), wanted);
+    let spec = crate::StateSpec::named("longest row/1").whole(1);
+    let least = x.reduce_with::<f32, i64, usize>(
+        spec,
+        || usize::MAX,
+        |least, block| {
+            *least = block.shape()[1].min(*least);
+            Ok(())
+        },
+        |least, other| *least = other.min(*least),
+        |least, mut out| {
+            out.fill(least as i64);
+            Ok(())
+        },
+    );
+    assert_eq!(least.item::<i64>().unwrap(), 3000);
+}
