@@ -97,7 +97,10 @@ impl BlockFunction for Lloyd {
         let sums = Accumulator::new(SUM, centroids.dtype(), outputs).ok()?;
         let squares = Accumulator::new(SUM, DType::F64, 1).ok()?;
         let sizes = vec![0; centroids.count()];
-        Some(Box::new(State { centroids, sums, squares, sizes, skipped: 0, waiting: Waiting::default(), nearest: Nearest::default() }))
+        let most = waiting_rows(&centroids);
+        let rows = Vec::with_capacity(most * centroids.row_bytes());
+        let waiting = Waiting { rows, labels: Vec::with_capacity(most), ..Waiting::default() };
+        Some(Box::new(State { centroids, sums, squares, sizes, skipped: 0, waiting, nearest: Nearest::default() }))
     }
 }
 
