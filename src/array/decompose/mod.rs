@@ -73,7 +73,8 @@ fn correlations(value: &Array) -> Result<Array> {
     let diagonal = Array::eye(columns, columns, DType::Bool);
     let deviations = where_(&diagonal, &products, 0.0).sum(0).sqrt();
     let between = &products / deviations.insert_axis(1) / deviations.insert_axis(0);
-    where_(&diagonal, &products / &products, between.maximum(-1.0).minimum(1.0)).checked()
+    // One, and NaN of columns that are constant.
+    where_(&diagonal, between.sign(), between.maximum(-1.0).minimum(1.0)).checked()
 }
 
 /// What the rows of a matrix are away from their mean, in `f64`.

@@ -155,7 +155,8 @@ impl State {
             }
             start = end;
         }
-        (rows.clear(), labels.clear());
+        rows.clear();
+        labels.clear();
     }
 }
 

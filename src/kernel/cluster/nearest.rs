@@ -140,7 +140,8 @@ impl Nearest {
     /// Fills `labels` and `squares` for the rows of a block.
     pub fn find(&mut self, centroids: &Centroids, rows: &[u8]) {
         let size = centroids.row_bytes();
-        (self.labels.clear(), self.squares.clear());
+        self.labels.clear();
+        self.squares.clear();
         for some in rows.chunks(ROWS * size) {
             self.look(centroids, some, some.len() / size);
         }
