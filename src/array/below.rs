@@ -1,6 +1,8 @@
 //! What the door takes from the floors below, named in one place: planner, engine, stores, words.
 
 pub(super) use crate::{
+    kernel::cluster::{Assign, Centroids, Lloyd, Pass, plus_plus},
+    kernel::dense::{Deficient, cholesky, eigen_bytes, inverse_of_upper, solve, symmetric_eigen},
     kernel::vm::{BlockFold, BlockFunction, LineScan},
     numeric::ScanBlock,
     plan::{Request, plan},

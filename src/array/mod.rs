@@ -12,6 +12,7 @@ mod carried;
 mod compiled;
 mod composed;
 mod create;
+mod decompose;
 mod digest;
 mod einsum;
 mod elementwise;
@@ -23,6 +24,7 @@ mod group;
 mod histogram;
 mod identity;
 mod job;
+mod kmeans;
 mod linalg;
 mod lookup;
 pub mod machine;
@@ -67,6 +69,7 @@ pub use below::{Isa, OnInvalid, Progress, RunStats, StageStats};
 pub use blocks::{Block, Blocks, Rows};
 pub use compiled::{Bound, Compiled};
 pub use create::{Endpoint, open};
+pub use decompose::{LeastSquares, Pca, PcaOptions, Qr, Svd};
 pub use digest::Digest;
 pub use elementwise::where_;
 pub use function::{BoxError, MapSpec};
@@ -74,6 +77,7 @@ pub use gather::Pad;
 pub use group::GroupBy;
 pub use histogram::{Bins, Histogram};
 pub use job::{Destination, Job, JobResult, RunReport};
+pub use kmeans::{KMeans, KMeansEnd, KMeansOptions};
 pub use lookup::{Edges, Side};
 pub use moments::{Bias, Kurtosis};
 pub use nearest::{Neighbours, Search};
@@ -104,6 +108,8 @@ mod gather_tests;
 mod group_tests;
 #[cfg(test)]
 mod in_place_tests;
+#[cfg(test)]
+mod kmeans_tests;
 #[cfg(test)]
 mod linalg_tests;
 #[cfg(test)]

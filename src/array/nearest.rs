@@ -10,10 +10,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     expr::{FunctionFacts, FunctionRole},
-    kernel::{
-        nearest::{Metric, NearestRows, Queries},
-        simd::Isa,
-    },
+    kernel::nearest::{Metric, NearestRows, Queries},
     nd::shape::show,
 };
 use ndarray::{Array2, Ix2, s};
@@ -116,7 +113,7 @@ impl Array {
         }
         let dtype = operand(self.dtype()?.promote(queries.dtype()?));
         let bytes = elements(&queries, dtype)?;
-        let isa = self.session().isa().unwrap_or_else(Isa::detect);
+        let isa = self.session().isa();
         let searched = Queries::new(search.metric, dtype, width, bytes, search.count, isa)?;
         let (found, report) = self.searched(searched, dtype, search)?;
         let (scores, rest) = found.split_at(count * search.count);

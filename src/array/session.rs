@@ -228,11 +228,6 @@ impl Session {
         DEFAULT.get_or_init(|| Session::builder().build().expect("defaults are valid settings")).clone()
     }
 
-    /// The instruction set that was asked for.
-    pub(super) fn isa(&self) -> Option<Isa> {
-        self.0.options.isa
-    }
-
     /// What jobs are planned for.
     #[must_use]
     pub fn limits(&self) -> &Limits {
@@ -289,6 +284,11 @@ impl Session {
             cancel,
             scratch,
         }))
+    }
+
+    /// The instruction set of loops that are not part of a plan.
+    pub(super) fn isa(&self) -> Isa {
+        self.0.options.isa.unwrap_or_else(Isa::detect)
     }
 
     /// The folder of scratch, if one was named.

@@ -1,7 +1,7 @@
 //! User code with a state: [`Array::scan_with`] and [`Array::reduce_with`].
 
 use super::{
-    axes::AxisRef,
+    axes::{AxisRef, places},
     below::{BlockFold, BlockFunction, LineScan, ScanBlock},
     function::{BlockCode, BoxError},
     node::Array,
@@ -25,13 +25,14 @@ pub struct StateSpec {
     name: String,
     heap_bytes: u64,
     shape: Vec<usize>,
+    whole: Vec<AxisRef>,
 }
 
 impl StateSpec {
     /// Code called `name`, best with a version (`ewma/1`): the same name must always mean the same code.
     #[must_use]
     pub fn named(name: impl Into<String>) -> StateSpec {
-        StateSpec { name: name.into(), heap_bytes: 0, shape: Vec::new() }
+        StateSpec { name: name.into(), heap_bytes: 0, shape: Vec::new(), whole: Vec::new() }
     }
 
     /// Memory that one state holds besides the value itself, in bytes; it counts against the budget.
@@ -45,6 +46,13 @@ impl StateSpec {
     #[must_use]
     pub fn shape(mut self, shape: impl Into<Vec<usize>>) -> StateSpec {
         self.shape = shape.into();
+        self
+    }
+
+    /// Every block of a reduction has `axis` whole, so that rows of a matrix, for example, are never cut.
+    #[must_use]
+    pub fn whole(mut self, axis: impl Into<AxisRef>) -> StateSpec {
+        self.whole.push(axis.into());
         self
     }
 
@@ -102,7 +110,7 @@ impl Array {
     /// A reduction of all elements by your own code: `take` takes a block into a state that `start` made, `merge` takes another state
     /// into one, `finish` turns the last one into the result, of the shape that [`StateSpec::shape`] says.
     ///
-    /// Blocks have any shape. Each run of blocks has a state of its own, and states are merged in the order of the runs: the result may
+    /// Blocks have any shape, except that axes given to [`StateSpec::whole`] are never cut. Each run of blocks has a state of its own, and states are merged in the order of the runs: the result may
     /// depend on where blocks end, never on threads.
     ///
     /// ```
@@ -134,9 +142,9 @@ impl Array {
         merge: impl Fn(&mut S, S) + Send + Sync + 'static,
         finish: impl Fn(S, ArrayViewMutD<'_, Out>) -> Result<(), BoxError> + Send + Sync + 'static,
     ) -> Array {
-        let made = self.known().and_then(|_| {
+        let made = self.known().and_then(|meta| {
             let role = FunctionRole::Fold { state_bytes: spec.state_bytes::<S>(), shape: spec.shape.clone() };
-            let facts = spec.facts::<In, Out>(role)?;
+            let facts = FunctionFacts { whole: places(Some(&spec.whole), &meta.dims)?, ..spec.facts::<In, Out>(role)? };
             let (name, shape) = (spec.name.clone(), spec.shape.clone());
             let code = Folding { name, shape, start, take, merge, finish, types: PhantomData::<fn(In, S) -> Out> };
             self.make_mapped(Arc::new(BlockCode { facts, code: Arc::new(Folds(Arc::new(code))) }))

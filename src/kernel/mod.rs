@@ -6,6 +6,8 @@
 
 pub(crate) mod cast;
 mod chain;
+pub mod cluster;
+pub mod dense;
 mod formula;
 mod generate;
 pub(crate) mod lane;

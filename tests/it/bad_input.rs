@@ -199,7 +199,7 @@ fn flags_that_make_no_sense() {
     place.fails(&["eval", "--trace", "t.json", "-x", "x.npy"], 2, &["--trace is not available yet"]);
     place.fails(&["eval", ""], 2, &["no statements"]);
     place.fails(&["eval", "-f", "-"], 2, &["no statements"]);
-    for mode in ["tune", "topk", "pca", "doctor"] {
+    for mode in ["tune", "doctor"] {
         place.fails(&[mode, "x.npy"], 2, &["outcore: error:", mode, "not available yet"]);
     }
     for (name, value) in
@@ -231,7 +231,7 @@ fn a_budget_that_cannot_work_names_one_that_does() {
 #[test]
 fn errors_are_json_when_asked() {
     let place = Folder::new();
-    for words in [&["eval", "--json", "1 +"][..], &["--json", "eval", "--threads", "x", "1"], &["--json", "topk"], &["evil", "--json"]] {
+    for words in [&["eval", "--json", "1 +"][..], &["--json", "eval", "--threads", "x", "1"], &["--json", "tune"], &["evil", "--json"]] {
         let ran = place.run(words);
         assert_eq!(ran.code, 2);
         let error: serde_json::Value = serde_json::from_str(ran.stderr.trim()).unwrap();

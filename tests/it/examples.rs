@@ -61,3 +61,23 @@ fn shuffle() {
     });
     assert!(named.clone().count() == 3 && named.clone().all(|(want, found)| want == found), "{text}");
 }
+
+#[test]
+fn pca() {
+    let text = run("pca");
+    assert!(text.contains("3 components") && text.contains("read 2 times"), "{text}");
+}
+
+#[test]
+fn kmeans() {
+    let text = run("kmeans");
+    assert!(text.contains("converged") && text.contains("labels.npy"), "{text}");
+}
+
+#[test]
+fn network_learns_as_in_memory_with_one_read_an_epoch() {
+    let text = run("network");
+    assert!(text.contains("read once an epoch"), "{text}");
+    let apart = text.lines().find_map(|line| line.strip_prefix("losses differ by at most ")).unwrap();
+    assert!(apart.parse::<f64>().unwrap() < 1e-6, "{text}");
+}

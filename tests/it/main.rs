@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cli;
+mod cli_linalg;
 mod cli_support;
 mod embeddings;
 mod examples;

@@ -165,6 +165,10 @@ pub enum Mode {
     Shuffle(Shuffle),
     /// Write the rows to several files, by shares
     Split(Split),
+    /// Principal components of a matrix of samples: variances, projections, whitening
+    Pca(Pca),
+    /// Clusters of the rows of a matrix: centroids and labels
+    Kmeans(Kmeans),
     /// Standardise real embeddings larger than the budget, measured and checked
     Demo(Demo),
     /// List functions, or show one
@@ -496,6 +500,61 @@ pub struct TopK {
     pub scores: Option<String>,
 }
 
+/// `outcore pca`.
+#[derive(Debug, Args)]
+pub struct Pca {
+    /// The matrix: rows are samples
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// How many components [default: all there are]
+    #[arg(short = 'k', long = "count", value_name = "K")]
+    pub count: Option<usize>,
+    /// Save the projections of all samples to FILE
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Save the components to FILE, one a row
+    #[arg(long, value_name = "FILE")]
+    pub components: Option<PathBuf>,
+    /// Save the mean of every column to FILE
+    #[arg(long, value_name = "FILE")]
+    pub mean: Option<PathBuf>,
+    /// Divide projections by their standard deviations
+    #[arg(long, requires = "output")]
+    pub whiten: bool,
+}
+
+/// `outcore kmeans`.
+#[derive(Debug, Args)]
+pub struct Kmeans {
+    /// The matrix whose rows are clustered
+    #[arg(value_name = "PATH")]
+    pub path: String,
+    /// How many clusters
+    #[arg(short = 'k', long = "count", value_name = "K")]
+    pub count: usize,
+    /// What random numbers are made of
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Save the centroids to FILE, one a row
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Save the label of every row to FILE, as i32
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// The most iterations: one read of the matrix each
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub iterations: usize,
+    /// Stop when the sum of squares falls by less than this part of itself
+    #[arg(long, value_name = "T", default_value_t = 1e-4, allow_negative_numbers = true)]
+    pub tolerance: f64,
+    /// Rows of the sample that the first centroids are chosen from [default: 32 a cluster, at least 4096]
+    #[arg(long, value_name = "ROWS")]
+    pub sample: Option<usize>,
+    /// Leave out rows with NaN or infinities; their label is -1
+    #[arg(long)]
+    pub skip_nan: bool,
+}
+
 /// `outcore demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -522,7 +581,7 @@ impl Common {
 }
 
 /// Modes that later versions have.
-const LATER_MODES: [&str; 6] = ["topk", "pca", "kmeans", "tune", "doctor", "completions"];
+const LATER_MODES: [&str; 3] = ["tune", "doctor", "completions"];
 /// Flags that later versions have.
 const LATER_FLAGS: [&str; 1] = ["--trace"];
 

@@ -15,8 +15,10 @@ mod functions;
 mod head;
 mod info;
 mod inputs;
+mod kmeans;
 mod measure;
 mod output;
+mod pca;
 mod progress;
 mod quantize;
 mod settings;
@@ -84,6 +86,8 @@ fn run(low: args::Low) -> outcore::Result<u8> {
         Mode::Quantize(command) => quantize::run(&command, &settings),
         Mode::Shuffle(command) => split::shuffle(&command, &settings),
         Mode::Split(command) => split::split(&command, &settings),
+        Mode::Pca(command) => pca::run(&command, &settings),
+        Mode::Kmeans(command) => kmeans::run(&command, &settings),
         Mode::Demo(command) => demo::run(&command, &settings),
         Mode::Functions(command) => functions::run(&command, &settings),
     }

@@ -1,3 +1,5 @@
+//! Searches against brute force by exact scores, and the bound of the fast ones.
+
 use super::{Metric, NearestRows, Queries, exact::Exact, fast::error_of_sums};
 use crate::{
     kernel::{

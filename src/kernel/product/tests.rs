@@ -1,3 +1,5 @@
+//! The kernel against plain loops, for every instruction set, shape and stride.
+
 use super::{Outputs, Panels, SEGMENT, Side};
 use crate::{
     kernel::simd::{Isa, kernels},

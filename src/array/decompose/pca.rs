@@ -1,0 +1,177 @@
+//! [`Pca`]: principal components.
+
+use super::{check_room, compute, covariances, matrix, mean_of, narrowed, projected_dtype};
+use crate::{
+    array::{below::symmetric_eigen, node::Array},
+    error::{Error, Result},
+    nd::shape::show,
+};
+use ndarray::{Array1, Array2, Axis, Ix1, Ix2, s};
+
+/// Variances below this part of the largest are the rounding of sums.
+const NOISE: f64 = 1e-13;
+
+/// What [`Array::pca`] is to find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PcaOptions {
+    components: Option<usize>,
+    ddof: u64,
+}
+
+impl Default for PcaOptions {
+    fn default() -> Self {
+        PcaOptions::new()
+    }
+}
+
+impl PcaOptions {
+    /// All components there are; variances divide by `n - 1`.
+    #[must_use]
+    pub fn new() -> PcaOptions {
+        PcaOptions { components: None, ddof: 1 }
+    }
+
+    /// The first `count` components only.
+    #[must_use]
+    pub fn components(mut self, count: usize) -> PcaOptions {
+        self.components = Some(count);
+        self
+    }
+
+    /// Variances divide by `n - ddof`.
+    #[must_use]
+    pub fn ddof(mut self, ddof: u64) -> PcaOptions {
+        self.ddof = ddof;
+        self
+    }
+}
+
+/// Principal components of a matrix of samples.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Pca {
+    /// The mean of every column.
+    pub mean: Array1<f64>,
+    /// One direction a row, those of larger variance first; of length one, and orthogonal. Of the elements of a row the one farthest
+    /// from zero is positive, so that signs are the same for any grid.
+    pub components: Array2<f64>,
+    /// The variance of the samples along every component.
+    pub explained_variance: Array1<f64>,
+    /// The same as parts of the variance of all columns together.
+    pub explained_variance_ratio: Array1<f64>,
+    /// Number of samples.
+    pub samples: usize,
+}
+
+impl Array {
+    /// The principal components of a matrix whose rows are samples, in two passes over the data: the means, and the covariances in
+    /// `f64`, whose eigenvectors they are. Variances below about 1e-15 of the largest are rounding, never below zero.
+    ///
+    /// Memory holds the covariances (columns by columns) and what their sums take, not the samples.
+    ///
+    /// ```
+    /// use outcore::{PcaOptions, Session};
+    /// let x = Session::default_session().from_ndarray(ndarray::array![[1f32, 2.0], [2.0, 4.0], [3.0, 6.0]]);
+    /// let pca = x.pca(PcaOptions::new().components(1))?;
+    /// assert!((pca.explained_variance[0] - 5.0).abs() < 1e-12);
+    /// assert!((pca.explained_variance_ratio[0] - 1.0).abs() < 1e-12);
+    /// let projected = pca.transform(&x).eval::<f32, ndarray::Ix2>()?;
+    /// assert!((projected[(2, 0)] - 5f32.sqrt()).abs() < 1e-6);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the array is no matrix, has fewer than two rows or fewer rows and columns than components are asked for, if NaN or
+    /// infinities are among its elements, or if the budget does not hold the covariances.
+    pub fn pca(&self, options: PcaOptions) -> Result<Pca> {
+        let [rows, columns] = matrix(self, "pca")?;
+        let most = rows.min(columns);
+        if rows < 2 || columns == 0 {
+            return Err(Error::mismatch(format!("pca of {}: it takes two samples and a feature", show(&[rows, columns]))));
+        }
+        let count = options.components.unwrap_or(most);
+        if count == 0 || count > most {
+            return Err(Error::usage(format!("{count} components of {}: there are 1 to {most}", show(&[rows, columns]))));
+        }
+        if options.ddof >= rows as u64 {
+            return Err(Error::usage(format!("variances of {rows} samples cannot divide by n - {}", options.ddof)));
+        }
+        let session = self.session();
+        check_room(&session, "pca", columns)?;
+        let covariance = covariances(self, "pca", options.ddof)?;
+        let mut found = compute(&session, &[("mean", &mean_of(self)), ("covariance", &covariance)])?.into_iter();
+        let lost = || Error::internal("a job lost its result");
+        let mean = found.next().ok_or_else(lost)?.into_ndarray::<f64, Ix1>()?;
+        let covariance = found.next().ok_or_else(lost)?.into_ndarray::<f64, Ix2>()?;
+        let total = covariance.diag().sum();
+        let eigen = symmetric_eigen(&covariance).map_err(|error| error.context("pca"))?;
+        let explained_variance = eigen.values.slice(s![..count]).mapv(|value| value.max(0.0));
+        let explained_variance_ratio = explained_variance.mapv(|value| if total > 0.0 { value / total } else { 0.0 });
+        let components = eigen.vectors.slice(s![..count, ..]).to_owned();
+        Ok(Pca { mean, components, explained_variance, explained_variance_ratio, samples: rows })
+    }
+}
+
+impl Pca {
+    /// `(x - mean) @ components.T`, lazily, for any array of samples with as many columns: `f32` for `f32` and what it holds, else
+    /// `f64`.
+    #[must_use]
+    #[track_caller]
+    pub fn transform(&self, x: &Array) -> Array {
+        x.then(self.projected(x, self.components.clone()))
+    }
+
+    /// [`Pca::transform`] with every component divided by its standard deviation, so that all have variance one. An error if a
+    /// component has none.
+    #[must_use]
+    #[track_caller]
+    pub fn whiten(&self, x: &Array) -> Array {
+        let made = self.whiten_scale().and_then(|scale| self.projected(x, &self.components * &scale.insert_axis(Axis(1))));
+        x.then(made)
+    }
+
+    /// What projections are back among the features: `y @ components + mean`, lazily.
+    #[must_use]
+    #[track_caller]
+    pub fn inverse_transform(&self, y: &Array) -> Array {
+        let made = y.dtype().and_then(|dtype| {
+            let dtype = projected_dtype(dtype);
+            let session = y.session();
+            let components = narrowed(&session.from_ndarray(self.components.clone()), dtype)?;
+            let mean = narrowed(&session.from_ndarray(self.mean.clone()), dtype)?;
+            (narrowed(y, dtype)?.matmul(&components) + mean).checked()
+        });
+        y.then(made)
+    }
+
+    /// What [`Pca::whiten`] multiplies projections by: one over the standard deviation along every component.
+    ///
+    /// # Errors
+    /// If the samples do not vary along a component beyond rounding.
+    pub fn whiten_scale(&self) -> Result<Array1<f64>> {
+        let largest = self.explained_variance.first().copied().unwrap_or(0.0);
+        let flat = self.explained_variance.iter().position(|&variance| variance <= largest * NOISE);
+        match flat {
+            None => Ok(self.explained_variance.mapv(|variance| 1.0 / variance.sqrt())),
+            Some(place) => {
+                let text = format!(
+                    "whitening divides by the variance of component {place}, which is {:e} beside the largest of {largest:e}",
+                    self.explained_variance[place]
+                );
+                Err(Error::data(text).hint(format!("ask for {place} components")))
+            }
+        }
+    }
+
+    fn projected(&self, x: &Array, components: Array2<f64>) -> Result<Array> {
+        let shape = &x.known()?.shape;
+        let columns = components.ncols();
+        if shape.len() != 2 || shape[1].known() != Some(columns) {
+            return Err(Error::mismatch(format!("components of {columns} features, the array has shape {}", show(shape))));
+        }
+        let (session, dtype) = (x.session(), projected_dtype(x.dtype()?));
+        let mean = narrowed(&session.from_ndarray(self.mean.clone()), dtype)?;
+        let turned = narrowed(&session.from_ndarray(components.reversed_axes().as_standard_layout().into_owned()), dtype)?;
+        (narrowed(x, dtype)? - mean).matmul(&turned).checked()
+    }
+}
