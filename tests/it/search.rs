@@ -52,7 +52,8 @@ fn filters_neighbours_and_rows_without_a_score() {
     assert_eq!(ran.stdout.trim(), "[[0 2 1 3 4]]");
     assert!(ran.stderr.contains("2 rows have no score: NaN or an infinity, or nothing but zeros"), "{}", ran.stderr);
     place.ok(&["eval", "arange(5) > 0", "-o", "later.npy"]);
-    assert_eq!(place.ok(&["topk", "x.npy", "--queries", "q.npy", "-k", "3", "--filter", "later.npy", "--quiet"]), "[[ 2  1 -1]]");
+    let ran = place.run(&["topk", "x.npy", "--queries", "q.npy", "-k", "3", "--filter", "later.npy"]);
+    assert_eq!(ran.stdout.trim(), "[[ 2  1 -1]]");
     assert_eq!(place.ok(&["eval", "x[:3]", "x.npy", "-o", "three.npy"]), "");
     assert_eq!(place.ok(&["topk", "three.npy", "-k", "1", "--metric", "l2"]), "[[2]\n [2]\n [0]]");
 }
@@ -67,7 +68,7 @@ fn what_cannot_be_searched_is_said() {
     let said = |words: &[&str], code, part: &str| place.fails(&[&["topk"], words].concat(), code, &[part]);
     said(&["x.npy", "--queries", "q.npy", "-k", "1"], 65, "queries of 3 elements, rows of 2");
     said(&["x.npy", "--queries", "zero.npy", "-k", "1"], 65, "query 0 is all zeros");
-    said(&["x.npy", "--queries", "zero.npy", "-k", "4", "--metric", "l2"], 65, "4 nearest rows of 3");
+    said(&["x.npy", "--queries", "zero.npy", "-k", "4", "--metric", "l2"], 2, "4 nearest rows of 3");
     said(&["v.npy", "--queries", "zero.npy", "-k", "1"], 65, "the rows are a matrix, not of shape (4,)");
-    said(&["x.npy", "--axis", "2", "--queries", "zero.npy"], 65, "--axis 2");
+    said(&["x.npy", "--axis", "2", "--queries", "zero.npy"], 2, "--axis 2");
 }
