@@ -196,7 +196,10 @@ impl Array {
 /// The shape of a matrix.
 fn matrix(array: &Array, what: &str) -> Result<[usize; 2]> {
     let shape = array.shape()?;
-    <[usize; 2]>::try_from(&shape[..]).map_err(|_| Error::mismatch(format!("{what} are a matrix, not of shape {}", show(&shape))))
+    match shape[..] {
+        [rows, width] if width > 0 => Ok([rows, width]),
+        _ => Err(Error::mismatch(format!("{what} are a matrix of rows with elements, not of shape {}", show(&shape)))),
+    }
 }
 
 /// The dtype that rows are scored in: exact for every element of narrower ones.

@@ -4,8 +4,13 @@ use crate::kernel::program::PRODUCT_GROUP;
 
 /// Places along one side of a block: its sums stay in the second-level cache, and every element that is packed is used so often.
 const SIDE_MAX: usize = 256;
-/// Times the bytes of other blocks and runs: elements of a block are packed before they are used, so that they need not stay in a cache.
-const LARGER: u64 = 16;
+/// Times the bytes of other blocks, where inner axes are cut: elements are packed before they are used, but what they are computed from
+/// is better found in a cache.
+const LARGER: u64 = 4;
+/// The same where inner axes lie whole in a block: only sides of some length are worth packing.
+const LARGER_WHOLE: u64 = 128;
+/// Times the bytes of other runs.
+const LARGER_RUN: u64 = 4;
 
 /// A pass that multiplies matrices.
 #[derive(Clone, Debug)]
@@ -31,13 +36,15 @@ impl ProductForm {
     /// A block of about `target_bytes`.
     #[must_use]
     pub fn block(&self, space: &[usize], whole: &[bool], target_bytes: u64) -> Vec<usize> {
-        self.boxed(space, whole, target_bytes.saturating_mul(LARGER), SIDE_MAX, &[])
+        let is_whole = (0..space.len()).all(|axis| !self.reduced[axis] || whole[axis]);
+        let larger = if is_whole { LARGER_WHOLE } else { LARGER };
+        self.boxed(space, whole, target_bytes.saturating_mul(larger), SIDE_MAX, &[])
     }
 
     /// A run of about `target_bytes`, in multiples of `grain` (empty: of 1).
     #[must_use]
     pub fn run(&self, space: &[usize], whole: &[bool], target_bytes: u64, grain: &[usize]) -> Vec<usize> {
-        self.boxed(space, whole, target_bytes.saturating_mul(4), usize::MAX, grain)
+        self.boxed(space, whole, target_bytes.saturating_mul(LARGER_RUN), usize::MAX, grain)
     }
 
     fn boxed(&self, space: &[usize], whole: &[bool], target: u64, side_max: usize, grain: &[usize]) -> Vec<usize> {

@@ -235,7 +235,8 @@ impl Sharing<'_> {
             return How::Local;
         }
         let state = Accumulator::state_bytes_max(AccumulatorKind::Sum(SumMode::Exact), DType::F64, length(false));
-        if state <= self.limits.memory_bytes / 4 {
+        // All sums, those of one run, and those that are merged.
+        if state <= self.limits.memory_bytes / 10 * 3 {
             return How::Global;
         }
         let text = format!("inner axes lie whole in a block: sums of {} outputs would take {}", length(false), show_bytes(state));

@@ -69,6 +69,8 @@ fn what_cannot_be_searched_is_said() {
     said(&["x.npy", "--queries", "q.npy", "-k", "1"], 65, "queries of 3 elements, rows of 2");
     said(&["x.npy", "--queries", "zero.npy", "-k", "1"], 65, "query 0 is all zeros");
     said(&["x.npy", "--queries", "zero.npy", "-k", "4", "--metric", "l2"], 2, "4 nearest rows of 3");
-    said(&["v.npy", "--queries", "zero.npy", "-k", "1"], 65, "the rows are a matrix, not of shape (4,)");
+    said(&["v.npy", "--queries", "zero.npy", "-k", "1"], 65, "the rows are a matrix of rows with elements, not of shape (4,)");
+    place.f32("empty.npy", &[5, 0], &[]);
+    said(&["empty.npy", "--queries", "empty.npy", "-k", "1"], 65, "not of shape (5, 0)");
     said(&["x.npy", "--axis", "2", "--queries", "zero.npy"], 2, "--axis 2");
 }
