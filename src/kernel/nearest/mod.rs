@@ -239,8 +239,10 @@ impl BlockFold for State {
 
     fn merge(&mut self, other: Box<dyn BlockFold>) -> Result<()> {
         let other = other.into_state().downcast::<State>().map_err(|_| Error::internal("a state that is not one of a search"))?;
-        for (best, others) in self.best.iter_mut().zip(&other.best) {
+        for (query, (best, others)) in self.best.iter_mut().zip(&other.best).enumerate() {
             others.rows().iter().for_each(|&(score, row)| best.insert(score, row));
+            // A part alone holds too few rows to know what all of them together have reached.
+            self.reached.raise(query, best.worst());
         }
         self.left_out.extend(other.left_out);
         self.left_out.sort_unstable();
