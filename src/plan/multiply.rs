@@ -4,9 +4,9 @@ use crate::kernel::program::PRODUCT_GROUP;
 
 /// Places along one side of a block: its sums stay in the second-level cache, and every element that is packed is used so often.
 const SIDE_MAX: usize = 256;
-/// Times the bytes of other blocks, where inner axes are cut: elements are packed before they are used, but what they are computed from
-/// is better found in a cache.
-const LARGER: u64 = 4;
+/// Times the bytes of other blocks, where inner axes are cut: elements are packed before they are used, so that they need not stay in a
+/// cache, but what they are computed from is better found in one.
+const LARGER: u64 = 16;
 /// The same where inner axes lie whole in a block: only sides of some length are worth packing.
 const LARGER_WHOLE: u64 = 128;
 /// Times the bytes of other runs.

@@ -37,13 +37,27 @@ fn beside<T: Pod>(panel: &mut [T], bytes: &[u8], places: &[i64], inner: &[i64], 
     }
 }
 
+/// Inner places that are turned at once, where those lie beside each other.
+const TURNED: usize = 16;
+/// Places that are turned at once.
+const SIDE: usize = 8;
+
 /// Inner places lie beside each other: a few at a time of every place, so that lines of memory are used whole.
 #[inline(always)]
 fn along<T: Pod>(panel: &mut [T], bytes: &[u8], places: &[i64], inner: &[i64], width: usize) {
-    /// Inner places that are turned at once.
-    const TURNED: usize = 16;
     for (rows, steps) in panel.chunks_mut(width * TURNED).zip(inner.chunks(TURNED)) {
-        for (column, &place) in places.iter().enumerate() {
+        let whole = if steps.len() == TURNED { places.len() / SIDE * SIDE } else { 0 };
+        for (group, column) in places[..whole].chunks_exact(SIDE).zip((0..).step_by(SIDE)) {
+            let lines: [[T; TURNED]; SIDE] =
+                std::array::from_fn(|place| bytemuck::pod_read_unaligned(at::<T>(bytes, group[place] + steps[0], TURNED)));
+            for (row, at) in rows.chunks_exact_mut(width).zip(0..TURNED) {
+                let row = &mut row[column..][..SIDE];
+                for place in 0..SIDE {
+                    row[place] = lines[place][at];
+                }
+            }
+        }
+        for (column, &place) in places.iter().enumerate().skip(whole) {
             let run = at::<T>(bytes, place + steps[0], steps.len());
             for (row, element) in rows.chunks_exact_mut(width).zip(run.chunks_exact(size_of::<T>())) {
                 row[column] = bytemuck::pod_read_unaligned(element);
