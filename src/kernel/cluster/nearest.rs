@@ -4,15 +4,13 @@ use crate::{
     error::{Error, Result},
     kernel::{
         Isa,
-        product::{GROUP, Outputs, Panels, ProductKernel, Side},
+        product::{Factor, ProductKernel, RowProducts},
         simd::kernels,
     },
     nd::DType,
     numeric::{Accumulator, TileAxis},
 };
-use bytemuck::Pod;
 use ndarray::Array2;
-use std::ops::Range;
 
 /// Rows that are multiplied at a time, and centroids: what they give stays in the second-level cache.
 const ROWS: usize = 128;
@@ -21,25 +19,6 @@ const CENTROIDS: usize = 256;
 const LANES: usize = 8;
 /// The label of a row that is near to nothing.
 pub(super) const NOWHERE: i32 = -1;
-
-/// An element type of rows.
-pub(super) trait Coordinate: Pod {
-    fn wide(self) -> f64;
-}
-
-impl Coordinate for f32 {
-    #[inline(always)]
-    fn wide(self) -> f64 {
-        f64::from(self)
-    }
-}
-
-impl Coordinate for f64 {
-    #[inline(always)]
-    fn wide(self) -> f64 {
-        self
-    }
-}
 
 /// Centroids in the dtype of the rows, ready to be compared with them.
 #[derive(Clone)]
@@ -117,11 +96,7 @@ impl Centroids {
 /// What looking takes, kept from block to block.
 #[derive(Default)]
 pub(super) struct Nearest {
-    panels: Panels,
-    scores: Vec<f64>,
-    row_places: Vec<i64>,
-    centroid_places: Vec<i64>,
-    inner: Vec<i64>,
+    products: RowProducts,
     best: Vec<f64>,
     /// The nearest centroid of every row of the last block; [`NOWHERE`] for rows that are not finite.
     pub labels: Vec<i32>,
@@ -133,8 +108,7 @@ impl Nearest {
     /// Bytes that are held at most for blocks of at most so many rows.
     pub fn bytes_max(count: usize, columns: usize, size: usize, rows: usize) -> u64 {
         let count = count.min(CENTROIDS);
-        let lists = ROWS + count + columns.min(GROUP) + ROWS * count + ROWS;
-        Panels::bytes_max(ROWS, count, size) + 8 * lists as u64 + 16 * rows as u64
+        RowProducts::bytes_max(ROWS, count, columns, size) + 8 * ROWS as u64 + 16 * rows as u64
     }
 
     /// Fills `labels` and `squares` for the rows of a block.
@@ -153,18 +127,15 @@ impl Nearest {
 
     /// Labels of a few rows.
     fn look(&mut self, centroids: &Centroids, rows: &[u8], count: usize) {
-        let columns = centroids.columns as i64;
         let first = self.labels.len();
         self.labels.resize(first + count, NOWHERE);
         self.best.clear();
         self.best.resize(count, f64::INFINITY);
-        self.row_places.clear();
-        self.row_places.extend((0..count as i64).map(|row| row * columns));
         for from in (0..centroids.count).step_by(CENTROIDS) {
             let some = from..(from + CENTROIDS).min(centroids.count);
-            self.multiply(centroids, rows, some.clone());
+            self.products.fill(centroids.kernel, (rows, 0..count), (&centroids.bytes, some.clone()), centroids.columns);
             let halves = &centroids.halves[some.clone()];
-            let lines = self.scores.chunks_exact_mut(halves.len()).zip(&mut self.best).zip(&mut self.labels[first..]);
+            let lines = self.products.sums.chunks_exact_mut(halves.len()).zip(&mut self.best).zip(&mut self.labels[first..]);
             for ((scores, best), label) in lines {
                 let least = scores_of(scores, halves);
                 if least < *best {
@@ -176,24 +147,8 @@ impl Nearest {
         }
     }
 
-    /// Products of rows with some of the centroids.
-    fn multiply(&mut self, centroids: &Centroids, rows: &[u8], some: Range<usize>) {
-        let columns = centroids.columns;
-        self.centroid_places.clear();
-        self.centroid_places.extend(some.map(|place| (place * columns) as i64));
-        self.scores.clear();
-        self.scores.resize(self.row_places.len() * self.centroid_places.len(), 0.0);
-        for from in (0..columns).step_by(GROUP) {
-            self.inner.clear();
-            self.inner.extend(from as i64..(from + GROUP).min(columns) as i64);
-            let left = Side { bytes: rows, places: &self.row_places, inner: &self.inner };
-            let right = Side { bytes: &centroids.bytes, places: &self.centroid_places, inner: &self.inner };
-            (centroids.kernel)(&mut self.scores, left, right, Outputs::All, &mut self.panels);
-        }
-    }
-
     /// Distances of all rows to their centroids; those that are not finite are of rows that are near to nothing.
-    fn measure<T: Coordinate>(&mut self, centroids: &Centroids, rows: &[u8]) {
+    fn measure<T: Factor>(&mut self, centroids: &Centroids, rows: &[u8]) {
         let size = centroids.row_bytes();
         for (row, label) in rows.chunks_exact(size).zip(&mut self.labels) {
             let square = match usize::try_from(*label) {
@@ -228,7 +183,7 @@ fn scores_of(products: &mut [f64], halves: &[f64]) -> f64 {
 }
 
 /// The square of the distance of two rows: differences in `f64`, added up in lanes.
-fn square_between<T: Coordinate>(one: &[u8], other: &[u8]) -> f64 {
+fn square_between<T: Factor>(one: &[u8], other: &[u8]) -> f64 {
     let wide = |bytes: &[u8]| bytemuck::pod_read_unaligned::<T>(bytes).wide();
     let mut sums = [0.0; LANES];
     let mut pairs = one.chunks_exact(LANES * size_of::<T>()).zip(other.chunks_exact(LANES * size_of::<T>()));
@@ -251,6 +206,7 @@ fn square_between<T: Coordinate>(one: &[u8], other: &[u8]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::product::GROUP;
     use ndarray::array;
 
     #[test]

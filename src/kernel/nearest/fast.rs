@@ -2,12 +2,10 @@
 
 use super::{Metric, Queries};
 use crate::{
-    kernel::product::{Outputs, Panels, ProductKernel, SEGMENT, Side},
+    kernel::product::{Factor, SEGMENT},
     nd::DType,
     numeric::Piece,
 };
-use bytemuck::Pod;
-use std::ops::Range;
 
 /// Squares of the norms of rows, and norms; those of rows that have no score are NaN.
 #[derive(Default)]
@@ -31,8 +29,8 @@ impl Piece for Squares<'_> {
         let Squares { norms, rows, width, dtype, metric } = self;
         norms.squares.clear();
         match dtype {
-            DType::F32 => norms.squares.extend(rows.chunks_exact(4 * width).map(|row| square::<f32>(row, f64::from))),
-            _ => norms.squares.extend(rows.chunks_exact(8 * width).map(|row| square::<f64>(row, |element| element))),
+            DType::F32 => norms.squares.extend(rows.chunks_exact(4 * width).map(square::<f32>)),
+            _ => norms.squares.extend(rows.chunks_exact(8 * width).map(square::<f64>)),
         }
         let scored = |square: f64| square.is_finite() && (square > 0.0 || metric != Metric::Cosine);
         norms.squares.iter_mut().filter(|square| !scored(**square)).for_each(|square| *square = f64::NAN);
@@ -42,50 +40,22 @@ impl Piece for Squares<'_> {
 }
 
 #[inline(always)]
-fn square<T: Pod>(row: &[u8], wide: impl Fn(T) -> f64) -> f64 {
+fn square<T: Factor>(row: &[u8]) -> f64 {
     const LANES: usize = 32;
+    let wide = |element: &[u8]| bytemuck::pod_read_unaligned::<T>(element).wide();
     let mut sums = [0.0; LANES];
     let mut blocks = row.chunks_exact(LANES * size_of::<T>());
     for block in &mut blocks {
         for (sum, element) in sums.iter_mut().zip(block.chunks_exact(size_of::<T>())) {
-            let element = wide(bytemuck::pod_read_unaligned(element));
+            let element = wide(element);
             *sum = element.mul_add(element, *sum);
         }
     }
     for element in blocks.remainder().chunks_exact(size_of::<T>()) {
-        let element = wide(bytemuck::pod_read_unaligned(element));
+        let element = wide(element);
         sums[0] += element * element;
     }
     sums.iter().sum()
-}
-
-/// Sums of products of some queries and some rows.
-#[derive(Default)]
-pub(super) struct Scores {
-    /// Row by row of the queries.
-    pub all: Vec<f64>,
-    panels: Panels,
-    query_places: Vec<i64>,
-    row_places: Vec<i64>,
-    inner: Vec<i64>,
-}
-
-impl Scores {
-    /// Sums of `count` rows with each query of `together`.
-    pub fn fill(&mut self, kernel: ProductKernel, queries: &Queries, together: Range<usize>, rows: &[u8], count: usize) {
-        let width = queries.width as i64;
-        self.query_places.clear();
-        self.query_places.extend(together.map(|query| query as i64 * width));
-        self.row_places.clear();
-        self.row_places.extend((0..count as i64).map(|row| row * width));
-        self.inner.clear();
-        self.inner.extend(0..width);
-        self.all.clear();
-        self.all.resize(self.query_places.len() * count, 0.0);
-        let left = Side { bytes: &queries.bytes, places: &self.query_places, inner: &self.inner };
-        let right = Side { bytes: rows, places: &self.row_places, inner: &self.inner };
-        kernel(&mut self.all, left, right, Outputs::All, &mut self.panels);
-    }
 }
 
 /// How far a sum of products may be from the exact one, over the product of the norms, and besides.

@@ -13,7 +13,7 @@ mod tests;
 use crate::{
     error::{Error, Result},
     kernel::{
-        product::Panels,
+        product::RowProducts,
         simd::{Isa, enter, kernels},
         vm::{BlockFold, BlockFunction},
     },
@@ -21,7 +21,7 @@ use crate::{
 };
 use best::{Best, Reached};
 use exact::Exact;
-use fast::{Bound, Norms, Scores};
+use fast::{Bound, Norms};
 use serde::{Deserialize, Serialize};
 use std::{any::Any, sync::Arc};
 
@@ -88,10 +88,9 @@ impl Queries {
     pub fn state_bytes(&self) -> u64 {
         let together = self.count.min(QUERIES_TOGETHER);
         let best = (self.count as u64).saturating_mul(Best::bytes(self.wanted));
-        let scores = (together * ROWS_TOGETHER * 8) as u64 + (ROWS_TOGETHER * 24) as u64;
-        let places = ((together + ROWS_TOGETHER + 2 * self.width) * 8) as u64;
-        let panels = Panels::bytes_max(together, ROWS_TOGETHER, self.dtype.size());
-        best.saturating_add(scores + places + panels + 16 * 1024 + (self.wanted * 8) as u64)
+        let products = RowProducts::bytes_max(together, ROWS_TOGETHER, self.width, self.dtype.size());
+        let rows = (ROWS_TOGETHER * 24 + self.width * 8 + self.wanted * 8) as u64;
+        best.saturating_add(products).saturating_add(rows + 16 * 1024)
     }
 
     /// Bytes of the queries themselves.
@@ -149,7 +148,7 @@ struct State {
     left_out_count: u64,
     exact: Exact,
     norms: Norms,
-    scores: Scores,
+    products: RowProducts,
     found: Vec<usize>,
     lower: Vec<f64>,
 }
@@ -158,7 +157,6 @@ impl State {
     fn new(queries: Arc<Queries>, reached: Arc<Reached>) -> Result<State> {
         let best = vec![Best::new(queries.wanted); queries.count];
         let exact = Exact::new(queries.dtype)?;
-        let (norms, scores) = (Norms::default(), Scores::default());
         Ok(State {
             queries,
             reached,
@@ -166,8 +164,8 @@ impl State {
             left_out: Vec::new(),
             left_out_count: 0,
             exact,
-            norms,
-            scores,
+            norms: Norms::default(),
+            products: RowProducts::default(),
             found: Vec::new(),
             lower: Vec::new(),
         })
@@ -189,7 +187,7 @@ impl State {
         let count = self.norms.norms.len();
         for from in (0..queries.count).step_by(QUERIES_TOGETHER) {
             let together = from..(from + QUERIES_TOGETHER).min(queries.count);
-            self.scores.fill(kernel, &queries, together.clone(), rows, count);
+            self.products.fill(kernel, (&queries.bytes, together.clone()), (rows, 0..count), width);
             for query in together {
                 self.query(query, (query - from) * count, first, rows)?;
             }
@@ -201,7 +199,7 @@ impl State {
     fn query(&mut self, query: usize, at: usize, first: u64, rows: &[u8]) -> Result<()> {
         let queries = Arc::clone(&self.queries);
         let count = self.norms.norms.len();
-        let sums = &self.scores.all[at..at + count];
+        let sums = &self.products.sums[at..at + count];
         let mut needed = self.reached.get(query).max(self.best[query].worst());
         if needed == f64::NEG_INFINITY
             && let Some(score) = fast::reached_by(&queries, query, sums, &self.norms, &mut self.lower)

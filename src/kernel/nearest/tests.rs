@@ -123,10 +123,10 @@ fn fast_sums_are_within_their_bound() {
         let [relative, least] = error_of_sums(DType::F32, width);
         for isa in Isa::available() {
             let queries = Queries::new(Metric::Dot, DType::F32, width, bytes(&b), 1, isa).unwrap();
-            let mut scores = super::Scores::default();
+            let mut products = super::RowProducts::default();
             let rows = bytes(&a);
-            scores.fill((kernels(isa).product)(DType::F32).unwrap(), &queries, 0..1, &rows, 40);
-            for (row, sum) in rows.chunks_exact(4 * width).zip(&scores.all) {
+            products.fill((kernels(isa).product)(DType::F32).unwrap(), (&queries.bytes, 0..1), (&rows, 0..40), width);
+            for (row, sum) in rows.chunks_exact(4 * width).zip(&products.sums) {
                 let (want, norm) = (exact.dot(row, &bytes(&b)).unwrap(), exact.dot(row, row).unwrap().sqrt());
                 assert!((sum - want).abs() <= relative * norm * queries.squares[0].sqrt() + least, "{width} {isa:?}");
             }

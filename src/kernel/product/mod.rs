@@ -10,6 +10,7 @@
 
 mod micro;
 mod pack;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,8 @@ use crate::{
     numeric::{InstructionSet, Piece},
 };
 use bytemuck::Pod;
+
+pub(crate) use rows::RowProducts;
 
 /// Inner places of one chain of fused multiply-adds.
 pub(crate) const SEGMENT: usize = 256;

@@ -37,6 +37,7 @@ impl PreparedProduct {
 /// What products of a block need, kept from block to block.
 #[derive(Default)]
 pub(super) struct Multiplying {
+    roles: Roles,
     sums: Vec<f64>,
     panels: Panels,
     /// Places and inner places of both sides.
@@ -55,8 +56,9 @@ struct Places {
 
 impl Multiplying {
     pub(super) fn held_bytes(&self) -> u64 {
-        let lists = [&self.left.places, &self.left.inner, &self.right.places, &self.right.inner, &self.row_outputs, &self.column_outputs];
-        let lists: usize = lists.iter().map(|list| list.capacity()).sum();
+        let own = [&self.left.places, &self.left.inner, &self.right.places, &self.right.inner, &self.row_outputs, &self.column_outputs];
+        let lists = own.into_iter().chain(&self.roles.batch_firsts).chain(&self.roles.outer);
+        let lists: usize = lists.map(Vec::capacity).sum();
         (8 * (self.sums.capacity() + lists)) as u64 + self.panels.held_bytes()
     }
 }
@@ -71,7 +73,8 @@ pub(super) fn bytes_max(program: &Program, product: &Product, shape: &[usize]) -
     let outputs = length(&|axis| !reduced[axis]);
     let inner = length(&|axis| reduced[axis]);
     let size = program.slots[product.left.0 as usize].dtype.size();
-    let lists = [rows, columns, inner].iter().fold(0usize, |sum, &count| sum.saturating_add(count)).saturating_mul(16) as u64;
+    let batches = outputs / rows.saturating_mul(columns).max(1) + 1;
+    let lists = [rows, columns, inner, 2 * batches].iter().fold(1usize, |sum, &count| sum.saturating_add(count)).saturating_mul(16) as u64;
     Panels::bytes_max(rows, columns, size).saturating_add((outputs as u64).saturating_mul(8)).saturating_add(lists)
 }
 
@@ -84,7 +87,7 @@ struct ProductAxis {
     output: i64,
 }
 
-/// The axes of a block by their roles, and where everything begins.
+/// The axes of a block by their roles, and where everything lies.
 #[derive(Default)]
 struct Roles {
     batches: Vec<ProductAxis>,
@@ -94,26 +97,43 @@ struct Roles {
     inner: Vec<ProductAxis>,
     /// Where the last inner axis begins in the space.
     start: usize,
+    /// The first elements of every batch in the left side, in the right side and among the outputs.
+    batch_firsts: [Vec<i64>; 3],
+    /// Distances of all places of the inner axes but the last one, in the left side and in the right side.
+    outer: [Vec<i64>; 2],
+    /// Elements between neighbours in the left side, in the right side and among the outputs, per axis of the block.
+    strides: [Vec<i64>; 3],
 }
 
-/// Elements between neighbours of a slot, per axis of the block, and its first element.
-fn layout(slot: usize, prepared: &Prepared, shape: &[usize], operands: &[Operand<'_>]) -> (Vec<i64>, i64) {
-    match (&operands[slot], &prepared.slots[slot].kind) {
-        (Operand::Input { strides, first, .. }, _) => (strides.to_vec(), *first),
-        (_, SlotKind::Local { axes }) => (dense(axes, shape), 0),
-        _ => (vec![0; shape.len()], 0),
+impl Roles {
+    fn last(&self) -> ProductAxis {
+        self.inner.last().copied().unwrap_or(ProductAxis { length: 1, left: 0, right: 0, output: 0 })
     }
 }
 
-/// Strides of a dense array of those axes of a box that are marked.
-fn dense(axes: &[bool], shape: &[usize]) -> Vec<i64> {
-    let mut strides = vec![0; shape.len()];
+/// Fills `to` with the elements between neighbours of a slot, per axis of the block, and gives its first element.
+fn layout(to: &mut Vec<i64>, slot: usize, prepared: &Prepared, shape: &[usize], operands: &[Operand<'_>]) -> i64 {
+    match (&operands[slot], &prepared.slots[slot].kind) {
+        (Operand::Input { strides, first, .. }, _) => {
+            to.clear();
+            to.extend_from_slice(strides);
+            return *first;
+        }
+        (_, SlotKind::Local { axes }) => dense(to, shape, |axis| axes[axis]),
+        _ => dense(to, shape, |_| false),
+    }
+    0
+}
+
+/// Fills `to` with the strides of a dense array of those axes of a box that it has.
+fn dense(to: &mut Vec<i64>, shape: &[usize], has: impl Fn(usize) -> bool) {
+    to.clear();
+    to.resize(shape.len(), 0);
     let mut next = 1;
-    for axis in (0..shape.len()).rev().filter(|&axis| axes[axis]) {
-        strides[axis] = next;
+    for axis in (0..shape.len()).rev().filter(|&axis| has(axis)) {
+        to[axis] = next;
         next *= shape[axis] as i64;
     }
-    strides
 }
 
 /// Fills `to` with the distances of all places of `axes`, the last one fastest.
@@ -132,57 +152,41 @@ impl Execution<'_, '_, '_, '_> {
     /// Multiplies what the block has of both sides, and absorbs the sums; those of a local accumulator are finished.
     pub(super) fn product(&mut self, product: &PreparedProduct) -> Result<()> {
         let mut multiplying = std::mem::take(&mut self.machine.multiplying);
-        let result = self.multiply(product, &mut multiplying);
+        let mut roles = std::mem::take(&mut multiplying.roles);
+        self.assign(product, &mut roles);
+        let result = self.multiply(product, &roles, &mut multiplying);
+        multiplying.roles = roles;
         self.machine.multiplying = multiplying;
         result
     }
 
-    fn multiply(&mut self, product: &PreparedProduct, multiplying: &mut Multiplying) -> Result<()> {
-        let (roles, firsts) = self.roles(product);
-        let global = self.prepared.globals[product.acc];
-        let one_group =
-            roles.inner.split_last().is_none_or(|(last, outer)| last.length <= GROUP && outer.iter().all(|axis| axis.length == 1));
-        let direct = global.is_none() && one_group;
-        if global.is_none() && !direct {
+    fn multiply(&mut self, product: &PreparedProduct, roles: &Roles, multiplying: &mut Multiplying) -> Result<()> {
+        let is_local = self.prepared.globals[product.acc].is_none();
+        let direct = is_local && roles.last().length <= GROUP && roles.outer[0].len() == 1;
+        if is_local && !direct {
             let reduced = &self.prepared.accumulations[product.acc].reduced;
             let outputs = reduced.iter().zip(self.block.shape).filter(|(reduced, _)| !**reduced).map(|(_, &length)| length).product();
             self.local_of(product.acc, outputs)?;
         }
-        if global.is_some() && roles.start % GROUP != 0 {
+        if !is_local && roles.start % GROUP != 0 {
             return Err(Error::internal(format!("a product begins at {}, inside a group", roles.start)));
         }
         places(&mut multiplying.row_outputs, &roles.rows, 0, |axis| axis.output);
         places(&mut multiplying.column_outputs, &roles.columns, 0, |axis| axis.output);
-        let columns_first = multiplying.column_outputs.len();
-        multiplying.sums.resize(multiplying.row_outputs.len() * columns_first, 0.0);
-        let mut batches = [Vec::new(), Vec::new(), Vec::new()];
-        places(&mut batches[0], &roles.batches, firsts[0], |axis| axis.left);
-        places(&mut batches[1], &roles.batches, firsts[1], |axis| axis.right);
-        places(&mut batches[2], &roles.batches, firsts[2], |axis| axis.output);
-        for at in 0..batches[0].len() {
-            let [left, right, output] = [batches[0][at], batches[1][at], batches[2][at]];
+        multiplying.sums.resize(multiplying.row_outputs.len() * multiplying.column_outputs.len(), 0.0);
+        let [left, right, output] = &roles.batch_firsts;
+        for ((&left, &right), &output) in left.iter().zip(right).zip(output) {
             places(&mut multiplying.left.places, &roles.rows, left, |axis| axis.left);
             places(&mut multiplying.right.places, &roles.columns, right, |axis| axis.right);
-            self.batch(product, &roles, multiplying, output as usize, direct)?;
+            self.batch(product, roles, multiplying, output as usize, direct);
         }
-        if global.is_none() && !direct { self.finish_local(product.acc) } else { Ok(()) }
+        if is_local && !direct { self.finish_local(product.acc) } else { Ok(()) }
     }
 
     /// All groups of inner places of one batch.
-    fn batch(
-        &mut self,
-        product: &PreparedProduct,
-        roles: &Roles,
-        multiplying: &mut Multiplying,
-        output: usize,
-        direct: bool,
-    ) -> Result<()> {
-        let none = ProductAxis { length: 1, left: 0, right: 0, output: 0 };
-        let (last, outer) = roles.inner.split_last().map_or((none, &[][..]), |(last, outer)| (*last, outer));
-        let mut starts = [Vec::new(), Vec::new()];
-        places(&mut starts[0], outer, 0, |axis| axis.left);
-        places(&mut starts[1], outer, 0, |axis| axis.right);
-        for (&left, &right) in starts[0].iter().zip(&starts[1]) {
+    fn batch(&mut self, product: &PreparedProduct, roles: &Roles, multiplying: &mut Multiplying, output: usize, direct: bool) {
+        let last = roles.last();
+        for (&left, &right) in roles.outer[0].iter().zip(&roles.outer[1]) {
             for from in (0..last.length).step_by(GROUP) {
                 let group = from as i64..(from + GROUP).min(last.length) as i64;
                 multiplying.left.inner.clear();
@@ -198,7 +202,6 @@ impl Execution<'_, '_, '_, '_> {
                 }
             }
         }
-        Ok(())
     }
 
     fn multiply_group(&self, product: &PreparedProduct, multiplying: &mut Multiplying) {
@@ -209,9 +212,7 @@ impl Execution<'_, '_, '_, '_> {
         let left = Side { bytes: bytes(product.left), places: &multiplying.left.places, inner: &multiplying.left.inner };
         let right = bytes(product.right.unwrap_or(product.left));
         let right = Side { bytes: right, places: &multiplying.right.places, inner: &multiplying.right.inner };
-        let whole = product.right.is_some() || multiplying.left.places.len() != multiplying.right.places.len();
-        let same = !whole && left.places == right.places && left.inner == right.inner;
-        let outputs = if same { Outputs::Symmetric } else { Outputs::All };
+        let outputs = if product.right.is_none() && left.places == right.places { Outputs::Symmetric } else { Outputs::All };
         (product.kernel)(&mut multiplying.sums, left, right, outputs, &mut multiplying.panels);
     }
 
@@ -255,25 +256,29 @@ impl Execution<'_, '_, '_, '_> {
         }
     }
 
-    /// The axes of the block by what they are to the product, and the first elements of the left side, the right side and the outputs.
-    fn roles(&self, product: &PreparedProduct) -> (Roles, [i64; 3]) {
+    /// Sorts the axes of the block by what they are to the product.
+    fn assign(&self, product: &PreparedProduct, roles: &mut Roles) {
         let shape = self.block.shape;
         let reduced = &self.prepared.accumulations[product.acc].reduced;
-        let (left, first_left) = layout(product.left, self.prepared, shape, self.operands);
-        let (right, first_right) = match product.right {
-            Some(right) => layout(right, self.prepared, shape, self.operands),
+        let [left, right, output] = &mut roles.strides;
+        let first_left = layout(left, product.left, self.prepared, shape, self.operands);
+        let first_right = layout(right, product.right.unwrap_or(product.left), self.prepared, shape, self.operands);
+        if product.right.is_none() {
+            right.swap(product.mirrored[0], product.mirrored[1]);
+        }
+        let base = match self.prepared.globals[product.acc] {
+            Some(global) => {
+                output.clear();
+                output.extend_from_slice(self.accumulators[global].strides);
+                self.accumulators[global].base
+            }
             None => {
-                let mut right = left.clone();
-                right.swap(product.mirrored[0], product.mirrored[1]);
-                (right, first_left)
+                dense(output, shape, |axis| !reduced[axis]);
+                0
             }
         };
-        let kept: Vec<bool> = reduced.iter().map(|reduced| !reduced).collect();
-        let (output, base) = match self.prepared.globals[product.acc] {
-            Some(global) => (self.accumulators[global].strides.to_vec(), self.accumulators[global].base),
-            None => (dense(&kept, shape), 0),
-        };
-        let mut roles = Roles::default();
+        [&mut roles.batches, &mut roles.rows, &mut roles.columns, &mut roles.inner].into_iter().for_each(Vec::clear);
+        roles.start = 0;
         for axis in (0..shape.len()).filter(|&axis| shape[axis] > 1 || self.block.space[axis] > 1) {
             let one = ProductAxis { length: shape[axis], left: left[axis], right: right[axis], output: output[axis] };
             match (reduced[axis], one.left != 0, one.right != 0) {
@@ -286,6 +291,13 @@ impl Execution<'_, '_, '_, '_> {
                 _ => roles.batches.push(one),
             }
         }
-        (roles, [first_left, first_right, base])
+        let [left, right, output] = &mut roles.batch_firsts;
+        places(left, &roles.batches, first_left, |axis| axis.left);
+        places(right, &roles.batches, first_right, |axis| axis.right);
+        places(output, &roles.batches, base, |axis| axis.output);
+        let outer = roles.inner.split_last().map_or(&[][..], |(_, outer)| outer);
+        let [left, right] = &mut roles.outer;
+        places(left, outer, 0, |axis| axis.left);
+        places(right, outer, 0, |axis| axis.right);
     }
 }
