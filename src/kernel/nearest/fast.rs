@@ -29,13 +29,21 @@ impl Piece for Squares<'_> {
         let Squares { norms, rows, width, dtype, metric } = self;
         norms.squares.clear();
         match dtype {
-            DType::F32 => norms.squares.extend(rows.chunks_exact(4 * width).map(square::<f32>)),
-            _ => norms.squares.extend(rows.chunks_exact(8 * width).map(square::<f64>)),
+            DType::F32 => squares::<f32>(&mut norms.squares, rows, width),
+            _ => squares::<f64>(&mut norms.squares, rows, width),
         }
         let scored = |square: f64| square.is_finite() && (square > 0.0 || metric != Metric::Cosine);
         norms.squares.iter_mut().filter(|square| !scored(**square)).for_each(|square| *square = f64::NAN);
         norms.norms.clear();
         norms.norms.extend(norms.squares.iter().map(|square| square.sqrt()));
+    }
+}
+
+/// A plain loop: what an iterator is given might be compiled apart from it, for the least instruction set.
+#[inline(always)]
+fn squares<T: Factor>(to: &mut Vec<f64>, rows: &[u8], width: usize) {
+    for row in rows.chunks_exact(width * size_of::<T>()) {
+        to.push(square::<T>(row));
     }
 }
 
@@ -98,46 +106,89 @@ impl Bound {
             },
         }
     }
+
+    /// Whether a row with this sum of products, norm and square of the norm cannot reach the score. A sum that is no number may be any.
+    #[inline(always)]
+    pub fn misses(self, sum: f64, norm: f64, square: f64) -> bool {
+        sum < self.constant + self.by_norm * norm + self.by_square * square
+    }
 }
 
-/// Finds the rows that can reach a score.
+/// The bounds of some queries.
+#[derive(Default)]
+pub(super) struct Bounds {
+    constant: Vec<f64>,
+    by_norm: Vec<f64>,
+    by_square: Vec<f64>,
+}
+
+impl Bounds {
+    pub fn clear(&mut self) {
+        [&mut self.constant, &mut self.by_norm, &mut self.by_square].into_iter().for_each(Vec::clear);
+    }
+
+    pub fn push(&mut self, bound: Bound) {
+        self.constant.push(bound.constant);
+        self.by_norm.push(bound.by_norm);
+        self.by_square.push(bound.by_square);
+    }
+}
+
+/// Finds the rows that can reach what their queries need: pairs of a row and a query, row by row.
 pub(super) struct Reach<'a> {
+    /// Row by row, a sum for every query.
     pub sums: &'a [f64],
     pub norms: &'a Norms,
-    pub bound: Bound,
-    pub found: &'a mut Vec<usize>,
+    pub bounds: &'a Bounds,
+    pub found: &'a mut Vec<[u32; 2]>,
 }
 
 impl Piece for Reach<'_> {
     #[inline(always)]
     fn go(self) {
         const TOGETHER: usize = 16;
-        let Bound { constant, by_norm, by_square } = self.bound;
-        let Norms { squares, norms } = self.norms;
-        // A sum that is no number may be any; a norm that is none belongs to no score.
-        let misses = |sum: f64, norm: f64, square: f64| sum < constant + by_norm * norm + by_square * square || norm.is_nan();
-        for first in (0..self.sums.len()).step_by(TOGETHER) {
-            let last = (first + TOGETHER).min(self.sums.len());
-            let (sums, norms, squares) = (&self.sums[first..last], &norms[first..last], &squares[first..last]);
-            let mut all_miss = true;
-            for at in 0..sums.len() {
-                all_miss &= misses(sums[at], norms[at], squares[at]);
+        let Bounds { constant, by_norm, by_square } = self.bounds;
+        let queries = constant.len();
+        for (row, sums) in self.sums.chunks_exact(queries.max(1)).enumerate() {
+            let (norm, square) = (self.norms.norms[row], self.norms.squares[row]);
+            if norm.is_nan() {
+                continue;
             }
-            if !all_miss {
-                self.found.extend((0..sums.len()).filter(|&at| !misses(sums[at], norms[at], squares[at])).map(|at| first + at));
+            for first in (0..queries).step_by(TOGETHER) {
+                let some = first..(first + TOGETHER).min(queries);
+                let (constant, by_norm, by_square) = (&constant[some.clone()], &by_norm[some.clone()], &by_square[some.clone()]);
+                let sums = &sums[some.clone()];
+                let mut all_miss = true;
+                for at in 0..sums.len() {
+                    all_miss &= sums[at] < constant[at] + by_norm[at] * norm + by_square[at] * square;
+                }
+                if !all_miss {
+                    for (at, query) in some.enumerate() {
+                        let bound = Bound { constant: constant[at], by_norm: by_norm[at], by_square: by_square[at] };
+                        if !bound.misses(sums[at], norm, square) {
+                            self.found.push([row as u32, query as u32]);
+                        }
+                    }
+                }
             }
         }
     }
 }
 
 /// A score that so many of these rows have at least, where there are as many.
-pub(super) fn reached_by(queries: &Queries, query: usize, sums: &[f64], norms: &Norms, lower: &mut Vec<f64>) -> Option<f64> {
+pub(super) fn reached_by(
+    queries: &Queries,
+    query: usize,
+    sums: impl Iterator<Item = f64>,
+    norms: &Norms,
+    lower: &mut Vec<f64>,
+) -> Option<f64> {
     let [relative, least] = error_of_sums(queries.dtype, queries.width);
     let square = queries.squares[query];
     let own = square.sqrt();
     let rounded = (queries.width as f64 + 16.0) * f64::EPSILON;
     lower.clear();
-    for ((&sum, &norm), &row_square) in sums.iter().zip(&norms.norms).zip(&norms.squares) {
+    for ((sum, &norm), &row_square) in sums.zip(&norms.norms).zip(&norms.squares) {
         let off = relative * own * norm + least;
         let score = match queries.metric {
             Metric::Dot => sum - off,

@@ -21,9 +21,9 @@ use crate::{
 };
 use best::{Best, Reached};
 use exact::Exact;
-use fast::{Bound, Norms};
+use fast::{Bound, Bounds, Norms};
 use serde::{Deserialize, Serialize};
-use std::{any::Any, sync::Arc};
+use std::{any::Any, ops::Range, sync::Arc};
 
 /// What makes a row near to a query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,8 +89,10 @@ impl Queries {
         let together = self.count.min(QUERIES_TOGETHER);
         let best = (self.count as u64).saturating_mul(Best::bytes(self.wanted));
         let products = RowProducts::bytes_max(together, ROWS_TOGETHER, self.width, self.dtype.size());
-        let rows = (ROWS_TOGETHER * 24 + self.width * 8 + self.wanted * 8) as u64;
-        best.saturating_add(products).saturating_add(rows + 16 * 1024)
+        let rows = (ROWS_TOGETHER * 24 + together * 24 + self.width * 8 + self.wanted * 8) as u64;
+        // Twice what is found, as a vector grows.
+        let found = (2 * together * ROWS_TOGETHER * size_of::<[u32; 2]>()) as u64;
+        best.saturating_add(products).saturating_add(rows + found + 16 * 1024)
     }
 
     /// Bytes of the queries themselves.
@@ -149,7 +151,9 @@ struct State {
     exact: Exact,
     norms: Norms,
     products: RowProducts,
-    found: Vec<usize>,
+    bounds: Bounds,
+    /// Rows and queries whose scores are wanted.
+    found: Vec<[u32; 2]>,
     lower: Vec<f64>,
 }
 
@@ -166,6 +170,7 @@ impl State {
             exact,
             norms: Norms::default(),
             products: RowProducts::default(),
+            bounds: Bounds::default(),
             found: Vec::new(),
             lower: Vec::new(),
         })
@@ -187,35 +192,45 @@ impl State {
         let count = self.norms.norms.len();
         for from in (0..queries.count).step_by(QUERIES_TOGETHER) {
             let together = from..(from + QUERIES_TOGETHER).min(queries.count);
-            self.products.fill(kernel, (&queries.bytes, together.clone()), (rows, 0..count), width);
-            for query in together {
-                self.query(query, (query - from) * count, first, rows)?;
-            }
+            self.products.fill(kernel, (rows, 0..count), (&queries.bytes, together.clone()), width);
+            self.reach(together.clone());
+            self.score(together, first, rows)?;
         }
         Ok(())
     }
 
-    /// Takes in the rows that are among the best of a query; their sums of products stand at `at`.
-    fn query(&mut self, query: usize, at: usize, first: u64, rows: &[u8]) -> Result<()> {
+    /// Finds the rows that may be among the best of some queries.
+    fn reach(&mut self, together: Range<usize>) {
         let queries = Arc::clone(&self.queries);
-        let count = self.norms.norms.len();
-        let sums = &self.products.sums[at..at + count];
-        let mut needed = self.reached.get(query).max(self.best[query].worst());
-        if needed == f64::NEG_INFINITY
-            && let Some(score) = fast::reached_by(&queries, query, sums, &self.norms, &mut self.lower)
-        {
-            needed = score;
+        self.bounds.clear();
+        for query in together.clone() {
+            let mut needed = self.reached.get(query).max(self.best[query].worst());
+            let sums = self.products.sums.iter().skip(query - together.start).step_by(together.len()).copied();
+            if needed == f64::NEG_INFINITY
+                && let Some(score) = fast::reached_by(&queries, query, sums, &self.norms, &mut self.lower)
+            {
+                needed = score;
+            }
+            self.bounds.push(Bound::new(&queries, query, needed));
         }
         self.found.clear();
-        let bound = Bound::new(&queries, query, needed);
-        enter(queries.isa, fast::Reach { sums, norms: &self.norms, bound, found: &mut self.found });
-        let row_bytes = rows.len() / count.max(1);
-        for &place in &self.found {
-            let score = self.exact.score(&queries, query, &rows[place * row_bytes..][..row_bytes])?;
+        enter(queries.isa, fast::Reach { sums: &self.products.sums, norms: &self.norms, bounds: &self.bounds, found: &mut self.found });
+    }
+
+    /// Takes in what was found of some queries, except what others before it have made hopeless.
+    fn score(&mut self, together: Range<usize>, first: u64, rows: &[u8]) -> Result<()> {
+        let queries = Arc::clone(&self.queries);
+        let row_bytes = queries.width * queries.dtype.size();
+        for [row, at] in self.found.iter().map(|pair| pair.map(|place| place as usize)) {
+            let query = together.start + at;
+            let sum = self.products.sums[row * together.len() + at];
+            let needed = self.reached.get(query).max(self.best[query].worst());
+            if Bound::new(&queries, query, needed).misses(sum, self.norms.norms[row], self.norms.squares[row]) {
+                continue;
+            }
+            let score = self.exact.score(&queries, query, &rows[row * row_bytes..][..row_bytes])?;
             debug_assert!(!score.is_nan(), "rows with a norm have a score");
-            self.best[query].insert(score, first + place as u64);
-        }
-        if !self.found.is_empty() {
+            self.best[query].insert(score, first + row as u64);
             self.reached.raise(query, self.best[query].worst());
         }
         Ok(())

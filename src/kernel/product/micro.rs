@@ -2,17 +2,53 @@
 
 use super::Factor;
 use crate::kernel::math::Real;
+use bytemuck::Pod;
 
-/// The chains of a tile over one segment: `left` has `ROWS` elements an inner place, `right` `VECTORS` vectors.
+/// The left side of a tile: an element for each of its rows at every inner place.
+pub(super) trait Left<T, const ROWS: usize> {
+    fn at(&self, inner: usize) -> [T; ROWS];
+}
+
+/// A panel.
+pub(super) struct Packed<'a, T>(pub &'a [T]);
+
+impl<T: Pod, const ROWS: usize> Left<T, ROWS> for Packed<'_, T> {
+    #[inline(always)]
+    fn at(&self, inner: usize) -> [T; ROWS] {
+        let panel = &self.0[inner * ROWS..][..ROWS];
+        let mut elements = [T::zeroed(); ROWS];
+        elements.copy_from_slice(panel);
+        elements
+    }
+}
+
+/// Rows whose inner places lie beside each other in memory: they are multiplied where they are.
+pub(super) struct Lines<'a, const ROWS: usize>(pub [&'a [u8]; ROWS]);
+
+impl<T: Pod, const ROWS: usize> Left<T, ROWS> for Lines<'_, ROWS> {
+    #[inline(always)]
+    fn at(&self, inner: usize) -> [T; ROWS] {
+        let mut elements = [T::zeroed(); ROWS];
+        for (element, line) in elements.iter_mut().zip(&self.0) {
+            *element = bytemuck::pod_read_unaligned(&line[inner * size_of::<T>()..][..size_of::<T>()]);
+        }
+        elements
+    }
+}
+
+/// The chains of a tile over one segment; `right` has `VECTORS` vectors an inner place.
 #[inline(always)]
-pub(super) fn chains<V: Real, const ROWS: usize, const VECTORS: usize>(left: &[V::Scalar], right: &[V::Scalar]) -> [[V; VECTORS]; ROWS] {
+pub(super) fn chains<V: Real, const ROWS: usize, const VECTORS: usize>(
+    left: &impl Left<V::Scalar, ROWS>,
+    right: &[V::Scalar],
+) -> [[V; VECTORS]; ROWS] {
     let mut tile = [[V::of(V::Scalar::default()); VECTORS]; ROWS];
-    for (left, right) in left.chunks_exact(ROWS).zip(right.chunks_exact(VECTORS * V::LANES)) {
+    for (inner, right) in right.chunks_exact(VECTORS * V::LANES).enumerate() {
         let mut row = [V::of(V::Scalar::default()); VECTORS];
         for (at, vector) in row.iter_mut().enumerate() {
             *vector = V::load(&right[at * V::LANES..]);
         }
-        for (sums, &element) in tile.iter_mut().zip(left) {
+        for (sums, element) in tile.iter_mut().zip(left.at(inner)) {
             let element = V::of(element);
             for (sum, vector) in sums.iter_mut().zip(row) {
                 *sum = element.mul_add(vector, *sum);

@@ -5,8 +5,9 @@
 //! in `f64`. Segments and groups begin at multiples of their length along the inner axis itself, so who cuts that axis cuts it at
 //! multiples of [`GROUP`]; groups are added exactly ([`crate::numeric`]), in any order.
 //!
-//! Both sides are packed into panels that lie as the micro-kernel reads them (Goto and van de Geijn, "Anatomy of high-performance
-//! matrix multiplication", 2008), from wherever their elements are: any strides, any alignment, no copy before.
+//! Sides are packed into panels that lie as the micro-kernel reads them (Goto and van de Geijn, "Anatomy of high-performance matrix
+//! multiplication", 2008), from wherever their elements are: any strides, any alignment, no copy before. Rows of the left side whose
+//! inner places lie beside each other are not even packed.
 
 mod micro;
 mod pack;
@@ -114,14 +115,22 @@ impl Factor for f64 {
     }
 }
 
-/// Shapes of a tile for vectors of so many lanes: rows, and vectors in a row. Registers hold the tile, a row of the right panel and
-/// one element of the left: of 32, of 16, and of 16 that hold one element each.
-const fn tile(lanes: usize, element_bytes: usize) -> (usize, usize) {
-    match lanes * element_bytes {
-        64 => (8, 2),
-        32 => (6, 2),
+/// Shapes of a tile for vectors of so many bytes: rows, and vectors in a row. Registers hold the tile, a row of the right panel and
+/// one element of the left: of 32, of 16, and of 16 that hold one element each. `narrow`: one vector holds all columns.
+const fn tile(vector_bytes: usize, narrow: bool) -> (usize, usize) {
+    match (vector_bytes, narrow) {
+        (64, false) => (8, 2),
+        (64, true) => (16, 1),
+        (32, false) => (6, 2),
+        (32, true) => (12, 1),
         _ => (4, 4),
     }
+}
+
+/// Whether rows are multiplied where they are: their inner places lie beside each other.
+#[inline(always)]
+fn is_unpacked(left: Side<'_>) -> bool {
+    pack::is_run(left.inner)
 }
 
 fn multiply<S: InstructionSet, V: Real<Scalar: Factor>>(
@@ -131,7 +140,8 @@ fn multiply<S: InstructionSet, V: Real<Scalar: Factor>>(
     outputs: Outputs,
     panels: &mut Panels,
 ) {
-    panels.fit(left.places.len(), right.places.len(), size_of::<V::Scalar>());
+    let packed_rows = if is_unpacked(left) { 0 } else { left.places.len() };
+    panels.fit(packed_rows, right.places.len(), size_of::<V::Scalar>());
     S::enter(Multiply::<V> { sums, left, right, outputs, panels, vectors: std::marker::PhantomData });
 }
 
@@ -147,9 +157,11 @@ struct Multiply<'a, V> {
 impl<V: Real<Scalar: Factor>> Piece for Multiply<'_, V> {
     #[inline(always)]
     fn go(self) {
-        match const { tile(V::LANES, size_of::<V::Scalar>()) } {
+        match tile(V::LANES * size_of::<V::Scalar>(), self.right.places.len() <= V::LANES) {
             (8, 2) => self.tiled::<8, 2>(),
+            (16, 1) => self.tiled::<16, 1>(),
             (6, 2) => self.tiled::<6, 2>(),
+            (12, 1) => self.tiled::<12, 1>(),
             _ => self.tiled::<4, 4>(),
         }
     }
@@ -158,29 +170,47 @@ impl<V: Real<Scalar: Factor>> Piece for Multiply<'_, V> {
 impl<V: Real<Scalar: Factor>> Multiply<'_, V> {
     #[inline(always)]
     fn tiled<const ROWS: usize, const VECTORS: usize>(self) {
-        let (rows, columns) = (self.left.places.len(), self.right.places.len());
+        let Multiply { sums, left, right, outputs, panels, .. } = self;
+        let (rows, columns) = (left.places.len(), right.places.len());
         let wide = VECTORS * V::LANES;
-        let left_panels: &mut [V::Scalar] = bytemuck::cast_slice_mut(&mut self.panels.left);
-        let right_panels: &mut [V::Scalar] = bytemuck::cast_slice_mut(&mut self.panels.right);
-        for from in (0..self.left.inner.len()).step_by(SEGMENT) {
-            let inner = from..(from + SEGMENT).min(self.left.inner.len());
+        let left_panels: &mut [V::Scalar] = bytemuck::cast_slice_mut(&mut panels.left);
+        let right_panels: &mut [V::Scalar] = bytemuck::cast_slice_mut(&mut panels.right);
+        let unpacked = is_unpacked(left);
+        for from in (0..left.inner.len()).step_by(SEGMENT) {
+            let inner = from..(from + SEGMENT).min(left.inner.len());
             let count = inner.len();
-            pack::panels(left_panels, self.left, inner.clone(), ROWS);
-            pack::panels(right_panels, self.right, inner, wide);
+            if !unpacked {
+                pack::panels(left_panels, left, inner.clone(), ROWS);
+            }
+            pack::panels(right_panels, right, inner.clone(), wide);
             for (place, right) in right_panels.chunks_exact(wide * count).take(columns.div_ceil(wide)).enumerate() {
                 let first_column = place * wide;
-                for (at, left) in left_panels.chunks_exact(ROWS * count).take(rows.div_ceil(ROWS)).enumerate() {
-                    let first_row = at * ROWS;
-                    if self.outputs == Outputs::Symmetric && first_row + ROWS <= first_column {
+                for first_row in (0..rows).step_by(ROWS) {
+                    if outputs == Outputs::Symmetric && first_row + ROWS <= first_column {
                         continue;
                     }
-                    let tile = micro::chains::<V, ROWS, VECTORS>(left, right);
-                    micro::add(&tile, self.sums, (rows, columns), (first_row, first_column));
+                    let tile = if unpacked {
+                        micro::chains::<V, ROWS, VECTORS>(&lines::<V::Scalar, ROWS>(left, first_row, from, count), right)
+                    } else {
+                        micro::chains::<V, ROWS, VECTORS>(&micro::Packed(&left_panels[first_row * count..][..ROWS * count]), right)
+                    };
+                    micro::add(&tile, sums, (rows, columns), (first_row, first_column));
                 }
             }
         }
-        if self.outputs == Outputs::Symmetric {
-            micro::mirror(self.sums, rows);
+        if outputs == Outputs::Symmetric {
+            micro::mirror(sums, rows);
         }
     }
+}
+
+/// Inner places `from..from + count` of the rows of a tile, where they lie; behind the last row it stands again.
+#[inline(always)]
+fn lines<'a, T, const ROWS: usize>(side: Side<'a>, first_row: usize, from: usize, count: usize) -> micro::Lines<'a, ROWS> {
+    let mut lines = [&[][..]; ROWS];
+    for (row, line) in lines.iter_mut().enumerate() {
+        let place = side.places[(first_row + row).min(side.places.len() - 1)];
+        *line = &side.bytes[(place + side.inner[from]) as usize * size_of::<T>()..][..count * size_of::<T>()];
+    }
+    micro::Lines(lines)
 }

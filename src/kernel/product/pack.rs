@@ -8,20 +8,35 @@ use std::ops::Range;
 #[inline(always)]
 pub(super) fn panels<T: Pod>(to: &mut [T], side: Side<'_>, inner: Range<usize>, width: usize) {
     let inner = &side.inner[inner];
-    let neighbours = side.places.windows(2).all(|pair| pair[1] - pair[0] == 1);
-    let runs = inner.windows(2).all(|pair| pair[1] - pair[0] == 1);
-    for (panel, places) in to.chunks_exact_mut(width * inner.len()).zip(side.places.chunks(width)) {
-        if places.len() < width {
-            panel.fill(T::zeroed());
-        }
-        if neighbours {
-            beside::<T>(panel, side.bytes, places, inner, width);
-        } else if runs {
-            along::<T>(panel, side.bytes, places, inner, width);
-        } else {
-            scattered::<T>(panel, side.bytes, places, inner, width);
+    let count = inner.len();
+    let neighbours = is_run(side.places);
+    let runs = is_run(inner);
+    // Where places lie beside each other, memory is walked along it: some inner places for all panels.
+    let step = if neighbours { BESIDE } else { inner.len().max(1) };
+    for (from, inner) in (0..).step_by(step).zip(inner.chunks(step)) {
+        for (panel, places) in to.chunks_exact_mut(width * count).zip(side.places.chunks(width)) {
+            let panel = &mut panel[width * from..][..width * inner.len()];
+            if places.len() < width {
+                panel.fill(T::zeroed());
+            }
+            if neighbours {
+                beside::<T>(panel, side.bytes, places, inner, width);
+            } else if runs {
+                along::<T>(panel, side.bytes, places, inner, width);
+            } else {
+                scattered::<T>(panel, side.bytes, places, inner, width);
+            }
         }
     }
+}
+
+/// Inner places that are copied to all panels before the next ones: lines of memory that are still in the first cache.
+const BESIDE: usize = 16;
+
+/// Whether each is the one before plus one.
+#[inline(always)]
+pub(super) fn is_run(places: &[i64]) -> bool {
+    places.windows(2).all(|pair| pair[1] - pair[0] == 1)
 }
 
 #[inline(always)]
@@ -29,11 +44,23 @@ fn at<T: Pod>(bytes: &[u8], element: i64, count: usize) -> &[u8] {
     &bytes[element as usize * size_of::<T>()..][..count * size_of::<T>()]
 }
 
+/// Elements that are copied at once; a constant number of them is a few instructions, any number a call.
+const COPIED: usize = 8;
+
 /// Places lie beside each other in memory: a row of the panel is a run of bytes.
 #[inline(always)]
 fn beside<T: Pod>(panel: &mut [T], bytes: &[u8], places: &[i64], inner: &[i64], width: usize) {
     for (row, &step) in panel.chunks_exact_mut(width).zip(inner) {
-        bytemuck::cast_slice_mut::<T, u8>(&mut row[..places.len()]).copy_from_slice(at::<T>(bytes, places[0] + step, places.len()));
+        let run = at::<T>(bytes, places[0] + step, places.len());
+        let mut pieces = run.chunks_exact(COPIED * size_of::<T>());
+        let mut copies = row.chunks_exact_mut(COPIED);
+        for (piece, copy) in (&mut pieces).zip(&mut copies) {
+            copy.copy_from_slice(&bytemuck::pod_read_unaligned::<[T; COPIED]>(piece));
+        }
+        let left_over = pieces.remainder().chunks_exact(size_of::<T>());
+        for (element, place) in left_over.zip(&mut row[places.len() / COPIED * COPIED..]) {
+            *place = bytemuck::pod_read_unaligned(element);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     action::{Action, Operation, Source, Track},
     fuse::fuse,
     group::GroupAction,
+    in_place,
     nest::Order,
     prepare::{KEPT_LOADS_MAX, PreparedStep, PreparedSweep, is_input_load, tile_elements, written},
     product::PreparedProduct,
@@ -60,6 +61,7 @@ impl Builder<'_> {
             reduces_once: false,
             finishing: Vec::new(),
             sums: self.watch.map_or_else(Vec::new, |watch| watch.sums(step)),
+            copies: in_place::copied(self.program, sweep).map(|(_, local)| local.0 as usize),
         };
         let mut stored = vec![false; self.program.slots.len()];
         for instr in &sweep.code {

@@ -11,6 +11,7 @@ mod examine;
 mod execute;
 mod fuse;
 mod group;
+mod in_place;
 mod layout;
 mod nest;
 pub(crate) mod prepare;
@@ -258,12 +259,16 @@ impl Machine {
         for step in &prepared.steps {
             match step {
                 PreparedStep::Sweep(sweep) => {
+                    if sweep.copies.is_some_and(|local| prepared.in_place(local, block, operands).is_some()) {
+                        continue;
+                    }
                     execute::Execution { machine: self, prepared, block, operands, accumulators, compressed }.sweep(sweep)?;
                 }
                 PreparedStep::Call { closure, input, output } => {
                     let function = functions.get(*closure).ok_or_else(|| Error::internal(format!("no closure {closure}")))?;
                     let mut out = std::mem::take(&mut self.locals[*output]);
-                    let result = function.call(block.start, block.shape, self.locals[*input].bytes(), out.bytes_mut());
+                    let bytes = prepared.in_place(*input, block, operands).unwrap_or(self.locals[*input].bytes());
+                    let result = function.call(block.start, block.shape, bytes, out.bytes_mut());
                     self.locals[*output] = out;
                     result?;
                 }
@@ -278,7 +283,8 @@ impl Machine {
                 }
                 PreparedStep::Fold { fold, input } => {
                     let fold = folds.get_mut(*fold).ok_or_else(|| Error::internal(format!("no fold {fold}")))?;
-                    fold.take(block.start, block.shape, self.locals[*input].bytes())?;
+                    let bytes = prepared.in_place(*input, block, operands).unwrap_or(self.locals[*input].bytes());
+                    fold.take(block.start, block.shape, bytes)?;
                 }
                 PreparedStep::Scan { scan, input, output } => {
                     let carried = scans.get_mut(*scan).ok_or_else(|| Error::internal(format!("no scan {scan}")))?;

@@ -1,8 +1,10 @@
 //! A program resolved for one instruction set: function pointers, tracks, and what a machine must hold.
 
 use super::{
+    BlockContext, Operand,
     action::{Operation, Track},
     builder::Builder,
+    in_place,
     nest::Order,
     product::PreparedProduct,
 };
@@ -30,6 +32,8 @@ pub struct Prepared {
     pub(super) registers: usize,
     pub(super) register_bytes: usize,
     pub(super) outputs: usize,
+    /// Per slot, the input that it is a copy of, if functions may be given that.
+    copies: Vec<Option<usize>>,
     /// What counts NaN and infinities that are created, and events of integers.
     pub(super) watch: Option<Box<Watch>>,
 }
@@ -58,6 +62,8 @@ pub(super) struct PreparedSweep {
     pub finishing: Vec<usize>,
     /// Sums that are asked at the end whether they took anything that is not finite.
     pub sums: Vec<usize>,
+    /// The local that it only copies an input to.
+    pub copies: Option<usize>,
 }
 
 /// Loads of this many operands have a register of their own, which keeps a tile for as long as the operand does not move.
@@ -102,8 +108,14 @@ impl Prepared {
             registers,
             register_bytes,
             outputs: program.slots.iter().filter(|slot| slot.kind == SlotKind::Output).count(),
+            copies: in_place::copies(program, watch.as_ref()),
             watch: watch.map(Box::new),
         })
+    }
+
+    /// The block of an input that a local would only be a copy of, if it can be looked at where it lies.
+    pub(super) fn in_place<'a>(&self, local: usize, block: &BlockContext<'_>, operands: &'a [Operand<'_>]) -> Option<&'a [u8]> {
+        in_place::dense(&operands[self.copies[local]?], block.shape, self.slots[local].dtype)
     }
 }
 
