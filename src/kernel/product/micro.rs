@@ -36,14 +36,37 @@ impl<T: Pod, const ROWS: usize> Left<T, ROWS> for Lines<'_, ROWS> {
     }
 }
 
-/// The chains of a tile over one segment; `right` has `VECTORS` vectors an inner place.
+/// Sums, dense and of `shape`, and the row and the column at which a tile begins.
+pub(super) struct Place<'a> {
+    pub sums: &'a mut [f64],
+    pub shape: (usize, usize),
+    pub first: (usize, usize),
+}
+
+/// Adds the chains of a tile to its sums, or of the first of its vectors only; `right` has `VECTORS` vectors an inner place.
 #[inline(always)]
-pub(super) fn chains<V: Real, const ROWS: usize, const VECTORS: usize>(
+pub(super) fn tile<V: Real<Scalar: Factor>, const ROWS: usize, const VECTORS: usize>(
     left: &impl Left<V::Scalar, ROWS>,
     right: &[V::Scalar],
+    one: bool,
+    place: Place<'_>,
+) {
+    if one {
+        add(&chains::<V, ROWS, 1>(left, right, VECTORS * V::LANES), place);
+    } else {
+        add(&chains::<V, ROWS, VECTORS>(left, right, VECTORS * V::LANES), place);
+    }
+}
+
+/// The chains of a tile over one segment; `right` has `width` elements an inner place.
+#[inline(always)]
+fn chains<V: Real, const ROWS: usize, const VECTORS: usize>(
+    left: &impl Left<V::Scalar, ROWS>,
+    right: &[V::Scalar],
+    width: usize,
 ) -> [[V; VECTORS]; ROWS] {
     let mut tile = [[V::of(V::Scalar::default()); VECTORS]; ROWS];
-    for (inner, right) in right.chunks_exact(VECTORS * V::LANES).enumerate() {
+    for (inner, right) in right.chunks_exact(width).enumerate() {
         let mut row = [V::of(V::Scalar::default()); VECTORS];
         for (at, vector) in row.iter_mut().enumerate() {
             *vector = V::load(&right[at * V::LANES..]);
@@ -58,14 +81,10 @@ pub(super) fn chains<V: Real, const ROWS: usize, const VECTORS: usize>(
     tile
 }
 
-/// Adds a tile to the sums, which are dense and of `shape`; what lies beyond them was padding.
+/// Adds a tile to its sums; what lies beyond them was padding.
 #[inline(always)]
-pub(super) fn add<V: Real<Scalar: Factor>, const ROWS: usize, const VECTORS: usize>(
-    tile: &[[V; VECTORS]; ROWS],
-    sums: &mut [f64],
-    (rows, columns): (usize, usize),
-    (first_row, first_column): (usize, usize),
-) {
+fn add<V: Real<Scalar: Factor>, const ROWS: usize, const VECTORS: usize>(tile: &[[V; VECTORS]; ROWS], place: Place<'_>) {
+    let Place { sums, shape: (rows, columns), first: (first_row, first_column) } = place;
     /// Lanes of the widest vector.
     const LANES_MAX: usize = 16;
     for (row, vectors) in (first_row..rows).zip(tile) {

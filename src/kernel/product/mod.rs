@@ -186,15 +186,20 @@ impl<V: Real<Scalar: Factor>> Multiply<'_, V> {
             for (place, right) in right_panels.chunks_exact(wide * count).take(columns.div_ceil(wide)).enumerate() {
                 let first_column = place * wide;
                 for first_row in (0..rows).step_by(ROWS) {
-                    if outputs == Outputs::Symmetric && first_row + ROWS <= first_column {
+                    let above = |columns: usize| outputs == Outputs::Symmetric && first_row + ROWS <= first_column + columns;
+                    if above(0) {
                         continue;
                     }
-                    let tile = if unpacked {
-                        micro::chains::<V, ROWS, VECTORS>(&lines::<V::Scalar, ROWS>(left, first_row, from, count), right)
+                    // The other vectors of the tile would be padding, or mirrored.
+                    let one = columns - first_column <= V::LANES || above(V::LANES);
+                    let outputs = micro::Place { sums: &mut *sums, shape: (rows, columns), first: (first_row, first_column) };
+                    if unpacked {
+                        let left = lines::<V::Scalar, ROWS>(left, first_row, from, count);
+                        micro::tile::<V, ROWS, VECTORS>(&left, right, one, outputs);
                     } else {
-                        micro::chains::<V, ROWS, VECTORS>(&micro::Packed(&left_panels[first_row * count..][..ROWS * count]), right)
-                    };
-                    micro::add(&tile, sums, (rows, columns), (first_row, first_column));
+                        let left = micro::Packed(&left_panels[first_row * count..][..ROWS * count]);
+                        micro::tile::<V, ROWS, VECTORS>(&left, right, one, outputs);
+                    }
                 }
             }
         }
