@@ -17,6 +17,7 @@ pub mod chunked;
 pub mod dense;
 pub mod file;
 mod filling;
+mod inside;
 pub mod joined;
 pub mod journal;
 mod journaled;
