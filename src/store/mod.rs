@@ -14,6 +14,7 @@ pub mod append;
 mod archive;
 #[doc(hidden)]
 pub mod chunked;
+mod columns;
 pub mod dense;
 pub mod file;
 mod filling;
