@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes small Arrow and Parquet files with pyarrow, and fvecs files with faiss' own writer if it has one.
+"""Writes small Arrow and Parquet files with pyarrow.
 
     pip install numpy==2.4.6 pyarrow==26.0.1
     python data/formats/make_arrow.py
