@@ -1,9 +1,11 @@
 """Writes files of vectors, safetensors and npy with outcore and reads them with their own libraries, and the other way round, bit by bit.
 
-    pip install numpy safetensors
+    pip install numpy safetensors            # and, if they are to be looked at too: faiss-cpu pyarrow
     cargo build && python tests/formats_readback.py target/debug/outcore
 
-fvecs, bvecs and ivecs are read as faiss reads them (contrib/vecs_io.py): every record is a 32-bit length and as many elements.
+fvecs and ivecs are read and written by faiss (contrib/vecs_io.py) where it is installed, else as it does it, and bvecs always, which it
+does not write: every record is a 32-bit length and as many elements.
+Arrow and Parquet are looked at if the program was built with `--features arrow` and pyarrow is installed; the last line says so.
 fbin and its kin as big-ann-benchmarks does: two 32-bit numbers, rows and dimensions, then the elements.
 """
 
@@ -15,6 +17,17 @@ import tempfile
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
+
+try:
+    from faiss.contrib import vecs_io
+except ImportError:
+    vecs_io = None
+try:
+    import pyarrow
+    import pyarrow.feather
+    import pyarrow.parquet
+except ImportError:
+    pyarrow = None
 
 VECS = {"fvecs": "f4", "bvecs": "u1", "ivecs": "i4"}
 BINS = {"fbin": "f4", "u8bin": "u1", "i8bin": "i1", "ibin": "i4"}
@@ -31,6 +44,8 @@ def content(shape, dtype, rng):
 
 
 def read_vecs(path, dtype):
+    if vecs_io and dtype != "u1":
+        return vecs_io.ivecs_read(path).view(dtype)
     raw = np.fromfile(path, "u1")
     width = int(raw[:4].view("<i4")[0])
     records = raw.reshape(-1, 4 + width * np.dtype(dtype).itemsize)
@@ -39,6 +54,10 @@ def read_vecs(path, dtype):
 
 
 def write_vecs(path, values):
+    if vecs_io and values.dtype == np.int32:
+        return vecs_io.ivecs_write(path, values)
+    if vecs_io and values.dtype == np.float32:
+        return vecs_io.fvecs_write(path, values)
     lengths = np.full((len(values), 1), values.shape[1], "<i4").view("u1")
     np.hstack([lengths, np.ascontiguousarray(values).view("u1").reshape(len(values), -1)]).tofile(path)
 
@@ -58,6 +77,62 @@ def read_safetensors(path, dtype):
     (values,) = load_file(path).values()
     assert values.dtype == np.dtype(dtype), values.dtype
     return values
+
+
+def column(values):
+    """A column of a table: fixed lists of lists of numbers."""
+    flat = pyarrow.array(values.reshape(-1))
+    for length in reversed(values.shape[1:]):
+        flat = pyarrow.FixedSizeListArray.from_arrays(flat, length)
+    return flat
+
+
+def read_arrow(path, shape):
+    table = pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
+    table.validate(full=True)
+    flat = table.column(0).combine_chunks()
+    assert table.num_rows == shape[0] and table.column(0).null_count == 0
+    for length in shape[1:]:
+        assert flat.type.list_size == length
+        flat = flat.flatten()
+    return flat.to_numpy(zero_copy_only=False).reshape(shape)
+
+
+def arrow_round_trips(outcore, run, folder, rng):
+    """Number of files of tables that were read, or why none were."""
+    x, ours, back = folder / "x.npy", folder / "ours.arrow", folder / "back.npy"
+    np.save(x, np.zeros((1, 1), "f4"))
+    tried = subprocess.run([outcore, "convert", str(x), str(ours), "--overwrite"], capture_output=True, text=True)
+    if "feature `arrow`" in tried.stderr:
+        return "not looked at: the program was built without the feature `arrow`"
+    if pyarrow is None:
+        return "not looked at: pyarrow is not installed"
+    checked = 0
+    for dtype in TENSORS[1:]:
+        for shape in [(7,), (300, 33), (5, 2, 3)]:
+            # A NaN stays the NaN that it is.
+            values = content(shape, dtype, rng)
+            np.save(x, values)
+            run("convert", x, ours, "--overwrite")
+            assert same(read_arrow(ours, shape), values), (dtype, shape, "written")
+            table = pyarrow.table({"rows": column(values)})
+            pyarrow.feather.write_feather(table, folder / "t.feather", compression="uncompressed", chunksize=4)
+            files = ["t.feather"]
+            if len(shape) < 3:
+                files.append("t.parquet")
+                codec = ["none", "snappy", "gzip", "lz4", "zstd"][checked % 5]
+                pyarrow.parquet.write_table(table, folder / "t.parquet", row_group_size=100, data_page_size=512, compression=codec,
+                                            data_page_version=["1.0", "2.0"][checked % 2], use_dictionary=checked % 3 == 0)
+            for name in files:
+                run("convert", folder / name, back, "--overwrite")
+                assert same(np.load(back), values), (dtype, shape, name)
+            checked += 1 + len(files)
+    # More than one batch.
+    values = rng.standard_normal((70_000, 300)).astype("f4")
+    np.save(x, values)
+    run("convert", x, ours, "--overwrite")
+    assert same(read_arrow(ours, values.shape), values)
+    return checked + 1
 
 
 def same(one, two):
@@ -112,7 +187,9 @@ def main():
             codes = np.clip(np.rint(x / scales), -127, 127).astype("i1")
             assert same(np.load(folder / "q.npy"), codes), scale
         checked += 4
-    print(json.dumps({"files": checked, "numpy": np.__version__}))
+        tables = arrow_round_trips(outcore, run, folder, rng)
+    by = "faiss" if vecs_io else "numpy"
+    print(json.dumps({"files": checked, "numpy": np.__version__, "vecs by": by, "arrow": tables}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes small files with the libraries that own their formats. Needs numpy and safetensors:
+"""Writes small files with the libraries that own their formats. Needs numpy, safetensors and faiss:
 
-    pip install numpy safetensors
+    pip install numpy safetensors faiss-cpu
     python data/formats/make.py
 
 Elements count from 0 in C order, modulo 97, so tests know them without another file.
@@ -9,6 +9,7 @@ Elements count from 0 in C order, modulo 97, so tests know them without another 
 import pathlib
 
 import numpy as np
+from faiss.contrib.vecs_io import fvecs_write, ivecs_write
 from safetensors.numpy import save_file
 
 here = pathlib.Path(__file__).parent
@@ -26,12 +27,12 @@ save_file({"rows": arrays["rows"]}, here / "one.safetensors")
 np.savez(here / "several.npz", **arrays, turned=np.asfortranarray(arrays["rows"]))
 np.savez(here / "one.npz", rows=arrays["rows"])
 np.savez_compressed(here / "packed.npz", rows=arrays["rows"])
-for name, dtype in [("fvecs", "<f4"), ("ivecs", "<i4"), ("bvecs", "u1")]:
-    # As the TEXMEX page and faiss' contrib/vecs_io.py lay them out.
-    rows = counting((7, 5), dtype)
-    with open(here / f"rows.{name}", "wb") as file:
-        for row in rows:
-            file.write(np.int32(len(row)).tobytes() + row.tobytes())
+fvecs_write(here / "rows.fvecs", arrays["rows"])
+ivecs_write(here / "rows.ivecs", counting((7, 5), "<i4"))
+# faiss reads bvecs and writes none: the same layout, with bytes.
+with open(here / "rows.bvecs", "wb") as file:
+    for row in counting((7, 5), "u1"):
+        file.write(np.int32(len(row)).tobytes() + row.tobytes())
 for name, dtype in [("fbin", "<f4"), ("u8bin", "u1"), ("i8bin", "i1"), ("ibin", "<i4")]:
     with open(here / f"rows.{name}", "wb") as file:
         file.write(np.array([7, 5], "<u4").tobytes() + counting((7, 5), dtype).tobytes())

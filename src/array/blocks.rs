@@ -6,7 +6,7 @@ use super::{
     graph::{build, unbound},
     node::Array,
     phased::settle,
-    phases::{Asked, run},
+    phases::{Asked, limits_beside, run},
     size::show_memory,
     words::{DType, Element, Region},
 };
@@ -138,27 +138,15 @@ fn produce(array: &Array, rows: usize, sender: &SyncSender<Result<Block>>) -> Re
     settle(&session, &mut work, session.limits())?;
     let node = work.graph.node(work.roots[0]);
     let mut bands = Bands::new(require_known(node)?, node.dtype(), rows);
-    let limits = limits_beside(session.limits(), bands.band_bytes(), rows)?;
+    let on_their_way = format!("{BLOCKS_HELD} blocks of {} on their way take", show_memory(bands.band_bytes()));
+    let limits = limits_beside(session.limits(), bands.band_bytes().saturating_mul(BLOCKS_HELD), &on_their_way)
+        .map_err(|error| error.hint("fewer rows per block"))?;
+    let limits = Limits { rows_per_run: Some(rows), ..limits };
     let plan = Asked::one().plan(&work, &limits)?;
     let mut deliver =
         |region: &Region, bytes: &[u8]| bands.add(region, bytes, |block| sender.send(Ok(block)).map_err(|_| Error::cancelled()));
     run(&session, &plan, &work, vec![Sink::Caller(&mut deliver)])?;
     Ok(())
-}
-
-/// The limits that the blocks on their way to the consumer leave.
-fn limits_beside(limits: &Limits, band_bytes: u64, rows: usize) -> Result<Limits> {
-    let held = band_bytes.saturating_mul(BLOCKS_HELD);
-    if held >= limits.memory_bytes {
-        let text = format!(
-            "{BLOCKS_HELD} blocks of {} on their way take {}, the memory budget is {}",
-            show_memory(band_bytes),
-            show_memory(held),
-            show_memory(limits.memory_bytes)
-        );
-        return Err(Error::refused(text).hint("fewer rows per block").with_needed_bytes(held));
-    }
-    Ok(Limits { memory_bytes: limits.memory_bytes - held, rows_per_run: Some(rows), ..limits.clone() })
 }
 
 /// Puts regions, which come in order but may be cut in any way, together to bands of rows.

@@ -90,6 +90,15 @@ pub struct RunReport {
     pub kept: Vec<Kept>,
 }
 
+impl RunReport {
+    /// The report of what began at `started` and is done now.
+    pub(super) fn of(stats: RunStats, started: Instant) -> RunReport {
+        let warnings = stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).collect();
+        let [job_id, plan_id] = <[String; 2]>::default();
+        RunReport { stats, seconds: started.elapsed().as_secs_f64(), job_id, plan_id, warnings, digests: Vec::new(), kept: Vec::new() }
+    }
+}
+
 impl Job {
     /// A job without outputs.
     #[must_use]
@@ -214,18 +223,8 @@ impl Job {
         let digests = if self.save.wants_digests() { of_files(&self.session, &self.paths(), &plan.outputs)? } else { Vec::new() };
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
         let stats = merge(phases);
-        let report = RunReport {
-            warnings: {
-                let of_phases = stats.warnings.iter().map(|(about, text)| format!("{about}: {text}"));
-                work.warnings.iter().cloned().chain(of_phases).chain(left).collect()
-            },
-            stats,
-            digests,
-            kept,
-            seconds: started.elapsed().as_secs_f64(),
-            job_id: plan.job_id,
-            plan_id: plan.plan_id,
-        };
+        let mut report = RunReport { digests, kept, job_id: plan.job_id, plan_id: plan.plan_id, ..RunReport::of(stats, started) };
+        report.warnings = work.warnings.iter().cloned().chain(report.warnings).chain(left).collect();
         Ok(JobResult { arrays, report })
     }
 

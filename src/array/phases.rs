@@ -1,10 +1,12 @@
 //! Plan, run, bind, plan: what a phase is asked, and how it is run. What phases find is in [`super::phased`].
 
 use super::{
+    any::AnyArray,
     below::{Bindings, Control, Request, RunStats, Sink, execute, plan},
     graph::Work,
     session::Session,
     size::show_memory,
+    words::Region,
 };
 use crate::{
     error::{Error, Result},
@@ -48,16 +50,30 @@ pub(super) fn plan_beside(graph: &Graph, request: &Request, limits: &Limits, hel
         let text = format!("beside {} that earlier phases hold", show_memory(held));
         error.context(text).with_needed_bytes(needed.saturating_add(held))
     };
-    if held >= limits.memory_bytes {
-        let text = format!("earlier phases hold {}, the memory budget is {}", show_memory(held), show_memory(limits.memory_bytes));
-        return Err(Error::refused(text).with_needed_bytes(held));
-    }
-    let left = Limits { memory_bytes: limits.memory_bytes - held, ..limits.clone() };
+    let left = limits_beside(limits, held, "earlier phases hold")?;
     let made = plan(graph, request, &left).map_err(|error| match error.needed_bytes() {
         Some(needed) => about(error, needed),
         None => error,
     })?;
     Ok(Plan { limits: limits.clone(), bytes_peak: made.bytes_peak + held, ..made })
+}
+
+/// The limits that `held` bytes leave; `what` says who has them.
+pub(super) fn limits_beside(limits: &Limits, held: u64, what: &str) -> Result<Limits> {
+    if held >= limits.memory_bytes {
+        let text = format!("{what} {}, the memory budget is {}", show_memory(held), show_memory(limits.memory_bytes));
+        return Err(Error::refused(text).with_needed_bytes(held));
+    }
+    Ok(Limits { memory_bytes: limits.memory_bytes - held, ..limits.clone() })
+}
+
+/// What collects each of `arrays` as its parts come.
+pub(super) fn collectors(arrays: &mut [AnyArray]) -> Vec<impl FnMut(&Region, &[u8]) -> Result<()> + Send> {
+    let collect = |array: &mut AnyArray, region: &Region, bytes: &[u8]| {
+        array.place(region, bytes);
+        Ok(())
+    };
+    arrays.iter_mut().map(|array| move |region: &Region, bytes: &[u8]| collect(array, region, bytes)).collect()
 }
 
 pub(super) fn control(session: &Session) -> Control {

@@ -131,7 +131,11 @@ impl Array {
         let is_set = if self.dtype()? == DType::Bool { self.clone() } else { self.greater(0) };
         let bits = is_set.astype(DType::U8);
         let missing = length.next_multiple_of(BITS) - length;
-        let bits = if missing == 0 { bits } else { bits.pad_end(last, missing)? };
+        if missing == 0 {
+            return bits.bytes_of_bits(last);
+        }
+        // Across padding there is no view of bytes: every place of a bit is loaded by itself.
+        let bits = bits.pad_end(last, missing)?;
         let mut shifted: Vec<Array> = Vec::with_capacity(BITS);
         for place in 0..BITS {
             let mut items = vec![SliceItem::FULL; last + 1];
@@ -141,6 +145,15 @@ impl Array {
         }
         let whole = shifted.into_iter().reduce(|all, one| Array::binary(BinaryOp::BitwiseOr, &all, &one));
         whole.ok_or_else(|| Error::internal("eight bits are not none"))?.checked()
+    }
+
+    /// The bytes that eights of bits along the last axis are: sums of powers of two, each bit loaded once.
+    fn bytes_of_bits(&self, last: usize) -> Result<Array> {
+        let mut shape: Vec<i64> = self.shape()?.iter().map(|&length| length as i64).collect();
+        shape[last] /= BITS as i64;
+        shape.push(BITS as i64);
+        let places = self.session().from_ndarray(ndarray::Array1::from_shape_fn(BITS, |place| 1u8 << (BITS - 1 - place)));
+        (self.reshape(shape) * &places).sum(axis(-1).dtype(DType::U8)).checked()
     }
 
     /// The first `count` bits along the last axis, as `u8` of 0 and 1: what [`Array::pack_bits`] packed. As

@@ -103,6 +103,18 @@ fn bits_are_packed_as_numpy_packs_them() {
 }
 
 #[test]
+fn bits_of_whole_bytes_take_one_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let save = |array: &Array, name: &str| session().save_all([(array, file(name))], crate::Save::new()).unwrap().stats;
+    save(&session().from_ndarray(sample()).slice(s![.., ..16]), "x.zarr?chunks=10,5");
+    let x = session().open(file("x.zarr"));
+    let (packed, copied) = (save(&x.pack_bits(), "bits.npy"), save(&x, "copy.npy"));
+    // And the eight powers of two.
+    assert_eq!((packed.bytes_read, packed.passes[0].1), (copied.bytes_read + 8, 1));
+}
+
+#[test]
 fn truncated_rows_have_norm_one() {
     let mut x = sample();
     x.row_mut(2).fill(0.0);

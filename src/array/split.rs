@@ -190,9 +190,7 @@ impl Dealing<'_> {
         let mut stats = merge(phases);
         stats.bytes_read += buckets.bytes_written();
         stats.bytes_written = buckets.bytes_written() + targets.iter().map(|target| bytes_of(&**target)).sum::<u64>();
-        let warnings = stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).collect();
-        let (job_id, plan_id) = Default::default();
-        Ok(RunReport { stats, seconds: started.elapsed().as_secs_f64(), job_id, plan_id, warnings, digests: Vec::new(), kept: Vec::new() })
+        Ok(RunReport::of(stats, started))
     }
 
     fn targets(&self, files: &Files) -> Result<Vec<Arc<dyn Target>>> {

@@ -8,6 +8,8 @@ use crate::{
     nd::{DType, shape::element_count_strict},
 };
 
+#[cfg(feature = "arrow")]
+pub mod arrow;
 pub mod journal;
 pub mod npy;
 mod python_literal;

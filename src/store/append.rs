@@ -11,7 +11,10 @@ use crate::{
     nd::{DType, Region, shape::show},
     store::{
         Part, Target, check_complete, check_write,
-        output::{FileTarget, OutputMode, reserve_from},
+        file::InputFile,
+        inside::{Inside, Placing},
+        npy::header_of,
+        output::{FileTarget, OutputMode, reserve_from, write_failed},
         part::{busy, lock, place_of},
         runs::for_each_run,
     },
@@ -54,7 +57,9 @@ pub fn append(path: &Path, dtype: DType, shape: &[usize]) -> Result<Arc<dyn Targ
         return Err(busy(&name));
     }
     let part = Part::of(&place, &file).map_err(cannot)?;
-    let before = read_header(&file, &name, dtype)?;
+    let input = InputFile::open(&place)?;
+    let asked = (dtype == DType::BF16).then_some(dtype);
+    let before = header_of(&input, &name, 0..input.identity().size_bytes, asked)?;
     let rows = fit(&name, &before, dtype, shape)?;
     let whole: Vec<usize> = std::iter::once(rows).chain(shape[1..].iter().copied()).collect();
     let added = data_bytes(dtype, shape).map_err(|error| error.context(&name))? as u64;
@@ -66,35 +71,12 @@ pub fn append(path: &Path, dtype: DType, shape: &[usize]) -> Result<Arc<dyn Targ
             Ok(Arc::new(InPlace { file, part, name, header, end, dtype, shape: shape.to_vec(), written, unsynced, published }))
         }
         None => {
-            let inner = FileTarget::create(&place, &format::encode(dtype, &whole), dtype, &whole, OutputMode::Overwrite)?;
-            let rows_before = before.shape[0];
-            copy(&file, &before, &inner)?;
-            Ok(Arc::new(Copied { _locked: file, inner, rows_before, shape: shape.to_vec() }))
+            let copied = FileTarget::create(&place, &format::encode(dtype, &whole), dtype, &whole, OutputMode::Overwrite)?;
+            copy(&input, &before, &copied)?;
+            let placing = Copied { _locked: file, rows_before: before.shape[0] };
+            Ok(Arc::new(Inside { file: copied, dtype, shape: shape.to_vec(), placing }))
         }
     }
-}
-
-fn read_header(file: &File, name: &str, dtype: DType) -> Result<format::NpyHeader> {
-    let read = |length: usize| {
-        let mut bytes = vec![0; length];
-        let mut filled = 0;
-        while filled < length {
-            match file.read_at(&mut bytes[filled..], filled as u64).map_err(|error| Error::io("read", name, error))? {
-                0 => break,
-                count => filled += count,
-            }
-        }
-        bytes.truncate(filled);
-        Ok::<_, Error>(bytes)
-    };
-    let length = format::header_bytes(&read(format::PREFIX_BYTES)?).map_err(|error| error.context(name))?;
-    let asked = (dtype == DType::BF16).then_some(dtype);
-    let header = format::parse(&read(length)?, asked).map_err(|error| error.context(name))?;
-    let there = file.metadata().map_err(|error| Error::io("inspect", name, error))?.len();
-    if there < (header.data_offset + header.data_bytes) as u64 {
-        return Err(Error::data(format!("{name} is truncated: nothing is appended to it")));
-    }
-    Ok(header)
 }
 
 /// Rows there will be. An error if the new ones do not continue those that are there.
@@ -121,15 +103,14 @@ fn fit(name: &str, before: &format::NpyHeader, dtype: DType, shape: &[usize]) ->
     }
 }
 
-fn copy(from: &File, before: &format::NpyHeader, to: &FileTarget) -> Result<()> {
+fn copy(from: &InputFile, before: &format::NpyHeader, to: &FileTarget) -> Result<()> {
     let row_bytes = before.data_bytes / before.shape[0].max(1);
     let at_once = (COPY_BYTES / row_bytes.max(1)).max(1);
     let mut bytes = Vec::new();
     for first in (0..before.shape[0]).step_by(at_once) {
         let rows = at_once.min(before.shape[0] - first);
         bytes.resize(rows * row_bytes, 0);
-        let read = from.read_exact_at(&mut bytes, (before.data_offset + first * row_bytes) as u64);
-        read.map_err(|error| Error::io("read", to.name(), error))?;
+        from.read_exact_at((before.data_offset + first * row_bytes) as u64, &mut bytes)?;
         let (mut start, mut shape) = (vec![0; before.shape.len()], before.shape.clone());
         (start[0], shape[0]) = (first, rows);
         to.write(&Region { start, shape }, &bytes)?;
@@ -156,12 +137,7 @@ struct InPlace {
 
 impl InPlace {
     fn failed(&self, what: &str, error: io::Error) -> Error {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Error::output(format!("cannot {what} {}: {error}", self.name)).with_source(error)
-            }
-            _ => Error::io(what, &self.name, error),
-        }
+        write_failed(what, &self.name, self.bytes(), error)
     }
 
     fn bytes(&self) -> u64 {
@@ -236,38 +212,14 @@ impl Drop for InPlace {
 /// Rows behind those of a copy.
 struct Copied {
     _locked: File,
-    inner: FileTarget,
     rows_before: usize,
-    shape: Vec<usize>,
 }
 
-impl Target for Copied {
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-    fn dtype(&self) -> DType {
-        self.inner.dtype()
-    }
-    fn name(&self) -> String {
-        self.inner.name()
-    }
-    fn folder(&self) -> Option<PathBuf> {
-        self.inner.folder()
-    }
-    fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
-        check_write(self, region, bytes.len())?;
+impl Placing for Copied {
+    fn write(&self, file: &FileTarget, _shape: &[usize], region: &Region, bytes: &[u8]) -> Result<()> {
         let mut region = region.clone();
         region.start[0] += self.rows_before;
-        self.inner.write(&region, bytes)
-    }
-    fn settle(&self) -> Result<()> {
-        self.inner.settle()
-    }
-    fn sync(&self) -> Result<()> {
-        self.inner.sync()
-    }
-    fn publish(&self) -> Result<()> {
-        self.inner.publish()
+        file.write(&region, bytes)
     }
 }
 

@@ -17,11 +17,12 @@ pub struct DenseFile {
 
 impl DenseFile {
     /// The elements that `facts` describe, from `data_offset` on. The file is long enough for them.
-    pub(super) fn new(file: InputFile, data_offset: u64, facts: SourceFacts) -> Self {
+    pub(super) fn new(file: impl Into<Arc<InputFile>>, data_offset: u64, facts: SourceFacts) -> Self {
+        let file = file.into();
         // A window of elements that straddle their alignment could not be used in place.
         let mappable = data_offset.is_multiple_of(facts.dtype.size() as u64);
         let identity = file.identity().to_string();
-        DenseFile { file: Arc::new(file), data_offset, facts: SourceFacts { mappable, identity, ..facts } }
+        DenseFile { file, data_offset, facts: SourceFacts { mappable, identity, ..facts } }
     }
 
     /// Place in the file, in bytes, and number of bytes of a run of elements.

@@ -14,9 +14,11 @@ pub mod append;
 mod archive;
 #[doc(hidden)]
 pub mod chunked;
+mod columns;
 pub mod dense;
 pub mod file;
 mod filling;
+mod inside;
 pub mod joined;
 pub mod journal;
 mod journaled;

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    format::npy as format,
+    format::npy::{self as format, NpyHeader},
     nd::{DType, Dims, SourceFacts, shape::show},
     store::{
         dense::DenseFile,
@@ -30,6 +30,16 @@ pub fn open(path: &Path, options: &NpyOptions) -> Result<DenseFile> {
 
 /// Opens the npy file that the bytes `place` of a file are; `name` is what errors call it.
 pub(super) fn open_at(file: InputFile, name: &str, place: Range<u64>, options: &NpyOptions) -> Result<DenseFile> {
+    let start = place.start;
+    let header = header_of(&file, name, place, options.dtype)?;
+    let dims = dims_of(name, options.dims.as_ref(), &header.shape)?;
+    let strides = header.order.strides(&header.shape);
+    let facts = SourceFacts { swapped: header.swapped, ..SourceFacts::of_file(name, header.dtype, header.shape, strides, dims) };
+    Ok(DenseFile::new(file, start + header.data_offset as u64, facts))
+}
+
+/// The header of the npy file that the bytes `place` of a file are. They hold what it promises.
+pub(super) fn header_of(file: &InputFile, name: &str, place: Range<u64>, dtype: Option<DType>) -> Result<NpyHeader> {
     let in_file = |error: Error| error.context(name);
     let place_bytes = place.end - place.start;
     let prefix = |length: usize| -> Result<Vec<u8>> {
@@ -38,7 +48,7 @@ pub(super) fn open_at(file: InputFile, name: &str, place: Range<u64>, options: &
         Ok(bytes)
     };
     let length = format::header_bytes(&prefix(format::PREFIX_BYTES)?).map_err(in_file)?;
-    let header = format::parse(&prefix(length)?, options.dtype).map_err(in_file)?;
+    let header = format::parse(&prefix(length)?, dtype).map_err(in_file)?;
     let there_bytes = place_bytes.saturating_sub(header.data_offset as u64);
     if there_bytes < header.data_bytes as u64 {
         return Err(Error::data(format!(
@@ -48,10 +58,7 @@ pub(super) fn open_at(file: InputFile, name: &str, place: Range<u64>, options: &
             header.data_bytes,
         )));
     }
-    let dims = dims_of(name, options.dims.as_ref(), &header.shape)?;
-    let strides = header.order.strides(&header.shape);
-    let facts = SourceFacts { swapped: header.swapped, ..SourceFacts::of_file(name, header.dtype, header.shape, strides, dims) };
-    Ok(DenseFile::new(file, place.start + header.data_offset as u64, facts))
+    Ok(header)
 }
 
 /// The axis names that were asked for, if they fit the shape.

@@ -7,6 +7,7 @@ use crate::{
     store::{
         Source, Target,
         append::{append, split_append},
+        columns::{self, TableFormat},
         joined,
         npy::{self, NpyOptions},
         output::OutputMode,
@@ -22,7 +23,7 @@ use std::{
 
 const RAW_EXAMPLE: &str = "a raw binary file is read as `file.bin?dtype=f32&shape=-1,128&offset=0&order=C`";
 const OUTPUTS_KNOWN: &str =
-    "known are .npy, .zarr, .safetensors, vector files (.fvecs, .fbin, ...), and .bin or .raw for elements without a header";
+    "known are .npy, .zarr, .safetensors, .arrow, vector files (.fvecs, .fbin, ...), and .bin or .raw for elements without a header";
 const QUERY_KEYS: &str = "dtype, shape, offset, order, endian, dims";
 
 /// Opens what `path_text` names.
@@ -100,7 +101,7 @@ fn open_dense(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
     refuse_later(
         path,
-        "`.npy`, `.npz`, `.safetensors`, vector files and Zarr stores are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`",
+        "`.npy`, `.npz`, `.safetensors`, `.arrow`, `.parquet`, vector files and Zarr stores are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`",
     )?;
     if extension(path) == "npy" {
         let query = Query::parse(path_text, query)?;
@@ -162,8 +163,8 @@ fn open_framed(path_text: &str, path: &str, query: Option<&str>) -> Result<Optio
         _ => (path, None),
     };
     let end = extension(file);
-    let format = VectorFormat::of_extension(&end);
-    if format.is_none() && !matches!(end.as_str(), "safetensors" | "npz") {
+    let (format, table) = (VectorFormat::of_extension(&end), TableFormat::of_extension(&end));
+    if format.is_none() && table.is_none() && !matches!(end.as_str(), "safetensors" | "npz") {
         return Ok(None);
     }
     let query = Query::parse(path_text, query)?;
@@ -172,6 +173,9 @@ fn open_framed(path_text: &str, path: &str, query: Option<&str>) -> Result<Optio
         return Ok(None);
     }
     let (place, dims) = (Path::new(file), query.dims.as_ref());
+    if let Some(table) = table {
+        return columns::open(place, table, part, dims).map(Some);
+    }
     match (format, end.as_str()) {
         (Some(_), _) if part.is_some() => {
             Err(Error::usage(format!("{path_text}: a .{end} file holds one array, which has no name")).hint(format!("open it as `{file}`")))
@@ -183,7 +187,7 @@ fn open_framed(path_text: &str, path: &str, query: Option<&str>) -> Result<Optio
     .map(Some)
 }
 
-/// Starts the array that `path_text` names; the extension tells the format: `.npy`, `.safetensors`, vector files, `.bin` and `.raw` without a
+/// Starts the array that `path_text` names; the extension tells the format: `.npy`, `.safetensors`, `.arrow`, vector files, `.bin` and `.raw` without a
 /// header, `.zarr`. C order, native bytes. `x.npy?append=0` puts the rows behind those that are there.
 pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Arc<dyn Target>> {
     create_with(path_text, dtype, shape, mode, &ZarrOptions::default())
@@ -203,16 +207,17 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
     if path_text.contains('*') && !path.exists() {
         return Err(Error::usage(format!("cannot write {path_text}: an output is one file")).hint("name it without `*`"));
     }
-    let end =
-        extension(path_text.rsplit_once('#').filter(|(file, _)| extension(file) == "safetensors").map_or(path_text, |(file, _)| file));
+    // `x.safetensors#name` names the tensor, `x.arrow#name` the column.
+    let has_parts = |file: &str| extension(file) == "safetensors" || TableFormat::of_extension(&extension(file)).is_some();
+    let (file, part) = path_text.rsplit_once('#').filter(|(file, _)| has_parts(file)).unwrap_or((path_text, "array"));
+    let end = extension(file);
+    if let Some(table) = TableFormat::of_extension(&end) {
+        return columns::create(Path::new(file), table, part, dtype, shape, mode);
+    }
     match end.as_str() {
         "npy" => Ok(Arc::new(npy::create(path, dtype, shape, mode)?)),
         "bin" | "raw" => Ok(Arc::new(raw::create(path, dtype, shape, mode)?)),
-        "safetensors" => {
-            // `x.safetensors#name` names the tensor.
-            let (file, tensor) = path_text.rsplit_once('#').unwrap_or((path_text, "array"));
-            Ok(Arc::new(tensors::create_safetensors(Path::new(file), tensor, dtype, shape, mode)?))
-        }
+        "safetensors" => Ok(Arc::new(tensors::create_safetensors(Path::new(file), part, dtype, shape, mode)?)),
         _ if path.is_dir() => Err(Error::output(format!("cannot write {path_text}: it is a directory")).hint("name a file inside it")),
         end => match VectorFormat::of_extension(end) {
             Some(format) => vectors::create(path, format, dtype, shape, mode),

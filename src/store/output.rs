@@ -149,13 +149,18 @@ impl OutputFile {
     }
 
     fn failed(&self, what: &str, error: io::Error) -> Error {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                let text = format!("cannot {what} {}, which takes {} bytes: {error}", self.name, self.length);
-                Error::output(text).with_source(error).with_needed_bytes(self.length)
-            }
-            _ => Error::io(what, &self.name, error),
+        write_failed(what, &self.name, self.length, error)
+    }
+}
+
+/// The error of writing `name`, which takes `length` bytes.
+pub(super) fn write_failed(what: &str, name: &str, length: u64, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            let text = format!("cannot {what} {name}, which takes {length} bytes: {error}");
+            Error::output(text).with_source(error).with_needed_bytes(length)
         }
+        _ => Error::io(what, name, error),
     }
 }
 

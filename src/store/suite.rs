@@ -74,11 +74,9 @@ pub fn check_source(source: &dyn Source, expected: &[u8]) {
         }
     });
     bad_reads_are_errors(source, &shape, item);
-    if shape.len() == 1 {
-        windows_agree(source, expected, shape[0], item);
-    }
-    if let StoreLayout::Chunked { chunk } = &facts.layout {
-        chunk_windows_agree(source, expected, chunk);
+    match &facts.layout {
+        StoreLayout::Dense { .. } => windows_agree(source, expected, shape[0], item),
+        StoreLayout::Chunked { chunk } => chunk_windows_agree(source, expected, chunk),
     }
     assert!(source.verify().is_ok(), "an unchanged source verifies");
     assert_eq!(source.facts(), &facts, "facts are constant");

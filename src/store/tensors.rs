@@ -22,7 +22,7 @@ use std::{path::Path, sync::Arc};
 const NAMES_SHOWN: usize = 20;
 
 /// The one that is asked for, or the only one there is.
-fn choose<'a, T>(file: &str, what: &str, all: &'a [T], name_of: fn(&T) -> &str, asked: Option<&str>) -> Result<&'a T> {
+pub(super) fn choose<'a, T>(file: &str, what: &str, all: &'a [T], name_of: fn(&T) -> &str, asked: Option<&str>) -> Result<&'a T> {
     let list = || {
         let mut names: Vec<&str> = all.iter().take(NAMES_SHOWN).map(name_of).collect();
         if all.len() > NAMES_SHOWN {

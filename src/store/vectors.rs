@@ -5,9 +5,10 @@ use crate::{
     format::vectors::{COUNT_BYTES, Framing, HEADER_BYTES, VectorFormat, Vectors, width_of},
     nd::{DType, Dims, Region, SourceFacts, shape::show},
     store::{
-        Source, Target, check_write,
+        Source, Target,
         dense::DenseFile,
         file::InputFile,
+        inside::{Inside, Placing},
         npy::dims_of,
         output::{FileTarget, OutputMode},
     },
@@ -88,41 +89,26 @@ pub fn create(path: &Path, format: VectorFormat, dtype: DType, shape: &[usize], 
     if width == 0 {
         return Err(Error::output(format!("cannot write {name}: vectors of no components have no length to write")));
     }
-    let inner = FileTarget::create(path, &[], DType::U8, &[rows, format.row_bytes(width) as usize], mode)?;
-    Ok(Arc::new(RowsTarget { inner, dtype, shape: shape.to_vec() }))
+    let file = FileTarget::create(path, &[], DType::U8, &[rows, format.row_bytes(width) as usize], mode)?;
+    Ok(Arc::new(Inside { file, dtype, shape: shape.to_vec(), placing: Counted { width, item: dtype.size() } }))
 }
 
 /// Vectors with their lengths between them, as rows of bytes.
-struct RowsTarget {
-    inner: FileTarget,
-    dtype: DType,
-    shape: Vec<usize>,
+struct Counted {
+    width: usize,
+    item: usize,
 }
 
-impl Target for RowsTarget {
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-    fn dtype(&self) -> DType {
-        self.dtype
-    }
-    fn name(&self) -> String {
-        self.inner.name()
-    }
-    fn write_scratch_bytes(&self) -> u64 {
-        (ROWS_BYTES + COUNT_BYTES + self.shape[1] * self.dtype.size()) as u64
+impl Placing for Counted {
+    fn scratch_bytes(&self) -> u64 {
+        (ROWS_BYTES + COUNT_BYTES + self.width * self.item) as u64
     }
 
     /// Whoever writes the first component of a row writes its length too.
-    fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
-        check_write(self, region, bytes.len())?;
-        let item = self.dtype.size();
-        let count = (self.shape[1] as i32).to_le_bytes();
+    fn write(&self, file: &FileTarget, _shape: &[usize], region: &Region, bytes: &[u8]) -> Result<()> {
+        let count = (self.width as i32).to_le_bytes();
         let before = if region.start[1] == 0 { COUNT_BYTES } else { 0 };
-        let row_bytes = region.shape[1] * item;
-        if region.count() == 0 {
-            return Ok(());
-        }
+        let row_bytes = region.shape[1] * self.item;
         let rows_at_once = (ROWS_BYTES / (row_bytes + before)).max(1);
         let mut rows = Vec::with_capacity(rows_at_once.min(region.shape[0]) * (row_bytes + before));
         for (index, some) in bytes.chunks(rows_at_once * row_bytes).enumerate() {
@@ -131,19 +117,9 @@ impl Target for RowsTarget {
                 rows.extend_from_slice(&count[..before]);
                 rows.extend_from_slice(row);
             }
-            let start = [region.start[0] + index * rows_at_once, region.start[1] * item + COUNT_BYTES - before];
-            self.inner.write(&Region::new(start, [some.len() / row_bytes, row_bytes + before]), &rows)?;
+            let start = [region.start[0] + index * rows_at_once, region.start[1] * self.item + COUNT_BYTES - before];
+            file.write(&Region::new(start, [some.len() / row_bytes, row_bytes + before]), &rows)?;
         }
         Ok(())
-    }
-
-    fn settle(&self) -> Result<()> {
-        self.inner.settle()
-    }
-    fn sync(&self) -> Result<()> {
-        self.inner.sync()
-    }
-    fn publish(&self) -> Result<()> {
-        self.inner.publish()
     }
 }

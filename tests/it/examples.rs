@@ -81,3 +81,15 @@ fn network_learns_as_in_memory_with_one_read_an_epoch() {
     let apart = text.lines().find_map(|line| line.strip_prefix("losses differ by at most ")).unwrap();
     assert!(apart.parse::<f64>().unwrap() < 1e-6, "{text}");
 }
+
+#[test]
+fn pipeline_finds_what_the_whole_vectors_do() {
+    let text = run("pipeline");
+    let value = |what: &str| -> f64 { text.lines().find_map(|line| line.strip_prefix(what)).unwrap().parse().unwrap() };
+    assert!(text.contains("1140 rows of 384, 1140 of norm 1, in 1751040 bytes read"), "{text}");
+    // Codes lose nearly nothing, the directions that were cut a tenth of the rows.
+    assert!(value("recall beside 128 floats: ") > 0.98, "{text}");
+    assert!((0.85..0.95).contains(&value("recall beside all floats: ")), "{text}");
+    let (_, shown) = text.split_once("Mr. Weston certainly would never marry again.\n").unwrap();
+    assert!(shown.lines().next().unwrap().ends_with("Every body said that Mr. Weston would never marry again."), "{text}");
+}

@@ -185,3 +185,14 @@ fn what_cannot_be_joined_is_refused_with_a_way_out() {
     place.fails(&["eval", "x", "*.zarr"], 65, &["d.zarr lies in chunks", "concatenate((a, b), axis=0)"]);
     assert_eq!(place.ok(&["eval", "sum(concatenate((a, b), axis=0), 1)", "a=d.zarr", "b=e.zarr"]), "[0. 0. 0.]");
 }
+
+#[cfg(not(feature = "arrow"))]
+#[test]
+fn tables_name_the_feature_that_reads_them() {
+    let folder = Folder::new();
+    for path in [data("table.arrow#rows"), data("table.parquet"), data("packed.feather")] {
+        folder.fails(&["info", &path], 2, &["need the feature `arrow`", "cargo install outcore --features arrow"]);
+    }
+    folder.fails(&["eval", "arange(3)", "-o", "x.arrow"], 2, &["need the feature `arrow`"]);
+    folder.fails(&["info", "missing.parquet"], 66, &["cannot open missing.parquet"]);
+}

@@ -2,6 +2,8 @@
 //! budget against the kernel's count, and the rules of the source tree.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod bad_input;
 mod cli;
 mod cli_linalg;

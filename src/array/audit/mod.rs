@@ -17,8 +17,7 @@ use super::{
     graph::{build, unbound},
     node::Array,
     phased::settle,
-    phases::{Asked, merge, run},
-    size::show_memory,
+    phases::{Asked, collectors, limits_beside, merge, run},
     words::{DType, Element, Region, SumMode},
 };
 use crate::{
@@ -26,7 +25,6 @@ use crate::{
     expr::{FunctionFacts, FunctionRole},
     kernel::rows::{HASH_WORDS, RowHash},
     nd::shape::show,
-    plan::Limits,
 };
 use rows::RowTally;
 use serde::Serialize;
@@ -258,7 +256,7 @@ impl Auditing<'_> {
         }
         let mut work = build(&roots, &unbound)?;
         let held = tally.bytes() + twins.as_ref().map_or(0, Twins::bytes) + (8 * small.columns.len() * self.width) as u64;
-        let limits = limits_beside(session.limits(), held)?;
+        let limits = limits_beside(session.limits(), held, "counting takes")?;
         let mut phases = settle(&session, &mut work, &limits)?;
         let names =
             ["nan", "inf"].into_iter().take(small.counts.len()).chain(["min", "max", "mean", "std"].into_iter().take(small.columns.len()));
@@ -270,15 +268,7 @@ impl Auditing<'_> {
             .chain(&small.columns)
             .map(|array| AnyArray::zeros(array.dtype()?, &array.shape()?))
             .collect::<Result<Vec<_>>>()?;
-        let mut place: Vec<_> = arrays
-            .iter_mut()
-            .map(|array| {
-                move |region: &Region, bytes: &[u8]| {
-                    array.place(region, bytes);
-                    Ok(())
-                }
-            })
-            .collect();
+        let mut place = collectors(&mut arrays);
         let mut take_squares = |region: &Region, bytes: &[u8]| tally.take(region, bytes);
         // Both words of a row come apart.
         let pairs = Mutex::new(twins.as_mut());
@@ -386,15 +376,6 @@ impl Auditing<'_> {
             stats,
         })
     }
-}
-
-/// The limits that what is counted beside the job leaves.
-fn limits_beside(limits: &Limits, held: u64) -> Result<Limits> {
-    if held >= limits.memory_bytes {
-        let text = format!("counting takes {}, the memory budget is {}", show_memory(held), show_memory(limits.memory_bytes));
-        return Err(Error::refused(text).with_needed_bytes(held));
-    }
-    Ok(Limits { memory_bytes: limits.memory_bytes - held, ..limits.clone() })
 }
 
 /// Elements of a stream of rows that has to come in order.

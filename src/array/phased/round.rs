@@ -6,13 +6,13 @@ use crate::{
         any::AnyArray,
         below::{Bindings, BlockFunction, Request, RunStats, Sink, execute},
         graph::{Work, rewrite},
-        phases::{control, plan_beside},
+        phases::{collectors, control, plan_beside},
         session::Session,
         size::show_memory,
     },
     error::{Error, Result},
     expr::{FunctionFacts, FunctionRole, Graph, GraphBuilder, Node, NodeId, Op, Reduction},
-    nd::{DType, Region},
+    nd::DType,
     numeric::{Finish, SumMode},
     plan::{Limits, Plan},
 };
@@ -140,15 +140,7 @@ pub(super) fn run(session: &Session, asked: AskedRound, tasks: &mut [Box<dyn Tas
     let AskedRound { plan, graph, outputs, functions, shares } = asked;
     let shape = |(_, node): &(String, NodeId)| AnyArray::zeros(graph.node(*node).dtype(), &graph.node(*node).shape());
     let mut arrays = outputs.iter().map(shape).collect::<Result<Vec<AnyArray>>>()?;
-    let mut closures: Vec<_> = arrays
-        .iter_mut()
-        .map(|array| {
-            move |region: &Region, bytes: &[u8]| {
-                array.place(region, bytes);
-                Ok(())
-            }
-        })
-        .collect();
+    let mut closures = collectors(&mut arrays);
     let sinks = closures.iter_mut().map(|closure| Sink::Caller(closure)).collect();
     let bindings = Bindings { sources: work.sources.clone(), functions, sinks };
     let stats = execute(session.engine()?, &plan, bindings, &control(session))?;
