@@ -5,6 +5,7 @@ use super::{
     below::{Assign, BlockFunction, Centroids, Lloyd, Pass, plus_plus},
     elementwise::promoted,
     function::BlockCode,
+    matrix::{RowFold, float_of, matrix_of_elements},
     node::Array,
     random::Random,
     session::Session,
@@ -16,7 +17,7 @@ use crate::{
     nd::shape::show,
     plan::grid::BLOCK_BYTES,
 };
-use ndarray::{Array1, Array2, Axis, Ix1, Ix2, s};
+use ndarray::{Array2, Axis, Ix1, Ix2, s};
 use std::sync::Arc;
 
 /// Rows of the sample per cluster, and at least.
@@ -143,7 +144,8 @@ impl Array {
     /// # Errors
     /// If the array is no matrix, has fewer rows than clusters are asked for, or rows with NaN or infinities that are not skipped.
     pub fn kmeans(&self, options: KMeansOptions) -> Result<KMeans> {
-        let rows = rows_of(self)?;
+        matrix_of_elements(self, "kmeans")?;
+        let rows = promoted(self, float_of(self.dtype()?))?;
         let session = self.session();
         check(&options, &rows)?;
         let dtype = rows.dtype()?;
@@ -226,16 +228,6 @@ impl KMeans {
     }
 }
 
-/// A matrix in the dtype that it is clustered in.
-fn rows_of(value: &Array) -> Result<Array> {
-    let shape = value.shape()?;
-    if shape.len() != 2 || shape[1] == 0 {
-        return Err(Error::mismatch(format!("kmeans takes a matrix of rows, the array has shape {}", show(&shape))));
-    }
-    let dtype = value.dtype()?;
-    promoted(value, if dtype.promote(DType::F32) == DType::F32 { DType::F32 } else { DType::F64 })
-}
-
 fn check(options: &KMeansOptions, rows: &Array) -> Result<()> {
     let shape = rows.shape()?;
     let clusters = options.clusters;
@@ -288,19 +280,11 @@ fn chosen(session: &Session, rows: &Array, options: &KMeansOptions) -> Result<Ar
 fn pass(session: &Session, rows: &Array, centroids: &Array2<f64>) -> Result<Pass> {
     let (count, columns) = centroids.dim();
     let centroids = Centroids::new(centroids, rows.dtype()?, session.isa())?;
-    let length = Lloyd::result_length(&centroids);
-    let facts = FunctionFacts {
-        name: name("kmeans", &centroids),
-        input: rows.dtype()?,
-        output: DType::F64,
-        whole: vec![1],
-        scratch_bytes: 0,
-        role: FunctionRole::Fold { state_bytes: Lloyd::state_bytes(&centroids), shape: vec![length] },
-    };
-    let code: Arc<dyn BlockFunction> = Arc::new(Lloyd::new(facts.name.clone(), centroids));
-    let folded = session.adopt(rows.make_mapped(Arc::new(BlockCode { facts, code }))?);
-    let found: Array1<f64> = folded.eval()?;
-    Pass::read(&found.to_vec(), count, columns)
+    let (length, state_bytes) = (Lloyd::result_length(&centroids), Lloyd::state_bytes(&centroids));
+    let name = name("kmeans", &centroids);
+    let code = Arc::new(Lloyd::new(name.clone(), centroids));
+    let (found, _) = RowFold { name, code, state_bytes, held_bytes: 0, length }.run(session, rows)?;
+    Pass::read(&found, count, columns)
 }
 
 /// The name of a function with these centroids: another one has another name.

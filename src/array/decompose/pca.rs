@@ -1,8 +1,12 @@
 //! [`Pca`]: principal components.
 
-use super::{check_room, compute, covariances, matrix, mean_of, narrowed, projected_dtype};
+use super::{check_room, covariances, mean_of, narrowed};
 use crate::{
-    array::{below::symmetric_eigen, node::Array},
+    array::{
+        below::symmetric_eigen,
+        matrix::{compute, float_of, matrix},
+        node::Array,
+    },
     error::{Error, Result},
     nd::shape::show,
 };
@@ -135,7 +139,7 @@ impl Pca {
     #[track_caller]
     pub fn inverse_transform(&self, y: &Array) -> Array {
         let made = y.dtype().and_then(|dtype| {
-            let dtype = projected_dtype(dtype);
+            let dtype = float_of(dtype);
             let session = y.session();
             let components = narrowed(&session.from_ndarray(self.components.clone()), dtype)?;
             let mean = narrowed(&session.from_ndarray(self.mean.clone()), dtype)?;
@@ -169,7 +173,7 @@ impl Pca {
         if shape.len() != 2 || shape[1].known() != Some(columns) {
             return Err(Error::mismatch(format!("components of {columns} features, the array has shape {}", show(shape))));
         }
-        let (session, dtype) = (x.session(), projected_dtype(x.dtype()?));
+        let (session, dtype) = (x.session(), float_of(x.dtype()?));
         let mean = narrowed(&session.from_ndarray(self.mean.clone()), dtype)?;
         let turned = narrowed(&session.from_ndarray(components.reversed_axes().as_standard_layout().into_owned()), dtype)?;
         (narrowed(x, dtype)? - mean).matmul(&turned).checked()

@@ -151,6 +151,8 @@ pub enum Mode {
     Digest(Digest),
     /// Find the rows nearest to queries, exactly, in one read of the database
     Topk(TopK),
+    /// Find all pairs of rows that are near to each other, exactly, and no matrix of scores
+    Pairs(Pairs),
     /// Write an array in another format, dtype, chunking or encoding
     Convert(Convert),
     /// Read everything, check checksums and layout, count NaN and infinities
@@ -496,6 +498,35 @@ pub struct TopK {
     #[arg(short = 'o', long = "output", value_name = "PATH")]
     pub output: Option<String>,
     /// Save the scores, of shape (queries, k), as f64
+    #[arg(long, value_name = "PATH")]
+    pub scores: Option<String>,
+}
+
+/// `outcore pairs`.
+#[derive(Debug, Args)]
+pub struct Pairs {
+    /// A matrix whose rows are vectors
+    #[arg(value_name = "DB")]
+    pub database: String,
+    /// Pairs of a row of DB with a row of this matrix [default: of two rows of DB]
+    #[arg(long, value_name = "PATH")]
+    pub with: Option<String>,
+    /// What makes rows near
+    #[arg(long, value_enum, default_value_t = Measure::Cosine)]
+    pub metric: Measure,
+    /// Pairs with a cosine or sum of products of at least T
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub above: Option<f64>,
+    /// Pairs with a distance of at most D (--metric l2)
+    #[arg(long, value_name = "D", allow_negative_numbers = true, conflicts_with = "above")]
+    pub within: Option<f64>,
+    /// The axis along which there is a vector a place: 0, or 1 where vectors are columns
+    #[arg(long, default_value_t = 0)]
+    pub axis: i64,
+    /// Save the pairs, of shape (pairs, 2), as i64; without it they are printed
+    #[arg(short = 'o', long = "output", value_name = "PATH")]
+    pub output: Option<String>,
+    /// Save the scores of the pairs, as f64
     #[arg(long, value_name = "PATH")]
     pub scores: Option<String>,
 }
