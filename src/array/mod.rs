@@ -70,7 +70,7 @@ pub use below::{Isa, OnInvalid, Progress, RunStats, StageStats};
 pub use blocks::{Block, Blocks, Rows};
 pub use compiled::{Bound, Compiled};
 pub use create::{Endpoint, open};
-pub use decompose::{LeastSquares, Pca, PcaOptions, Qr, Svd};
+pub use decompose::{LeastSquares, Pca, PcaMethod, PcaOptions, Qr, Svd};
 pub use digest::Digest;
 pub use elementwise::where_;
 pub use function::{BoxError, MapSpec};

@@ -5,11 +5,12 @@
 
 mod factors;
 mod pca;
+mod sketch;
 #[cfg(test)]
 mod tests;
 
 pub use factors::{LeastSquares, Qr, Svd};
-pub use pca::{Pca, PcaOptions};
+pub use pca::{Pca, PcaMethod, PcaOptions};
 
 use super::{
     any::AnyArray,

@@ -552,6 +552,26 @@ pub struct Pca {
     /// Divide projections by their standard deviations
     #[arg(long, requires = "output")]
     pub whiten: bool,
+    /// How components are found
+    #[arg(long, value_enum, default_value_t = Method::Auto)]
+    pub method: Method,
+    /// What random directions are made of
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// How often random directions are multiplied by the covariances after the first time
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub powers: usize,
+}
+
+/// How components are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    /// By the covariances where memory holds them, else from random directions
+    Auto,
+    /// By the covariances
+    Exact,
+    /// From random directions: less memory for many features, more reads
+    Randomized,
 }
 
 /// `outcore kmeans`.
@@ -572,9 +592,12 @@ pub struct Kmeans {
     /// Save the label of every row to FILE, as i32
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
-    /// The most iterations: one read of the matrix each
+    /// The most iterations: one read of the matrix each, or of a batch
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub iterations: usize,
+    /// Iterations read N rows each that the seed draws, instead of all
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
     /// Stop when the sum of squares falls by less than this part of itself
     #[arg(long, value_name = "T", default_value_t = 1e-4, allow_negative_numbers = true)]
     pub tolerance: f64,

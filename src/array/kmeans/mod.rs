@@ -1,5 +1,7 @@
 //! [`Array::kmeans`]: clusters of rows. What touches elements is `kernel::cluster`.
 
+mod batches;
+
 use super::{
     axes::axis,
     below::{Assign, BlockFunction, Centroids, Lloyd, Pass, plus_plus},
@@ -35,6 +37,7 @@ pub struct KMeansOptions {
     tolerance: f64,
     sample: Option<usize>,
     start: Option<Array2<f64>>,
+    batch: Option<usize>,
     rows: OddRows,
 }
 
@@ -50,7 +53,7 @@ impl KMeansOptions {
     #[must_use]
     pub fn new(clusters: usize) -> KMeansOptions {
         let rows = OddRows::Refused;
-        KMeansOptions { clusters, seed: 0, iterations: 100, tolerance: 1e-4, sample: None, start: None, rows }
+        KMeansOptions { clusters, seed: 0, iterations: 100, tolerance: 1e-4, sample: None, start: None, batch: None, rows }
     }
 
     /// What random numbers are made of.
@@ -88,6 +91,15 @@ impl KMeansOptions {
         self
     }
 
+    /// Iterations look at `rows` rows each that the seed draws, instead of at all (Sculley's mini-batches): centroids are the means of all
+    /// rows that were drawn for them. Every row is drawn once before any is drawn again. A tolerance is compared with what ten batches
+    /// bring together; iterations end when twice in a row they bring less.
+    #[must_use]
+    pub fn batch(mut self, rows: usize) -> KMeansOptions {
+        self.batch = Some(rows);
+        self
+    }
+
     /// Leaves out rows with NaN or infinities, instead of refusing them; their label is -1.
     #[must_use]
     pub fn skip_nan(mut self) -> KMeansOptions {
@@ -111,11 +123,11 @@ pub enum KMeansEnd {
 pub struct KMeans {
     /// The centroids after the last iteration, one a row: numbers that the dtype of the rows holds (`f32` or `f64`).
     pub centroids: Array2<f64>,
-    /// Rows of every cluster in the last iteration.
+    /// Rows of every cluster in the last iteration; with batches, in all of them.
     pub sizes: Vec<u64>,
-    /// The sum of the squares of all distances to the centroids with which each iteration began.
+    /// The sum of the squares of all distances to the centroids with which each iteration began; with batches, of the rows of each.
     pub inertia: Vec<f64>,
-    /// Rows that were left out.
+    /// Rows that were left out; with batches, as often as they were drawn.
     pub skipped: u64,
     /// Why it ended.
     pub end: KMeansEnd,
@@ -163,10 +175,15 @@ impl Array {
             dtype,
             rows: options.rows,
         };
+        if let Some(batch) = options.batch {
+            batches::by_batches(&session, &rows, &options, batch, &mut found)?;
+            found.centroids.mapv_inplace(rounded);
+            return Ok(found);
+        }
         while found.end == KMeansEnd::Iterations && found.inertia.len() < options.iterations {
             let pass = pass(&session, &rows, &found.centroids)?;
             if pass.skipped > 0 && options.rows == OddRows::Refused {
-                return Err(odd_rows(&rows, pass.skipped));
+                return Err(odd_rows(&rows, "", pass.skipped));
             }
             let mut stands = true;
             for ((mut to, mean), size) in found.centroids.rows_mut().into_iter().zip(pass.means.rows()).zip(&pass.sizes) {
@@ -237,6 +254,9 @@ fn check(options: &KMeansOptions, rows: &Array) -> Result<()> {
     if options.iterations == 0 {
         return Err(Error::usage("kmeans takes at least one iteration"));
     }
+    if options.batch == Some(0) {
+        return Err(Error::usage("a batch has at least one row"));
+    }
     if !(0.0..1.0).contains(&options.tolerance) {
         return Err(Error::usage(format!("a tolerance of {} is not from 0 to below 1", options.tolerance)));
     }
@@ -265,7 +285,7 @@ fn chosen(session: &Session, rows: &Array, options: &KMeansOptions) -> Result<Ar
     let sample = session.adopt(promoted(&picked.checked()?, DType::F64)?).eval::<f64, Ix2>()?;
     let finite: Vec<usize> = (0..count).filter(|&row| sample.row(row).iter().all(|value| value.is_finite())).collect();
     if finite.len() < count && options.rows == OddRows::Refused {
-        return Err(odd_rows(rows, (count - finite.len()) as u64));
+        return Err(odd_rows(rows, " of a sample", (count - finite.len()) as u64));
     }
     if finite.len() < options.clusters {
         let text = format!("{} of {count} sampled rows are finite, too few for {} clusters", finite.len(), options.clusters);
@@ -294,9 +314,9 @@ fn name(what: &str, centroids: &Centroids) -> String {
 }
 
 /// The error of rows that are not finite, with the first of them.
-fn odd_rows(rows: &Array, count: u64) -> Error {
+fn odd_rows(rows: &Array, of: &str, count: u64) -> Error {
     let first = rows.isfinite().all(1).argmin(axis(0)).item::<i64>();
     let place = first.map_or_else(|_| String::new(), |row| format!(", the first is row {row}"));
-    let text = format!("{count} rows have NaN or infinities{place}");
+    let text = format!("{count} rows{of} have NaN or infinities{place}");
     Error::data(text).hint("leave them out with `skip_nan`, `--skip-nan`")
 }
