@@ -218,7 +218,11 @@ fn batches_are_those_of_a_plain_implementation_on_any_grid() {
         let (inertia, centroids) = naive_batches(&session, &data, &start, 300, 8);
         let found = session.from_ndarray(data.clone()).kmeans(options.clone()).unwrap();
         assert_eq!((found.inertia.len(), found.end), (8, KMeansEnd::Iterations));
-        assert!(found.inertia.iter().zip(&inertia).all(|(one, other)| (one - other).abs() <= 1e-6 * other), "{:?}\n{inertia:?}", found.inertia);
+        assert!(
+            found.inertia.iter().zip(&inertia).all(|(one, other)| (one - other).abs() <= 1e-6 * other),
+            "{:?}\n{inertia:?}",
+            found.inertia
+        );
         let apart = (&found.centroids - &centroids).iter().fold(0f64, |worst, value| worst.max(value.abs()));
         assert!(apart < 1e-6, "{apart:e}");
         assert_eq!(found.sizes.iter().sum::<u64>(), 2400);

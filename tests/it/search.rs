@@ -83,12 +83,15 @@ fn pairs_are_brute_force_for_any_budget_and_layout() {
     rows.copy_within(12 * 7..12 * 8, 12 * 1500);
     place.f32("x.npy", &[3000, 12], &rows);
     place.ok(&["eval", "x.T", "x.npy", "-o", "turned.npy"]);
-    let dot = |i: usize, j: usize| rows[12 * i..][..12].iter().zip(&rows[12 * j..][..12]).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let dot = |i: usize, j: usize| {
+        rows[12 * i..][..12].iter().zip(&rows[12 * j..][..12]).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>()
+    };
     let all = (0..3000usize).flat_map(|i| (i + 1..3000).map(move |j| (i, j)));
     let want: Vec<[usize; 2]> = all.filter(|&(i, j)| dot(i, j) >= 1.1).map(|(i, j)| [i, j]).collect();
     assert!(want.len() > 5, "{}", want.len());
     let common = ["--metric", "dot", "--above", "1.1", "--json"];
-    let cases: [&[&str]; 3] = [&["x.npy"], &["turned.npy", "--axis", "1"], &["x.npy", "--threads", "1", "--block", "4KiB", "--memory", "8MiB"]];
+    let cases: [&[&str]; 3] =
+        [&["x.npy"], &["turned.npy", "--axis", "1"], &["x.npy", "--threads", "1", "--block", "4KiB", "--memory", "8MiB"]];
     for words in cases {
         let json: serde_json::Value = serde_json::from_str(&place.ok(&[&["pairs"], words, &common].concat())).unwrap();
         assert_eq!(json["rows"], serde_json::json!(want), "{words:?}");

@@ -23,9 +23,7 @@ use super::{
     size::show_memory,
     words::{CastMode, DType},
 };
-use crate::{
-    error::{Error, Result},
-    };
+use crate::error::{Error, Result};
 use ndarray::{Array2, Ix2};
 
 impl Array {

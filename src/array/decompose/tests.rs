@@ -277,7 +277,8 @@ fn random_directions_find_the_components_that_stand_out() {
 #[test]
 fn random_directions_are_taken_where_covariances_do_not_fit() {
     let narrow = Session::builder().memory("8MiB").threads(1).build().unwrap();
-    let wide = Array2::from_shape_fn((300, 900), |(row, column)| ((row * (column % 3 + 1)) % 17) as f32 + (row % 2) as f32 * (column % 2) as f32);
+    let wide =
+        Array2::from_shape_fn((300, 900), |(row, column)| ((row * (column % 3 + 1)) % 17) as f32 + (row % 2) as f32 * (column % 2) as f32);
     let x = narrow.from_ndarray(wide.clone());
     let options = PcaOptions::new().components(3);
     let found = x.pca(options.clone()).unwrap();

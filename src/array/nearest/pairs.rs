@@ -42,7 +42,9 @@ impl Near {
     fn checked(self) -> Result<Near> {
         let threshold = self.threshold;
         match self.metric {
-            Metric::Cosine if !(-1.0..=1.0).contains(&threshold) => Err(Error::usage(format!("a cosine of {threshold} is not from -1 to 1"))),
+            Metric::Cosine if !(-1.0..=1.0).contains(&threshold) => {
+                Err(Error::usage(format!("a cosine of {threshold} is not from -1 to 1")))
+            }
             Metric::L2 if !(0.0..=f64::MAX).contains(&threshold) => {
                 Err(Error::usage(format!("a distance of {threshold} is not a number from 0 on")))
             }

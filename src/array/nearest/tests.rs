@@ -132,7 +132,10 @@ fn pairs_that_cannot_be_found_are_refused() {
     let error = small.zeros::<f32>([1000, 2]).near_pairs(Near::within(0.0)).unwrap_err();
     // 16 MiB / 16 are room for pairs of 24 bytes; there are 499,500.
     assert_eq!(error.kind(), ErrorKind::Refused);
-    assert!(error.message().contains("more than 43690 pairs") && error.hint_text().is_some_and(|hint| hint.contains("--memory")), "{error}");
+    assert!(
+        error.message().contains("more than 43690 pairs") && error.hint_text().is_some_and(|hint| hint.contains("--memory")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -160,7 +163,8 @@ fn summaries_are_those_of_all_distances_on_any_grid() {
                 }
                 let scored = y.rows().into_iter().filter(|other| has_score(*other, metric));
                 let all: Vec<f64> = scored.map(|other| score(x.row(row), other, metric)).collect();
-                let (least, greatest) = (all.iter().copied().fold(f64::INFINITY, f64::min), all.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+                let (least, greatest) =
+                    (all.iter().copied().fold(f64::INFINITY, f64::min), all.iter().copied().fold(f64::NEG_INFINITY, f64::max));
                 let sum: f64 = all.iter().sum();
                 let near = |one: f64, other: f64| (one - other).abs() <= 1e-12 * (1.0 + other.abs());
                 assert!(near(found.min[row], least) && near(found.max[row], greatest), "{metric:?} {row}: {} {least}", found.min[row]);

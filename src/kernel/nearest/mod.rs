@@ -71,7 +71,8 @@ impl Queries {
         let queries = Queries::skipping(metric, dtype, width, bytes, isa)?;
         let Some(place) = queries.squares.iter().position(|square| square.is_nan()) else { return Ok(Queries { wanted, ..queries }) };
         let row_bytes = width * dtype.size();
-        let square = Exact::new(dtype)?.dot(&queries.bytes[place * row_bytes..][..row_bytes], &queries.bytes[place * row_bytes..][..row_bytes])?;
+        let square =
+            Exact::new(dtype)?.dot(&queries.bytes[place * row_bytes..][..row_bytes], &queries.bytes[place * row_bytes..][..row_bytes])?;
         if square == 0.0 {
             return Err(Error::data(format!("query {place} is all zeros, which has no cosine")).hint("--metric dot or l2 takes it"));
         }
