@@ -285,7 +285,8 @@ fn chosen(session: &Session, rows: &Array, options: &KMeansOptions) -> Result<Ar
     let sample = session.adopt(promoted(&picked.checked()?, DType::F64)?).eval::<f64, Ix2>()?;
     let finite: Vec<usize> = (0..count).filter(|&row| sample.row(row).iter().all(|value| value.is_finite())).collect();
     if finite.len() < count && options.rows == OddRows::Refused {
-        return Err(odd_rows(rows, " of a sample", (count - finite.len()) as u64));
+        let of = if count < shape[0] { " of a sample" } else { "" };
+        return Err(odd_rows(rows, of, (count - finite.len()) as u64));
     }
     if finite.len() < options.clusters {
         let text = format!("{} of {count} sampled rows are finite, too few for {} clusters", finite.len(), options.clusters);

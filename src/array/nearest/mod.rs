@@ -153,7 +153,10 @@ impl Array {
         let mut found: Option<Neighbours> = None;
         for first in (0..rows).step_by(together) {
             let last = (first + together).min(rows);
-            let part = self.nearest(&self.slice(s![first..last, ..].as_ref()), &one_more)?.without_own(first);
+            let part = self.nearest(&self.slice(s![first..last, ..].as_ref()), &one_more);
+            // Errors number queries from the first one of a walk on.
+            let part = part.map_err(|error| if first > 0 { error.context(format!("rows {first} to {last}")) } else { error })?;
+            let part = part.without_own(first);
             found = Some(match found {
                 None => part,
                 Some(before) => before.followed_by(part)?,
