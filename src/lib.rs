@@ -52,11 +52,11 @@ pub mod trace;
 
 pub use array::{
     AnyArray, Array, Audit, AuditSpec, Axes, AxisList, AxisRef, Bias, Bins, Block, Blocks, Bound, BoxError, ColumnStatistics, Compiled,
-    Destination, Digest, Duplicates, Edges, Endpoint, GroupBy, Histogram, InputUpdate, Int8, Isa, Job, JobResult, KMeans, KMeansEnd,
-    KMeansOptions, Kept, Kurtosis, LeastSquares, MapSpec, MemoryAmount, Named, Neighbours, Norm, Norms, OnInvalid, Operand, OverlapSpec,
-    Pad, Pca, PcaOptions, Progress, Promote, Qr, Quantiles, Quantised, Random, RowOrder, Rows, RunReport, RunStats, Running, Save,
-    ScalarSide, ScaleOf, Search, Session, SessionBuilder, Side, Size, StageStats, StateSpec, Statistics, StatisticsValues, Svd, Update,
-    Writer, axis, open, where_,
+    Destination, Digest, DistanceSummary, Duplicates, Edges, Endpoint, GroupBy, Histogram, InputUpdate, Int8, Isa, Job, JobResult, KMeans,
+    KMeansEnd, KMeansOptions, Kept, Kurtosis, LeastSquares, MapSpec, MemoryAmount, Named, Near, Neighbours, Norm, Norms, OnInvalid,
+    Operand, OverlapSpec, Pad, Pairs, Pca, PcaMethod, PcaOptions, Progress, Promote, Qr, Quantiles, Quantised, Random, RowOrder, Rows,
+    RunReport, RunStats, Running, Save, ScalarSide, ScaleOf, Search, Session, SessionBuilder, Side, Size, StageStats, StateSpec,
+    Statistics, StatisticsValues, Svd, Update, Writer, axis, open, where_,
     words::{
         BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, QuantileMethod, Region, Scalar, ScanKind, SliceItem, SumMode,
         UnaryOp,

@@ -2,7 +2,8 @@
 
 pub(super) use crate::{
     kernel::cluster::{Assign, Centroids, Lloyd, Pass, plus_plus},
-    kernel::dense::{Deficient, cholesky, eigen_bytes, inverse_of_upper, solve, symmetric_eigen},
+    kernel::dense::{Deficient, cholesky, eigen_bytes, inverse_of_upper, orthonormal, solve, symmetric_eigen},
+    kernel::sketch::{Directions, SketchRows, Wanted},
     kernel::vm::{BlockFold, BlockFunction, LineScan},
     numeric::ScanBlock,
     plan::{Request, plan},

@@ -186,3 +186,69 @@ fn rows_longer_than_a_block_are_never_cut() {
     );
     assert_eq!(least.item::<i64>().unwrap(), 3000);
 }
+
+/// Batches as they are drawn, and centroids as means of all rows that were ever drawn for them.
+fn naive_batches(session: &Session, data: &Array2<f32>, start: &Array2<f64>, batch: usize, iterations: usize) -> (Vec<f64>, Array2<f64>) {
+    let rows = session.from_ndarray(data.clone());
+    let (mut centroids, mut inertia) = (start.clone(), Vec::new());
+    let mut had: Vec<Vec<Array1<f64>>> = vec![Vec::new(); start.nrows()];
+    for place in 0..iterations {
+        let dealt = data.nrows() / batch;
+        let order = rows.shuffle(crate::Random::new(3).stream(2 + (place / dealt) as u64), 0).eval::<f32, ndarray::Ix2>().unwrap();
+        let drawn = order.slice(s![place % dealt * batch..(place % dealt + 1) * batch, ..]).to_owned();
+        let (found, _, _) = naive(&drawn, &centroids, 1);
+        inertia.push(found[0]);
+        let (_, _, labels) = naive(&drawn, &centroids, 0);
+        drawn.rows().into_iter().zip(&labels).for_each(|(row, &label)| had[label as usize].push(row.mapv(f64::from)));
+        for (mut centroid, rows) in centroids.rows_mut().into_iter().zip(&had).filter(|(_, rows)| !rows.is_empty()) {
+            let sum = rows.iter().fold(Array1::zeros(data.ncols()), |sum: Array1<f64>, row| sum + row);
+            centroid.assign(&(sum / rows.len() as f64));
+        }
+    }
+    (inertia, centroids)
+}
+
+#[test]
+fn batches_are_those_of_a_plain_implementation_on_any_grid() {
+    let data = rows(1000, 6, 4, 8);
+    let start = data.slice(s![..5, ..]).mapv(f64::from);
+    let mut before = None;
+    let options = KMeansOptions::new(5).start(start.clone()).seed(3).batch(300).iterations(8).tolerance(0.0);
+    for session in sessions() {
+        let (inertia, centroids) = naive_batches(&session, &data, &start, 300, 8);
+        let found = session.from_ndarray(data.clone()).kmeans(options.clone()).unwrap();
+        assert_eq!((found.inertia.len(), found.end), (8, KMeansEnd::Iterations));
+        assert!(
+            found.inertia.iter().zip(&inertia).all(|(one, other)| (one - other).abs() <= 1e-6 * other),
+            "{:?}\n{inertia:?}",
+            found.inertia
+        );
+        let apart = (&found.centroids - &centroids).iter().fold(0f64, |worst, value| worst.max(value.abs()));
+        assert!(apart < 1e-6, "{apart:e}");
+        assert_eq!(found.sizes.iter().sum::<u64>(), 2400);
+        assert_eq!(before.get_or_insert_with(|| found.clone()), &found);
+    }
+    // A batch of all rows is no larger than they are; far clusters are found from a few rows.
+    let session = Session::default_session();
+    let far = session.from_ndarray(Array2::from_shape_fn((5000, 3), |(row, column)| (row % 4 * 100) as f32 + data[(row % 1000, column)]));
+    let found = far.kmeans(KMeansOptions::new(4).seed(1).batch(200).iterations(1000)).unwrap();
+    let whole = far.kmeans(KMeansOptions::new(4).seed(1)).unwrap();
+    assert_eq!(found.end, KMeansEnd::Converged);
+    assert!((&found.centroids - &whole.centroids).iter().all(|apart| apart.abs() < 0.2), "{}\n{}", found.centroids, whole.centroids);
+    let all = far.kmeans(KMeansOptions::new(4).seed(1).batch(99_999).iterations(1)).unwrap();
+    assert_eq!(all.sizes.iter().sum::<u64>(), 5000);
+}
+
+#[test]
+fn batches_with_nan_are_refused_or_left_out() {
+    let mut data = rows(400, 3, 2, 9);
+    data[(77, 1)] = f32::NAN;
+    let session = Session::default_session();
+    let x = session.from_ndarray(data.clone());
+    let options = KMeansOptions::new(2).start(data.slice(s![..2, ..]).mapv(f64::from)).batch(100).iterations(4);
+    let error = x.kmeans(options.clone()).unwrap_err();
+    assert!(error.message().contains("1 rows of a batch") && error.message().contains("row 77"), "{error}");
+    let found = x.kmeans(options.clone().skip_nan()).unwrap();
+    assert_eq!((found.skipped, found.sizes.iter().sum::<u64>()), (1, 399));
+    assert_eq!(x.kmeans(options.batch(0)).unwrap_err().kind(), ErrorKind::Usage);
+}

@@ -26,6 +26,7 @@ mod random;
 pub(crate) mod rows;
 mod search;
 pub mod simd;
+pub mod sketch;
 mod verify;
 pub mod vm;
 pub mod watch;

@@ -87,3 +87,27 @@ fn kmeans_of_odd_rows_says_so() {
     assert!(ran.code == 0 && ran.stderr.contains("1 row with NaN or infinities left out"), "{}", ran.stderr);
     assert_eq!(place.ok(&["eval", "l[3]", "l=l.npy"]), "-1");
 }
+
+#[test]
+fn few_components_of_many_features_and_batches_of_rows() {
+    let place = Folder::new();
+    let wide: Vec<f32> = (0..300 * 900).map(|at| ((at / 900 * (at % 900 % 3 + 1)) % 17) as f32).collect();
+    place.f32("x.npy", &[300, 900], &wide);
+    let text = place.ok(&["pca", "x.npy", "-k", "2", "--memory", "8MiB", "--threads", "1"]);
+    assert!(text.contains("2 of 300 components from random directions"), "{text}");
+    let method = |words: &[&str]| {
+        let json: serde_json::Value = serde_json::from_str(&place.ok(&[&["pca", "x.npy", "-k", "2", "--json"], words].concat())).unwrap();
+        (json["method"].as_str().unwrap().to_string(), json["explained_variance"][0].as_f64().unwrap())
+    };
+    let (exact, randomized) = (method(&[]), method(&["--method", "randomized", "--seed", "3", "--powers", "3"]));
+    assert_eq!((exact.0.as_str(), randomized.0.as_str()), ("exact", "randomized"));
+    assert!((exact.1 / randomized.1 - 1.0).abs() < 1e-6, "{exact:?} {randomized:?}");
+    place.fails(&["pca", "x.npy", "-k", "2", "--method", "exact", "--memory", "8MiB"], 78, &["pca", "--method randomized"]);
+    let words = ["kmeans", "x.npy", "-k", "4", "--seed", "2", "--batch", "50", "--iterations", "12", "-o", "c.npy"];
+    let text = place.ok(&words);
+    assert!(text.contains("600 rows drawn in 4 clusters") && text.contains("12 of 50 rows, not converged yet"), "{text}");
+    let before = fs::read(place.path("c.npy")).unwrap();
+    place.ok(&[&words[..], &["--overwrite", "--threads", "1", "--block", "512"]].concat());
+    assert_eq!(fs::read(place.path("c.npy")).unwrap(), before);
+    place.fails(&["kmeans", "x.npy", "-k", "4", "--batch", "0"], 2, &["at least one row"]);
+}

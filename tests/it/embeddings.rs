@@ -21,11 +21,9 @@ fn embeddings(folder: &Folder) {
     folder.f32("queries.npy", &[3, WIDTH], &values(3 * WIDTH + 1)[1..]);
 }
 
-#[test]
-fn every_command_of_the_page_runs() {
-    let folder = Folder::on_disk();
-    embeddings(&folder);
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/embeddings.md")).unwrap();
+/// Runs every command of a page, and gives their number.
+fn run_page(folder: &Folder, page: &str) -> usize {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
     let mut ran = 0;
     for line in text.lines().filter_map(|line| line.strip_prefix("outcore ")) {
         let line = line.split(" # ").next().unwrap().trim();
@@ -41,9 +39,18 @@ fn every_command_of_the_page_runs() {
         folder.ok(&words);
         ran += 1;
     }
-    assert_eq!(ran, 18);
+    ran
+}
+
+#[test]
+fn every_command_of_the_page_runs() {
+    let folder = Folder::on_disk();
+    embeddings(&folder);
+    assert_eq!(run_page(&folder, "docs/embeddings.md"), 21);
     assert_eq!(folder.ok(&["eval", "x.shape", "graph.npy"]), "(400, 3)");
     assert_eq!(folder.ok(&["eval", "x.shape", "all.npy"]), "(400, 24)");
+    assert_eq!(folder.ok(&["eval", "all(x >= 0.6)", "pair-scores.npy"]), "True");
+    assert_eq!(folder.ok(&["eval", "all(x[:, 0] < x[:, 1])", "pairs.npy"]), "True");
     let far = folder.ok(&["eval", "max(abs(x - y)) < max(abs(x)) / 250", "x=embeddings.npy", "y=back.npy"]);
     assert_eq!(far, "True");
     assert_eq!(folder.ok(&["eval", "all(y == (x > 0))", "x=embeddings.npy", "y=zeros-and-ones.npy"]), "True");
@@ -52,6 +59,15 @@ fn every_command_of_the_page_runs() {
     assert_eq!(folder.ok(&["eval", "all(p == shuffle(arange(400), seed=7))", "p=order.npy"]), "True");
     folder.ok(&["eval", "concatenate([a, b, c], axis=0)", "a=train.npy", "b=val.npy", "c=test.npy", "-o", "parts.npy"]);
     folder.ok(&["diff", "parts.npy", "shuffled.npy", "--bits"]);
+}
+
+#[test]
+fn every_command_of_the_linear_algebra_page_runs() {
+    let folder = Folder::on_disk();
+    embeddings(&folder);
+    assert_eq!(run_page(&folder, "docs/linalg.md"), 4);
+    assert_eq!(folder.ok(&["eval", "x.shape", "projected.npy"]), "(400, 10)");
+    assert_eq!(folder.ok(&["eval", "max(x) < 20", "batch-labels.npy"]), "True");
 }
 
 #[test]
@@ -118,11 +134,15 @@ fn a_shuffle_and_an_audit_stay_within_the_budget() {
     let folder = Folder::on_disk();
     let rows = 1_000_000;
     folder.ok(&["eval", &format!("normal(({rows}, 64), seed=1, dtype=f32)"), "-o", "x.npy"]);
+    folder.ok(&["eval", "x[:8000]", "x.npy", "-o", "part.npy"]);
     for words in [
         &["shuffle", "x.npy", "y.npy", "--seed", "3"][..],
         &["split", "x.npy", "0.7=a.npy", "rest=b.npy"],
         &["quantize", "x.npy", "q.npy", "--to", "int8", "--scale", "column"],
         &["audit", "x.npy", "--columns"],
+        &["pairs", "part.npy", "--above", "0.62", "-o", "pairs.npy"],
+        &["pca", "x.npy", "-k", "2", "--method", "randomized", "--powers", "0", "-o", "p.npy"],
+        &["kmeans", "x.npy", "-k", "8", "--batch", "4096", "--iterations", "3", "--labels", "l.npy"],
     ] {
         let limits = ["--memory", "32MiB", "--threads", "2", "--report", "report.json", "--overwrite"];
         folder.ok(&[words, &limits].concat());

@@ -1,10 +1,11 @@
 //! Triangular factors, singular values and least squares of tall matrices.
 
-use super::{check_room, compute, matrix, narrowed, projected_dtype, small};
+use super::{check_room, narrowed, small};
 use crate::{
     array::{
         below::{Deficient, cholesky, inverse_of_upper, solve, symmetric_eigen},
         elementwise::promoted,
+        matrix::{compute, float_of, matrix},
         node::Array,
         words::DType,
     },
@@ -67,7 +68,7 @@ impl Array {
         let nearly = wide.matmul(&session.from_ndarray(inverse_of_upper(&first))).checked()?;
         let second = upper(&nearly)?;
         let q = nearly.matmul(&session.from_ndarray(inverse_of_upper(&second)));
-        let q = narrowed(&q.checked()?, projected_dtype(self.dtype()?))?;
+        let q = narrowed(&q.checked()?, float_of(self.dtype()?))?;
         Ok(Qr { q, r: second.dot(&first) })
     }
 
@@ -161,7 +162,7 @@ fn left_vectors(value: &Array, wide: &Array, singular_values: &Array1<f64>, righ
     }
     let scaled = (right / &singular_values.view().insert_axis(Axis(1))).reversed_axes();
     let scaled = value.session().from_ndarray(scaled.as_standard_layout().into_owned());
-    narrowed(&wide.matmul(&scaled).checked()?, projected_dtype(value.dtype()?))
+    narrowed(&wide.matmul(&scaled).checked()?, float_of(value.dtype()?))
 }
 
 fn deficient(name: &str, found: Deficient) -> Error {

@@ -5,27 +5,25 @@
 
 mod factors;
 mod pca;
+mod sketch;
 #[cfg(test)]
 mod tests;
 
 pub use factors::{LeastSquares, Qr, Svd};
-pub use pca::{Pca, PcaOptions};
+pub use pca::{Pca, PcaMethod, PcaOptions};
 
 use super::{
     any::AnyArray,
     axes::axis,
     below::eigen_bytes,
     elementwise::{convert, promoted, where_},
-    job::{Destination, Job},
+    matrix::matrix,
     node::Array,
     session::Session,
     size::show_memory,
     words::{CastMode, DType},
 };
-use crate::{
-    error::{Error, Result},
-    nd::shape::show,
-};
+use crate::error::{Error, Result};
 use ndarray::{Array2, Ix2};
 
 impl Array {
@@ -87,31 +85,9 @@ fn mean_of(value: &Array) -> Array {
     value.mean(axis(0).dtype(DType::F64))
 }
 
-/// Rows and columns of what has to be a matrix.
-fn matrix(value: &Array, name: &str) -> Result<[usize; 2]> {
-    let shape = value.shape()?;
-    match shape[..] {
-        [rows, columns] => Ok([rows, columns]),
-        _ => Err(Error::mismatch(format!("{name} takes a matrix of samples by features, the array has shape {}", show(&shape)))
-            .hint("reshape it to two axes")),
-    }
-}
-
-/// The dtype of what is projected: `f32` for `f32` and what it holds, else `f64`.
-fn projected_dtype(dtype: DType) -> DType {
-    if dtype.promote(DType::F32) == DType::F32 { DType::F32 } else { DType::F64 }
-}
-
 /// `array` in a float dtype, from `f64`.
 fn narrowed(array: &Array, dtype: DType) -> Result<Array> {
     convert(array, dtype, CastMode::Checked)
-}
-
-/// Computes small arrays together.
-fn compute(session: &Session, arrays: &[(&str, &Array)]) -> Result<Vec<AnyArray>> {
-    let job = arrays.iter().fold(Job::new(session), |job, (name, array)| job.output(*name, array, Destination::Memory));
-    let arrays = job.run()?.arrays;
-    arrays.into_iter().map(|array| array.ok_or_else(|| Error::internal("a job lost its result"))).collect()
 }
 
 /// The only array of a list of one, as a matrix.

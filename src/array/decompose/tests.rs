@@ -1,6 +1,6 @@
 //! Decompositions against plain ones in `f64`: Jacobi's rotations, sums written down.
 
-use crate::{Array, ErrorKind, IoMode, PcaOptions, Session};
+use crate::{Array, ErrorKind, IoMode, PcaMethod, PcaOptions, Session};
 use ndarray::{Array1, Array2, Axis, Ix2, array, s};
 
 /// Samples whose columns depend on each other, of very different scales.
@@ -241,4 +241,73 @@ fn components_take_two_reads_of_the_file() {
     let job = job.output("mean", &x.mean(crate::axis(0).dtype(crate::DType::F64)), crate::Destination::Memory);
     let passes = job.run().unwrap().report.stats.passes;
     assert_eq!(passes.iter().map(|(_, times)| *times).collect::<Vec<_>>(), [2], "{passes:?}");
+}
+
+#[test]
+fn random_directions_find_the_components_that_stand_out() {
+    // Variances fall by 0.36 from one component to the next.
+    let data = samples(3000, 60, 11);
+    let options = PcaOptions::new().components(5).seed(4);
+    let exact = Session::default_session().from_ndarray(data.clone()).pca(options.clone()).unwrap();
+    assert_eq!(exact.method, PcaMethod::Exact);
+    let mut before = None;
+    for session in sessions() {
+        let x = session.from_ndarray(data.clone());
+        let found = x.pca(options.clone().method(PcaMethod::Randomized)).unwrap();
+        assert_eq!((found.method, &found.mean, found.samples), (PcaMethod::Randomized, &exact.mean, 3000));
+        for place in 0..5 {
+            let (one, other) = (found.explained_variance[place], exact.explained_variance[place]);
+            assert!((one - other).abs() < 1e-10 * exact.explained_variance[0], "component {place}: {one} {other}");
+            assert!((found.explained_variance_ratio[place] - exact.explained_variance_ratio[place]).abs() < 1e-10);
+        }
+        // Signs too.
+        near(&found.components, &exact.components, 1e-6);
+        near(&found.components.dot(&found.components.t()), &Array2::eye(5), 1e-12);
+        let bits = (found.components.clone(), found.explained_variance.clone());
+        assert_eq!(before.get_or_insert_with(|| bits.clone()), &bits);
+    }
+    let x = Session::default_session().from_ndarray(data);
+    let other = x.pca(options.clone().method(PcaMethod::Randomized).seed(5).powers(0).oversampled(0)).unwrap();
+    assert_ne!(before.unwrap().0, other.components);
+    // Without powers and spare directions the subspace is only about right.
+    let angle = other.components.row(0).dot(&exact.components.row(0));
+    assert!(angle > 0.95 && other.explained_variance[0] <= exact.explained_variance[0] * (1.0 + 1e-12), "{angle}");
+}
+
+#[test]
+fn random_directions_are_taken_where_covariances_do_not_fit() {
+    let narrow = Session::builder().memory("8MiB").threads(1).build().unwrap();
+    let wide =
+        Array2::from_shape_fn((300, 900), |(row, column)| ((row * (column % 3 + 1)) % 17) as f32 + (row % 2) as f32 * (column % 2) as f32);
+    let x = narrow.from_ndarray(wide.clone());
+    let options = PcaOptions::new().components(3);
+    let found = x.pca(options.clone()).unwrap();
+    let exact = Session::default_session().from_ndarray(wide.clone()).pca(options.clone()).unwrap();
+    assert_eq!((found.method, exact.method), (PcaMethod::Randomized, PcaMethod::Exact));
+    near(&found.components.dot(&exact.components.t()).mapv(f64::abs), &Array2::eye(3), 1e-6);
+    let error = x.pca(options.clone().method(PcaMethod::Exact)).unwrap_err();
+    assert!(error.kind() == ErrorKind::Refused && error.hint_text().is_some_and(|hint| hint.contains("randomized")), "{error}");
+    assert_eq!(x.pca(PcaOptions::new()).unwrap_err().kind(), ErrorKind::Refused);
+    let tiny = Session::builder().memory("1MiB").threads(1).build().unwrap().from_ndarray(wide.clone());
+    let error = tiny.pca(PcaOptions::new().components(200).method(PcaMethod::Randomized)).unwrap_err();
+    assert!(error.message().contains("210 directions of 900"), "{error}");
+    let mut odd = wide;
+    odd[(7, 11)] = f32::NAN;
+    let error = narrow.from_ndarray(odd).pca(options).unwrap_err();
+    assert!(error.kind() == ErrorKind::Data && error.message().contains("column 11"), "{error}");
+}
+
+#[test]
+fn random_directions_of_samples_that_vary_along_few() {
+    // Rank one: what is behind it is no direction of the data, but still a direction.
+    let data = Array2::from_shape_fn((40, 30), |(row, column)| row as f64 * (column as f64 + 1.0));
+    let x = Session::default_session().from_ndarray(data);
+    let found = x.pca(PcaOptions::new().components(4).method(PcaMethod::Randomized)).unwrap();
+    let exact = x.pca(PcaOptions::new().components(1)).unwrap();
+    near(&found.components.slice(s![..1, ..]).to_owned(), &exact.components, 1e-12);
+    near(&found.components.dot(&found.components.t()), &Array2::eye(4), 1e-12);
+    assert!(found.explained_variance.iter().skip(1).all(|&variance| variance < 1e-12 * found.explained_variance[0]), "{found:?}");
+    let flat = Session::default_session().from_ndarray(Array2::<f64>::ones((10, 5)));
+    let found = flat.pca(PcaOptions::new().components(2).method(PcaMethod::Randomized)).unwrap();
+    assert_eq!((found.explained_variance.to_vec(), found.explained_variance_ratio.to_vec()), (vec![0.0; 2], vec![0.0; 2]));
 }

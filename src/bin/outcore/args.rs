@@ -151,6 +151,8 @@ pub enum Mode {
     Digest(Digest),
     /// Find the rows nearest to queries, exactly, in one read of the database
     Topk(TopK),
+    /// Find all pairs of rows that are near to each other, exactly, and no matrix of scores
+    Pairs(Pairs),
     /// Write an array in another format, dtype, chunking or encoding
     Convert(Convert),
     /// Read everything, check checksums and layout, count NaN and infinities
@@ -500,6 +502,35 @@ pub struct TopK {
     pub scores: Option<String>,
 }
 
+/// `outcore pairs`.
+#[derive(Debug, Args)]
+pub struct Pairs {
+    /// A matrix whose rows are vectors
+    #[arg(value_name = "DB")]
+    pub database: String,
+    /// Pairs of a row of DB with a row of this matrix [default: of two rows of DB]
+    #[arg(long, value_name = "PATH")]
+    pub with: Option<String>,
+    /// What makes rows near
+    #[arg(long, value_enum, default_value_t = Measure::Cosine)]
+    pub metric: Measure,
+    /// Pairs with a cosine or sum of products of at least T
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
+    pub above: Option<f64>,
+    /// Pairs with a distance of at most D (--metric l2)
+    #[arg(long, value_name = "D", allow_negative_numbers = true, conflicts_with = "above")]
+    pub within: Option<f64>,
+    /// The axis along which there is a vector a place: 0, or 1 where vectors are columns
+    #[arg(long, default_value_t = 0)]
+    pub axis: i64,
+    /// Save the pairs, of shape (pairs, 2), as i64; without it they are printed
+    #[arg(short = 'o', long = "output", value_name = "PATH")]
+    pub output: Option<String>,
+    /// Save the scores of the pairs, as f64
+    #[arg(long, value_name = "PATH")]
+    pub scores: Option<String>,
+}
+
 /// `outcore pca`.
 #[derive(Debug, Args)]
 pub struct Pca {
@@ -521,6 +552,26 @@ pub struct Pca {
     /// Divide projections by their standard deviations
     #[arg(long, requires = "output")]
     pub whiten: bool,
+    /// How components are found
+    #[arg(long, value_enum, default_value_t = Method::Auto)]
+    pub method: Method,
+    /// What random directions are made of
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// How often random directions are multiplied by the covariances after the first time
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub powers: usize,
+}
+
+/// How components are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    /// By the covariances where memory holds them, else from random directions
+    Auto,
+    /// By the covariances
+    Exact,
+    /// From random directions: less memory for many features, more reads
+    Randomized,
 }
 
 /// `outcore kmeans`.
@@ -541,9 +592,12 @@ pub struct Kmeans {
     /// Save the label of every row to FILE, as i32
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
-    /// The most iterations: one read of the matrix each
+    /// The most iterations: one read of the matrix each, or of a batch
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub iterations: usize,
+    /// Iterations read N rows each that the seed draws, instead of all
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
     /// Stop when the sum of squares falls by less than this part of itself
     #[arg(long, value_name = "T", default_value_t = 1e-4, allow_negative_numbers = true)]
     pub tolerance: f64,

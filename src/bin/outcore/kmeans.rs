@@ -21,6 +21,7 @@ pub fn run(command: &Kmeans, settings: &Settings) -> Result<()> {
     let options = KMeansOptions::new(command.count).seed(command.seed).iterations(command.iterations).tolerance(command.tolerance);
     let options = if command.skip_nan { options.skip_nan() } else { options };
     let options = command.sample.map_or(options.clone(), |rows| options.sample(rows));
+    let options = command.batch.map_or(options.clone(), |rows| options.batch(rows));
     let _guard = signals::guard(&settings.session);
     let found = x.kmeans(options).inspect_err(|_| settings.reporter.finish())?;
     let (centroids, labels) = (found.array(&settings.session), found.assign(&x));
@@ -43,11 +44,15 @@ fn text(command: &Kmeans, found: &KMeans) -> String {
         KMeansEnd::Converged => "converged",
         KMeansEnd::Iterations => "not converged yet",
     };
+    let (drawn, of) = match command.batch {
+        Some(batch) => (" drawn", format!(" of {}", plural(batch as u64, "row", "rows"))),
+        None => ("", String::new()),
+    };
     let first = found.inertia.first().copied().unwrap_or(0.0);
     let last = found.inertia.last().copied().unwrap_or(0.0);
     [
-        format!("{}  {} in {}", command.path, plural(rows, "row", "rows"), plural(found.sizes.len() as u64, "cluster", "clusters")),
-        format!("  iterations  {}, {end}", found.inertia.len()),
+        format!("{}  {}{drawn} in {}", command.path, plural(rows, "row", "rows"), plural(found.sizes.len() as u64, "cluster", "clusters")),
+        format!("  iterations  {}{of}, {end}", found.inertia.len()),
         format!("  inertia     {}, {} at first", number(last), number(first)),
         format!("  sizes       {} to {}, {} empty", count(full(u64::min)), count(full(u64::max)), count(empty)),
     ]
@@ -61,6 +66,7 @@ fn json(command: &Kmeans, shape: &[usize], found: &KMeans) -> serde_json::Value 
         "shape": shape,
         "clusters": found.sizes.len(),
         "seed": command.seed,
+        "batch": command.batch,
         "iterations": found.inertia.len(),
         "converged": found.end == KMeansEnd::Converged,
         "inertia": found.inertia,

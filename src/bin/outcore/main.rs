@@ -18,6 +18,7 @@ mod inputs;
 mod kmeans;
 mod measure;
 mod output;
+mod pairs;
 mod pca;
 mod progress;
 mod quantize;
@@ -79,6 +80,7 @@ fn run(low: args::Low) -> outcore::Result<u8> {
         Mode::Explain(command) => explain::run(&command, &settings),
         Mode::Digest(command) => digest::run(&command, &settings),
         Mode::Topk(command) => topk::run(&command, &settings),
+        Mode::Pairs(command) => pairs::run(&command, &settings),
         Mode::Convert(command) => convert::run(&command, &settings),
         Mode::Verify(command) => return verify::run(&command, &settings),
         Mode::Diff(command) => return diff::run(&command, &settings),

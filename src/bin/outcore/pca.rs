@@ -1,14 +1,14 @@
 //! `outcore pca`: principal components, what they explain, and projections onto them.
 
 use crate::{
-    args::{Pca, spelling},
+    args::{Method, Pca, spelling},
     eval, inputs,
     output::{Style, note, print},
     settings::{Settings, check_writable},
     signals,
 };
 use outcore::{
-    Array, Destination, Job, PcaOptions, Result,
+    Array, Destination, Job, PcaMethod, PcaOptions, Result,
     report::{PrintOptions, Values, numpy_text, size::count},
 };
 use std::path::{Path, PathBuf};
@@ -24,6 +24,12 @@ pub fn run(command: &Pca, settings: &Settings) -> Result<()> {
         writable(path, flag)?;
     }
     let options = command.count.map_or_else(PcaOptions::new, |count| PcaOptions::new().components(count));
+    let method = match command.method {
+        Method::Auto => PcaMethod::Auto,
+        Method::Exact => PcaMethod::Exact,
+        Method::Randomized => PcaMethod::Randomized,
+    };
+    let options = options.method(method).seed(command.seed).powers(command.powers);
     let _guard = signals::guard(&settings.session);
     let found = x.pca(options).inspect_err(|_| settings.reporter.finish())?;
     let projected = if command.whiten { found.whiten(&x) } else { found.transform(&x) };
@@ -81,8 +87,9 @@ pub fn number(value: f64) -> String {
 fn text(command: &Pca, shape: &[usize], found: &outcore::Pca) -> String {
     let ratios = &found.explained_variance_ratio;
     let total: f64 = ratios.sum();
+    let how = if found.method == PcaMethod::Randomized { " from random directions" } else { "" };
     let mut lines = vec![format!(
-        "{}  {} samples of {} features; {} of {} components: {:.2} % of the variance",
+        "{}  {} samples of {} features; {} of {} components{how}: {:.2} % of the variance",
         command.path,
         count(found.samples as u64),
         count(shape[1] as u64),
@@ -108,6 +115,7 @@ fn json(command: &Pca, shape: &[usize], found: &outcore::Pca) -> serde_json::Val
         "path": command.path,
         "shape": shape,
         "components": found.components.nrows(),
+        "method": if found.method == PcaMethod::Randomized { "randomized" } else { "exact" },
         "explained_variance": found.explained_variance.to_vec(),
         "explained_variance_ratio": found.explained_variance_ratio.to_vec(),
         "whitened": command.whiten,

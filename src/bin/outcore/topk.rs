@@ -7,27 +7,15 @@ use crate::{
     settings::{Existing, Settings},
     signals,
 };
-use outcore::{DType, Destination, Error, Job, Metric, Neighbours, Result, Search, report::Values};
+use outcore::{Array, DType, Destination, Error, Job, Metric, Result, Search, ndarray, report::Values};
 use std::path::Path;
 
 /// Saves or prints rows and scores.
 pub fn run(command: &TopK, settings: &Settings) -> Result<()> {
     let _guard = signals::guard(&settings.session);
-    let mut paths = command.output.iter().chain(&command.scores);
-    if let Some(path) = paths.find(|path| settings.existing != Existing::Replace && Path::new(path).exists()) {
-        return Err(Error::output(format!("{path} exists")).hint("`--overwrite` replaces it"));
-    }
-    let database = settings.session.open(&command.database).checked()?;
-    let database = match command.axis {
-        0 => database,
-        1 => database.t(),
-        axis => return Err(Error::usage(format!("--axis {axis}: vectors are rows (0) or columns (1)"))),
-    };
-    let metric = match command.metric {
-        Measure::Cosine => Metric::Cosine,
-        Measure::Dot => Metric::Dot,
-        Measure::L2 => Metric::L2,
-    };
+    refuse_existing([&command.output, &command.scores], settings)?;
+    let database = vectors(&command.database, command.axis, settings)?;
+    let metric = command.metric.metric();
     let search = Search::nearest(command.count).metric(metric);
     let search = match &command.filter {
         Some(path) => search.filter(&settings.session.open(path).checked()?),
@@ -39,11 +27,8 @@ pub fn run(command: &TopK, settings: &Settings) -> Result<()> {
     };
     settings.reporter.finish();
     let found = found?;
-    if found.without_score > 0 {
-        let zeros = if metric == Metric::Cosine { ", or nothing but zeros" } else { "" };
-        note("warning", &format!("{} rows have no score: NaN or an infinity{zeros}; they come last", found.without_score));
-    }
-    save(command, settings, &found)?;
+    warn_of_rows(found.without_score, metric, "they come last");
+    save([&command.output, &command.scores], settings, found.rows.clone(), found.scores.clone())?;
     eval::write_report(&found.report, &[], settings)?;
     match (&command.output, settings.style) {
         (Some(_), _) => Ok(()),
@@ -64,16 +49,58 @@ pub fn run(command: &TopK, settings: &Settings) -> Result<()> {
     }
 }
 
-/// Both results, or none of them.
-fn save(command: &TopK, settings: &Settings, found: &Neighbours) -> Result<()> {
-    let rows = settings.session.from_ndarray(found.rows.clone());
-    let scores = settings.session.from_ndarray(found.scores.clone());
-    let outputs = [("rows", &command.output, &rows), ("scores", &command.scores, &scores)];
-    let mut job = Job::new(&settings.session).save(eval::save(settings));
-    for (name, path, array) in outputs {
-        if let Some(path) = path {
-            job = job.output(name, array, Destination::Path(path.into()));
+impl Measure {
+    /// The metric of that name.
+    pub fn metric(self) -> Metric {
+        match self {
+            Measure::Cosine => Metric::Cosine,
+            Measure::Dot => Metric::Dot,
+            Measure::L2 => Metric::L2,
         }
     }
-    if command.output.is_none() && command.scores.is_none() { Ok(()) } else { job.run().map(|_| ()) }
+}
+
+/// An error before anything is read if an output is there already.
+pub fn refuse_existing(paths: [&Option<String>; 2], settings: &Settings) -> Result<()> {
+    let mut paths = paths.into_iter().flatten();
+    match paths.find(|path| settings.existing != Existing::Replace && Path::new(path).exists()) {
+        Some(path) => Err(Error::output(format!("{path} exists")).hint("`--overwrite` replaces it")),
+        None => Ok(()),
+    }
+}
+
+/// A matrix whose rows are vectors, from one whose vectors lie along `axis`.
+pub fn vectors(path: &str, axis: i64, settings: &Settings) -> Result<Array> {
+    let array = settings.session.open(path).checked()?;
+    match axis {
+        0 => Ok(array),
+        1 => Ok(array.t()),
+        axis => Err(Error::usage(format!("--axis {axis}: vectors are rows (0) or columns (1)"))),
+    }
+}
+
+/// Says how many rows were left out.
+pub fn warn_of_rows(without_score: u64, metric: Metric, fate: &str) {
+    if without_score > 0 {
+        let zeros = if metric == Metric::Cosine { ", or nothing but zeros" } else { "" };
+        note("warning", &format!("{without_score} rows have no score: NaN or an infinity{zeros}; {fate}"));
+    }
+}
+
+/// Both rows and scores where they were asked for, or none of them.
+pub fn save<D: ndarray::Dimension>(
+    paths: [&Option<String>; 2],
+    settings: &Settings,
+    rows: ndarray::Array2<i64>,
+    scores: ndarray::Array<f64, D>,
+) -> Result<()> {
+    if paths.iter().all(|path| path.is_none()) {
+        return Ok(());
+    }
+    let arrays = [("rows", settings.session.from_ndarray(rows)), ("scores", settings.session.from_ndarray(scores))];
+    let outputs = arrays.iter().zip(paths).filter_map(|((name, array), path)| path.as_ref().map(|path| (*name, array, path)));
+    let job = outputs.fold(Job::new(&settings.session).save(eval::save(settings)), |job, (name, array, path)| {
+        job.output(name, array, Destination::Path(path.into()))
+    });
+    job.run().map(|_| ())
 }

@@ -4,6 +4,8 @@
 
 mod cholesky;
 mod eigen;
+mod orthonormal;
 
 pub use cholesky::{Deficient, cholesky, inverse_of_upper, solve};
 pub use eigen::{Eigen, eigen_bytes, symmetric_eigen};
+pub use orthonormal::orthonormal;

@@ -19,6 +19,10 @@ impl Best {
         (size_of::<Best>() + wanted.saturating_add(1).saturating_mul(size_of::<(f64, u64)>()).saturating_mul(2)) as u64
     }
 
+    pub fn wanted(&self) -> usize {
+        self.wanted
+    }
+
     pub fn rows(&self) -> &[(f64, u64)] {
         &self.rows
     }

@@ -3,6 +3,7 @@
 use super::{Metric, NearestRows, Queries, exact::Exact, fast::error_of_sums};
 use crate::{
     kernel::{
+        product::RowProducts,
         simd::{Isa, kernels},
         vm::{BlockFold, BlockFunction},
     },
@@ -49,7 +50,7 @@ fn brute(queries: &Queries, rows: &[u8]) -> Vec<Vec<(f64, u64)>> {
 
 /// The search in blocks of `block` rows, in two states that are merged.
 fn searched(queries: Queries, rows: &[u8], block: usize) -> Vec<f64> {
-    let (width, length) = (queries.width, queries.result_length());
+    let (width, length) = (queries.width, NearestRows::result_length(&queries));
     let row_bytes = width * queries.dtype.size();
     let search = NearestRows::new(queries, "search".into());
     let mut states: Vec<Box<dyn BlockFold>> = (0..2).map(|_| search.fold().unwrap()).collect();
@@ -123,7 +124,7 @@ fn fast_sums_are_within_their_bound() {
         let [relative, least] = error_of_sums(DType::F32, width);
         for isa in Isa::available() {
             let queries = Queries::new(Metric::Dot, DType::F32, width, bytes(&b), 1, isa).unwrap();
-            let mut products = super::RowProducts::default();
+            let mut products = RowProducts::default();
             let rows = bytes(&a);
             products.fill((kernels(isa).product)(DType::F32).unwrap(), (&queries.bytes, 0..1), (&rows, 0..40), width);
             for (row, sum) in rows.chunks_exact(4 * width).zip(&products.sums) {

@@ -1,19 +1,26 @@
-//! Exact search: the rows of an array that are nearest to queries.
+//! Exact search: the rows of an array that are nearest to queries, all pairs of rows that are near, and how far rows are from others.
+
+mod pairs;
+mod summary;
+#[cfg(test)]
+mod tests;
+
+pub use pairs::{Near, Pairs};
+pub use summary::DistanceSummary;
 
 use super::{
     elementwise::{promoted, where_},
-    function::BlockCode,
-    job::{Destination, Job, RunReport},
+    job::RunReport,
+    matrix::{RowFold, elements, float_of, matrix_of_elements},
     node::Array,
     words::DType,
 };
 use crate::{
     error::{Error, Result},
-    expr::{FunctionFacts, FunctionRole},
     kernel::nearest::{Metric, NearestRows, Queries},
     nd::shape::show,
 };
-use ndarray::{Array2, Ix2, s};
+use ndarray::{Array2, s};
 use std::sync::Arc;
 
 /// What is searched for: how many rows, by which measure, and among which.
@@ -101,17 +108,12 @@ impl Array {
     /// # Ok::<(), outcore::Error>(())
     /// ```
     pub fn nearest(&self, queries: &Array, search: &Search) -> Result<Neighbours> {
-        let [rows, width] = matrix(self, "the rows")?;
         let queries = if queries.rank()? == 1 { queries.insert_axis(0) } else { queries.clone() };
-        let [count, query_width] = matrix(&queries, "the queries")?;
-        if query_width != width {
-            return Err(Error::mismatch(format!("queries of {query_width} elements, rows of {width}"))
-                .hint("vectors that are columns are rows of `x.T` (`--axis 1`)"));
-        }
+        let [rows, count, width] = meeting(self, &queries, "a search")?;
         if search.count == 0 || search.count > rows {
             return Err(Error::usage(format!("{} nearest rows of {rows} were asked for", search.count)));
         }
-        let dtype = operand(self.dtype()?.promote(queries.dtype()?));
+        let dtype = float_of(self.dtype()?.promote(queries.dtype()?));
         let bytes = elements(&queries, dtype)?;
         let isa = self.session().isa();
         let searched = Queries::new(search.metric, dtype, width, bytes, search.count, isa)?;
@@ -141,7 +143,7 @@ impl Array {
     ///
     /// The array is walked once for as many rows as the budget holds results of. A row is not its own neighbour; its duplicates are.
     pub fn nearest_neighbours(&self, search: &Search) -> Result<Neighbours> {
-        let [rows, width] = matrix(self, "the rows")?;
+        let [rows, width] = matrix_of_elements(self, "a search")?;
         if search.count == 0 || search.count >= rows {
             return Err(Error::usage(format!("{} neighbours of each of {rows} rows were asked for", search.count)));
         }
@@ -151,7 +153,10 @@ impl Array {
         let mut found: Option<Neighbours> = None;
         for first in (0..rows).step_by(together) {
             let last = (first + together).min(rows);
-            let part = self.nearest(&self.slice(s![first..last, ..].as_ref()), &one_more)?.without_own(first);
+            let part = self.nearest(&self.slice(s![first..last, ..].as_ref()), &one_more);
+            // Errors number queries from the first one of a walk on.
+            let part = part.map_err(|error| if first > 0 { error.context(format!("rows {first} to {last}")) } else { error })?;
+            let part = part.without_own(first);
             found = Some(match found {
                 None => part,
                 Some(before) => before.followed_by(part)?,
@@ -177,44 +182,29 @@ impl Array {
             }
         };
         let name = format!("nearest {} of {:?}", search.count, search.metric);
-        let facts = FunctionFacts {
-            name: name.clone(),
-            input: dtype,
-            output: DType::F64,
-            whole: vec![1],
-            scratch_bytes: queries.held_bytes(),
-            role: FunctionRole::Fold { state_bytes: queries.state_bytes(), shape: vec![queries.result_length()] },
-        };
-        let code = BlockCode { facts, code: Arc::new(NearestRows::new(queries, name)) };
-        let folded = input.make_mapped(Arc::new(code))?;
-        let mut done = Job::new(&self.session()).output("nearest", &folded, Destination::Memory).run()?;
-        let result = done.arrays.pop().flatten().ok_or_else(|| Error::internal("a search lost its result"))?;
-        Ok((result.as_slice::<f64>()?.to_vec(), done.report))
+        let (state_bytes, held_bytes) = (NearestRows::state_bytes(&queries), queries.held_bytes());
+        let length = NearestRows::result_length(&queries);
+        let code = Arc::new(NearestRows::new(queries, name.clone()));
+        RowFold { name, code, state_bytes, held_bytes, length }.run(&self.session(), &input)
     }
 }
 
-/// The shape of a matrix.
-fn matrix(array: &Array, what: &str) -> Result<[usize; 2]> {
-    let shape = array.shape()?;
-    match shape[..] {
-        [rows, width] if width > 0 => Ok([rows, width]),
-        _ => Err(Error::mismatch(format!("{what} are a matrix of rows with elements, not of shape {}", show(&shape)))),
+/// Rows of one matrix, rows of the other, and the elements that all of them have.
+fn meeting(rows: &Array, queries: &Array, name: &str) -> Result<[usize; 3]> {
+    let [count, width] = matrix_of_elements(rows, name)?;
+    let [query_count, query_width] = matrix_of_elements(queries, name)?;
+    if query_width != width {
+        return Err(Error::mismatch(format!("queries of {query_width} elements, rows of {width}"))
+            .hint("vectors that are columns are rows of `x.T` (`--axis 1`)"));
     }
+    Ok([count, query_count, width])
 }
 
-/// The dtype that rows are scored in: exact for every element of narrower ones.
-fn operand(met: DType) -> DType {
-    match met {
-        DType::F16 | DType::BF16 | DType::F32 | DType::Bool | DType::I8 | DType::U8 | DType::I16 | DType::U16 => DType::F32,
-        _ => DType::F64,
-    }
-}
-
-/// The elements of a small matrix.
-fn elements(array: &Array, dtype: DType) -> Result<Vec<u8>> {
-    let array = promoted(array, dtype)?;
-    match dtype {
-        DType::F32 => Ok(array.eval::<f32, Ix2>()?.iter().flat_map(|element| element.to_ne_bytes()).collect()),
-        _ => Ok(array.eval::<f64, Ix2>()?.iter().flat_map(|element| element.to_ne_bytes()).collect()),
-    }
+/// Rows of `width` elements that are held together as queries, each of which takes `state_bytes` in every state.
+fn rows_together(array: &Array, width: usize, state_bytes: usize) -> usize {
+    let limits = array.session();
+    let limits = limits.limits();
+    // Held by all workers, of which each is promised them, and once more while they are read.
+    let each = (width * 8 + 24) as u64 * (limits.threads as u64 + 1) + state_bytes as u64 * (2 * limits.threads as u64 + 2);
+    usize::try_from(limits.memory_bytes / 4 / each).unwrap_or(usize::MAX).max(1)
 }

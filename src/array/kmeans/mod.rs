@@ -1,10 +1,13 @@
 //! [`Array::kmeans`]: clusters of rows. What touches elements is `kernel::cluster`.
 
+mod batches;
+
 use super::{
     axes::axis,
     below::{Assign, BlockFunction, Centroids, Lloyd, Pass, plus_plus},
     elementwise::promoted,
     function::BlockCode,
+    matrix::{RowFold, float_of, matrix_of_elements},
     node::Array,
     random::Random,
     session::Session,
@@ -16,7 +19,7 @@ use crate::{
     nd::shape::show,
     plan::grid::BLOCK_BYTES,
 };
-use ndarray::{Array1, Array2, Axis, Ix1, Ix2, s};
+use ndarray::{Array2, Axis, Ix1, Ix2, s};
 use std::sync::Arc;
 
 /// Rows of the sample per cluster, and at least.
@@ -34,6 +37,7 @@ pub struct KMeansOptions {
     tolerance: f64,
     sample: Option<usize>,
     start: Option<Array2<f64>>,
+    batch: Option<usize>,
     rows: OddRows,
 }
 
@@ -49,7 +53,7 @@ impl KMeansOptions {
     #[must_use]
     pub fn new(clusters: usize) -> KMeansOptions {
         let rows = OddRows::Refused;
-        KMeansOptions { clusters, seed: 0, iterations: 100, tolerance: 1e-4, sample: None, start: None, rows }
+        KMeansOptions { clusters, seed: 0, iterations: 100, tolerance: 1e-4, sample: None, start: None, batch: None, rows }
     }
 
     /// What random numbers are made of.
@@ -87,6 +91,15 @@ impl KMeansOptions {
         self
     }
 
+    /// Iterations look at `rows` rows each that the seed draws, instead of at all (Sculley's mini-batches): centroids are the means of all
+    /// rows that were drawn for them. Every row is drawn once before any is drawn again. A tolerance is compared with what ten batches
+    /// bring together; iterations end when twice in a row they bring less.
+    #[must_use]
+    pub fn batch(mut self, rows: usize) -> KMeansOptions {
+        self.batch = Some(rows);
+        self
+    }
+
     /// Leaves out rows with NaN or infinities, instead of refusing them; their label is -1.
     #[must_use]
     pub fn skip_nan(mut self) -> KMeansOptions {
@@ -110,11 +123,11 @@ pub enum KMeansEnd {
 pub struct KMeans {
     /// The centroids after the last iteration, one a row: numbers that the dtype of the rows holds (`f32` or `f64`).
     pub centroids: Array2<f64>,
-    /// Rows of every cluster in the last iteration.
+    /// Rows of every cluster in the last iteration; with batches, in all of them.
     pub sizes: Vec<u64>,
-    /// The sum of the squares of all distances to the centroids with which each iteration began.
+    /// The sum of the squares of all distances to the centroids with which each iteration began; with batches, of the rows of each.
     pub inertia: Vec<f64>,
-    /// Rows that were left out.
+    /// Rows that were left out; with batches, as often as they were drawn.
     pub skipped: u64,
     /// Why it ended.
     pub end: KMeansEnd,
@@ -143,7 +156,8 @@ impl Array {
     /// # Errors
     /// If the array is no matrix, has fewer rows than clusters are asked for, or rows with NaN or infinities that are not skipped.
     pub fn kmeans(&self, options: KMeansOptions) -> Result<KMeans> {
-        let rows = rows_of(self)?;
+        matrix_of_elements(self, "kmeans")?;
+        let rows = promoted(self, float_of(self.dtype()?))?;
         let session = self.session();
         check(&options, &rows)?;
         let dtype = rows.dtype()?;
@@ -161,10 +175,15 @@ impl Array {
             dtype,
             rows: options.rows,
         };
+        if let Some(batch) = options.batch {
+            batches::by_batches(&session, &rows, &options, batch, &mut found)?;
+            found.centroids.mapv_inplace(rounded);
+            return Ok(found);
+        }
         while found.end == KMeansEnd::Iterations && found.inertia.len() < options.iterations {
             let pass = pass(&session, &rows, &found.centroids)?;
             if pass.skipped > 0 && options.rows == OddRows::Refused {
-                return Err(odd_rows(&rows, pass.skipped));
+                return Err(odd_rows(&rows, "", pass.skipped));
             }
             let mut stands = true;
             for ((mut to, mean), size) in found.centroids.rows_mut().into_iter().zip(pass.means.rows()).zip(&pass.sizes) {
@@ -226,16 +245,6 @@ impl KMeans {
     }
 }
 
-/// A matrix in the dtype that it is clustered in.
-fn rows_of(value: &Array) -> Result<Array> {
-    let shape = value.shape()?;
-    if shape.len() != 2 || shape[1] == 0 {
-        return Err(Error::mismatch(format!("kmeans takes a matrix of rows, the array has shape {}", show(&shape))));
-    }
-    let dtype = value.dtype()?;
-    promoted(value, if dtype.promote(DType::F32) == DType::F32 { DType::F32 } else { DType::F64 })
-}
-
 fn check(options: &KMeansOptions, rows: &Array) -> Result<()> {
     let shape = rows.shape()?;
     let clusters = options.clusters;
@@ -244,6 +253,9 @@ fn check(options: &KMeansOptions, rows: &Array) -> Result<()> {
     }
     if options.iterations == 0 {
         return Err(Error::usage("kmeans takes at least one iteration"));
+    }
+    if options.batch == Some(0) {
+        return Err(Error::usage("a batch has at least one row"));
     }
     if !(0.0..1.0).contains(&options.tolerance) {
         return Err(Error::usage(format!("a tolerance of {} is not from 0 to below 1", options.tolerance)));
@@ -273,7 +285,8 @@ fn chosen(session: &Session, rows: &Array, options: &KMeansOptions) -> Result<Ar
     let sample = session.adopt(promoted(&picked.checked()?, DType::F64)?).eval::<f64, Ix2>()?;
     let finite: Vec<usize> = (0..count).filter(|&row| sample.row(row).iter().all(|value| value.is_finite())).collect();
     if finite.len() < count && options.rows == OddRows::Refused {
-        return Err(odd_rows(rows, (count - finite.len()) as u64));
+        let of = if count < shape[0] { " of a sample" } else { "" };
+        return Err(odd_rows(rows, of, (count - finite.len()) as u64));
     }
     if finite.len() < options.clusters {
         let text = format!("{} of {count} sampled rows are finite, too few for {} clusters", finite.len(), options.clusters);
@@ -288,19 +301,11 @@ fn chosen(session: &Session, rows: &Array, options: &KMeansOptions) -> Result<Ar
 fn pass(session: &Session, rows: &Array, centroids: &Array2<f64>) -> Result<Pass> {
     let (count, columns) = centroids.dim();
     let centroids = Centroids::new(centroids, rows.dtype()?, session.isa())?;
-    let length = Lloyd::result_length(&centroids);
-    let facts = FunctionFacts {
-        name: name("kmeans", &centroids),
-        input: rows.dtype()?,
-        output: DType::F64,
-        whole: vec![1],
-        scratch_bytes: 0,
-        role: FunctionRole::Fold { state_bytes: Lloyd::state_bytes(&centroids), shape: vec![length] },
-    };
-    let code: Arc<dyn BlockFunction> = Arc::new(Lloyd::new(facts.name.clone(), centroids));
-    let folded = session.adopt(rows.make_mapped(Arc::new(BlockCode { facts, code }))?);
-    let found: Array1<f64> = folded.eval()?;
-    Pass::read(&found.to_vec(), count, columns)
+    let (length, state_bytes) = (Lloyd::result_length(&centroids), Lloyd::state_bytes(&centroids));
+    let name = name("kmeans", &centroids);
+    let code = Arc::new(Lloyd::new(name.clone(), centroids));
+    let (found, _) = RowFold { name, code, state_bytes, held_bytes: 0, length }.run(session, rows)?;
+    Pass::read(&found, count, columns)
 }
 
 /// The name of a function with these centroids: another one has another name.
@@ -310,9 +315,9 @@ fn name(what: &str, centroids: &Centroids) -> String {
 }
 
 /// The error of rows that are not finite, with the first of them.
-fn odd_rows(rows: &Array, count: u64) -> Error {
+fn odd_rows(rows: &Array, of: &str, count: u64) -> Error {
     let first = rows.isfinite().all(1).argmin(axis(0)).item::<i64>();
     let place = first.map_or_else(|_| String::new(), |row| format!(", the first is row {row}"));
-    let text = format!("{count} rows have NaN or infinities{place}");
+    let text = format!("{count} rows{of} have NaN or infinities{place}");
     Error::data(text).hint("leave them out with `skip_nan`, `--skip-nan`")
 }
