@@ -7,7 +7,11 @@ use crate::{
     expr::{FunctionRole, Graph, Node, NodeId, Op, Reduction, movement::coordinate_map},
     kernel::program::{BinaryOp, CastMode, Generator, UnaryOp},
     nd::{DType, IndexMap, Scalar, shape::c_strides},
-    plan::views::{Leaf, Views},
+    numeric::Finish,
+    plan::{
+        placing::{self, Axes, Placed},
+        views::{Leaf, Views},
+    },
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -36,7 +40,7 @@ pub enum Make {
     Search(NodeId, ValueId),
     /// A reduction whose axes lie whole in the block.
     Reduce(NodeId, ValueId),
-    /// The same of two operands; only where it is what the stage is for.
+    /// The same of two operands: a product of matrices.
     ReducePairs(NodeId, [ValueId; 2]),
     /// A user function on the block, or a scan through it.
     Call(NodeId, ValueId),
@@ -64,11 +68,15 @@ pub struct Value {
     pub wider: bool,
     /// How many local reductions or calls lie below it: later levels need the whole block of earlier ones.
     pub level: u32,
+    /// Of what is reduced inside the stage: the axes of the stage that the axes of its operands are; else empty.
+    pub axes: Axes,
 }
 
 /// The values of a stage, operands before results.
 #[derive(Clone, Debug, Default)]
 pub struct Expression {
+    /// The space: that which was asked for, and behind it the axes that only products inside have.
+    pub space: Vec<usize>,
     /// All values.
     pub values: Vec<Value>,
     /// Where the requested nodes are, in the order of the request.
@@ -105,25 +113,50 @@ impl Expression {
     }
 }
 
-/// Decides whether a reduction or call over `axes` of the stage may be done inside it, given the axes that are whole already.
-pub type Admit<'a> = dyn FnMut(NodeId, &[bool]) -> bool + 'a;
+/// Decides whether a reduction or call may be done inside a stage: where its operands lie, and the axes that are whole then.
+pub type Admit<'a> = dyn FnMut(NodeId, &Placed, &[bool]) -> bool + 'a;
 
-/// Walks down from `roots`, all of the shape `space`; the axes of `whole` lie whole in a block anyway.
-pub fn express(graph: &Graph, views: &Views, space: &[usize], roots: &[NodeId], whole: &[bool], admit: &mut Admit<'_>) -> Expression {
-    let mut walk = Walk {
-        graph,
-        views,
-        space,
-        roots,
-        maps: Vec::new(),
-        map_ids: HashMap::new(),
-        inside: BTreeSet::new(),
-        whole: whole.to_vec(),
-        demanded: BTreeMap::new(),
-        steps: HashMap::new(),
-    };
-    walk.descend(roots, admit);
-    walk.ascend(roots)
+/// A node that a stage is asked for.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// It.
+    pub node: NodeId,
+    /// Its axes among those of the stage.
+    pub axes: Axes,
+}
+
+/// Axes that products inside a stage give it at most.
+const ADDED_MAX: usize = 8;
+
+/// Walks down from `roots` over `space`, which grows by the axes that products inside need; the axes of `whole` lie whole in a block
+/// anyway.
+pub fn express(graph: &Graph, views: &Views, space: &[usize], roots: &[Root], whole: &[bool], admit: &mut Admit<'_>) -> Expression {
+    let mut wider = space.to_vec();
+    loop {
+        let mut whole = whole.to_vec();
+        whole.resize(wider.len(), true);
+        let mut walk = Walk {
+            graph,
+            views,
+            space: &wider,
+            added: (space.len() + ADDED_MAX).saturating_sub(wider.len()),
+            roots,
+            maps: Vec::new(),
+            map_ids: HashMap::new(),
+            inside: BTreeSet::new(),
+            calls: false,
+            products: false,
+            lacking: None,
+            whole,
+            demanded: BTreeMap::new(),
+            steps: HashMap::new(),
+        };
+        walk.descend(admit);
+        match walk.lacking.take() {
+            Some(space) => wider = space,
+            None => return walk.ascend(),
+        }
+    }
 }
 
 type MapId = usize;
@@ -138,18 +171,26 @@ enum StepDown {
     Elementwise(Vec<Key>),
     /// A view of a computed node.
     Same(Key),
-    /// A reduction or call inside the stage; the key is its operand.
-    Inside(NodeId, Key),
+    /// A reduction or call inside the stage, where it lies, and its operands.
+    Inside(NodeId, Axes, Vec<Key>),
 }
 
 struct Walk<'a> {
     graph: &'a Graph,
     views: &'a Views,
     space: &'a [usize],
-    roots: &'a [NodeId],
+    /// Axes that the space may still be given.
+    added: usize,
+    roots: &'a [Root],
     maps: Vec<IndexMap>,
     map_ids: HashMap<IndexMap, MapId>,
     inside: BTreeSet<NodeId>,
+    /// Whether calls and scans are inside, which know one space only.
+    calls: bool,
+    /// Whether products are inside, which may need another one.
+    products: bool,
+    /// The space that a product needs.
+    lacking: Option<Vec<usize>>,
     whole: Vec<bool>,
     demanded: BTreeMap<NodeId, Vec<MapId>>,
     steps: HashMap<Key, StepDown>,
@@ -172,17 +213,22 @@ impl Walk<'_> {
         }
     }
 
-    fn descend(&mut self, roots: &[NodeId], admit: &mut Admit<'_>) {
-        let identity = self.intern(IndexMap::identity(self.space));
-        for &root in roots {
-            self.demand((root, identity));
+    fn root_key(&mut self, root: &Root) -> Key {
+        (root.node, self.intern(placing::map_of(&root.axes, self.space)))
+    }
+
+    fn descend(&mut self, admit: &mut Admit<'_>) {
+        for root in self.roots {
+            let key = self.root_key(root);
+            self.demand(key);
         }
         while let Some((node, maps)) = self.demanded.pop_last() {
             for map in maps {
                 let step = self.step_down((node, map), admit);
                 match &step {
-                    StepDown::Elementwise(keys) => keys.iter().for_each(|key| self.demand(*key)),
-                    StepDown::Same(key) | StepDown::Inside(_, key) => self.demand(*key),
+                    _ if self.lacking.is_some() => return,
+                    StepDown::Elementwise(keys) | StepDown::Inside(_, _, keys) => keys.iter().for_each(|key| self.demand(*key)),
+                    StepDown::Same(key) => self.demand(*key),
                     _ => {}
                 }
                 self.steps.insert((node, map), step);
@@ -192,7 +238,7 @@ impl Walk<'_> {
 
     fn step_down(&mut self, (id, map): Key, admit: &mut Admit<'_>) -> StepDown {
         let node = self.graph.node(id);
-        if self.views.is_held(id) && self.roots.contains(&id) {
+        if self.views.is_held(id) && self.roots.iter().any(|root| root.node == id) {
             // The pass that makes it looks at what it holds.
             return StepDown::Same((node.args[0], map));
         }
@@ -238,60 +284,90 @@ impl Walk<'_> {
         StepDown::Load(LoadFrom::Result(id), seen, node.dtype())
     }
 
-    /// A reduction, selection or call: inside the stage if it is aligned with it and admitted, else a load of its result.
+    /// A reduction, selection or call: inside the stage if it has a place there and is admitted, else a load of its result.
     fn result(&mut self, result: NodeId, seen: IndexMap, admit: &mut Admit<'_>) -> StepDown {
-        let load = |seen| StepDown::Load(LoadFrom::Result(result), seen, self.graph.node(result).dtype());
-        let Some(axes) = self.aligned(result, &seen) else { return load(seen) };
-        if !self.inside.contains(&result) {
-            let whole: Vec<bool> = (0..self.space.len()).map(|axis| self.whole[axis] || axes[axis]).collect();
-            if !admit(result, &whole) {
-                return load(seen);
-            }
-            self.whole = whole;
-            self.inside.insert(result);
+        let node = self.graph.node(result);
+        let is_product = matches!(&node.op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul);
+        let placed = match &node.op {
+            Op::Reduce(reduction) => self.reduced(reduction, node, &seen),
+            _ => self.called(node, &seen).filter(|_| !self.products),
+        };
+        let load = StepDown::Load(LoadFrom::Result(result), seen, node.dtype());
+        let Some(placed) = placed.filter(|_| !(is_product && self.calls)) else { return load };
+        let mut whole: Vec<bool> = (0..placed.space.len()).map(|axis| placed.others[axis] || self.whole[axis]).collect();
+        if !self.inside.contains(&result) && !admit(result, &placed, &whole) {
+            return load;
         }
-        // What a function with neighbours reads has as many more places as it has neighbours.
-        let arg = self.graph.node(result).args[0];
-        let identity = self.intern(IndexMap::identity(&self.graph.node(arg).shape()));
-        StepDown::Inside(result, (arg, identity))
+        if placed.space.len() > self.space.len() {
+            self.lacking = Some(placed.space);
+            return load;
+        }
+        std::mem::swap(&mut self.whole, &mut whole);
+        self.inside.insert(result);
+        self.products |= is_product;
+        self.calls |= !matches!(node.op, Op::Reduce(_));
+        let keys = node.args.iter().map(|&arg| {
+            let map = match matches!(node.op, Op::Reduce(_)) {
+                true => placing::map_of(&placed.axes, self.space),
+                // What a function with neighbours reads has as many more places as it has neighbours.
+                false => IndexMap::identity(&self.graph.node(arg).shape()),
+            };
+            (arg, self.intern(map))
+        });
+        let keys = keys.collect();
+        StepDown::Inside(result, placed.axes, keys)
     }
 
-    /// For a result that the stage could compute where it uses it: the axes it needs whole.
-    fn aligned(&self, result: NodeId, seen: &IndexMap) -> Option<Vec<bool>> {
-        let node = self.graph.node(result);
-        if matches!(node.op, Op::Reduce(_)) && node.args.len() > 1 {
+    /// Where a reduction lies in the stage, if it can be done there. Only products ask for axes that the stage lacks.
+    fn reduced(&self, reduction: &Reduction, node: &Node, seen: &IndexMap) -> Option<Placed> {
+        let is_product = reduction.finish == Finish::Matmul;
+        if node.args.len() > 1 && !is_product {
             return None;
         }
+        let shape = self.graph.node(node.args[0]).shape();
+        let placed = placing::place(reduction, &shape, seen, self.space, if is_product { self.added } else { 0 })?;
+        // Where nothing is multiplied, every pass has the shape of what it computes.
+        let is_own = shape == self.space && placed.axes == placing::identity(shape.len());
+        let counts_places = matches!(
+            reduction.finish,
+            Finish::ArgMin | Finish::ArgMax | Finish::NanArgMin | Finish::NanArgMax | Finish::FirstFalse
+        );
+        let is_placed = self.views.multiplies() && !shape.contains(&0) && (!counts_places || placing::is_ordered(&placed.axes));
+        (is_own && !is_product || is_placed).then_some(placed)
+    }
+
+    /// A call or a scan that is aligned with the stage.
+    fn called(&self, node: &Node, seen: &IndexMap) -> Option<Placed> {
         let arg_shape = self.graph.node(*node.args.first()?).shape();
         let shape = if overlap(self.graph, node) { node.shape() } else { arg_shape };
         if shape != self.space || seen.shape != self.space || seen.offset != [0] || !seen.maps.is_empty() {
             return None;
         }
-        let (whole, wanted) = match &node.op {
-            Op::Reduce(reduction) => (reduced_flags(reduction, self.space.len()), result_steps(reduction, self.space)),
+        let others = match &node.op {
             Op::MapBlocks(function) => {
                 let facts = &self.graph.functions[function.0 as usize];
                 if matches!(facts.role, FunctionRole::Fold { .. }) {
                     return None;
                 }
-                ((0..self.space.len()).map(|axis| facts.whole.contains(&axis)).collect(), c_strides(self.space))
+                (0..self.space.len()).map(|axis| facts.whole.contains(&axis)).collect()
             }
             // Where the axis is cut, the states of its lines are carried from block to block.
-            Op::Scan { .. } => (vec![false; self.space.len()], c_strides(self.space)),
+            Op::Scan { .. } => vec![false; self.space.len()],
             _ => return None,
         };
-        let steps = seen.strides();
+        let (steps, wanted) = (seen.strides(), c_strides(self.space));
         let same = (0..self.space.len()).all(|axis| self.space[axis] <= 1 || steps[axis] == wanted[axis]);
-        same.then_some(whole)
+        same.then(|| Placed { axes: placing::identity(self.space.len()), others, space: self.space.to_vec() })
     }
 
-    fn ascend(mut self, roots: &[NodeId]) -> Expression {
+    fn ascend(mut self) -> Expression {
         let mut keys: Vec<Key> = self.steps.keys().copied().collect();
         keys.sort_unstable();
-        let mut made = Expression { inside: self.inside.clone(), whole: std::mem::take(&mut self.whole), ..Expression::default() };
+        let (inside, whole) = (std::mem::take(&mut self.inside), std::mem::take(&mut self.whole));
+        let mut made = Expression { space: self.space.to_vec(), inside, whole, ..Expression::default() };
         let mut places: HashMap<Key, ValueId> = HashMap::with_capacity(keys.len());
         let mut loads: HashMap<(LoadFrom, IndexMap), ValueId> = HashMap::new();
-        let mut inside: HashMap<NodeId, ValueId> = HashMap::new();
+        let mut inside: HashMap<(NodeId, Axes), ValueId> = HashMap::new();
         for key in keys {
             let step = self.steps.remove(&key).expect("every key has a step");
             let place = match step {
@@ -299,8 +375,9 @@ impl Walk<'_> {
                 StepDown::Load(from, map, dtype) => *loads
                     .entry((from, map.clone()))
                     .or_insert_with(|| push(&mut made, self.value(key.1, Make::Load(from, map), dtype, &[]))),
-                StepDown::Inside(node, below) => *inside.entry(node).or_insert_with(|| {
-                    let value = self.inside_value(node, places[&below], &made);
+                StepDown::Inside(node, axes, below) => *inside.entry((node, axes.clone())).or_insert_with(|| {
+                    let operands: Vec<ValueId> = below.iter().map(|key| places[key]).collect();
+                    let value = self.inside_value(node, axes, &operands, &made);
                     push(&mut made, value)
                 }),
                 StepDown::Constant(value, dtype) => push(&mut made, self.value(key.1, Make::Constant(value), dtype, &[])),
@@ -315,8 +392,7 @@ impl Walk<'_> {
             };
             places.insert(key, place);
         }
-        let identity = self.map_ids[&IndexMap::identity(self.space)];
-        made.roots = roots.iter().map(|&root| places[&(root, identity)]).collect();
+        made.roots = self.roots.iter().map(|root| places[&self.root_key(root)]).collect();
         made
     }
 
@@ -328,21 +404,23 @@ impl Walk<'_> {
             }
             _ => (0..self.space.len()).map(|axis| operands.iter().any(|operand| operand.support[axis])).collect(),
         };
-        Value { make, dtype, support, wider, level: operands.iter().map(|operand| operand.level).max().unwrap_or(0) }
+        let level = operands.iter().map(|operand| operand.level).max().unwrap_or(0);
+        Value { make, dtype, support, wider, level, axes: Axes::new() }
     }
 
-    fn inside_value(&self, id: NodeId, operand: ValueId, made: &Expression) -> Value {
+    fn inside_value(&self, id: NodeId, axes: Axes, operands: &[ValueId], made: &Expression) -> Value {
         let node = self.graph.node(id);
-        let level = made.values[operand.0].level + 1;
-        let (make, kept) = match &node.op {
-            Op::Reduce(reduction) => {
-                let reduced = reduced_flags(reduction, self.space.len());
-                (Make::Reduce(id, operand), reduced.iter().map(|&reduced| !reduced).collect::<Vec<bool>>())
-            }
-            _ => (Make::Call(id, operand), vec![true; self.space.len()]),
+        let level = operands.iter().map(|operand| made.values[operand.0].level).max().unwrap_or(0) + 1;
+        let Op::Reduce(reduction) = &node.op else {
+            let support = self.space.iter().map(|&length| length > 1).collect();
+            return Value { make: Make::Call(id, operands[0]), dtype: node.dtype(), support, wider: false, level, axes: Axes::new() };
         };
-        let support = (0..self.space.len()).map(|axis| kept[axis] && self.space[axis] > 1).collect();
-        Value { make, dtype: node.dtype(), support, wider: false, level }
+        let make = match *operands {
+            [left, right] => Make::ReducePairs(id, [left, right]),
+            _ => Make::Reduce(id, operands[0]),
+        };
+        let support = placing::flags(&kept_axes(reduction, &axes), self.space);
+        Value { make, dtype: node.dtype(), support, wider: false, level, axes }
     }
 }
 
@@ -367,19 +445,15 @@ fn overlap(graph: &Graph, node: &Node) -> bool {
     matches!(node.op, Op::MapBlocks(id) if matches!(graph.functions[id.0 as usize].role, FunctionRole::Overlap { .. }))
 }
 
-/// One flag per axis: whether the reduction removes it.
+/// The axes of a result, if what is reduced has `axes`.
 #[must_use]
-pub fn reduced_flags(reduction: &Reduction, rank: usize) -> Vec<bool> {
-    (0..rank).map(|axis| reduction.axes.contains(&axis)).collect()
+pub fn kept_axes(reduction: &Reduction, axes: &[Option<usize>]) -> Axes {
+    axes.iter().enumerate().filter(|(own, _)| !reduction.axes.contains(own)).map(|(_, axis)| *axis).collect()
 }
 
-/// For every axis of `space`: the stride of the reduction's dense result along it, 0 where reduced.
-fn result_steps(reduction: &Reduction, space: &[usize]) -> Vec<i64> {
-    let kept: Vec<usize> = (0..space.len()).filter(|axis| !reduction.axes.contains(axis)).collect();
-    let strides = c_strides(&kept.iter().map(|&axis| space[axis]).collect::<Vec<_>>());
-    let mut steps = vec![0; space.len()];
-    for (place, &axis) in kept.iter().enumerate() {
-        steps[axis] = strides[place];
-    }
-    steps
+/// One flag per axis of a stage: whether a reduction's result lacks it.
+#[must_use]
+pub fn reduced_flags(reduction: &Reduction, axes: &[Option<usize>], rank: usize) -> Vec<bool> {
+    let kept = kept_axes(reduction, axes);
+    (0..rank).map(|axis| !kept.contains(&Some(axis))).collect()
 }
