@@ -10,6 +10,7 @@ pub mod lower;
 pub mod memory;
 pub mod model;
 pub mod multiply;
+pub mod panels;
 pub mod placing;
 pub mod reads;
 pub mod share;
@@ -62,17 +63,34 @@ pub fn plan(graph: &Graph, request: &Request, limits: &Limits) -> Result<Plan> {
     if let Some(node) = graph.nodes.iter().find(|node| matches!(node.op, Op::Phased(_))) {
         return Err(Error::internal(format!("{:?} is planned before a phase has found it", node.op)));
     }
-    let planning = Planning { graph: &graph, roots: &roots, request, limits, why };
-    let plan = planning.best()?;
+    let job = (&graph, &roots[..]);
+    let mut plan = Planning { graph: &graph, roots: &roots, job, request, limits, why: why.clone() }.best();
+    let mut of_panels = why;
+    if let Some((graph, roots)) = panels::in_panels(&graph, &roots, limits, &mut of_panels)? {
+        let panels = Planning { graph: &graph, roots: &roots, job, request, limits, why: of_panels }.best();
+        plan = fewest(plan, panels.map(|plan| panels::renamed(plan, &graph)));
+    }
+    let plan = plan?;
     // 6. What every later floor relies on.
     check::check(&plan)?;
     Ok(plan)
+}
+
+/// The plan that moves fewer bytes; of refusals the one that asks for less.
+fn fewest(one: Result<Plan>, other: Result<Plan>) -> Result<Plan> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok(if spill::bytes_moved(&other) < spill::bytes_moved(&one) { other } else { one }),
+        (Ok(plan), Err(_)) | (Err(_), Ok(plan)) => Ok(plan),
+        (Err(one), Err(other)) => Err(if other.needed_bytes().is_some_and(|bytes| Some(bytes) < one.needed_bytes()) { other } else { one }),
+    }
 }
 
 /// A request whose ways are compared.
 struct Planning<'a> {
     graph: &'a Graph,
     roots: &'a [NodeId],
+    /// What was asked for: the job is the same whatever way it goes.
+    job: (&'a Graph, &'a [NodeId]),
     request: &'a Request,
     limits: &'a Limits,
     why: Why,
@@ -122,7 +140,8 @@ impl Planning<'_> {
             (Ok(fused), Ok(apart)) if spill::bytes_moved(&fused) <= spill::bytes_moved(&apart) => (Ok(fused), true),
             (Ok(fused), Ok(mut apart)) => {
                 let [bytes, of_apart] = [&fused, &apart].map(spill::bytes_moved).map(why::show_bytes);
-                let text = format!("passes of their own: {of_apart} are moved, {bytes} would be if they were multiplied where they are used");
+                let text =
+                    format!("passes of their own: {of_apart} are moved, {bytes} would be if they were multiplied where they are used");
                 apart.why.push(Decision { about: "products".to_string(), text });
                 (Ok(apart), false)
             }
@@ -176,9 +195,7 @@ impl Planning<'_> {
         let drafts = share::share(graph, &views, roots, self.limits, spilling.fuses, &mut why);
         // 5. Passes become programs with shapes that fit.
         let asked = assemble::Asked { request: self.request, roots, limits: self.limits, spilling: &spilling };
-        // The job is the same whatever way it goes.
-        let job = (self.graph, self.roots);
-        assemble::assemble(graph, &views, &drafts, &asked, job, why)
+        assemble::assemble(graph, &views, &drafts, &asked, self.job, why)
     }
 }
 

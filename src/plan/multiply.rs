@@ -9,6 +9,8 @@ const SIDE_MAX: usize = 256;
 const LARGER: u64 = 16;
 /// The same where inner axes lie whole in a block: only sides of some length are worth packing.
 const LARGER_WHOLE: u64 = 128;
+/// The same where more is computed than one product, and read back at once.
+const LARGER_FUSED: u64 = 4;
 /// Times the bytes of other runs.
 const LARGER_RUN: u64 = 4;
 
@@ -45,7 +47,11 @@ impl ProductForm {
     #[must_use]
     pub fn block(&self, space: &[usize], whole: &[bool], target_bytes: u64) -> Vec<usize> {
         let is_whole = (0..space.len()).all(|axis| !self.reduced[axis] || whole[axis]);
-        let larger = if is_whole { LARGER_WHOLE } else { LARGER };
+        let larger = match is_whole {
+            true => LARGER_WHOLE,
+            false if self.is_fused => LARGER_FUSED,
+            false => LARGER,
+        };
         let targets = Targets {
             parts: &self.block_parts,
             bytes: target_bytes.saturating_mul(larger),

@@ -18,7 +18,8 @@ impl RowProducts {
     /// Bytes held at most for so many rows of `width` elements of `size` bytes.
     pub(crate) fn bytes_max(left: usize, right: usize, width: usize, size: usize) -> u64 {
         let lists = left + right + width.min(GROUP) + left.saturating_mul(right);
-        Panels::bytes_max(left, right, size).saturating_add((lists as u64).saturating_mul(8))
+        let panels = [left, right].map(|places| Panels::side_bytes_max(places, width.min(GROUP), size));
+        panels[0].saturating_add(panels[1]).saturating_add((lists as u64).saturating_mul(8))
     }
 
     /// Fills the sums of rows `left.1` of the elements `left.0` with rows `right.1` of `right.0`, all of `width` elements.

@@ -73,8 +73,19 @@ pub(super) fn is_direct(program: &Program, acc: usize, shape: &[usize]) -> bool 
     })
 }
 
-/// Bytes that [`Multiplying`] holds at most for blocks of at most `shape`.
-pub(super) fn bytes_max(program: &Program, product: &Product, shape: &[usize]) -> u64 {
+/// Bytes that [`Multiplying`] holds at most for blocks of at most `shape`: what the products of a program need one after the other.
+pub(super) fn bytes_max(program: &Program, shape: &[usize]) -> u64 {
+    let products = program.steps.iter().filter_map(|step| if let Step::Product(product) = step { Some(product) } else { None });
+    let mut most = [0u64; 7];
+    for product in products {
+        let needs = needs_of(program, product, shape);
+        most.iter_mut().zip(needs).for_each(|(most, need)| *most = need.max(*most));
+    }
+    most.into_iter().fold(0, u64::saturating_add)
+}
+
+/// Bytes of the panels of both sides, of sums, and of lists of rows, columns, inner places and batches.
+fn needs_of(program: &Program, product: &Product, shape: &[usize]) -> [u64; 7] {
     let reduced = &program.accumulators[product.acc.0 as usize].reduced;
     let length = |wanted: &dyn Fn(usize) -> bool| {
         shape.iter().enumerate().filter(|(axis, _)| wanted(*axis)).fold(1usize, |product, (_, &length)| product.saturating_mul(length))
@@ -84,8 +95,9 @@ pub(super) fn bytes_max(program: &Program, product: &Product, shape: &[usize]) -
     let inner = length(&|axis| product.inner.contains(&axis));
     let size = program.slots[product.left.0 as usize].dtype.size();
     let batches = outputs / rows.saturating_mul(columns).max(1) + 1;
-    let lists = [rows, columns, inner, 2 * batches].iter().fold(1usize, |sum, &count| sum.saturating_add(count)).saturating_mul(16) as u64;
-    Panels::bytes_max(rows, columns, size).saturating_add((outputs as u64).saturating_mul(8)).saturating_add(lists)
+    let [left, right] = [rows, columns].map(|places| Panels::side_bytes_max(places, inner.min(GROUP), size));
+    let list = |count: usize| (count as u64).saturating_mul(16);
+    [left, right, (outputs as u64).saturating_mul(8), list(rows), list(columns), list(inner), list(2 * batches)]
 }
 
 /// An axis of the block as a product sees it: its length, and distances in the left side, in the right side and among the outputs.

@@ -425,6 +425,7 @@ impl Assembling<'_> {
         Stage {
             name: self.name.clone(),
             space: space.clone(),
+            product_axes: space.len() - self.draft.own_axes().min(space.len()),
             run: fitted.run,
             origin: fitted.origin,
             block: fitted.block,

@@ -255,9 +255,8 @@ impl Lowering<'_> {
 
     /// The value of a reduction that is finished inside the pass; made here if nothing in the pass uses it.
     fn local_result(&mut self, node: NodeId, reduction: &Reduction, operand: Operand, axes: &Axes) -> ValueId {
-        let makes = |value: &Value| {
-            matches!(value.make, Make::Reduce(made, _) | Make::ReducePairs(made, _) if made == node) && value.axes == *axes
-        };
+        let makes =
+            |value: &Value| matches!(value.make, Make::Reduce(made, _) | Make::ReducePairs(made, _) if made == node) && value.axes == *axes;
         if let Some(place) = self.values.iter().position(makes) {
             return ValueId(place);
         }

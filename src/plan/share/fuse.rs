@@ -45,7 +45,10 @@ impl Sharing<'_> {
         let bytes = sides.fold(bytes_of(&|axis| !reduction.axes.contains(&axis), 8), u64::saturating_add);
         let fits = bytes <= self.block_bytes_max();
         let text = match fits {
-            true => format!("multiplied inside the pass that uses it: {inner} inner places and {} of both sides lie in a block", show_bytes(bytes)),
+            true => format!(
+                "multiplied inside the pass that uses it: {inner} inner places and {} of both sides lie in a block",
+                show_bytes(bytes)
+            ),
             false => format!("a pass of its own before it is used: a block would take {}", show_bytes(bytes)),
         };
         why.note(name_of(self.graph, id), text);

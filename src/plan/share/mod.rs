@@ -167,8 +167,7 @@ impl Sharing<'_> {
         };
         let axes = placing::identity(space.len());
         let expression = self.express(&space, &roots_of(&operands, &axes), &whole, why);
-        let is_product = |id: NodeId| matches!(&self.graph.node(id).op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul);
-        let inside_products = expression.inside.iter().any(|&id| is_product(id));
+        let inside_products = expression.inside.iter().any(|&id| self.is_product(id));
         let is_plain = match &node.op {
             Op::Reduce(reduction) => !matches!(reduction.finish, Finish::State { .. }),
             _ => how == How::Streamed,
@@ -180,7 +179,7 @@ impl Sharing<'_> {
             axes,
             level: 0,
             reads: origins(&expression),
-            multiplies: inside_products || is_product(id),
+            multiplies: inside_products || self.is_product(id),
             inside_products,
             is_plain: is_plain && !expression.values.iter().any(|value| value.wider || matches!(value.make, Make::Call(..))),
             space: expression.space,
@@ -264,7 +263,7 @@ impl Sharing<'_> {
         }
         let state = Accumulator::state_bytes_max(AccumulatorKind::Sum(SumMode::Exact), DType::F64, length(false));
         // All sums, those of one run, and those that are merged.
-        if state <= self.limits.memory_bytes / 10 * 3 {
+        if state <= sums_bytes_max(self.limits) {
             return How::Global;
         }
         let text = format!("inner axes lie whole in a block: sums of {} outputs would take {}", length(false), show_bytes(state));
@@ -272,11 +271,26 @@ impl Sharing<'_> {
         How::Local
     }
 
+    /// Bytes of the sums of several products over all runs; 0 for one.
+    fn sums_bytes<'b>(&self, anchors: impl Iterator<Item = &'b Anchor>) -> u64 {
+        let products = anchors.filter(|anchor| anchor.how == How::Global && self.is_product(anchor.node));
+        let outputs: Vec<usize> = products.map(|anchor| self.graph.node(anchor.node).shape().iter().product()).collect();
+        let kind = AccumulatorKind::Sum(SumMode::Exact);
+        if outputs.len() < 2 { 0 } else { outputs.into_iter().map(|count| Accumulator::state_bytes_max(kind, DType::F64, count)).sum() }
+    }
+
+    fn is_product(&self, id: NodeId) -> bool {
+        matches!(&self.graph.node(id).op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul)
+    }
+
     /// Puts an anchor into the pass that it can share, or into one of its own.
     fn place(&self, drafts: &mut Vec<Draft>, anchor: Anchor, why: &mut Why) {
         let name = name_of(self.graph, anchor.node);
         for draft in drafts.iter_mut().filter(|draft| draft.level == anchor.level) {
             let multiplies = self.fuses && (draft.multiplies || anchor.multiplies);
+            if self.sums_bytes(draft.anchors.iter().chain([&anchor])) > sums_bytes_max(self.limits) {
+                continue;
+            }
             if !multiplies && draft.space != anchor.space
                 || draft.anchors.iter().chain([&anchor]).any(|member| member.how == How::Compressed)
             {
@@ -341,11 +355,24 @@ impl Draft {
         express(graph, views, &self.space, &roots, &self.whole, &mut |node, _, _| self.inside.contains(&node))
     }
 
+    /// How many of the first axes are those of what is computed as a whole.
+    #[must_use]
+    pub fn own_axes(&self) -> usize {
+        let last = self.anchors.iter().flat_map(|anchor| anchor.axes.iter().flatten()).max();
+        if self.multiplies { last.map_or(0, |last| last + 1) } else { self.space.len() }
+    }
+
     /// Whether products are part of it that are more than what it is for.
     #[must_use]
     pub fn is_fused(&self) -> bool {
         self.multiplies && (self.stream.is_some() || self.anchors.len() > 1 || self.anchors.iter().any(|anchor| anchor.inside_products))
     }
+}
+
+/// Bytes that the sums of the products of a pass may take.
+#[must_use]
+pub fn sums_bytes_max(limits: &Limits) -> u64 {
+    limits.memory_bytes / 10 * 3
 }
 
 fn origins(expression: &Expression) -> BTreeSet<Origin> {
