@@ -30,6 +30,8 @@ pub struct Prepared {
     pub(super) registers: usize,
     pub(super) register_bytes: usize,
     pub(super) outputs: usize,
+    /// Whether indices are those of the whole space, also along axes that a sweep does not walk.
+    pub(super) counts_space: bool,
     /// What counts NaN and infinities that are created, and events of integers.
     pub(super) watch: Option<Box<Watch>>,
 }
@@ -75,6 +77,11 @@ impl Prepared {
         Self::with(program, isa, Watch::new(program, isa)?)
     }
 
+    /// As [`Prepared::new`]; places are counted in the whole space.
+    pub(in crate::kernel) fn counting(program: &Program, isa: Isa) -> Result<Prepared> {
+        Ok(Prepared { counts_space: true, ..Self::with(program, isa, None)? })
+    }
+
     fn with(program: &Program, isa: Isa, watch: Option<Watch>) -> Result<Prepared> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         verify(program)?;
@@ -102,6 +109,7 @@ impl Prepared {
             registers,
             register_bytes,
             outputs: program.slots.iter().filter(|slot| slot.kind == SlotKind::Output).count(),
+            counts_space: false,
             watch: watch.map(Box::new),
         })
     }

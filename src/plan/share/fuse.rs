@@ -81,9 +81,20 @@ impl Sharing<'_> {
 
     /// A pass over the axis that both stream along; all others lie whole in a block.
     fn along_stream(&self, draft: &Draft, anchor: &Anchor) -> Option<Draft> {
-        let cut = |space: &[usize], whole: &[bool]| (0..space.len()).filter(|&axis| !whole[axis]).max_by_key(|&axis| space[axis]);
-        let own = cut(&anchor.space, &anchor.all_whole)?;
-        let stream = draft.stream.or_else(|| cut(&draft.space, &draft.whole))?;
+        let cut = |space: &[usize], whole: &[bool]| {
+            (0..space.len()).filter(|&axis| !whole[axis] && space[axis] > 1).max_by_key(|&axis| space[axis])
+        };
+        let alike = |space: &[usize], length: usize| space.iter().position(|&own| own == length);
+        let (own, stream) = match (cut(&anchor.space, &anchor.all_whole), draft.stream.or_else(|| cut(&draft.space, &draft.whole))) {
+            (Some(own), Some(stream)) => (own, stream),
+            // Of what lies whole in a block any axis will do.
+            (Some(own), None) => (own, alike(&draft.space, anchor.space[own])?),
+            (None, Some(stream)) => (alike(&anchor.space, draft.space[stream])?, stream),
+            (None, None) => {
+                let stream = (0..draft.space.len()).max_by_key(|&axis| draft.space[axis])?;
+                (alike(&anchor.space, draft.space[stream])?, stream)
+            }
+        };
         if anchor.space[own] != draft.space[stream] || draft.space[stream] <= 1 {
             return None;
         }
@@ -102,7 +113,7 @@ impl Sharing<'_> {
             places.insert(axis, place);
         }
         let axes: Axes = anchor.axes.iter().map(|axis| axis.and_then(|axis| places.get(&axis).copied())).collect();
-        (placing::is_ordered(&axes) || !self.counts_places(anchor)).then(|| draft.with(anchor, axes, space, Some(stream)))
+        (placing::is_ordered(&axes) || !self.counts_places(anchor)).then(|| draft.with(anchor, axes, space, Some((stream, own))))
     }
 
     /// Whether a result depends on the order in which its pass walks.
@@ -141,17 +152,21 @@ impl Sharing<'_> {
 }
 
 impl Draft {
-    /// The pass with an anchor whose operands have `axes` in `space`; with a stream all other axes lie whole in a block.
-    fn with(&self, anchor: &Anchor, axes: Axes, space: Vec<usize>, stream: Option<usize>) -> Draft {
+    /// The pass with an anchor whose operands have `axes` in `space`; with a stream (in the pass and in the anchor) all other axes lie
+    /// whole in a block.
+    fn with(&self, anchor: &Anchor, axes: Axes, space: Vec<usize>, stream: Option<(usize, usize)>) -> Draft {
         let mut joined = self.clone();
         joined.whole = match stream {
-            Some(stream) => (0..space.len()).map(|axis| axis != stream).collect(),
+            Some((stream, own)) => {
+                let is_whole = self.whole[stream] || anchor.all_whole[own];
+                (0..space.len()).map(|axis| axis != stream || is_whole).collect()
+            }
             None => self.whole.iter().zip(&anchor.all_whole).map(|(a, b)| *a || *b).collect(),
         };
         joined.reads.extend(&anchor.reads);
         joined.inside.extend(&anchor.inside);
         joined.anchors.push(Anchor { axes, ..anchor.clone() });
-        Draft { space, stream, multiplies: true, ..joined }
+        Draft { space, stream: stream.map(|(stream, _)| stream), multiplies: true, ..joined }
     }
 }
 

@@ -166,12 +166,12 @@ impl Sharing<'_> {
             _ => vec![false; space.len()],
         };
         let axes = placing::identity(space.len());
-        let expression = self.express(&space, &roots_of(&operands, &axes), &whole, why);
-        let inside_products = expression.inside.iter().any(|&id| self.is_product(id));
         let is_plain = match &node.op {
             Op::Reduce(reduction) => !matches!(reduction.finish, Finish::State { .. }),
             _ => how == How::Streamed,
         };
+        let expression = self.express(&space, &roots_of(&operands, &axes), &whole, is_plain, why);
+        let inside_products = expression.inside.iter().any(|&id| self.is_product(id));
         Anchor {
             node: id,
             how,
@@ -188,12 +188,13 @@ impl Sharing<'_> {
         }
     }
 
-    fn express(&self, space: &[usize], roots: &[Root], whole: &[bool], why: &mut Why) -> Expression {
+    /// Everything that `roots` are made from; what needs the whole pass to have its own shape has no products inside.
+    fn express(&self, space: &[usize], roots: &[Root], whole: &[bool], is_plain: bool, why: &mut Why) -> Expression {
         let mut admit = |node: NodeId, placed: &Placed, whole: &[bool]| match &self.graph.node(node).op {
             Op::MapBlocks(_) | Op::Scan { .. } => true,
             // A state has an axis of its own, which no block has.
             Op::Reduce(reduction) if matches!(reduction.finish, Finish::State { .. }) => false,
-            Op::Reduce(reduction) if reduction.finish == Finish::Matmul => self.admit_product(node, placed, whole, why),
+            Op::Reduce(reduction) if reduction.finish == Finish::Matmul => is_plain && self.admit_product(node, placed, whole, why),
             _ => self.admit(node, placed, whole, why),
         };
         express(self.graph, self.views, space, roots, whole, &mut admit)
