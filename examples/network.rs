@@ -1,12 +1,12 @@
 //! A network of two layers, as in NumPy textbooks, trained on a file of samples: one read of the file an epoch.
 //!
 //! Forward: `A1 = tanh(W1 @ X + b1)`, `A2 = sigmoid(W2 @ A1 + b2)`. Backward: `dZ2 = A2 - Y`, `dZ1 = W2.T @ dZ2 * (1 - A1**2)`, and
-//! `dW = dZ @ A.T / m`, `db = sum(dZ) / m`. What an epoch needs of the samples is a sum over them, so that it is one fold.
+//! `dW = dZ @ A.T / m`, `db = sum(dZ) / m`. What an epoch needs of the samples are sums over them, so that it is one pass.
 //!
 //! `cargo run --release --example network`
 
-use ndarray::{Array1, Array2, ArrayView2, ArrayViewD, Axis, Ix2, concatenate, s};
-use outcore::{Destination, Error, Job, Random, Result, Session, StateSpec};
+use ndarray::{Array1, Array2, ArrayView2, Axis, Ix2, concatenate, s};
+use outcore::{Array, Destination, Error, Job, Random, Result, Session};
 
 const FEATURES: usize = 2;
 const HIDDEN: usize = 4;
@@ -56,11 +56,6 @@ impl Layers {
         }
     }
 
-    fn flat(&self) -> Vec<f64> {
-        let rest = [self.second_bias, self.loss];
-        self.first.iter().chain(&self.first_bias).chain(&self.second).chain(&rest).copied().collect()
-    }
-
     fn from_flat(values: &[f64]) -> Layers {
         let (first, rest) = values.split_at(HIDDEN * FEATURES);
         let (first_bias, rest) = rest.split_at(HIDDEN);
@@ -70,28 +65,28 @@ impl Layers {
     }
 }
 
-/// One epoch over the file: sums of gradients and the loss, and how often it was read.
-fn epoch(session: &Session, samples: &outcore::Array, weights: &Layers, number: usize) -> Result<(Layers, usize)> {
-    let weights = weights.clone();
-    let length = weights.flat().len();
-    let spec = StateSpec::named(format!("epoch {number}/1")).whole(1).shape([length]).heap_bytes(8 * length as u64);
-    let folded = samples.cast::<f64>().reduce_with::<f64, f64, Layers>(
-        spec,
-        Layers::zeros,
-        move |sums, block: ArrayViewD<'_, f64>| {
-            sums.add(1.0, &weights.gradients(block.into_dimensionality::<Ix2>()?));
-            Ok(())
-        },
-        |sums, other| sums.add(1.0, &other),
-        |sums, mut out| {
-            out.iter_mut().zip(sums.flat()).for_each(|(to, value)| *to = value);
-            Ok(())
-        },
-    );
-    let mut done = Job::new(session).output("gradients", &folded, Destination::Memory).run()?;
-    let reads = done.report.stats.passes.iter().map(|(_, times)| *times).sum();
-    let sums = done.arrays.pop().flatten().ok_or_else(|| Error::usage("the job gave nothing"))?;
-    Ok((Layers::from_flat(sums.as_slice::<f64>()?), reads))
+/// One epoch over the file: sums of gradients and the loss, and how often it was read. Every array below is lazy; what is asked of them
+/// together is one pass, in which products are multiplied block by block.
+fn epoch(session: &Session, samples: &Array, weights: &Layers) -> Result<(Layers, usize)> {
+    let samples = samples.cast::<f64>();
+    let (x, y) = (samples.slice(s![.., ..FEATURES]).t(), samples.slice(s![.., FEATURES..]).t());
+    let w1 = session.from_ndarray(weights.first.clone());
+    let b1 = session.from_ndarray(weights.first_bias.clone().insert_axis(Axis(1)));
+    let w2 = session.from_ndarray(weights.second.clone().insert_axis(Axis(0)));
+    // Forward.
+    let a1 = (w1.matmul(&x) + b1).tanh();
+    let a2 = (w2.matmul(&a1) + weights.second_bias).sigmoid();
+    let losses = -(&y * a2.log() + (1.0 - &y) * (1.0 - &a2).log());
+    // Backward.
+    let dz2 = &a2 - &y;
+    let dz1 = w2.t().matmul(&dz2) * (1.0 - a1.square());
+    let gradients = [dz1.matmul(&x.t()), dz1.sum(1), dz2.matmul(&a1.t()), dz2.sum(1), losses.sum(1)];
+    let job = gradients.iter().zip(["dW1", "db1", "dW2", "db2", "loss"]);
+    let done = job.fold(Job::new(session), |job, (array, name)| job.output(name, array, Destination::Memory)).run()?;
+    let reads = done.report.stats.passes.iter().filter(|(name, _)| name.ends_with("samples.npy")).map(|(_, times)| *times).sum();
+    let values = done.arrays.iter().flatten().map(|array| array.as_slice::<f64>());
+    let flat: Vec<f64> = values.collect::<Result<Vec<&[f64]>>>()?.concat();
+    Ok((Layers::from_flat(&flat), reads))
 }
 
 fn main() -> Result<()> {
@@ -113,7 +108,7 @@ fn main() -> Result<()> {
     let samples = session.open(&path);
     let (mut apart, mut reads) = (0f64, 0);
     for number in 0..EPOCHS {
-        let (sums, read) = epoch(&session, &samples, &weights, number)?;
+        let (sums, read) = epoch(&session, &samples, &weights)?;
         let wanted = plain.gradients(in_memory.view());
         let m = SAMPLES as f64;
         apart = apart.max((sums.loss - wanted.loss).abs() / m);

@@ -104,6 +104,8 @@ mod chunk_tests;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
+mod fuse_tests;
+#[cfg(test)]
 mod gather_tests;
 #[cfg(test)]
 mod group_tests;

@@ -4,10 +4,9 @@
 use super::graph::{Work, rewrite_with};
 use crate::{
     error::{Error, Result},
-    expr::{Graph, GraphBuilder, NodeId, Op, Reduction},
-    kernel::program::{BinaryOp, Generator},
-    nd::{AxisMap, DType, Scalar, SliceItem, axis_map::AxisStep},
+    expr::{Graph, NodeId, Op},
     numeric::{Finish, ReserveSpent, SumMode},
+    plan::panels::panels,
 };
 
 /// How many panels are tried, one after the other. What spends the reserves of the last ones is an error.
@@ -54,45 +53,4 @@ fn longest_kept(graph: &Graph, id: NodeId) -> Option<(usize, usize)> {
     let outputs: usize = kept().map(|axis| shape[axis]).product();
     let axis = kept().max_by_key(|&axis| shape[axis])?;
     (outputs > ReserveSpent::OUTPUTS_SAFE && shape[axis] > 1).then_some((axis, shape[axis]))
-}
-
-/// The reduction of `count` parts of its operands along `axis`, one after the other.
-fn panels(builder: &mut GraphBuilder, reduction: &Reduction, args: &[NodeId], axis: usize, count: usize) -> Result<NodeId> {
-    let shape = builder.graph().node(args[0]).shape();
-    let (length, rank) = (shape[axis], shape.len());
-    let mut made = Vec::new();
-    for panel in 0..count {
-        let (start, stop) = (panel * length / count, (panel + 1) * length / count);
-        let mut items = vec![SliceItem::FULL; rank];
-        items[axis] = SliceItem::Range { start: Some(start as i64), stop: Some(stop as i64), step: 1 };
-        let parts = args.iter().map(|&arg| builder.push(Op::Slice(items.clone()), vec![arg])).collect::<Result<_>>()?;
-        made.push((start, stop, builder.push(Op::Reduce(reduction.clone()), parts)?));
-    }
-    let axis = if reduction.keepdims { axis } else { axis - reduction.axes.iter().filter(|&&reduced| reduced < axis).count() };
-    joined(builder, &made, axis, length)
-}
-
-/// Parts of a value along `axis`, which begin and end at the places given, as one.
-fn joined(builder: &mut GraphBuilder, parts: &[(usize, usize, NodeId)], axis: usize, length: usize) -> Result<NodeId> {
-    let rank = builder.graph().node(parts[0].2).shape().len();
-    let generator = Generator::Arange { start: Scalar::Int(0), step: Scalar::Int(1) };
-    let index = builder.push(Op::Sequence { generator, length, dtype: DType::I64 }, Vec::new())?;
-    let mut items = vec![SliceItem::NewAxis; rank];
-    items[axis] = SliceItem::FULL;
-    let index = builder.push(Op::Slice(items), vec![index])?;
-    let mut whole = None;
-    // Every part is stretched over the whole axis by repeating its ends, and taken where it belongs.
-    for &(start, stop, part) in parts.iter().rev() {
-        let map = AxisMap::of([AxisStep::Affine { start: -(start as i64), step: 1 }, AxisStep::Clamp(stop - start)]);
-        let part = builder.push(Op::Gather { axis, map, length }, vec![part])?;
-        whole = Some(match whole {
-            None => part,
-            Some(behind) => {
-                let end = builder.push(Op::Constant(Scalar::Int(stop as i128), DType::I64), Vec::new())?;
-                let before = builder.push(Op::Binary(BinaryOp::Less), vec![index, end])?;
-                builder.push(Op::Select, vec![before, part, behind])?
-            }
-        });
-    }
-    whole.ok_or_else(|| Error::internal("a reduction without panels"))
 }

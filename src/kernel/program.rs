@@ -202,7 +202,7 @@ pub struct Accumulation {
     pub kind: AccumulatorKind,
     /// Dtype of the elements that are absorbed.
     pub dtype: DType,
-    /// Axes of the stage that are reduced.
+    /// Axes of the stage that the outputs do not have.
     pub reduced: Vec<bool>,
     /// Number of groups, each of which has all outputs, for an accumulator that elements are grouped into; else 1.
     pub groups: usize,
@@ -266,7 +266,7 @@ pub enum Step {
 }
 
 /// The operands of a product of matrices: `f32` or `f64`, inputs or locals. Axes that one side alone has are rows or columns of the
-/// product, axes of both that stay are batches of products, and reduced axes are added over.
+/// product, axes of both that stay are batches of products, and inner axes are added over. Other axes of the stage are nothing to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Product {
     /// The left side.
@@ -279,6 +279,8 @@ pub struct Product {
     pub left_axes: Vec<bool>,
     /// Axes of the stage that the right side has.
     pub right_axes: Vec<bool>,
+    /// Axes of the stage that are added over, in the order of the product's own: chains run along the last one.
+    pub inner: Vec<usize>,
     /// Where the sums go.
     pub acc: AccId,
 }

@@ -47,6 +47,9 @@ impl Program {
         if product.left_axes.len() != acc.reduced.len() || product.right_axes.len() != acc.reduced.len() {
             return Err(format!("sides of {} and {} axes", product.left_axes.len(), product.right_axes.len()));
         }
+        if product.inner.iter().any(|&axis| acc.reduced.get(axis) != Some(&true)) {
+            return Err(format!("inner axes {:?} of a product that keeps one of them", product.inner));
+        }
         for side in product.right.iter().chain([&product.left]) {
             match self.slots.get(side.0 as usize) {
                 Some(slot) if matches!(slot.dtype, DType::F32 | DType::F64) && !slot.swapped && slot.kind != SlotKind::Output => {}

@@ -60,6 +60,12 @@ fn check_stage(plan: &Plan, place: usize, stage: &Stage) -> Result<(), String> {
         if let Step::Scan { scan, .. } = step {
             expect(*scan < stage.scans.len(), "a step scans what the stage scans")?;
         }
+        if let Step::Product(product) = step
+            && !stage.program.accumulators[product.acc.0 as usize].finishes.is_empty()
+        {
+            let is_whole = product.inner.iter().all(|&axis| stage.block[axis] >= stage.space[axis]);
+            expect(is_whole, "what is multiplied inside a pass has its inner axes whole in a block")?;
+        }
         if let Step::Sweep(sweep) = step {
             expect(sweep.axes.len() == rank && sweep.tile_elements >= 1, "a sweep walks the stage's axes in tiles")?;
         }

@@ -10,6 +10,8 @@ pub mod lower;
 pub mod memory;
 pub mod model;
 pub mod multiply;
+pub mod panels;
+pub mod placing;
 pub mod reads;
 pub mod share;
 pub mod simplify;
@@ -61,17 +63,34 @@ pub fn plan(graph: &Graph, request: &Request, limits: &Limits) -> Result<Plan> {
     if let Some(node) = graph.nodes.iter().find(|node| matches!(node.op, Op::Phased(_))) {
         return Err(Error::internal(format!("{:?} is planned before a phase has found it", node.op)));
     }
-    let planning = Planning { graph: &graph, roots: &roots, request, limits, why };
-    let plan = planning.best()?;
+    let job = (&graph, &roots[..]);
+    let mut plan = Planning { graph: &graph, roots: &roots, job, request, limits, why: why.clone() }.best();
+    let mut of_panels = why;
+    if let Some((graph, roots)) = panels::in_panels(&graph, &roots, limits, &mut of_panels)? {
+        let panels = Planning { graph: &graph, roots: &roots, job, request, limits, why: of_panels }.best();
+        plan = fewest(plan, panels.map(|plan| panels::renamed(plan, &graph)));
+    }
+    let plan = plan?;
     // 6. What every later floor relies on.
     check::check(&plan)?;
     Ok(plan)
+}
+
+/// The plan that moves fewer bytes; of refusals the one that asks for less.
+fn fewest(one: Result<Plan>, other: Result<Plan>) -> Result<Plan> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok(if spill::bytes_moved(&other) < spill::bytes_moved(&one) { other } else { one }),
+        (Ok(plan), Err(_)) | (Err(_), Ok(plan)) => Ok(plan),
+        (Err(one), Err(other)) => Err(if other.needed_bytes().is_some_and(|bytes| Some(bytes) < one.needed_bytes()) { other } else { one }),
+    }
 }
 
 /// A request whose ways are compared.
 struct Planning<'a> {
     graph: &'a Graph,
     roots: &'a [NodeId],
+    /// What was asked for: the job is the same whatever way it goes.
+    job: (&'a Graph, &'a [NodeId]),
     request: &'a Request,
     limits: &'a Limits,
     why: Why,
@@ -80,7 +99,7 @@ struct Planning<'a> {
 impl Planning<'_> {
     /// The direct way, unless it decodes sources many times or does not fit, and a way through scratch is cheaper.
     fn best(&self) -> Result<Plan> {
-        let direct = self.through(&BTreeSet::new(), false, Spilling::default());
+        let (direct, fuses) = self.direct();
         let often = direct.as_ref().map(spill::decoded_often).unwrap_or_default();
         let refused = direct.as_ref().is_err_and(|error| error.needed_bytes().is_some());
         if often.is_empty() && !refused {
@@ -92,7 +111,7 @@ impl Planning<'_> {
         let written = self.request.layouts.iter().any(Option::is_some);
         let shapes = [spill::FrameShape::Cube, spill::FrameShape::Meeting];
         for (frame_shape, frame_bytes) in shapes.into_iter().flat_map(|shape| spill::FRAME_BYTES.map(|bytes| (shape, bytes))) {
-            let spilling = |larger_than| Spilling { larger_than, frame_bytes, frame_shape, ..Spilling::default() };
+            let spilling = |larger_than| Spilling { larger_than, frame_bytes, frame_shape, fuses, ..Spilling::default() };
             if !often.is_empty() {
                 ways.push(self.through(&often, false, spilling(None)));
             }
@@ -107,6 +126,28 @@ impl Planning<'_> {
             }
         }
         self.cheapest(direct, ways)
+    }
+
+    /// The plan without scratch, and whether products are part of the passes that use them: where that fits, and moves no more bytes than
+    /// results of products would.
+    fn direct(&self) -> (Result<Plan>, bool) {
+        let apart = self.through(&BTreeSet::new(), false, Spilling::default());
+        if !self.graph.nodes.iter().any(|node| matches!(&node.op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul)) {
+            return (apart, false);
+        }
+        let fused = self.through(&BTreeSet::new(), false, Spilling { fuses: true, ..Spilling::default() });
+        match (fused, apart) {
+            (Ok(fused), Ok(apart)) if spill::bytes_moved(&fused) <= spill::bytes_moved(&apart) => (Ok(fused), true),
+            (Ok(fused), Ok(mut apart)) => {
+                let [bytes, of_apart] = [&fused, &apart].map(spill::bytes_moved).map(why::show_bytes);
+                let text =
+                    format!("passes of their own: {of_apart} are moved, {bytes} would be if they were multiplied where they are used");
+                apart.why.push(Decision { about: "products".to_string(), text });
+                (Ok(apart), false)
+            }
+            (Ok(fused), Err(_)) => (Ok(fused), true),
+            (Err(_), apart) => (apart, false),
+        }
     }
 
     /// The plan that moves the fewest bytes; of refusals the one that asks for least.
@@ -151,12 +192,10 @@ impl Planning<'_> {
         // 3. Views become index maps of what they read.
         let views = views::Views::new(graph, &spilling.holds);
         // 4. Which results exist as a whole, and which share a pass.
-        let drafts = share::share(graph, &views, roots, self.limits, &mut why);
+        let drafts = share::share(graph, &views, roots, self.limits, spilling.fuses, &mut why);
         // 5. Passes become programs with shapes that fit.
         let asked = assemble::Asked { request: self.request, roots, limits: self.limits, spilling: &spilling };
-        // The job is the same whatever way it goes.
-        let job = (self.graph, self.roots);
-        assemble::assemble(graph, &views, &drafts, &asked, job, why)
+        assemble::assemble(graph, &views, &drafts, &asked, self.job, why)
     }
 }
 

@@ -307,6 +307,9 @@ pub struct Stage {
     pub name: String,
     /// Iteration space.
     pub space: Vec<usize>,
+    /// Its last axes that only products inside the pass have.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub product_axes: usize,
     /// Box of one run: the unit of scheduling, I/O and budget.
     pub run: Vec<usize>,
     /// How much shorter the first run along each axis is, so that runs meet the chunks of a source; empty where none is.
@@ -353,6 +356,11 @@ impl Stage {
     pub fn store_bytes_per_worker(&self) -> u64 {
         store_bytes_per_worker(&self.reads, self.writes.iter().map(|write| write.scratch_bytes))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// [`Stage::store_bytes_per_worker`] of a stage to be.

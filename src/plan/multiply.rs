@@ -9,8 +9,13 @@ const SIDE_MAX: usize = 256;
 const LARGER: u64 = 16;
 /// The same where inner axes lie whole in a block: only sides of some length are worth packing.
 const LARGER_WHOLE: u64 = 128;
+/// The same where more is computed than one product, and read back at once.
+const LARGER_FUSED: u64 = 4;
 /// Times the bytes of other runs.
 const LARGER_RUN: u64 = 4;
+
+/// What a box of a pass holds: the axes that it has, and bytes of a place.
+pub type Part = (Vec<bool>, u64);
 
 /// A pass that multiplies matrices.
 #[derive(Clone, Debug)]
@@ -21,33 +26,49 @@ pub struct ProductForm {
     pub right: Vec<bool>,
     /// Axes that are added over.
     pub reduced: Vec<bool>,
-    /// Bytes of an element of the left side, of the right side, and of what is written or held of an output.
-    pub bytes: [u64; 3],
+    /// Axes that are cut at multiples of a group only.
+    pub grouped: Vec<bool>,
+    /// What a block holds and touches.
+    pub block_parts: Vec<Part>,
+    /// What a run moves.
+    pub run_parts: Vec<Part>,
+    /// Whether the pass does more than multiply, so that blocks may be long as long as they are small.
+    pub is_fused: bool,
 }
 
 impl ProductForm {
-    /// What boxes are multiples of along the last reduced axis, if `grain` is what else they are multiples of.
+    /// What boxes are multiples of along `axis`, if `grain` is what else they are multiples of.
     #[must_use]
     pub fn group(&self, axis: usize, grain: usize) -> usize {
-        let last = (0..self.reduced.len()).rev().find(|&axis| self.reduced[axis]);
-        if last == Some(axis) { least_common_multiple(PRODUCT_GROUP, grain.max(1)) } else { grain.max(1) }
+        if self.grouped[axis] { least_common_multiple(PRODUCT_GROUP, grain.max(1)) } else { grain.max(1) }
     }
 
     /// A block of about `target_bytes`.
     #[must_use]
     pub fn block(&self, space: &[usize], whole: &[bool], target_bytes: u64) -> Vec<usize> {
         let is_whole = (0..space.len()).all(|axis| !self.reduced[axis] || whole[axis]);
-        let larger = if is_whole { LARGER_WHOLE } else { LARGER };
-        self.boxed(space, whole, target_bytes.saturating_mul(larger), SIDE_MAX, &[])
+        let larger = match is_whole {
+            true => LARGER_WHOLE,
+            false if self.is_fused => LARGER_FUSED,
+            false => LARGER,
+        };
+        let targets = Targets {
+            parts: &self.block_parts,
+            bytes: target_bytes.saturating_mul(larger),
+            free_bytes: if self.is_fused { target_bytes } else { 0 },
+            side_max: SIDE_MAX,
+        };
+        self.boxed(space, whole, &targets, &[])
     }
 
     /// A run of about `target_bytes`, in multiples of `grain` (empty: of 1).
     #[must_use]
     pub fn run(&self, space: &[usize], whole: &[bool], target_bytes: u64, grain: &[usize]) -> Vec<usize> {
-        self.boxed(space, whole, target_bytes.saturating_mul(LARGER_RUN), usize::MAX, grain)
+        let bytes = target_bytes.saturating_mul(LARGER_RUN);
+        self.boxed(space, whole, &Targets { parts: &self.run_parts, bytes, free_bytes: 0, side_max: usize::MAX }, grain)
     }
 
-    fn boxed(&self, space: &[usize], whole: &[bool], target: u64, side_max: usize, grain: &[usize]) -> Vec<usize> {
+    fn boxed(&self, space: &[usize], whole: &[bool], targets: &Targets<'_>, grain: &[usize]) -> Vec<usize> {
         let step = |axis: usize| self.group(axis, grain.get(axis).copied().unwrap_or(1));
         let mut shape: Vec<usize> =
             (0..space.len()).map(|axis| if whole[axis] { space[axis] } else { step(axis).min(space[axis]) }.max(1)).collect();
@@ -59,48 +80,57 @@ impl ProductForm {
         loop {
             let length = |axes: &[usize]| axes.iter().map(|&axis| shape[axis]).product::<usize>();
             let order = if length(&columns) <= length(&rows) { [&columns, &rows] } else { [&rows, &columns] };
-            let grown = order.into_iter().find_map(|axes| self.doubled(&shape, space, axes, target, side_max, &step));
+            let grown = order.into_iter().find_map(|axes| targets.doubled(&shape, space, axes, targets.side_max, &step));
             match grown {
                 Some(larger) => shape = larger,
                 None => break,
             }
         }
         let rest = of(&|axis| space[axis] > 1 && !rows.contains(&axis) && !columns.contains(&axis));
-        while let Some(larger) = self.doubled(&shape, space, &rest, target, usize::MAX, &step) {
+        while let Some(larger) = targets.doubled(&shape, space, &rest, usize::MAX, &step) {
             shape = larger;
         }
         shape
     }
+}
 
+/// How large a box may be.
+struct Targets<'a> {
+    parts: &'a [Part],
+    bytes: u64,
+    /// Up to so many bytes sides are as long as they like.
+    free_bytes: u64,
+    /// Places of a side at most.
+    side_max: usize,
+}
+
+impl Targets<'_> {
     /// `shape` with the first of `axes` that is not whole twice as long, if that fits; `length_max` bounds all of them together.
     fn doubled(
         &self,
         shape: &[usize],
         space: &[usize],
         axes: &[usize],
-        target: u64,
         length_max: usize,
         step: &dyn Fn(usize) -> usize,
     ) -> Option<Vec<usize>> {
         let &axis = axes.iter().find(|&&axis| shape[axis] < space[axis])?;
-        let mut larger = shape.to_vec();
         let next = (shape[axis] * 2).next_multiple_of(step(axis));
-        larger[axis] = if next * 4 >= space[axis] * 3 { space[axis] } else { next };
-        let length: usize = axes.iter().map(|&axis| larger[axis]).product();
-        if self.bytes_of(&larger) <= target && length <= length_max {
-            return Some(larger);
-        }
-        larger[axis] = next.min(space[axis]);
-        let length: usize = axes.iter().map(|&axis| larger[axis]).product();
-        (self.bytes_of(&larger) <= target && length <= length_max).then_some(larger)
+        let lengths = [if next * 4 >= space[axis] * 3 { space[axis] } else { next }, next.min(space[axis])];
+        lengths.into_iter().find_map(|length| {
+            let mut larger = shape.to_vec();
+            larger[axis] = length;
+            let side: usize = axes.iter().map(|&axis| larger[axis]).product();
+            let bytes = self.bytes_of(&larger);
+            (bytes <= self.bytes && (side <= length_max || bytes <= self.free_bytes)).then_some(larger)
+        })
     }
 
     fn bytes_of(&self, shape: &[usize]) -> u64 {
-        let count = |wanted: &dyn Fn(usize) -> bool| {
-            (0..shape.len()).filter(|&axis| wanted(axis)).fold(1u64, |product, axis| product.saturating_mul(shape[axis] as u64))
+        let bytes = |(axes, bytes): &Part| {
+            (0..shape.len()).filter(|&axis| axes[axis]).fold(*bytes, |product, axis| product.saturating_mul(shape[axis] as u64))
         };
-        let sides = [count(&|axis| self.left[axis]), count(&|axis| self.right[axis]), count(&|axis| !self.reduced[axis])];
-        sides.iter().zip(self.bytes).fold(0, |sum, (count, bytes)| sum.saturating_add(count.saturating_mul(bytes)))
+        self.parts.iter().map(bytes).fold(0, u64::saturating_add)
     }
 }
 
@@ -117,7 +147,10 @@ mod tests {
     use super::*;
 
     fn form() -> ProductForm {
-        ProductForm { left: vec![true, false, true], right: vec![false, true, true], reduced: vec![false, false, true], bytes: [4, 4, 8] }
+        let (left, right, reduced) = (vec![true, false, true], vec![false, true, true], vec![false, false, true]);
+        let parts = vec![(left.clone(), 4), (right.clone(), 4), (vec![true, true, false], 8)];
+        let (block_parts, run_parts) = (parts.clone(), parts);
+        ProductForm { left, right, grouped: reduced.clone(), reduced, block_parts, run_parts, is_fused: false }
     }
 
     #[test]

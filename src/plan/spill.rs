@@ -33,7 +33,7 @@ pub enum FrameShape {
     Meeting,
 }
 
-/// What goes through scratch.
+/// What goes through scratch, and what is held between passes at all.
 #[derive(Clone, Debug, Default)]
 pub struct Spilling {
     /// Nodes that exist as a whole.
@@ -44,6 +44,8 @@ pub struct Spilling {
     pub frame_bytes: u64,
     /// Shape of a frame.
     pub frame_shape: FrameShape,
+    /// Whether products are part of the passes that use them.
+    pub fuses: bool,
 }
 
 impl Spilling {

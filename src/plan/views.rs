@@ -1,9 +1,10 @@
 //! What each node reads without computing: the leaf below a chain of views, and the map to its store.
 
 use crate::{
-    expr::{Graph, NodeId, Op, SourceId, movement::view_of},
+    expr::{Graph, Node, NodeId, Op, SourceId, movement::view_of},
     kernel::program::Generator,
     nd::{DType, IndexMap, Scalar, shape::c_strides},
+    numeric::Finish,
     plan::simplify::is_elementwise,
 };
 use std::collections::BTreeSet;
@@ -25,13 +26,16 @@ pub enum Leaf {
 pub struct Views {
     of: Vec<Option<(Leaf, IndexMap)>>,
     holds: BTreeSet<NodeId>,
+    multiplies: bool,
 }
 
 impl Views {
     /// Looks through the views of `graph`, leaves first. Nodes of `holds` exist as a whole: they are leaves.
     #[must_use]
     pub fn new(graph: &Graph, holds: &BTreeSet<NodeId>) -> Self {
-        let mut views = Views { of: Vec::with_capacity(graph.nodes.len()), holds: holds.clone() };
+        let is_product = |node: &Node| matches!(&node.op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul);
+        let multiplies = graph.nodes.iter().any(is_product);
+        let mut views = Views { of: Vec::with_capacity(graph.nodes.len()), holds: holds.clone(), multiplies };
         for (index, node) in graph.nodes.iter().enumerate() {
             let shape = node.shape();
             let view = match &node.op {
@@ -60,6 +64,12 @@ impl Views {
     #[must_use]
     pub fn is_held(&self, node: NodeId) -> bool {
         self.holds.contains(&node)
+    }
+
+    /// Whether the graph has products of matrices.
+    #[must_use]
+    pub fn multiplies(&self) -> bool {
+        self.multiplies
     }
 
     fn look_through(&self, graph: &Graph, op: &Op, arg: NodeId) -> Option<(Leaf, IndexMap)> {

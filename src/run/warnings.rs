@@ -58,10 +58,9 @@ pub(super) fn judge(findings: &Findings, stage: &Stage, policy: Policy) -> Resul
             FindingKind::Wrap => "cast to a wider dtype first, cast with wrap where it is meant, or go on without strict",
             FindingKind::ZeroDivision => "mask the divisor with where, or go on without strict",
         };
-        return Err(Error::data(format!("{}: {}", stage.name, words(worst, &stage.space))).hint(advice));
+        return Err(Error::data(format!("{}: {}", stage.name, words(worst, stage))).hint(advice));
     }
-    let mut texts: Vec<String> =
-        findings.iter().filter(|found| policy.is_reported(found.kind)).map(|found| words(found, &stage.space)).collect();
+    let mut texts: Vec<String> = findings.iter().filter(|found| policy.is_reported(found.kind)).map(|found| words(found, stage)).collect();
     if policy.on_invalid != OnInvalid::Ignore {
         texts.extend(findings.hollow().map(|(name, count)| match count {
             1 => format!("{name} of a slice of nothing but NaN is NaN"),
@@ -71,7 +70,7 @@ pub(super) fn judge(findings: &Findings, stage: &Stage, policy: Policy) -> Resul
     Ok(texts)
 }
 
-fn words(found: &Finding, space: &[usize]) -> String {
+fn words(found: &Finding, stage: &Stage) -> String {
     let many = |one: &str, more: &str| if found.count == 1 { format!("1 {one}") } else { format!("{} {more}", found.count) };
     let what = match found.kind {
         FindingKind::Nan => many("NaN", "NaN") + " created from finite elements",
@@ -83,15 +82,17 @@ fn words(found: &Finding, space: &[usize]) -> String {
         "cast" => format!("cast from {} to {}", blame.from, blame.to),
         operation => format!("{operation} of {}", blame.from),
     });
-    let place = place(found.first, space);
+    // The axes that only products have are first in all of them.
+    let place = place(found.first, &stage.space, stage.product_axes);
     let parts: Vec<String> =
         [(by, "in"), (place, "at")].into_iter().filter(|(text, _)| !text.is_empty()).map(|(text, word)| format!("{word} {text}")).collect();
     if parts.is_empty() { what } else { format!("{what}, the first {}", parts.join(" ")) }
 }
 
-/// An index of the C order spelled out; nothing where there is one element only.
-fn place(first: u64, space: &[usize]) -> String {
-    if space.iter().all(|&length| length <= 1) {
+/// An index of the C order spelled out, without the last axes; nothing where there is one element only.
+fn place(first: u64, space: &[usize], behind: usize) -> String {
+    let own = space.len().saturating_sub(behind);
+    if space[..own].iter().all(|&length| length <= 1) {
         return String::new();
     }
     let (mut rest, mut index) = (first, vec![0; space.len()]);
@@ -99,5 +100,5 @@ fn place(first: u64, space: &[usize]) -> String {
         let length = length.max(1) as u64;
         (*at, rest) = ((rest % length) as usize, rest / length);
     }
-    show(&index)
+    show(&index[..own])
 }

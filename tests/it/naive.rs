@@ -104,6 +104,26 @@ impl Naive {
         Naive { dtype, shape: shape.to_vec(), data }
     }
 
+    /// The product of matrices, or of stacks of them, not rounded.
+    pub fn multiply(&self, other: &Naive, dtype: DType) -> Naive {
+        let (left, right) = (self.shape.len() - 2, other.shape.len() - 2);
+        let lead = left.max(right);
+        let length = |axis: usize| {
+            let of = |shape: &[usize], own: usize| (axis + own).checked_sub(lead).map_or(1, |place| shape[place]);
+            let lengths = [of(&self.shape, left), of(&other.shape, right)];
+            if lengths[0] == 1 { lengths[1] } else { lengths[0] }
+        };
+        let shape: Vec<usize> = (0..lead).map(length).chain([self.shape[left], other.shape[right + 1]]).collect();
+        Naive::make(dtype, &shape, |at| {
+            let side = |row: usize, column: usize| at[..lead].iter().copied().chain([row, column]).collect::<Vec<usize>>();
+            let products = (0..self.shape[left + 1]).map(|inner| (self.at(&side(at[lead], inner)), other.at(&side(inner, at[lead + 1]))));
+            match dtype.is_float() {
+                true => Number::Float(products.map(|(a, b)| a.float() * b.float()).sum::<f64>() + 0.0),
+                false => Number::Int(products.map(|(a, b)| a.int() * b.int()).sum()),
+            }
+        })
+    }
+
     pub fn unary(&self, op: UnaryOp) -> Naive {
         let number = |x: Number| match (op, x) {
             (UnaryOp::Negative, Number::Int(x)) => Number::Int(-x),

@@ -74,7 +74,8 @@ fn number(draw: &mut Draw, dtype: DType) -> Number {
 
 fn step(draw: &mut Draw, pool: &[Pair]) -> Option<Pair> {
     let [a, b, c] = std::array::from_fn(|_| pool[draw.below(pool.len())].clone());
-    match draw.below(11) {
+    match draw.below(13) {
+        11 | 12 => multiply(draw, &a, &b),
         0 => unary(draw, &a),
         1..=3 => binary(draw, &a, &b),
         4 => Some(slice(draw, &a)),
@@ -241,6 +242,28 @@ fn reduce(draw: &mut Draw, a: &Pair) -> Option<Pair> {
     let signed: Vec<i64> = axes.iter().map(|&axis| axis as i64).collect();
     let array = Array::reduce(&a.array, finish, Some(signed), keepdims, None, SumMode::Exact);
     Some(Pair { array, naive: a.naive.reduce(finish, &axes, keepdims) })
+}
+
+/// A product of the last axis of one by the last but one, or the last, of another, where neither sums nor the oracle round.
+fn multiply(draw: &mut Draw, a: &Pair, b: &Pair) -> Option<Pair> {
+    let turns = b.naive.shape.len() == 2 && draw.below(2) == 0;
+    let b = if turns { Pair { array: b.array.t(), naive: b.naive.permute(&[1, 0]) } } else { b.clone() };
+    let dtype = a.naive.dtype.promote(b.naive.dtype);
+    let (left, right) = (&a.naive.shape, &b.naive.shape);
+    if left.len() < 2 || right.len() < 2 || left[left.len() - 1] != right[right.len() - 2] {
+        return None;
+    }
+    stretched(&[&left[..left.len() - 2], &right[..right.len() - 2]])?;
+    let is_small = |naive: &Naive| naive.data.iter().all(|number| number.float().abs() <= 32.0 && (number.float() * 8.0).fract() == 0.0);
+    if !is_small(&a.naive) || !is_small(&b.naive) {
+        return None;
+    }
+    let naive = a.naive.multiply(&b.naive, dtype);
+    let fits = |number: &Number| dtype.is_float() || dtype == DType::Bool || number.to(dtype).int() == number.int();
+    naive.data.iter().all(fits).then(|| {
+        let data = naive.data.iter().map(|number| number.to(dtype)).collect();
+        Pair { array: a.array.matmul(&b.array), naive: Naive { data, ..naive } }
+    })
 }
 
 fn scan(draw: &mut Draw, a: &Pair) -> Option<Pair> {

@@ -60,10 +60,10 @@ pub(crate) struct Panels {
 const PADDING: usize = 32;
 
 impl Panels {
-    /// Bytes held for sides of so many places, of elements of `size` bytes.
-    pub(crate) fn bytes_max(rows: usize, columns: usize, size: usize) -> u64 {
-        let side = |places: usize| places.saturating_add(PADDING).saturating_mul(SEGMENT).saturating_mul(size) as u64;
-        side(rows).saturating_add(side(columns))
+    /// Bytes held for one side of so many places and inner places, of elements of `size` bytes.
+    pub(crate) fn side_bytes_max(places: usize, inner: usize, size: usize) -> u64 {
+        let words = places.saturating_add(PADDING).saturating_mul(inner.clamp(1, SEGMENT)).saturating_mul(size).div_ceil(size_of::<u64>());
+        words.saturating_mul(size_of::<u64>()) as u64
     }
 
     /// Bytes held now.
@@ -71,12 +71,13 @@ impl Panels {
         ((self.left.capacity() + self.right.capacity()) * size_of::<u64>()) as u64
     }
 
-    fn fit(&mut self, rows: usize, columns: usize, size: usize) {
-        let words = |places: usize| ((places + PADDING) * SEGMENT * size).div_ceil(size_of::<u64>());
+    fn fit(&mut self, rows: usize, columns: usize, inner: usize, size: usize) {
+        let words = |places: usize| ((places + PADDING) * inner.clamp(1, SEGMENT) * size).div_ceil(size_of::<u64>());
         for (panel, places) in [(&mut self.left, rows), (&mut self.right, columns)] {
             if panel.len() < words(places) {
                 // What a smaller block needed is given back first.
                 *panel = Vec::new();
+                panel.reserve_exact(words(places));
                 panel.resize(words(places), 0);
             }
         }
@@ -141,7 +142,7 @@ fn multiply<S: InstructionSet, V: Real<Scalar: Factor>>(
     panels: &mut Panels,
 ) {
     let packed_rows = if is_unpacked(left) { 0 } else { left.places.len() };
-    panels.fit(packed_rows, right.places.len(), size_of::<V::Scalar>());
+    panels.fit(packed_rows, right.places.len(), left.inner.len(), size_of::<V::Scalar>());
     S::enter(Multiply::<V> { sums, left, right, outputs, panels, vectors: std::marker::PhantomData });
 }
 

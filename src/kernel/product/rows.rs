@@ -19,7 +19,9 @@ impl RowProducts {
     pub(crate) fn bytes_max(left: usize, right: usize, width: usize, size: usize) -> u64 {
         let lists = left + right + width.min(GROUP) + left.saturating_mul(right);
         // Rows of the left side are not packed.
-        Panels::bytes_max(0, right, size).saturating_add((lists as u64).saturating_mul(8))
+        let panels =
+            Panels::side_bytes_max(0, width.min(GROUP), size).saturating_add(Panels::side_bytes_max(right, width.min(GROUP), size));
+        panels.saturating_add((lists as u64).saturating_mul(8))
     }
 
     /// Fills the sums of rows `left.1` of the elements `left.0` with rows `right.1` of `right.0`, all of `width` elements.

@@ -43,7 +43,10 @@ impl Execution<'_, '_, '_, '_> {
                         Some(global) => self.accumulators[global].strides[axis],
                         None => dense(sweep.axes[axis] && !self.prepared.accumulations[*acc].reduced[axis], length),
                     },
-                    Track::Index(acc) => dense(self.prepared.accumulations[*acc].reduced[axis], self.block.space[axis]),
+                    Track::Index(acc) => {
+                        let is_counted = self.prepared.counts_space || sweep.axes[axis];
+                        dense(is_counted && self.prepared.accumulations[*acc].reduced[axis], self.block.space[axis])
+                    }
                     Track::Generator { strides, .. } => strides[axis],
                 };
             }

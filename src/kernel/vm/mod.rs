@@ -28,7 +28,7 @@ use crate::{
     error::{Error, Result},
     kernel::{
         movement::CopyAxis,
-        program::{Instr, Program, SlotKind, Step},
+        program::{Accumulation, Instr, Program, SlotKind, Step},
         search::SearchTable,
         watch::{Findings, REGISTER_BYTES_MAX},
     },
@@ -415,7 +415,10 @@ pub fn scratch_bytes_max(program: &Program, block_shape: &[usize]) -> u64 {
         SlotKind::Halo { extra } => halo_bytes(extra, block_shape, slot.dtype.size()).map_or(u64::MAX, Buffer::allocated_bytes),
         _ => 0,
     });
-    let states = program.accumulators.iter().filter(|accumulation| !accumulation.finishes.is_empty()).map(|accumulation| {
+    let is_held =
+        |acc: usize, accumulation: &Accumulation| !accumulation.finishes.is_empty() && !product::is_direct(program, acc, block_shape);
+    let accumulators = program.accumulators.iter().enumerate();
+    let states = accumulators.filter(|(acc, accumulation)| is_held(*acc, accumulation)).map(|(_, accumulation)| {
         let kept = accumulation.reduced.iter().zip(block_shape).filter(|(reduced, _)| !**reduced);
         let outputs = kept.fold(1usize, |product, (_, &length)| product.saturating_mul(length));
         Accumulator::state_bytes_max(accumulation.kind, accumulation.dtype, outputs)
@@ -425,10 +428,7 @@ pub fn scratch_bytes_max(program: &Program, block_shape: &[usize]) -> u64 {
         Instr::Search { table, .. } => Some(SearchTable::bytes_max(table.len())),
         _ => None,
     });
-    let products = program.steps.iter().filter_map(|step| match step {
-        Step::Product(product) => Some(product::bytes_max(program, product, block_shape)),
-        _ => None,
-    });
+    let products = std::iter::once(product::bytes_max(program, block_shape));
     // Room to look into what a block created.
-    locals.chain(states).chain(tables).chain(products.max()).fold(registers.saturating_add(REGISTER_BYTES_MAX as u64), u64::saturating_add)
+    locals.chain(states).chain(tables).chain(products).fold(registers.saturating_add(REGISTER_BYTES_MAX as u64), u64::saturating_add)
 }

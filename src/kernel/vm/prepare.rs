@@ -34,6 +34,8 @@ pub struct Prepared {
     pub(super) outputs: usize,
     /// Per slot, the input that it is a copy of, if functions may be given that.
     copies: Vec<Option<usize>>,
+    /// Whether indices are those of the whole space, also along axes that a sweep does not walk.
+    pub(super) counts_space: bool,
     /// What counts NaN and infinities that are created, and events of integers.
     pub(super) watch: Option<Box<Watch>>,
 }
@@ -81,6 +83,11 @@ impl Prepared {
         Self::with(program, isa, Watch::new(program, isa)?)
     }
 
+    /// As [`Prepared::new`]; places are counted in the whole space.
+    pub(in crate::kernel) fn counting(program: &Program, isa: Isa) -> Result<Prepared> {
+        Ok(Prepared { counts_space: true, ..Self::with(program, isa, None)? })
+    }
+
     fn with(program: &Program, isa: Isa, watch: Option<Watch>) -> Result<Prepared> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         verify(program)?;
@@ -109,6 +116,7 @@ impl Prepared {
             register_bytes,
             outputs: program.slots.iter().filter(|slot| slot.kind == SlotKind::Output).count(),
             copies: in_place::copies(program, watch.as_ref()),
+            counts_space: false,
             watch: watch.map(Box::new),
         })
     }

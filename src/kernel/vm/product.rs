@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Result},
     kernel::{
         product::{GROUP, Outputs, Panels, ProductKernel, Side},
-        program::{CastMode, Product, Program, SlotId, SlotKind},
+        program::{CastMode, Product, Program, SlotId, SlotKind, Step},
         simd::Kernels,
     },
     nd::DType,
@@ -17,6 +17,7 @@ pub(in crate::kernel) struct PreparedProduct {
     left: usize,
     right: Option<usize>,
     mirrored: [usize; 2],
+    inner: Vec<usize>,
     acc: usize,
     kernel: ProductKernel,
 }
@@ -30,7 +31,7 @@ impl PreparedProduct {
         let kernel = kernel.ok_or_else(|| Error::internal(format!("a product of {dtype} and {right}")))?;
         let (left, acc) = (product.left.0 as usize, product.acc.0 as usize);
         let right = product.right.map(|right| right.0 as usize);
-        Ok(PreparedProduct { left, right, mirrored: product.mirrored, acc, kernel })
+        Ok(PreparedProduct { left, right, mirrored: product.mirrored, inner: product.inner.clone(), acc, kernel })
     }
 }
 
@@ -63,19 +64,40 @@ impl Multiplying {
     }
 }
 
-/// Bytes that [`Multiplying`] holds at most for blocks of at most `shape`.
-pub(super) fn bytes_max(program: &Program, product: &Product, shape: &[usize]) -> u64 {
+/// Whether a product adds one group of inner places in a block of at most `shape`, whose sums are results without an accumulator.
+pub(super) fn is_direct(program: &Program, acc: usize, shape: &[usize]) -> bool {
+    let mut products = program.steps.iter().filter_map(|step| if let Step::Product(product) = step { Some(product) } else { None });
+    products.find(|product| product.acc.0 as usize == acc).is_some_and(|product| {
+        let (last, outer) = product.inner.split_last().map_or((1, &[][..]), |(&last, outer)| (shape[last], outer));
+        last <= GROUP && outer.iter().all(|&axis| shape[axis] <= 1)
+    })
+}
+
+/// Bytes that [`Multiplying`] holds at most for blocks of at most `shape`: what the products of a program need one after the other.
+pub(super) fn bytes_max(program: &Program, shape: &[usize]) -> u64 {
+    let products = program.steps.iter().filter_map(|step| if let Step::Product(product) = step { Some(product) } else { None });
+    let mut most = [0u64; 7];
+    for product in products {
+        let needs = needs_of(program, product, shape);
+        most.iter_mut().zip(needs).for_each(|(most, need)| *most = need.max(*most));
+    }
+    most.into_iter().fold(0, u64::saturating_add)
+}
+
+/// Bytes of the panels of both sides, of sums, and of lists of rows, columns, inner places and batches.
+fn needs_of(program: &Program, product: &Product, shape: &[usize]) -> [u64; 7] {
     let reduced = &program.accumulators[product.acc.0 as usize].reduced;
     let length = |wanted: &dyn Fn(usize) -> bool| {
         shape.iter().enumerate().filter(|(axis, _)| wanted(*axis)).fold(1usize, |product, (_, &length)| product.saturating_mul(length))
     };
     let [rows, columns] = [&product.left_axes, &product.right_axes].map(|axes| length(&|axis| !reduced[axis] && axes[axis]));
     let outputs = length(&|axis| !reduced[axis]);
-    let inner = length(&|axis| reduced[axis]);
+    let inner = length(&|axis| product.inner.contains(&axis));
     let size = program.slots[product.left.0 as usize].dtype.size();
     let batches = outputs / rows.saturating_mul(columns).max(1) + 1;
-    let lists = [rows, columns, inner, 2 * batches].iter().fold(1usize, |sum, &count| sum.saturating_add(count)).saturating_mul(16) as u64;
-    Panels::bytes_max(rows, columns, size).saturating_add((outputs as u64).saturating_mul(8)).saturating_add(lists)
+    let [left, right] = [rows, columns].map(|places| Panels::side_bytes_max(places, inner.min(GROUP), size));
+    let list = |count: usize| (count as u64).saturating_mul(16);
+    [left, right, (outputs as u64).saturating_mul(8), list(rows), list(columns), list(inner), list(2 * batches)]
 }
 
 /// An axis of the block as a product sees it: its length, and distances in the left side, in the right side and among the outputs.
@@ -173,7 +195,13 @@ impl Execution<'_, '_, '_, '_> {
         }
         places(&mut multiplying.row_outputs, &roles.rows, 0, |axis| axis.output);
         places(&mut multiplying.column_outputs, &roles.columns, 0, |axis| axis.output);
-        multiplying.sums.resize(multiplying.row_outputs.len() * multiplying.column_outputs.len(), 0.0);
+        let sums = multiplying.row_outputs.len() * multiplying.column_outputs.len();
+        if multiplying.sums.capacity() < sums {
+            // What a smaller block needed is given back first.
+            multiplying.sums = Vec::new();
+            multiplying.sums.reserve_exact(sums);
+        }
+        multiplying.sums.resize(sums, 0.0);
         let [left, right, output] = &roles.batch_firsts;
         for ((&left, &right), &output) in left.iter().zip(right).zip(output) {
             places(&mut multiplying.left.places, &roles.rows, left, |axis| axis.left);
@@ -279,17 +307,18 @@ impl Execution<'_, '_, '_, '_> {
         };
         [&mut roles.batches, &mut roles.rows, &mut roles.columns, &mut roles.inner].into_iter().for_each(Vec::clear);
         roles.start = 0;
-        for axis in (0..shape.len()).filter(|&axis| shape[axis] > 1 || self.block.space[axis] > 1) {
-            let one = ProductAxis { length: shape[axis], left: left[axis], right: right[axis], output: output[axis] };
-            match (reduced[axis], one.left != 0, one.right != 0) {
-                (true, ..) => {
-                    roles.start = self.block.start[axis];
-                    roles.inner.push(one);
-                }
-                (false, true, false) => roles.rows.push(one),
-                (false, false, true) => roles.columns.push(one),
+        let is_long = |axis: &usize| shape[*axis] > 1 || self.block.space[*axis] > 1;
+        let own = |axis: usize| ProductAxis { length: shape[axis], left: left[axis], right: right[axis], output: output[axis] };
+        for one in (0..shape.len()).filter(|&axis| !reduced[axis]).filter(is_long).map(own) {
+            match (one.left != 0, one.right != 0) {
+                (true, false) => roles.rows.push(one),
+                (false, true) => roles.columns.push(one),
                 _ => roles.batches.push(one),
             }
+        }
+        for axis in product.inner.iter().copied().filter(is_long) {
+            roles.start = self.block.start[axis];
+            roles.inner.push(own(axis));
         }
         let [left, right, output] = &mut roles.batch_firsts;
         places(left, &roles.batches, first_left, |axis| axis.left);

@@ -130,8 +130,8 @@ impl Watch {
         let mut numbers = sweep.clone();
         numbers.code.retain(|instr| !matches!(instr, Instr::Reduce { acc, .. } if acc.0 % 2 == 1));
         let counting = Program { slots: program.slots.clone(), accumulators: accumulators.collect(), steps: vec![Step::Sweep(sweep)] };
-        let program = Prepared::new(&counting, isa)?;
-        let recount = Prepared::new(&Program { steps: vec![Step::Sweep(numbers)], ..counting }, isa)?;
+        let program = Prepared::counting(&counting, isa)?;
+        let recount = Prepared::counting(&Program { steps: vec![Step::Sweep(numbers)], ..counting }, isa)?;
         Ok(Some(WatchedSweep { axes: axes.to_vec(), program, recount, kinds, sinks }))
     }
 

@@ -9,13 +9,14 @@ mod registers;
 mod sweeps;
 
 use crate::{
-    expr::{FunctionId, FunctionRole, Graph, Grouping, NodeId, Op},
+    expr::{FunctionId, FunctionRole, Graph, Grouping, NodeId, Op, Reduction},
     kernel::program::{AccId, Accumulation, Program, Slot, SlotId, SlotKind, Step, allocate},
     nd::{DType, IndexMap},
     numeric::{AccumulatorKind, Finish, Outside},
     plan::{
         ScanBy, WriteTo,
-        expression::{Expression, LoadFrom, Make, Value, ValueId, reduced_flags},
+        expression::{Expression, LoadFrom, Make, Value, ValueId, kept_axes, reduced_flags},
+        placing::{self, Axes},
         share::{Anchor, Draft, How, accumulator_kind, name_of},
     },
 };
@@ -158,10 +159,11 @@ impl Operand {
 /// A reduction that somebody wants.
 struct Request {
     operand: Operand,
+    /// Axes of the pass that the operand is reduced over or keeps, and those that the result lacks.
+    axes: Axes,
     reduced: Vec<bool>,
     kind: AccumulatorKind,
     finish: Finish,
-    dtype: DType,
     node: NodeId,
     /// The value that its result is inside the pass; `None`: a reduction over all runs.
     local: Option<ValueId>,
@@ -173,7 +175,7 @@ struct Lowering<'a> {
     graph: &'a Graph,
     draft: &'a Draft,
     /// Products of a side with itself, and the axes that are exchanged.
-    mirrored: BTreeMap<NodeId, [usize; 2]>,
+    mirrored: BTreeMap<(NodeId, Axes), [usize; 2]>,
     /// Products, and the level of their operands.
     products: Vec<(u32, Step)>,
     values: Vec<Value>,
@@ -206,13 +208,13 @@ impl Lowering<'_> {
         let none = Vec::new();
         let targets = destinations.get(&anchor.node).unwrap_or(&none);
         match (&node.op, anchor.how) {
-            (Op::Reduce(reduction), How::Global) => self.request(anchor.node, reduction, Operand::of(operands), None),
+            (Op::Reduce(reduction), How::Global) => self.request(anchor.node, reduction, Operand::of(operands), &anchor.axes, None),
             (Op::Reduce(reduction), _) => {
-                let result = self.local_result(anchor.node, Operand::of(operands));
-                let kept: Vec<usize> = (0..self.space().len()).filter(|axis| !reduction.axes.contains(axis)).collect();
-                let axes: Vec<Option<usize>> = match reduction.keepdims {
-                    true => (0..self.space().len()).map(|axis| kept.contains(&axis).then_some(axis)).collect(),
-                    false => kept.iter().map(|&axis| Some(axis)).collect(),
+                let result = self.local_result(anchor.node, reduction, Operand::of(operands), &anchor.axes);
+                let is_kept = |own: usize| !reduction.axes.contains(&own);
+                let axes: Axes = match reduction.keepdims {
+                    true => anchor.axes.iter().enumerate().map(|(own, axis)| axis.filter(|_| is_kept(own))).collect(),
+                    false => kept_axes(reduction, &anchor.axes),
                 };
                 let (level, support) = (self.values[result.0].level, self.values[result.0].support.clone());
                 for to in targets {
@@ -235,10 +237,10 @@ impl Lowering<'_> {
                 }
             }
             _ => {
-                let axes: Vec<Option<usize>> = (0..self.space().len()).map(Some).collect();
+                let flags = placing::flags(&anchor.axes, self.space());
                 for to in targets {
-                    let slot = self.output(*to, axes.clone(), node.dtype(), false);
-                    self.act(self.values[operands[0].0].level, self.full(), Action::Store(slot, operands[0]));
+                    let slot = self.output(*to, anchor.axes.clone(), node.dtype(), false);
+                    self.act(self.values[operands[0].0].level, flags.clone(), Action::Store(slot, operands[0]));
                 }
             }
         }
@@ -252,20 +254,19 @@ impl Lowering<'_> {
     }
 
     /// The value of a reduction that is finished inside the pass; made here if nothing in the pass uses it.
-    fn local_result(&mut self, node: NodeId, operand: Operand) -> ValueId {
-        let makes = |value: &Value| matches!(value.make, Make::Reduce(made, _) | Make::ReducePairs(made, _) if made == node);
+    fn local_result(&mut self, node: NodeId, reduction: &Reduction, operand: Operand, axes: &Axes) -> ValueId {
+        let makes =
+            |value: &Value| matches!(value.make, Make::Reduce(made, _) | Make::ReducePairs(made, _) if made == node) && value.axes == *axes;
         if let Some(place) = self.values.iter().position(makes) {
             return ValueId(place);
         }
-        let Op::Reduce(reduction) = &self.graph.node(node).op else { unreachable!("only reductions are finished locally") };
-        let reduced = reduced_flags(reduction, self.space().len());
-        let support = (0..self.space().len()).map(|axis| !reduced[axis] && self.space()[axis] > 1).collect();
+        let support = placing::flags(&kept_axes(reduction, axes), self.space());
         let make = match operand {
             Operand::One(value) => Make::Reduce(node, value),
             Operand::Pairs(sides) => Make::ReducePairs(node, sides),
         };
         let level = self.level(operand) + 1;
-        self.values.push(Value { make, dtype: reduction.dtype, support, wider: false, level });
+        self.values.push(Value { make, dtype: reduction.dtype, support, wider: false, level, axes: axes.clone() });
         ValueId(self.values.len() - 1)
     }
 
@@ -296,8 +297,10 @@ impl Lowering<'_> {
     }
 
     fn request_inside(&mut self, node: NodeId, operand: Operand, result: ValueId) {
-        let Op::Reduce(reduction) = &self.graph.node(node).op else { unreachable!("made from a reduction") };
-        self.request(node, reduction, operand, Some(result));
+        let graph = self.graph;
+        let Op::Reduce(reduction) = &graph.node(node).op else { unreachable!("made from a reduction") };
+        let axes = self.values[result.0].axes.clone();
+        self.request(node, reduction, operand, &axes, Some(result));
     }
 
     /// Places that a function with neighbours sees behind a block.
@@ -336,14 +339,13 @@ impl Lowering<'_> {
         self.early.push(call);
     }
 
-    fn request(&mut self, node: NodeId, reduction: &crate::expr::Reduction, operand: Operand, local: Option<ValueId>) {
-        let reduced = reduced_flags(reduction, self.space().len());
+    fn request(&mut self, node: NodeId, reduction: &Reduction, operand: Operand, axes: &Axes, local: Option<ValueId>) {
         self.requests.push(Request {
             operand,
-            reduced,
+            axes: axes.clone(),
+            reduced: reduced_flags(reduction, axes, self.space().len()),
             kind: accumulator_kind(reduction),
             finish: reduction.finish,
-            dtype: reduction.dtype,
             node,
             local,
             groups: None,
@@ -352,7 +354,8 @@ impl Lowering<'_> {
 
     /// The operands of a grouped reduction are the labels and, unless it counts, the value.
     fn request_groups(&mut self, node: NodeId, grouping: &Grouping, operands: &[ValueId]) {
-        self.request(node, &grouping.reduction, Operand::One(operands[operands.len() - 1]), None);
+        let axes = placing::identity(self.space().len());
+        self.request(node, &grouping.reduction, Operand::One(operands[operands.len() - 1]), &axes, None);
         if let Some(request) = self.requests.last_mut() {
             request.groups = Some((operands[0], grouping.groups.unwrap_or(0), grouping.outside));
         }
@@ -368,6 +371,7 @@ impl Lowering<'_> {
                 let same = first.operand == request.operand
                     && first.groups == request.groups
                     && first.reduced == request.reduced
+                    && first.axes == request.axes
                     && first.local.is_some() == request.local.is_some();
                 // Bytes of a state are those of its own kind.
                 let whole = |request: &Request| matches!(request.finish, Finish::State { .. });
@@ -398,12 +402,12 @@ impl Lowering<'_> {
         let mut finishes = Vec::new();
         for member in members {
             let Some(value) = member.local else { continue };
-            let slot = self.local(self.values[value.0].support.clone(), member.dtype);
-            self.locals.insert(value, slot);
+            let slot = self.place_of(value);
             finishes.push((finish(member), slot));
         }
         if first.local.is_none() {
-            let kept = (0..self.space().len()).filter(|&axis| !first.reduced[axis]).collect();
+            // Outputs come in the order of the result's own axes.
+            let kept = first.axes.iter().flatten().copied().filter(|&axis| !first.reduced[axis]).collect();
             let finishes = members.iter().map(|member| (finish(member), member.node)).collect();
             self.made.reductions.push(LoweredReduction { acc, kept, finishes });
         }
@@ -416,13 +420,13 @@ impl Lowering<'_> {
         };
         self.made.program.accumulators.push(Accumulation { kind, dtype, reduced: first.reduced.clone(), groups, finishes });
         match first.groups {
-            None if product => self.product(acc, first.node, first.operand),
+            None if product => self.product(acc, first),
             None => {
                 let action = match first.operand {
                     Operand::One(value) => Action::Reduce(acc, value),
                     Operand::Pairs(sides) => Action::ReducePairs(acc, sides),
                 };
-                self.act(level, self.full(), action);
+                self.act(level, placing::flags(&first.axes, self.space()), action);
             }
             Some((labels, _, outside)) => {
                 let value = match first.operand {
@@ -433,6 +437,16 @@ impl Lowering<'_> {
                 self.act(level, self.full(), Action::Group { acc, value, labels, outside });
             }
         }
+    }
+
+    /// The memory through which a value travels.
+    fn place_of(&mut self, value: ValueId) -> SlotId {
+        if let Some(&slot) = self.locals.get(&value) {
+            return slot;
+        }
+        let slot = self.local(self.values[value.0].support.clone(), self.values[value.0].dtype);
+        self.locals.insert(value, slot);
+        slot
     }
 
     fn local(&mut self, axes: Vec<bool>, dtype: DType) -> SlotId {
@@ -449,9 +463,7 @@ impl Lowering<'_> {
         keys.dedup();
         for value in sweeps::travelling(&self.values, &homes, &self.actions) {
             if !self.locals.contains_key(&value) {
-                let (axes, dtype) = (self.values[value.0].support.clone(), self.values[value.0].dtype);
-                let slot = self.local(axes, dtype);
-                self.locals.insert(value, slot);
+                let slot = self.place_of(value);
                 let key = homes[value.0].clone().expect("only computed values travel");
                 self.actions.entry(key).or_default().push(Action::Store(slot, value));
             }

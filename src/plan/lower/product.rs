@@ -1,14 +1,15 @@
 //! Products of matrices: their operands as memory that the kernel walks, and products of a side with itself.
 
-use super::{Action, Lowering, Operand};
+use super::{Action, Lowering, Operand, Request};
 use crate::{
     expr::{Graph, NodeId, Op},
     kernel::program::{AccId, Product, SlotId, Step},
     nd::{DType, IndexMap},
     numeric::Finish,
     plan::{
-        expression::{Expression, Make, Value, ValueId, reduced_flags},
+        expression::{Expression, Make, ValueId, reduced_flags},
         lower::sweeps::operands,
+        placing::Axes,
         share::Draft,
     },
 };
@@ -23,7 +24,7 @@ pub fn is_product(graph: &Graph, node: NodeId) -> bool {
 }
 
 /// The products whose right side is the left one with two axes exchanged, and these axes; the right sides are no longer computed.
-pub fn mirrored(graph: &Graph, draft: &Draft, expression: &mut Expression) -> BTreeMap<NodeId, [usize; 2]> {
+pub fn mirrored(graph: &Graph, draft: &Draft, expression: &mut Expression) -> BTreeMap<(NodeId, Axes), [usize; 2]> {
     let mut found = BTreeMap::new();
     let mut at = 0;
     for anchor in &draft.anchors {
@@ -34,9 +35,9 @@ pub fn mirrored(graph: &Graph, draft: &Draft, expression: &mut Expression) -> BT
             continue;
         }
         let [left, right] = [expression.roots[sides.start], expression.roots[sides.start + 1]];
-        let reduced = reduced_flags(reduction, draft.space.len());
+        let reduced = reduced_flags(reduction, &anchor.axes, draft.space.len());
         if let Some(axes) = exchanged(expression, &draft.space, &reduced, [left, right]) {
-            found.insert(anchor.node, axes);
+            found.insert((anchor.node, anchor.axes.clone()), axes);
             expression.roots[sides.start + 1] = left;
         }
     }
@@ -59,6 +60,11 @@ fn exchanged(expression: &Expression, space: &[usize], reduced: &[bool], [left, 
 
 fn is_mirror(expression: &Expression, sides: [ValueId; 2], [first, second]: [usize; 2]) -> bool {
     let value = |id: ValueId| &expression.values[id.0];
+    let exchanged = |axis: Option<usize>| match axis {
+        Some(axis) if axis == first => Some(second),
+        Some(axis) if axis == second => Some(first),
+        axis => axis,
+    };
     let flipped = |map: &IndexMap| {
         let mut map = map.clone();
         map.shape.swap(first, second);
@@ -86,6 +92,9 @@ fn is_mirror(expression: &Expression, sides: [ValueId; 2], [first, second]: [usi
                 (Make::Select(..), Make::Select(..)) => true,
                 (Make::Cast(one, _), Make::Cast(other, _)) => one == other,
                 (Make::Search(one, _), Make::Search(other, _)) => one == other,
+                (Make::ReducePairs(node, _), Make::ReducePairs(other, _)) | (Make::Reduce(node, _), Make::Reduce(other, _)) => {
+                    node == other && one.axes.iter().copied().map(exchanged).eq(value(b).axes.iter().copied())
+                }
                 _ => false,
             };
         if !same {
@@ -124,19 +133,21 @@ fn prune(expression: &mut Expression) {
 
 impl Lowering<'_> {
     /// Multiplies two sides once all sweeps of their level have run.
-    pub(super) fn product(&mut self, acc: AccId, node: NodeId, operand: Operand) {
-        let Operand::Pairs([left, right]) = operand else { unreachable!("a product has two sides") };
-        let level = self.level(operand);
-        let mirrored = self.mirrored.get(&node).copied();
+    pub(super) fn product(&mut self, acc: AccId, request: &Request) {
+        let Operand::Pairs([left, right]) = request.operand else { unreachable!("a product has two sides") };
+        let level = self.level(request.operand);
+        let mirrored = self.mirrored.get(&(request.node, request.axes.clone())).copied().filter(|_| left == right);
         let left_slot = self.side(left);
         let right_slot = if mirrored.is_some() { None } else { Some(self.side(right)) };
-        let axes_of = |side: &Value| side.support.clone();
-        let left_axes = axes_of(&self.values[left.0]);
-        let mut right_axes = axes_of(&self.values[right.0]);
+        let left_axes = self.values[left.0].support.clone();
+        let mut right_axes = self.values[right.0].support.clone();
         if let Some([first, second]) = mirrored {
             right_axes.swap(first, second);
         }
-        let product = Product { left: left_slot, right: right_slot, mirrored: mirrored.unwrap_or_default(), left_axes, right_axes, acc };
+        let Op::Reduce(reduction) = &self.graph.node(request.node).op else { unreachable!("made from a reduction") };
+        let inner = request.axes.iter().enumerate().filter(|(own, _)| reduction.axes.contains(own)).filter_map(|(_, axis)| *axis).collect();
+        let mirrored = mirrored.unwrap_or_default();
+        let product = Product { left: left_slot, right: right_slot, mirrored, left_axes, right_axes, inner, acc };
         self.products.push((level, Step::Product(product)));
     }
 
@@ -147,9 +158,13 @@ impl Lowering<'_> {
         if let Some(&slot) = self.loads.get(&side).filter(|slot| plain && !self.made.program.slots[slot.0 as usize].swapped) {
             return slot;
         }
-        let (level, support, dtype) = (value.level, value.support.clone(), value.dtype);
-        let slot = self.local(support.clone(), dtype);
-        self.act(level, support, Action::Store(slot, side));
+        let (level, support) = (value.level, value.support.clone());
+        let is_left_there = matches!(value.make, Make::Reduce(..) | Make::ReducePairs(..) | Make::Call(..));
+        let is_new = !self.locals.contains_key(&side);
+        let slot = self.place_of(side);
+        if is_new && !is_left_there {
+            self.act(level, support, Action::Store(slot, side));
+        }
         slot
     }
 }

@@ -71,6 +71,7 @@ pub fn stage(space: &[usize], run: &[usize], block: &[usize]) -> Stage {
     Stage {
         name: "stage".into(),
         space: space.into(),
+        product_axes: 0,
         run: run.into(),
         origin: Vec::new(),
         block: block.into(),

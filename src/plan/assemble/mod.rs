@@ -1,9 +1,11 @@
 //! From passes to the plan: temps are numbered, each pass gets its program, its shapes and its memory.
 
+mod multiplying;
+
 use crate::{
     error::{Error, Result},
     expr::{FunctionId, FunctionRole, Graph, NodeId},
-    kernel::program::{Product, SlotId, SlotKind, Step},
+    kernel::program::{Product, SlotKind, Step},
     numeric::{Accumulator, Scan},
     plan::{
         Access, Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, OutputLayout, Plan, Read, ReadFrom, Request, ScanBy,
@@ -13,7 +15,6 @@ use crate::{
         grid::{BLOCK_BYTES, Form, memory_order},
         lower::{Lowered, LoweredScan, LoweredWrite, lower},
         memory::{Fitted, Needs, OVERHEAD_BYTES, StateBytes, WriteNeed, fit},
-        multiply::ProductForm,
         reads::Input,
         share::{Draft, How, name_of, smallest_block},
         spill::{Spilling, decoded_times, lift},
@@ -283,6 +284,7 @@ impl Assembling<'_> {
             (others, SCAN_WEIGHT * (bytes(1024) - bytes(0)) / 1024)
         });
         let (states, lines) = (states.filter(|(kept, _)| !kept.is_empty()).collect(), lines.collect());
+        let product = self.product_form(lowered, inputs, &whole, write_bytes as u64);
         Form {
             space: space.clone(),
             whole,
@@ -291,20 +293,8 @@ impl Assembling<'_> {
             point_bytes: (read_bytes + write_bytes + local_bytes).max(4) as u64,
             states,
             lines,
-            product: self.product_form(lowered, write_bytes as u64),
+            product,
         }
-    }
-
-    /// The sides of the product that the pass is for.
-    fn product_form(&self, lowered: &Lowered, write_bytes: u64) -> Option<ProductForm> {
-        let product = lowered.program.steps.iter().find_map(|step| if let Step::Product(product) = step { Some(product) } else { None })?;
-        let size = |slot: SlotId| lowered.program.slots[slot.0 as usize].dtype.size() as u64;
-        Some(ProductForm {
-            left: product.left_axes.clone(),
-            right: product.right_axes.clone(),
-            reduced: lowered.program.accumulators[product.acc.0 as usize].reduced.clone(),
-            bytes: [size(product.left), product.right.map_or(0, size), 8 + write_bytes],
-        })
     }
 
     fn needs<'b>(&'b self, lowered: &'b Lowered, inputs: &'b [Input<'b>], form: &'b Form) -> Needs<'b> {
@@ -435,6 +425,7 @@ impl Assembling<'_> {
         Stage {
             name: self.name.clone(),
             space: space.clone(),
+            product_axes: space.len() - self.draft.own_axes().min(space.len()),
             run: fitted.run,
             origin: fitted.origin,
             block: fitted.block,

@@ -1,7 +1,10 @@
 //! Which results are computed, in which pass, and which share one.
 //!
 //! An *anchor* is a node whose value has to exist as a whole: an output, or a result that another stage reads.
-//! Anchors of one level and one iteration space that read something in common become one stage: one pass, many answers.
+//! Anchors of one level and one iteration space that read something in common become one stage: one pass, many answers. `fuse` says
+//! which products are part of other passes, and where spaces are made one.
+
+mod fuse;
 
 use crate::{
     expr::{FunctionRole, Graph, NodeId, Op, Reduction, SourceId},
@@ -10,8 +13,9 @@ use crate::{
     numeric::{Accumulator, AccumulatorKind, Finish, SumMode},
     plan::{
         Limits,
-        expression::{Expression, express, reduced_flags},
+        expression::{Expression, Make, Root, express, reduced_flags},
         grid::BLOCK_BYTES,
+        placing::{self, Axes, Placed},
         views::Views,
         why::{Why, show_bytes},
     },
@@ -40,15 +44,21 @@ pub struct Anchor {
     pub how: How,
     /// The shape that is walked.
     pub space: Vec<usize>,
-    /// Nodes of that shape that it is made from.
+    /// Nodes that it is made from, all of one shape.
     pub operands: Vec<NodeId>,
-    /// Axes that its own reduction needs whole.
-    pub whole: Vec<bool>,
+    /// Their axes among those of the pass.
+    pub axes: Axes,
     /// Stage level: one more than the level of everything it waits for.
     pub level: u32,
     reads: BTreeSet<Origin>,
     inside: BTreeSet<NodeId>,
     all_whole: Vec<bool>,
+    /// Whether it multiplies matrices, itself or on its way.
+    multiplies: bool,
+    /// Whether products are multiplied on its way.
+    inside_products: bool,
+    /// Whether nothing of it needs the whole pass to have its own shape.
+    is_plain: bool,
 }
 
 /// Something that a stage reads.
@@ -71,6 +81,10 @@ pub struct Draft {
     pub inside: BTreeSet<NodeId>,
     reads: BTreeSet<Origin>,
     whole: Vec<bool>,
+    /// The axis along which passes that became one are cut; all others lie whole in a block.
+    stream: Option<usize>,
+    /// Whether matrices are multiplied.
+    multiplies: bool,
 }
 
 /// The accumulator that a finish needs.
@@ -79,9 +93,9 @@ pub fn accumulator_kind(reduction: &Reduction) -> AccumulatorKind {
     AccumulatorKind::of(reduction.finish, reduction.mode)
 }
 
-/// Cuts a graph into passes, in the order they run.
-pub fn share(graph: &Graph, views: &Views, roots: &[NodeId], limits: &Limits, why: &mut Why) -> Vec<Draft> {
-    let sharing = Sharing { graph, views, limits };
+/// Cuts a graph into passes, in the order they run. Products are part of other passes only if `fuses`.
+pub fn share(graph: &Graph, views: &Views, roots: &[NodeId], limits: &Limits, fuses: bool, why: &mut Why) -> Vec<Draft> {
+    let sharing = Sharing { graph, views, limits, fuses };
     let mut anchors = sharing.discover(roots, why);
     level(&mut anchors);
     let mut order: Vec<Anchor> = anchors.into_values().collect();
@@ -111,6 +125,7 @@ struct Sharing<'a> {
     graph: &'a Graph,
     views: &'a Views,
     limits: &'a Limits,
+    fuses: bool,
 }
 
 impl Sharing<'_> {
@@ -142,7 +157,7 @@ impl Sharing<'_> {
         };
         let space = self.graph.node(operands[0]).shape();
         let whole = match (&node.op, how) {
-            (Op::Reduce(reduction), How::Local) => reduced_flags(reduction, space.len()),
+            (Op::Reduce(reduction), How::Local) => reduced_flags(reduction, &placing::identity(space.len()), space.len()),
             (Op::Compress { axis: Some(_), .. }, _) => (0..space.len()).map(|axis| axis > 0).collect(),
             (Op::MapBlocks(function), How::Global) => {
                 let facts = &self.graph.functions[function.0 as usize];
@@ -150,35 +165,48 @@ impl Sharing<'_> {
             }
             _ => vec![false; space.len()],
         };
-        let expression = self.express(&space, &operands, &whole, why);
+        let axes = placing::identity(space.len());
+        let is_plain = match &node.op {
+            Op::Reduce(reduction) => !matches!(reduction.finish, Finish::State { .. }),
+            _ => how == How::Streamed,
+        };
+        let expression = self.express(&space, &roots_of(&operands, &axes), &whole, is_plain, why);
+        let inside_products = expression.inside.iter().any(|&id| self.is_product(id));
         Anchor {
             node: id,
             how,
-            space,
             operands,
-            whole,
+            axes,
             level: 0,
             reads: origins(&expression),
+            multiplies: inside_products || self.is_product(id),
+            inside_products,
+            is_plain: is_plain && !expression.values.iter().any(|value| value.wider || matches!(value.make, Make::Call(..))),
+            space: expression.space,
             inside: expression.inside,
             all_whole: expression.whole,
         }
     }
 
-    fn express(&self, space: &[usize], operands: &[NodeId], whole: &[bool], why: &mut Why) -> Expression {
-        let mut admit = |node: NodeId, whole: &[bool]| match &self.graph.node(node).op {
+    /// Everything that `roots` are made from; what needs the whole pass to have its own shape has no products inside.
+    fn express(&self, space: &[usize], roots: &[Root], whole: &[bool], is_plain: bool, why: &mut Why) -> Expression {
+        let mut admit = |node: NodeId, placed: &Placed, whole: &[bool]| match &self.graph.node(node).op {
             Op::MapBlocks(_) | Op::Scan { .. } => true,
             // A state has an axis of its own, which no block has.
             Op::Reduce(reduction) if matches!(reduction.finish, Finish::State { .. }) => false,
-            _ => self.admit(node, space, whole, why),
+            Op::Reduce(reduction) if reduction.finish == Finish::Matmul => is_plain && self.admit_product(node, placed, whole, why),
+            _ => self.admit(node, placed, whole, why),
         };
-        express(self.graph, self.views, space, operands, whole, &mut admit)
+        express(self.graph, self.views, space, roots, whole, &mut admit)
     }
 
-    fn admit(&self, node: NodeId, space: &[usize], whole: &[bool], why: &mut Why) -> bool {
-        let item = self.graph.node(self.graph.node(node).args[0]).dtype().size();
-        let (bytes, blocks) = smallest_block(space, whole, item);
+    fn admit(&self, node: NodeId, placed: &Placed, whole: &[bool], why: &mut Why) -> bool {
+        let arg = self.graph.node(self.graph.node(node).args[0]);
+        let shape = arg.shape();
+        let whole: Vec<bool> = placed.axes.iter().map(|axis| axis.is_none_or(|axis| whole[axis])).collect();
+        let (bytes, blocks) = smallest_block(&shape, &whole, arg.dtype().size());
         let fits = self.fits(bytes, blocks);
-        let axes: Vec<usize> = (0..space.len()).filter(|&axis| whole[axis] && space[axis] > 1).collect();
+        let axes: Vec<usize> = (0..shape.len()).filter(|&axis| whole[axis] && shape[axis] > 1).collect();
         let name = name_of(self.graph, node);
         if fits {
             why.note(name, format!("computed inside its pass: axes {axes:?} lie whole in a block of {}", show_bytes(bytes)));
@@ -205,7 +233,7 @@ impl Sharing<'_> {
         if matches!(reduction.finish, Finish::FirstFalse | Finish::State { .. }) || space.contains(&0) {
             return How::Global;
         }
-        let reduced = reduced_flags(reduction, space.len());
+        let reduced = reduced_flags(reduction, &placing::identity(space.len()), space.len());
         if reduction.finish == Finish::Matmul {
             return self.how_to_multiply(id, &space, &reduced, why);
         }
@@ -236,7 +264,7 @@ impl Sharing<'_> {
         }
         let state = Accumulator::state_bytes_max(AccumulatorKind::Sum(SumMode::Exact), DType::F64, length(false));
         // All sums, those of one run, and those that are merged.
-        if state <= self.limits.memory_bytes / 10 * 3 {
+        if state <= sums_bytes_max(self.limits) {
             return How::Global;
         }
         let text = format!("inner axes lie whole in a block: sums of {} outputs would take {}", length(false), show_bytes(state));
@@ -244,15 +272,40 @@ impl Sharing<'_> {
         How::Local
     }
 
+    /// Bytes of the sums of several products over all runs; 0 for one.
+    fn sums_bytes<'b>(&self, anchors: impl Iterator<Item = &'b Anchor>) -> u64 {
+        let products = anchors.filter(|anchor| anchor.how == How::Global && self.is_product(anchor.node));
+        let outputs: Vec<usize> = products.map(|anchor| self.graph.node(anchor.node).shape().iter().product()).collect();
+        let kind = AccumulatorKind::Sum(SumMode::Exact);
+        if outputs.len() < 2 { 0 } else { outputs.into_iter().map(|count| Accumulator::state_bytes_max(kind, DType::F64, count)).sum() }
+    }
+
+    fn is_product(&self, id: NodeId) -> bool {
+        matches!(&self.graph.node(id).op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul)
+    }
+
     /// Puts an anchor into the pass that it can share, or into one of its own.
     fn place(&self, drafts: &mut Vec<Draft>, anchor: Anchor, why: &mut Why) {
         let name = name_of(self.graph, anchor.node);
-        for draft in drafts.iter_mut().filter(|draft| draft.level == anchor.level && draft.space == anchor.space) {
-            if draft.anchors.iter().chain([&anchor]).any(|member| member.how == How::Compressed) {
+        for draft in drafts.iter_mut().filter(|draft| draft.level == anchor.level) {
+            let multiplies = self.fuses && (draft.multiplies || anchor.multiplies);
+            if self.sums_bytes(draft.anchors.iter().chain([&anchor])) > sums_bytes_max(self.limits) {
+                continue;
+            }
+            if !multiplies && draft.space != anchor.space
+                || draft.anchors.iter().chain([&anchor]).any(|member| member.how == How::Compressed)
+            {
                 continue;
             }
             let common = draft.reads.intersection(&anchor.reads).next().is_some() || (draft.reads.is_empty() && anchor.reads.is_empty());
             if !common {
+                continue;
+            }
+            if multiplies {
+                if let Some(joined) = self.join(draft, &anchor, why) {
+                    *draft = joined;
+                    return;
+                }
                 continue;
             }
             let whole: Vec<bool> = draft.whole.iter().zip(&anchor.all_whole).map(|(a, b)| *a || *b).collect();
@@ -274,30 +327,53 @@ impl Sharing<'_> {
             draft.anchors.push(anchor);
             return;
         }
-        drafts.push(Draft {
+        drafts.push(Draft::new(anchor));
+    }
+}
+
+/// Nodes of one shape as roots.
+fn roots_of(nodes: &[NodeId], axes: &Axes) -> Vec<Root> {
+    nodes.iter().map(|&node| Root { node, axes: axes.clone() }).collect()
+}
+
+impl Draft {
+    fn new(anchor: Anchor) -> Draft {
+        Draft {
             space: anchor.space.clone(),
             level: anchor.level,
             inside: anchor.inside.clone(),
             reads: anchor.reads.clone(),
             whole: anchor.all_whole.clone(),
+            stream: None,
+            multiplies: anchor.multiplies,
             anchors: vec![anchor],
-        });
+        }
+    }
+
+    /// Everything the pass computes, as one expression. Roots are the operands of the anchors, in order.
+    pub fn express(&self, graph: &Graph, views: &Views) -> Expression {
+        let roots: Vec<Root> = self.anchors.iter().flat_map(|anchor| roots_of(&anchor.operands, &anchor.axes)).collect();
+        express(graph, views, &self.space, &roots, &self.whole, &mut |node, _, _| self.inside.contains(&node))
+    }
+
+    /// How many of the first axes are those of what is computed as a whole.
+    #[must_use]
+    pub fn own_axes(&self) -> usize {
+        let last = self.anchors.iter().flat_map(|anchor| anchor.axes.iter().flatten()).max();
+        if self.multiplies { last.map_or(0, |last| last + 1) } else { self.space.len() }
+    }
+
+    /// Whether products are part of it that are more than what it is for.
+    #[must_use]
+    pub fn is_fused(&self) -> bool {
+        self.multiplies && (self.stream.is_some() || self.anchors.len() > 1 || self.anchors.iter().any(|anchor| anchor.inside_products))
     }
 }
 
-impl Draft {
-    /// Everything the pass computes, as one expression. Roots are the operands of the anchors, in order.
-    pub fn express(&self, graph: &Graph, views: &Views) -> Expression {
-        let mut roots: Vec<NodeId> = Vec::new();
-        for anchor in &self.anchors {
-            roots.extend(&anchor.operands);
-        }
-        let mut whole = vec![false; self.space.len()];
-        for anchor in &self.anchors {
-            whole.iter_mut().zip(&anchor.whole).for_each(|(all, own)| *all |= *own);
-        }
-        express(graph, views, &self.space, &roots, &whole, &mut |node, _| self.inside.contains(&node))
-    }
+/// Bytes that the sums of the products of a pass may take.
+#[must_use]
+pub fn sums_bytes_max(limits: &Limits) -> u64 {
+    limits.memory_bytes / 10 * 3
 }
 
 fn origins(expression: &Expression) -> BTreeSet<Origin> {
