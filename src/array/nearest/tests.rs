@@ -92,11 +92,11 @@ fn pairs_are_those_of_brute_force_in_any_number_of_walks() {
             let found = session.open(&path).near_pairs(near(metric, threshold)).unwrap();
             assert_eq!(found.walks, session.open(&path).near_pairs_walks(&session.open(&path)).unwrap());
             assert_eq!(found.walks > 1, place > 0, "{}", found.walks);
-            assert!(found.rows.rows().into_iter().eq(want.iter().map(|pair| ArrayView1::from(pair))), "{metric:?} {threshold}");
+            assert!(found.rows.rows().into_iter().eq(want.iter().map(ArrayView1::from)), "{metric:?} {threshold}");
             assert_eq!(found.scores.to_vec(), scores);
             assert_eq!(found.without_score, if metric == Metric::Cosine { 4 } else { 2 });
             let found = session.from_ndarray(y.clone()).near_pairs_with(&session.open(&path), near(metric, threshold)).unwrap();
-            assert!(found.rows.rows().into_iter().eq(want_with.iter().map(|pair| ArrayView1::from(pair))), "{metric:?} {threshold}");
+            assert!(found.rows.rows().into_iter().eq(want_with.iter().map(ArrayView1::from)), "{metric:?} {threshold}");
             assert_eq!(found.without_score, if metric == Metric::Cosine { 8 } else { 4 });
         }
     }
