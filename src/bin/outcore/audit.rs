@@ -2,8 +2,8 @@
 
 use crate::{
     args::{Audit as Command, Fault},
-    eval,
     output::{Style, note, print},
+    saving,
     settings::Settings,
     signals,
 };
@@ -45,7 +45,7 @@ pub fn run(command: &Command, settings: &Settings) -> Result<u8> {
         digests: Vec::new(),
         kept: Vec::new(),
     };
-    eval::write_report(&report, &[], settings)?;
+    saving::write_report(&report, &[], settings)?;
     if settings.reporter.is_watched() {
         let read = &audit.stats;
         note("read", &format!("{} in {}", data_bytes(read.bytes_read), seconds(read.seconds)));

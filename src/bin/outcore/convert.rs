@@ -2,8 +2,7 @@
 
 use crate::{
     args::Convert,
-    eval, inputs,
-    output::note,
+    inputs, saving,
     settings::{Existing, Settings, Stopped},
     signals,
 };
@@ -71,22 +70,13 @@ fn check_group(command: &Convert, path: &str, group: &Group, output: &str, optio
 
 /// Saves every array under its path, all or none.
 fn compute(outputs: &[(String, Array)], named: &[(String, Array)], options: ZarrOptions, settings: &Settings) -> Result<()> {
-    let mut job = Job::new(&settings.session).save(eval::save(settings).zarr(options));
+    let mut job = Job::new(&settings.session).save(saving::save(settings).zarr(options));
     for (path, array) in outputs {
         job = job.output(path, array, Destination::Path(PathBuf::from(path)));
     }
     let _guard = signals::guard(&settings.session);
     let result = job.run();
     settings.reporter.finish();
-    let mut report = result?.report;
-    for (store, _) in &mut report.stats.passes {
-        *store = inputs::name_of_store(store, named);
-    }
-    report.kept.iter().filter(|kept| kept.bytes > 0).for_each(eval::say_kept);
-    report.warnings.iter().for_each(|text| note("warning", text));
-    eval::write_report(&report, &[], settings)?;
-    if settings.reporter.is_watched() {
-        note("wrote", &eval::said(&report, outputs.iter().map(|(path, _)| Path::new(path.as_str())), settings));
-    }
-    Ok(())
+    let paths: Vec<&Path> = outputs.iter().map(|(path, _)| Path::new(path.as_str())).collect();
+    saving::tell(result?.report, named, &paths, &[], settings)
 }

@@ -2,18 +2,19 @@
 
 use crate::{
     args::{self, Eval},
-    inputs, measure,
+    inputs,
     output::{Style, note, print, print_array, print_values},
-    settings::{Existing, Notes, Settings, Stopped},
+    saving,
+    settings::{Notes, Settings, Stopped},
     signals,
 };
 use outcore::{
-    AnyArray, Array, Destination, Error, Job, Kept, Result, RunReport, Save, Scalar,
+    AnyArray, Array, Destination, Error, Job, Result, RunReport, Save, Scalar,
     array::parse::{BuildOptions, Built, Program, Value, parse},
     nd::shape::show,
     report::{
-        Environment, Summary, Values,
-        size::{count, data_bytes, memory_bytes, plural, seconds},
+        Values,
+        size::{count, data_bytes},
     },
 };
 use std::{
@@ -43,22 +44,13 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     let arrays = inputs::open(&settings.session, &inputs::named(&words)?)?;
     let built = build(&text, &arrays, settings)?;
     let outputs = outputs(command, &built)?;
-    let save = save(settings).zarr(command.layout.options()?).expression(text.trim());
+    let save = saving::save(settings).zarr(command.layout.options()?).expression(text.trim());
     let save = if command.digest { save.digests() } else { save };
     let (report, printed) = compute(&built, &outputs, save, settings)?;
     settings.reporter.finish();
-    if let Some(mut report) = report {
-        for (store, _) in &mut report.stats.passes {
-            *store = inputs::name_of_store(store, &arrays);
-        }
-        let report = &report;
-        report.kept.iter().filter(|kept| kept.bytes > 0).for_each(say_kept);
-        report.warnings.iter().for_each(|text| note("warning", text));
-        report.digests.iter().for_each(|(path, digest)| note("digest", &format!("{digest}  {path}")));
-        write_report(report, &built.notes, settings)?;
-        if settings.reporter.is_watched() && !outputs.is_empty() {
-            note("wrote", &said(report, outputs.iter().map(|output| output.path.as_path()), settings));
-        }
+    if let Some(report) = report {
+        let paths: Vec<&Path> = outputs.iter().map(|output| output.path.as_path()).collect();
+        saving::tell(report, &arrays, &paths, &built.notes, settings)?;
     }
     match printed {
         Some(printed) => printed.print(settings.style),
@@ -152,12 +144,6 @@ impl Printed {
     }
 }
 
-/// How outputs are written.
-pub fn save(settings: &Settings) -> Save {
-    let save = if settings.existing == Existing::Replace { Save::new().overwrite() } else { Save::new() };
-    if settings.stopped == Stopped::Resume { save.resume() } else { save }
-}
-
 /// Runs what has to be run, and gives what is to be printed.
 fn compute(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -> Result<(Option<RunReport>, Option<Printed>)> {
     if settings.stopped == Stopped::Refuse {
@@ -202,12 +188,6 @@ fn compute(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -
     Ok((Some(result.report), printed))
 }
 
-/// Says that a job was not begun anew.
-pub fn say_kept(kept: &Kept) {
-    let percent = u128::from(kept.bytes) * 100 / u128::from(kept.bytes_total.max(1));
-    note("resumed", &format!("{percent} % of {} was there", kept.path.display()));
-}
-
 /// Says once that a job that will take long could be one that survives. Lengths that depend on data are not known yet.
 fn advise_resume(outputs: &[Output]) {
     let bytes = |output: &Output| {
@@ -242,40 +222,4 @@ fn too_long(shape: &[usize], bytes: u64) -> Error {
         count(PRINTED_MAX as u64)
     ))
     .hint("save it with -o result.npy, or take a part: [:5]")
-}
-
-pub fn write_report(report: &RunReport, notes: &[String], settings: &Settings) -> Result<()> {
-    let Some(path) = &settings.report else { return Ok(()) };
-    let env = Environment {
-        version: env!("CARGO_PKG_VERSION"),
-        cpu: measure::processor(),
-        isa: settings.isa.name().to_string(),
-        limits: settings.session.limits().clone(),
-    };
-    let warnings = report.warnings.iter().chain(notes).cloned().collect();
-    let mut summary = Summary::new(&report.stats, report.seconds, warnings, measure::peak_resident_bytes(), env);
-    summary.digests.clone_from(&report.digests);
-    (summary.job_id, summary.plan_id) = (report.job_id.clone(), report.plan_id.clone());
-    fs::write(path, summary.json()).map_err(|error| Error::io("write", path.display(), error))
-}
-
-/// One line for a person who watches.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "shown to a person")]
-pub fn said<'a>(report: &RunReport, paths: impl Iterator<Item = &'a Path>, settings: &Settings) -> String {
-    let files: Vec<String> = paths.map(|path| path.display().to_string()).collect();
-    let stats = &report.stats;
-    let passes: Vec<String> =
-        stats.passes.iter().map(|(name, times)| format!("{} over {name}", plural(*times as u64, "pass", "passes"))).collect();
-    let rate = (stats.bytes_read + stats.bytes_written) as f64 / report.seconds.max(1e-9);
-    format!(
-        "{} in {}, {}/s; {}; {} read, {} written; peak {} of {}",
-        files.join(", "),
-        seconds(report.seconds),
-        data_bytes(rate as u64),
-        passes.join(", "),
-        data_bytes(stats.bytes_read),
-        data_bytes(stats.bytes_written),
-        memory_bytes(stats.bytes_peak_held),
-        memory_bytes(settings.session.limits().memory_bytes)
-    )
 }

@@ -4,6 +4,7 @@ use crate::{
     args::Eval,
     eval, inputs,
     output::{Style, print},
+    saving,
     settings::Settings,
 };
 use outcore::{Array, Destination, Error, Job, Result, array::parse::Value, report};
@@ -14,7 +15,7 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     let arrays = inputs::open_or_imagine(&settings.session, &inputs::named(&words)?)?;
     let built = eval::build(&text, &arrays, settings)?;
     let outputs = eval::outputs(command, &built)?;
-    let mut job = Job::new(&settings.session).save(eval::save(settings).zarr(command.layout.options()?));
+    let mut job = Job::new(&settings.session).save(saving::save(settings).zarr(command.layout.options()?));
     for output in &outputs {
         job = job.output(&output.name, &output.array, Destination::Path(output.path.clone()));
     }

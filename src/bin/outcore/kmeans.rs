@@ -3,7 +3,8 @@
 use crate::{
     args::Kmeans,
     output::{Style, note, print},
-    pca::{number, save, writable},
+    pca::{number, save},
+    saving::writable,
     settings::Settings,
     signals,
 };

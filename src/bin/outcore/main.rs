@@ -22,6 +22,7 @@ mod pairs;
 mod pca;
 mod progress;
 mod quantize;
+mod saving;
 mod settings;
 mod signals;
 mod split;

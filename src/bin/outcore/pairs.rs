@@ -2,9 +2,9 @@
 
 use crate::{
     args::{Measure, Pairs},
-    eval,
     output::{Style, note, print},
     pca::number,
+    saving,
     settings::Settings,
     signals, topk,
 };
@@ -19,7 +19,7 @@ const LINES_MAX: usize = 50;
 /// Finds pairs; saves or prints them.
 pub fn run(command: &Pairs, settings: &Settings) -> Result<()> {
     let near = near(command)?;
-    topk::refuse_existing([&command.output, &command.scores], settings)?;
+    saving::refuse_existing([&command.output, &command.scores], settings)?;
     let _guard = signals::guard(&settings.session);
     let x = topk::vectors(&command.database, command.axis, settings)?;
     let other = command.with.as_ref().map(|path| topk::vectors(path, command.axis, settings)).transpose()?;
@@ -32,7 +32,7 @@ pub fn run(command: &Pairs, settings: &Settings) -> Result<()> {
     let found = found?;
     topk::warn_of_rows(found.without_score, command.metric.metric(), "they are in no pair");
     topk::save([&command.output, &command.scores], settings, found.rows.clone(), found.scores.clone())?;
-    eval::write_report(&found.report, &[], settings)?;
+    saving::write_report(&found.report, &[], settings)?;
     match settings.style {
         Style::Text => print(&text(command, &found)),
         Style::Json => print(&json(command, &found).to_string()),

@@ -1,17 +1,17 @@
 //! `outcore pca`: principal components, what they explain, and projections onto them.
 
 use crate::{
-    args::{Method, Pca, spelling},
-    eval, inputs,
-    output::{Style, note, print},
-    settings::{Settings, check_writable},
+    args::{Method, Pca},
+    output::{Style, print},
+    saving::{self, writable},
+    settings::Settings,
     signals,
 };
 use outcore::{
     Array, Destination, Job, PcaMethod, PcaOptions, Result,
     report::{PrintOptions, Values, numpy_text, size::count},
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// More components than this are printed only as JSON.
 const LINES_MAX: usize = 50;
@@ -47,14 +47,9 @@ pub fn run(command: &Pca, settings: &Settings) -> Result<()> {
     }
 }
 
-/// An error before anything is read if a file could not be written at the end.
-pub fn writable(path: &Path, flag: &str) -> Result<()> {
-    check_writable(path, &spelling(flag))
-}
-
 /// Saves what has a path, all together, and writes the report.
 pub fn save(x: &Array, outputs: &[(&str, &Array, &Option<PathBuf>)], settings: &Settings) -> Result<()> {
-    let mut job = Job::new(&settings.session).save(eval::save(settings));
+    let mut job = Job::new(&settings.session).save(saving::save(settings));
     let mut paths = Vec::new();
     for (name, array, path) in outputs {
         let Some(path) = path else { continue };
@@ -64,19 +59,9 @@ pub fn save(x: &Array, outputs: &[(&str, &Array, &Option<PathBuf>)], settings: &
     if paths.is_empty() {
         return Ok(());
     }
-    let mut report = job.run().inspect_err(|_| settings.reporter.finish())?.report;
-    let named = [("x".to_string(), x.clone())];
-    for (store, _) in &mut report.stats.passes {
-        *store = inputs::name_of_store(store, &named);
-    }
+    let report = job.run().inspect_err(|_| settings.reporter.finish())?.report;
     settings.reporter.finish();
-    report.kept.iter().filter(|kept| kept.bytes > 0).for_each(eval::say_kept);
-    report.warnings.iter().for_each(|text| note("warning", text));
-    eval::write_report(&report, &[], settings)?;
-    if settings.reporter.is_watched() {
-        note("wrote", &eval::said(&report, paths.into_iter(), settings));
-    }
-    Ok(())
+    saving::tell(report, &[("x".to_string(), x.clone())], &paths, &[], settings)
 }
 
 /// A number with the digits that read back.

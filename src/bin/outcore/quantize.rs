@@ -2,8 +2,7 @@
 
 use crate::{
     args::{Form, Quantize, ScaleAxis},
-    eval, inputs,
-    output::note,
+    inputs, saving,
     settings::Settings,
     signals,
 };
@@ -15,30 +14,22 @@ pub fn run(command: &Quantize, settings: &Settings) -> Result<()> {
     check(command)?;
     let opened = settings.session.open(&command.input).checked()?;
     let outputs = if command.inverse { numbers(command, &opened, settings)? } else { codes(command, &opened)? };
-    let mut job = Job::new(&settings.session).save(eval::save(settings).zarr(command.layout.options()?));
+    let mut job = Job::new(&settings.session).save(saving::save(settings).zarr(command.layout.options()?));
     for (array, path) in &outputs {
         job = job.output(path.display().to_string(), array, Destination::Path(path.clone()));
     }
     let _guard = signals::guard(&settings.session);
     let result = job.run();
     settings.reporter.finish();
-    let mut report = result.map_err(|error| match command.to {
+    let done = result.map_err(|error| match command.to {
         Form::Int8 if !command.inverse && error.message().contains("i8") => {
             error.hint(format!("NaN and infinities have no code: `outcore audit {}` names the rows", command.input))
         }
         _ => error,
     })?;
     let named = [("x".to_string(), opened)];
-    for (store, _) in &mut report.report.stats.passes {
-        *store = inputs::name_of_store(store, &named);
-    }
-    report.report.kept.iter().filter(|kept| kept.bytes > 0).for_each(eval::say_kept);
-    report.report.warnings.iter().for_each(|text| note("warning", text));
-    eval::write_report(&report.report, &[], settings)?;
-    if settings.reporter.is_watched() {
-        note("wrote", &eval::said(&report.report, outputs.iter().map(|(_, path)| path.as_path()), settings));
-    }
-    Ok(())
+    let paths: Vec<&Path> = outputs.iter().map(|(_, path)| path.as_path()).collect();
+    saving::tell(done.report, &named, &paths, &[], settings)
 }
 
 /// Flags that say nothing together are a mistake.

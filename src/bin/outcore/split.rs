@@ -2,8 +2,7 @@
 
 use crate::{
     args::{Shuffle, Split},
-    eval, inputs,
-    output::note,
+    saving,
     settings::Settings,
     signals,
 };
@@ -13,12 +12,12 @@ use std::path::Path;
 /// Rows in a random order.
 pub fn shuffle(command: &Shuffle, settings: &Settings) -> Result<()> {
     let opened = settings.session.open(&command.input).checked()?;
-    let save = eval::save(settings).zarr(command.layout.options()?);
+    let save = saving::save(settings).zarr(command.layout.options()?);
     let random = Random::new(command.seed);
     let _guard = signals::guard(&settings.session);
     if let Some(path) = &command.permutation {
         let rows = opened.shape()?.first().copied().unwrap_or(1);
-        let plain: Save = eval::save(settings);
+        let plain: Save = saving::save(settings);
         settings.session.save_all([(&random.permutation(rows), path)], plain)?;
     }
     let done = opened.save_shuffled(random, &command.output, save);
@@ -29,7 +28,7 @@ pub fn shuffle(command: &Shuffle, settings: &Settings) -> Result<()> {
 pub fn split(command: &Split, settings: &Settings) -> Result<()> {
     let opened = settings.session.open(&command.input).checked()?;
     let parts = shares(&command.parts)?;
-    let save = eval::save(settings).zarr(command.layout.options()?);
+    let save = saving::save(settings).zarr(command.layout.options()?);
     let order = if command.in_order { RowOrder::Kept } else { RowOrder::Shuffled(Random::new(command.seed)) };
     let _guard = signals::guard(&settings.session);
     let done = opened.save_split(order, &parts, save);
@@ -59,16 +58,5 @@ fn shares(words: &[String]) -> Result<Vec<(f64, &str)>> {
 
 fn tell(opened: &Array, done: Result<RunReport>, paths: &[&Path], settings: &Settings) -> Result<()> {
     settings.reporter.finish();
-    let mut report = done?;
-    let named = [("x".to_string(), opened.clone())];
-    for (store, _) in &mut report.stats.passes {
-        *store = inputs::name_of_store(store, &named);
-    }
-    report.kept.iter().filter(|kept| kept.bytes > 0).for_each(eval::say_kept);
-    report.warnings.iter().for_each(|text| note("warning", text));
-    eval::write_report(&report, &[], settings)?;
-    if settings.reporter.is_watched() {
-        note("wrote", &eval::said(&report, paths.iter().copied(), settings));
-    }
-    Ok(())
+    saving::tell(done?, &[("x".to_string(), opened.clone())], paths, &[], settings)
 }

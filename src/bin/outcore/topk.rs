@@ -2,18 +2,17 @@
 
 use crate::{
     args::{Measure, TopK},
-    eval,
     output::{Style, note, print, print_values},
-    settings::{Existing, Settings},
+    saving,
+    settings::Settings,
     signals,
 };
 use outcore::{Array, DType, Destination, Error, Job, Metric, Result, Search, ndarray, report::Values};
-use std::path::Path;
 
 /// Saves or prints rows and scores.
 pub fn run(command: &TopK, settings: &Settings) -> Result<()> {
     let _guard = signals::guard(&settings.session);
-    refuse_existing([&command.output, &command.scores], settings)?;
+    saving::refuse_existing([&command.output, &command.scores], settings)?;
     let database = vectors(&command.database, command.axis, settings)?;
     let metric = command.metric.metric();
     let search = Search::nearest(command.count).metric(metric);
@@ -29,7 +28,7 @@ pub fn run(command: &TopK, settings: &Settings) -> Result<()> {
     let found = found?;
     warn_of_rows(found.without_score, metric, "they come last");
     save([&command.output, &command.scores], settings, found.rows.clone(), found.scores.clone())?;
-    eval::write_report(&found.report, &[], settings)?;
+    saving::write_report(&found.report, &[], settings)?;
     match (&command.output, settings.style) {
         (Some(_), _) => Ok(()),
         (None, Style::Text) => {
@@ -57,15 +56,6 @@ impl Measure {
             Measure::Dot => Metric::Dot,
             Measure::L2 => Metric::L2,
         }
-    }
-}
-
-/// An error before anything is read if an output is there already.
-pub fn refuse_existing(paths: [&Option<String>; 2], settings: &Settings) -> Result<()> {
-    let mut paths = paths.into_iter().flatten();
-    match paths.find(|path| settings.existing != Existing::Replace && Path::new(path).exists()) {
-        Some(path) => Err(Error::output(format!("{path} exists")).hint("`--overwrite` replaces it")),
-        None => Ok(()),
     }
 }
 
@@ -99,7 +89,7 @@ pub fn save<D: ndarray::Dimension>(
     }
     let arrays = [("rows", settings.session.from_ndarray(rows)), ("scores", settings.session.from_ndarray(scores))];
     let outputs = arrays.iter().zip(paths).filter_map(|((name, array), path)| path.as_ref().map(|path| (*name, array, path)));
-    let job = outputs.fold(Job::new(&settings.session).save(eval::save(settings)), |job, (name, array, path)| {
+    let job = outputs.fold(Job::new(&settings.session).save(saving::save(settings)), |job, (name, array, path)| {
         job.output(name, array, Destination::Path(path.into()))
     });
     job.run().map(|_| ())

@@ -1,0 +1,95 @@
+//! How commands save, and what they say of a job that is done.
+
+use crate::{
+    args::spelling,
+    inputs::name_of_store,
+    measure,
+    output::note,
+    settings::{Existing, Settings, Stopped, check_writable},
+};
+use outcore::{
+    Array, Error, Kept, Result, RunReport, Save,
+    report::{
+        Environment, Summary,
+        size::{data_bytes, memory_bytes, plural, seconds},
+    },
+};
+use std::{fs, path::Path};
+
+/// How outputs are written.
+pub fn save(settings: &Settings) -> Save {
+    let save = if settings.existing == Existing::Replace { Save::new().overwrite() } else { Save::new() };
+    if settings.stopped == Stopped::Resume { save.resume() } else { save }
+}
+
+/// An error before anything is read if a file could not be written at the end.
+pub fn writable(path: &Path, flag: &str) -> Result<()> {
+    check_writable(path, &spelling(flag))
+}
+
+/// An error before anything is read if an output is there already.
+pub fn refuse_existing(paths: [&Option<String>; 2], settings: &Settings) -> Result<()> {
+    let mut paths = paths.into_iter().flatten();
+    match paths.find(|path| settings.existing != Existing::Replace && Path::new(path).exists()) {
+        Some(path) => Err(Error::output(format!("{path} exists")).hint("`--overwrite` replaces it")),
+        None => Ok(()),
+    }
+}
+
+/// Says what a job did, names its inputs as the command did, and writes the report. `notes` stand among its warnings.
+pub fn tell(mut report: RunReport, inputs: &[(String, Array)], paths: &[&Path], notes: &[String], settings: &Settings) -> Result<()> {
+    for (store, _) in &mut report.stats.passes {
+        *store = name_of_store(store, inputs);
+    }
+    report.kept.iter().filter(|kept| kept.bytes > 0).for_each(say_kept);
+    report.warnings.iter().for_each(|text| note("warning", text));
+    report.digests.iter().for_each(|(path, digest)| note("digest", &format!("{digest}  {path}")));
+    write_report(&report, notes, settings)?;
+    if settings.reporter.is_watched() && !paths.is_empty() {
+        note("wrote", &said(&report, paths, settings));
+    }
+    Ok(())
+}
+
+/// Says that a job was not begun anew.
+fn say_kept(kept: &Kept) {
+    let percent = u128::from(kept.bytes) * 100 / u128::from(kept.bytes_total.max(1));
+    note("resumed", &format!("{percent} % of {} was there", kept.path.display()));
+}
+
+/// Writes the report where `--report` asks for it.
+pub fn write_report(report: &RunReport, notes: &[String], settings: &Settings) -> Result<()> {
+    let Some(path) = &settings.report else { return Ok(()) };
+    let env = Environment {
+        version: env!("CARGO_PKG_VERSION"),
+        cpu: measure::processor(),
+        isa: settings.isa.name().to_string(),
+        limits: settings.session.limits().clone(),
+    };
+    let warnings = report.warnings.iter().chain(notes).cloned().collect();
+    let mut summary = Summary::new(&report.stats, report.seconds, warnings, measure::peak_resident_bytes(), env);
+    summary.digests.clone_from(&report.digests);
+    (summary.job_id, summary.plan_id) = (report.job_id.clone(), report.plan_id.clone());
+    fs::write(path, summary.json()).map_err(|error| Error::io("write", path.display(), error))
+}
+
+/// One line for a person who watches.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "shown to a person")]
+fn said(report: &RunReport, paths: &[&Path], settings: &Settings) -> String {
+    let files: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let stats = &report.stats;
+    let passes: Vec<String> =
+        stats.passes.iter().map(|(name, times)| format!("{} over {name}", plural(*times as u64, "pass", "passes"))).collect();
+    let rate = (stats.bytes_read + stats.bytes_written) as f64 / report.seconds.max(1e-9);
+    format!(
+        "{} in {}, {}/s; {}; {} read, {} written; peak {} of {}",
+        files.join(", "),
+        seconds(report.seconds),
+        data_bytes(rate as u64),
+        passes.join(", "),
+        data_bytes(stats.bytes_read),
+        data_bytes(stats.bytes_written),
+        memory_bytes(stats.bytes_peak_held),
+        memory_bytes(settings.session.limits().memory_bytes)
+    )
+}
