@@ -12,7 +12,7 @@ use super::{
     restore::{is_restorable, keep, key_of, temps_of},
     results::{StageResults, call_guarded, for_each_row},
     scheduler::{Event, Scheduler, events_max},
-    spill::{Place, Spill, beside},
+    spill::{Spill, beside},
     warnings::judge,
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
     nd::{DType, Region, shape::show},
     numeric::{Accumulator, Finish},
     plan::{Check, Output, OutputFrom, ScratchId, Stage, TempId, Write, WriteTo},
-    store::{MemoryTarget, Source, Target},
+    store::{MemoryTarget, Source, Target, nameless::ScratchPlace},
     trace::{RunStats, StageStats},
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -272,7 +272,7 @@ impl<'a> Execution<'a> {
                 self.scratches[index] = None;
             }
             if scratch.made_by == stage.index {
-                let place = Place { named: self.control.scratch.clone(), beside: beside(&self.targets) };
+                let place = ScratchPlace { named: self.control.scratch.clone(), beside: beside(&self.targets) };
                 let spill = Arc::new(Spill::create(&self.prepared.plan, ScratchId(index as u32), &place, &self.budget)?);
                 self.scratches[index] = Some(OpenScratch { source: Arc::clone(&spill) as Arc<dyn Source>, spill });
             }

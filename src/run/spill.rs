@@ -10,14 +10,11 @@ use crate::{
     plan::{Plan, ReadFrom, Scratch, ScratchId, spill::facts},
     store::{
         Source, Target,
-        output::{check_room, reserve},
-        scratch,
+        nameless::{ScratchFile, ScratchPlace},
     },
 };
 use std::{
-    fs::File,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -26,34 +23,6 @@ use std::{
 
 /// While packing does not gain, one frame of so many is tried.
 const TRY_EVERY: u64 = 16;
-
-/// Where scratch goes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Place {
-    /// As the user said; any file system will do.
-    pub named: Option<PathBuf>,
-    /// Beside the first output.
-    pub beside: Option<PathBuf>,
-}
-
-impl Place {
-    /// The folder, unless it would silently be memory.
-    fn folder(&self) -> Result<PathBuf> {
-        scratch::folder(self.named.as_deref(), self.beside.as_deref())
-    }
-}
-
-/// Reserves what frames take that cannot be packed. In a file system in memory that would be memory at once: there it is only looked at.
-fn make_room(file: &File, folder: &Path, bytes: u64) -> Result<()> {
-    let name = format!("scratch in {}", folder.display());
-    let is_memory = rustix::fs::fstatfs(file).is_ok_and(|found| scratch::MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)));
-    let room = if is_memory { check_room(file, &name, bytes) } else { reserve(file, &name, bytes) };
-    room.map_err(|error| error.hint("`--scratch DIR` puts it elsewhere"))
-}
-
-fn cannot(what: &str, folder: &Path, error: std::io::Error) -> Error {
-    Error::io(what, format_args!("scratch in {}", folder.display()), error)
-}
 
 /// Where a frame lies in the file.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +35,7 @@ struct Frame {
 
 /// A scratch that is open. Frames are written from any thread, once each, and read afterwards.
 pub(super) struct Spill {
-    file: File,
-    folder: PathBuf,
+    file: ScratchFile,
     /// Frames of the array that is written.
     grid: Grid,
     /// As readers see it: the array, or its elements in C order.
@@ -85,14 +53,10 @@ pub(super) struct Spill {
 
 impl Spill {
     /// Starts the scratch `id` of a plan.
-    pub fn create(plan: &Plan, id: ScratchId, place: &Place, budget: &Arc<Budget>) -> Result<Self> {
+    pub fn create(plan: &Plan, id: ScratchId, place: &ScratchPlace, budget: &Arc<Budget>) -> Result<Self> {
         let scratch = &plan.scratches[id.0 as usize];
-        let folder = place.folder()?;
-        let file = tempfile::tempfile_in(&folder).map_err(|error| {
-            let text = format!("cannot create scratch in {}: {error}", folder.display());
-            Error::output(text).with_source(error).hint("`--scratch DIR` puts it elsewhere")
-        })?;
-        make_room(&file, &folder, scratch.bytes())?;
+        let file = place.open()?;
+        file.make_room(scratch.bytes())?;
         let grid = Grid::new(scratch.shape.clone(), scratch.frame.clone());
         let (shape, frame) = if is_linear(plan, id, scratch) {
             (vec![scratch.shape.iter().product()], vec![scratch.frame.iter().product()])
@@ -101,7 +65,6 @@ impl Spill {
         };
         Ok(Spill {
             file,
-            folder,
             facts: facts(&format!("scratch of {}", scratch.name), scratch.dtype, &shape, &frame),
             read_grid: Grid::new(shape, frame),
             frames: (0..grid.count()).map(|_| OnceLock::new()).collect(),
@@ -164,21 +127,15 @@ impl Spill {
         }
         let bytes = u32::try_from(stored.len()).map_err(|_| Error::internal("a frame of scratch has 4 GiB or more"))?;
         let offset = self.end.fetch_add(u64::from(bytes), Ordering::Relaxed);
-        self.file.write_all_at(stored, offset).map_err(|error| self.cannot_write(error))?;
+        self.file.write_at(offset, stored).map_err(|error| self.with_need(error))?;
         let frame = Frame { offset, bytes, sum: crc32c::crc32c(stored), packed: is_packed };
         self.frames[index].set(frame).map_err(|_| Error::internal("a frame of scratch is written twice"))
     }
 
-    fn cannot_write(&self, error: std::io::Error) -> Error {
-        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        let made = match error.kind() {
-            StorageFull | QuotaExceeded | FileTooLarge => {
-                let text = format!("not enough room for scratch in {}: {error}", self.folder.display());
-                Error::output(text).with_source(error).with_needed_bytes(self.bytes)
-            }
-            _ => cannot("write", &self.folder, error),
-        };
-        made.hint(format!("it takes up to {} bytes; `--scratch DIR` puts it elsewhere", self.bytes))
+    /// What the scratch takes, said with the error of a write.
+    fn with_need(&self, error: Error) -> Error {
+        let error = if error.kind() == ErrorKind::Output { error.with_needed_bytes(self.bytes) } else { error };
+        error.hint(format!("it takes up to {} bytes; `--scratch DIR` puts it elsewhere", self.bytes))
     }
 
     fn frame(&self, index: usize) -> Result<Frame> {
@@ -199,12 +156,12 @@ impl Spill {
     }
 
     fn load_stored(&self, frame: Frame, stored: &mut [u8]) -> Result<()> {
-        self.file.read_exact_at(stored, frame.offset).map_err(|error| cannot("read", &self.folder, error))?;
+        self.file.read_at(frame.offset, stored)?;
         if crc32c::crc32c(stored) == frame.sum { Ok(()) } else { Err(self.damaged(frame)) }
     }
 
     fn damaged(&self, frame: Frame) -> Error {
-        let text = format!("scratch in {} does not hold at {} what was written there", self.folder.display(), frame.offset);
+        let text = format!("{} does not hold at {} what was written there", self.file.name(), frame.offset);
         Error::new(ErrorKind::Io, text).hint("the disk or its memory is faulty; `--scratch DIR` puts scratch elsewhere")
     }
 }
@@ -239,7 +196,7 @@ impl Source for Spill {
             if let (Ok(frame), Some(bytes)) = (self.frame(index), std::num::NonZeroU64::new(4096)) {
                 let bytes = std::num::NonZeroU64::new(u64::from(frame.bytes)).unwrap_or(bytes);
                 // Advice: without it everything works, only slower.
-                let _ = rustix::fs::fadvise(&self.file, frame.offset, Some(bytes), rustix::fs::Advice::WillNeed);
+                let _ = rustix::fs::fadvise(self.file.file(), frame.offset, Some(bytes), rustix::fs::Advice::WillNeed);
             }
             Ok(())
         });
@@ -331,6 +288,7 @@ fn copy_box(from: (&[u8], &[usize], &[usize]), to: (&mut [u8], &[usize], &[usize
 mod tests {
     use super::*;
     use crate::{nd::DType, store::suite};
+    use std::path::Path;
 
     fn plan_of(shape: &[usize], frame: &[usize]) -> Plan {
         let mut plan = super::super::tests::builder::plan(&[]);
@@ -345,8 +303,8 @@ mod tests {
         plan
     }
 
-    fn named(folder: &Path) -> Place {
-        Place { named: Some(folder.to_path_buf()), beside: None }
+    fn named(folder: &Path) -> ScratchPlace {
+        ScratchPlace { named: Some(folder.to_path_buf()), beside: None }
     }
 
     #[test]
@@ -384,24 +342,13 @@ mod tests {
         let spill = Spill::create(&plan_of(&[100], &[50]), ScratchId(0), &named(folder.path()), &budget).unwrap();
         assert!(spill.read(&Region::run(0, 1), &mut [0; 2]).unwrap_err().message().contains("never written"));
         spill.write(&Region::run(0, 100), &[7; 200]).unwrap();
-        spill.file.write_all_at(&[99], 1).unwrap();
+        spill.file.write_at(1, &[99]).unwrap();
         let error = spill.read(&Region::run(0, 1), &mut [0; 2]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);
         spill.read(&Region::run(60, 1), &mut [0; 2]).unwrap();
-        spill.file.set_len(2).unwrap();
+        spill.file.file().set_len(2).unwrap();
         assert_eq!(spill.read(&Region::run(60, 1), &mut [0; 2]).unwrap_err().kind(), ErrorKind::Io);
-        let full = spill.cannot_write(std::io::Error::from_raw_os_error(libc::ENOSPC));
+        let full = spill.with_need(spill.file.cannot_write(std::io::Error::from_raw_os_error(libc::ENOSPC)));
         assert_eq!((full.kind(), full.needed_bytes()), (ErrorKind::Output, Some(200)));
-    }
-
-    #[test]
-    fn a_folder_in_memory_has_to_be_named() {
-        let shm = Path::new("/dev/shm");
-        let memory = rustix::fs::statfs(shm).is_ok_and(|found| scratch::MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)));
-        if memory {
-            let beside = Place { named: None, beside: Some(shm.to_path_buf()) };
-            assert_eq!(beside.folder().unwrap_err().kind(), ErrorKind::Refused);
-        }
-        assert_eq!(named(shm).folder().unwrap(), shm);
     }
 }

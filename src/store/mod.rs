@@ -24,6 +24,7 @@ pub mod journal;
 mod journaled;
 pub mod memory;
 pub mod mmap;
+pub mod nameless;
 pub mod npy;
 pub mod open;
 pub mod output;

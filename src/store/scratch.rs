@@ -3,38 +3,17 @@
 //! A bucket collects records in memory and appends them to one file in pieces of equal size, so that what is written is written in
 //! one direction and what is read comes in pieces that a disk likes. The file has no name: it is gone however the process ends.
 
-use crate::error::{Error, Result};
-use std::{
-    fs::File,
-    os::unix::fs::FileExt,
-    path::{Path, PathBuf},
+use crate::{
+    error::{Error, Result},
+    store::nameless::{ScratchFile, ScratchPlace},
 };
-
-/// What a file system says that keeps its files in memory: tmpfs and ramfs.
-pub(crate) const MEMORY_FILE_SYSTEMS: [u64; 2] = [0x0102_1994, 0x8584_58f6];
-
-/// Where scratch goes: `named`, as the user said, whatever the file system; else `beside`, or the system's folder for temporary
-/// files, unless that would silently be memory.
-pub fn folder(named: Option<&Path>, beside: Option<&Path>) -> Result<PathBuf> {
-    if let Some(named) = named {
-        return Ok(named.to_path_buf());
-    }
-    let folder = beside.map_or_else(std::env::temp_dir, Path::to_path_buf);
-    let cannot = |error: std::io::Error| Error::io("look at the folder of", format_args!("scratch in {}", folder.display()), error);
-    let found = rustix::fs::statfs(&folder).map_err(|error| cannot(error.into()))?;
-    if MEMORY_FILE_SYSTEMS.contains(&(found.f_type as u64)) {
-        return Err(Error::refused(format!("scratch in {} would be memory: it is a file system in memory", folder.display()))
-            .hint("`--scratch DIR` names a folder on a disk, or this one if it shall be"));
-    }
-    Ok(folder)
-}
+use std::path::PathBuf;
 
 /// Records of one size in buckets.
 pub struct Buckets {
     /// Made when memory holds no more.
-    file: Option<File>,
-    named: Option<PathBuf>,
-    beside: Option<PathBuf>,
+    file: Option<ScratchFile>,
+    place: ScratchPlace,
     record_bytes: usize,
     /// Bytes that are written at once: whole records.
     piece_bytes: usize,
@@ -53,7 +32,7 @@ struct Bucket {
 
 impl Buckets {
     /// `count` buckets, which keep up to `memory_bytes`; an error if that is too little for a record each. What they do not keep goes to
-    /// a file where [`folder`] says.
+    /// a file where [`ScratchPlace::folder`] says.
     pub fn new(named: Option<PathBuf>, beside: Option<PathBuf>, count: usize, record_bytes: usize, memory_bytes: u64) -> Result<Buckets> {
         let share = memory_bytes / count.max(1) as u64;
         let records = share / record_bytes.max(1) as u64;
@@ -64,7 +43,7 @@ impl Buckets {
         }
         let piece_bytes = (records * record_bytes as u64) as usize;
         let buckets = (0..count).map(|_| Bucket::default()).collect();
-        Ok(Buckets { file: None, named, beside, record_bytes, piece_bytes, buckets, pieces: 0 })
+        Ok(Buckets { file: None, place: ScratchPlace { named, beside }, record_bytes, piece_bytes, buckets, pieces: 0 })
     }
 
     /// Appends a record, which comes in two parts.
@@ -92,27 +71,11 @@ impl Buckets {
     fn write(&mut self, piece: &[u8]) -> Result<()> {
         let file = match &self.file {
             Some(file) => file,
-            None => {
-                let folder = folder(self.named.as_deref(), self.beside.as_deref())?;
-                let made = tempfile::tempfile_in(&folder).map_err(|error| {
-                    let text = format!("cannot create scratch in {}: {error}", folder.display());
-                    Error::output(text).with_source(error).hint("`--scratch DIR` puts it elsewhere")
-                })?;
-                self.file.insert(made)
-            }
+            None => self.file.insert(self.place.open()?),
         };
-        file.write_all_at(piece, self.pieces * self.piece_bytes as u64).map_err(|error| self.failed("write", error))?;
+        file.write_at(self.pieces * self.piece_bytes as u64, piece)?;
         self.pieces += 1;
         Ok(())
-    }
-
-    fn failed(&self, what: &str, error: std::io::Error) -> Error {
-        let folder = self.named.clone().or_else(|| self.beside.clone()).unwrap_or_else(std::env::temp_dir);
-        if error.kind() == std::io::ErrorKind::StorageFull {
-            let text = format!("not enough room for scratch in {}: {error}", folder.display());
-            return Error::output(text).with_source(error).hint("`--scratch DIR` puts it elsewhere");
-        }
-        Error::io(what, format_args!("scratch in {}", folder.display()), error)
     }
 
     /// Bytes that the file has.
@@ -134,8 +97,7 @@ impl Buckets {
         let mut piece = vec![0; if pieces.is_empty() { 0 } else { self.piece_bytes }];
         for number in pieces {
             let file = self.file.as_ref().ok_or_else(|| Error::internal("a piece of scratch without a file"))?;
-            let read = file.read_exact_at(&mut piece, u64::from(number) * self.piece_bytes as u64);
-            read.map_err(|error| self.failed("read", error))?;
+            file.read_at(u64::from(number) * self.piece_bytes as u64, &mut piece)?;
             take(&piece)?;
         }
         drop(piece);
@@ -174,10 +136,5 @@ mod tests {
         assert!(folder.path().read_dir().unwrap().next().is_none());
         let refusal = Buckets::new(None, None, 1000, 64, 1000).err().unwrap();
         assert_eq!(refusal.needed_bytes(), Some(64_000));
-    }
-
-    #[test]
-    fn a_named_folder_may_be_any() {
-        assert_eq!(folder(Some(Path::new("/dev/shm")), None).unwrap(), Path::new("/dev/shm"));
     }
 }
