@@ -69,7 +69,7 @@ fn cut_of(graph: &Graph, index: usize, limits: &Limits) -> Option<(usize, usize)
     if inner <= PRODUCT_GROUP || shape.contains(&0) || bytes <= sums_bytes_max(limits) {
         return None;
     }
-    let axis = (0..shape.len()).filter(|axis| !reduction.axes.contains(axis)).max_by_key(|&axis| shape[axis])?;
+    let axis = (0..shape.len()).filter(|axis| !reduction.axes.contains(axis)).max_by_key(|&axis| (shape[axis], std::cmp::Reverse(axis)))?;
     let count = usize::try_from(bytes.div_ceil(sums_bytes_max(limits).max(1))).ok()?;
     // Parts of nearly equal length: the longest may hold a line more than its share.
     let count = count.saturating_add(usize::from(!shape[axis].is_multiple_of(count)));

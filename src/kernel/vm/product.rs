@@ -190,7 +190,7 @@ impl Execution<'_, '_, '_, '_> {
             let outputs = reduced.iter().zip(self.block.shape).filter(|(reduced, _)| !**reduced).map(|(_, &length)| length).product();
             self.local_of(product.acc, outputs)?;
         }
-        if !is_local && roles.start % GROUP != 0 {
+        if !is_local && !roles.start.is_multiple_of(GROUP) {
             return Err(Error::internal(format!("a product begins at {}, inside a group", roles.start)));
         }
         places(&mut multiplying.row_outputs, &roles.rows, 0, |axis| axis.output);
