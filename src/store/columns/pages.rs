@@ -1,7 +1,7 @@
 //! The pages of a Parquet column whose rows have one length: which of them can be passed over unread.
 
 use crate::store::file::InputFile;
-use bytes::Bytes;
+use arrow_bytes::Bytes;
 use parquet::{
     column::page::{Page, PageMetadata, PageReader},
     errors::{ParquetError, Result},
