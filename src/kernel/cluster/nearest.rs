@@ -5,12 +5,13 @@ use crate::{
     kernel::{
         Isa,
         product::{Factor, ProductKernel, RowProducts},
-        simd::kernels,
+        simd::{enter, kernels},
     },
     nd::DType,
-    numeric::{Accumulator, TileAxis},
+    numeric::{Accumulator, Piece, TileAxis},
 };
 use ndarray::Array2;
+use std::marker::PhantomData;
 
 /// Rows that are multiplied at a time, and centroids: what they give stays in the second-level cache.
 const ROWS: usize = 128;
@@ -29,6 +30,7 @@ pub struct Centroids {
     bytes: Vec<u8>,
     /// Half the square of each one's length.
     halves: Vec<f64>,
+    isa: Isa,
     kernel: ProductKernel,
     pub(super) absorb: AbsorbKernel,
 }
@@ -53,7 +55,7 @@ impl Centroids {
             row.iter().map(|&value| rounded(value) * rounded(value)).sum::<f64>() / 2.0
         };
         let halves = centroids.rows().into_iter().map(half).collect();
-        Ok(Centroids { dtype, count: centroids.nrows(), columns: centroids.ncols(), bytes, halves, kernel, absorb: kernels.absorb })
+        Ok(Centroids { dtype, count: centroids.nrows(), columns: centroids.ncols(), bytes, halves, isa, kernel, absorb: kernels.absorb })
     }
 
     /// Number of centroids.
@@ -134,25 +136,68 @@ impl Nearest {
         for from in (0..centroids.count).step_by(CENTROIDS) {
             let some = from..(from + CENTROIDS).min(centroids.count);
             self.products.fill(centroids.kernel, (rows, 0..count), (&centroids.bytes, some.clone()), centroids.columns);
-            let halves = &centroids.halves[some.clone()];
-            let lines = self.products.sums.chunks_exact_mut(halves.len()).zip(&mut self.best).zip(&mut self.labels[first..]);
-            for ((scores, best), label) in lines {
-                let least = scores_of(scores, halves);
-                if least < *best {
-                    *best = least;
-                    let place = scores.iter().position(|&score| score == least);
-                    *label = place.map_or(*label, |place| (from + place) as i32);
-                }
-            }
+            enter(
+                centroids.isa,
+                Labelling {
+                    products: &mut self.products.sums,
+                    halves: &centroids.halves[some.clone()],
+                    from,
+                    best: &mut self.best,
+                    labels: &mut self.labels[first..],
+                },
+            );
         }
     }
 
     /// Distances of all rows to their centroids; those that are not finite are of rows that are near to nothing.
     fn measure<T: Factor>(&mut self, centroids: &Centroids, rows: &[u8]) {
-        let size = centroids.row_bytes();
-        for (row, label) in rows.chunks_exact(size).zip(&mut self.labels) {
+        let (labels, squares) = (&mut self.labels, &mut self.squares);
+        enter(centroids.isa, Measuring::<T> { centroids, rows, labels, squares, elements: PhantomData });
+    }
+}
+
+/// Gives rows the label of a centroid that is nearer than what they have had.
+struct Labelling<'a> {
+    /// A line for every row.
+    products: &'a mut [f64],
+    halves: &'a [f64],
+    /// The number of the first of the centroids.
+    from: usize,
+    best: &'a mut [f64],
+    labels: &'a mut [i32],
+}
+
+impl Piece for Labelling<'_> {
+    #[inline(always)]
+    fn go(self) {
+        let lines = self.products.chunks_exact_mut(self.halves.len()).zip(self.best).zip(self.labels);
+        for ((scores, best), label) in lines {
+            let least = scores_of(scores, self.halves);
+            if least < *best {
+                *best = least;
+                let place = scores.iter().position(|&score| score == least);
+                *label = place.map_or(*label, |place| (self.from + place) as i32);
+            }
+        }
+    }
+}
+
+/// Fills the squares of the distances of rows to the centroids of their labels.
+struct Measuring<'a, T> {
+    centroids: &'a Centroids,
+    rows: &'a [u8],
+    labels: &'a mut [i32],
+    squares: &'a mut Vec<f64>,
+    elements: PhantomData<T>,
+}
+
+impl<T: Factor> Piece for Measuring<'_, T> {
+    #[inline(always)]
+    fn go(self) {
+        let size = self.centroids.row_bytes();
+        for (row, label) in self.rows.chunks_exact(size).zip(self.labels) {
             let square = match usize::try_from(*label) {
-                Ok(place) => square_between::<T>(row, &centroids.bytes[place * size..][..size]),
+                Ok(place) => square_between::<T>(row, &self.centroids.bytes[place * size..][..size]),
                 Err(_) => f64::NAN,
             };
             if !square.is_finite() {
@@ -164,6 +209,7 @@ impl Nearest {
 }
 
 /// Turns products into scores, and gives the smallest; NaN is none.
+#[inline(always)]
 fn scores_of(products: &mut [f64], halves: &[f64]) -> f64 {
     let mut least = [f64::INFINITY; LANES];
     let (lines, rest) = products.as_chunks_mut::<LANES>();
@@ -183,6 +229,7 @@ fn scores_of(products: &mut [f64], halves: &[f64]) -> f64 {
 }
 
 /// The square of the distance of two rows: differences in `f64`, added up in lanes.
+#[inline(always)]
 fn square_between<T: Factor>(one: &[u8], other: &[u8]) -> f64 {
     let wide = |bytes: &[u8]| bytemuck::pod_read_unaligned::<T>(bytes).wide();
     let mut sums = [0.0; LANES];
