@@ -82,7 +82,7 @@ proptest! {
                 break;
             }
         }
-        let mut picks = picks.iter();
+        let mut picks = picks.iter().cycle();
         while parts.len() > 1 {
             let other = parts.swap_remove(picks.next().unwrap() % parts.len());
             let other = Accumulator::deserialise(&other.serialise()).unwrap();
