@@ -109,10 +109,32 @@ impl BlockFunction for Lloyd {
 struct Waiting {
     rows: Vec<u8>,
     labels: Vec<i32>,
-    /// The rows again, those of one cluster together.
+    /// Rows again, those of one cluster together.
     sorted: Vec<u8>,
     /// Where those of each cluster end.
     ends: Vec<usize>,
+}
+
+impl Waiting {
+    /// Brings rows of one cluster together, and leaves out those of none.
+    fn sort(&mut self, count: usize, size: usize, rows: &[u8], labels: &[i32]) {
+        let Waiting { sorted, ends, .. } = self;
+        ends.clear();
+        ends.resize(count + 1, 0);
+        for label in labels.iter().filter(|label| **label != NOWHERE) {
+            ends[*label as usize + 1] += 1;
+        }
+        (1..ends.len()).for_each(|place| ends[place] += ends[place - 1]);
+        if sorted.len() < rows.len() {
+            sorted.resize(rows.len(), 0);
+        }
+        // `ends` begin as the places where clusters start, and move as their rows come.
+        for (row, label) in rows.chunks_exact(size).zip(labels).filter(|(_, label)| **label != NOWHERE) {
+            let place = &mut ends[*label as usize];
+            sorted[*place * size..][..size].copy_from_slice(row);
+            *place += 1;
+        }
+    }
 }
 
 struct State {
@@ -128,21 +150,18 @@ struct State {
 impl State {
     /// Adds up the rows that wait.
     fn settle(&mut self) {
+        let (mut rows, mut labels) = (std::mem::take(&mut self.waiting.rows), std::mem::take(&mut self.waiting.labels));
+        self.waiting.sort(self.centroids.count(), self.centroids.row_bytes(), &rows, &labels);
+        self.add();
+        rows.clear();
+        labels.clear();
+        (self.waiting.rows, self.waiting.labels) = (rows, labels);
+    }
+
+    /// Adds up the rows that were sorted last.
+    fn add(&mut self) {
         let (size, columns) = (self.centroids.row_bytes(), self.centroids.columns());
-        let Waiting { rows, labels, sorted, ends } = &mut self.waiting;
-        ends.clear();
-        ends.resize(self.centroids.count() + 1, 0);
-        for label in labels.iter() {
-            ends[*label as usize + 1] += 1;
-        }
-        (1..ends.len()).for_each(|place| ends[place] += ends[place - 1]);
-        sorted.resize(rows.len(), 0);
-        // `ends` begin as the places where clusters start, and move as their rows come.
-        for (row, label) in rows.chunks_exact(size).zip(labels.iter()) {
-            let place = &mut ends[*label as usize];
-            sorted[*place * size..][..size].copy_from_slice(row);
-            *place += 1;
-        }
+        let Waiting { sorted, ends, .. } = &self.waiting;
         let mut start = 0;
         for (label, &end) in ends[..self.centroids.count()].iter().enumerate() {
             if end > start {
@@ -155,8 +174,20 @@ impl State {
             }
             start = end;
         }
-        rows.clear();
-        labels.clear();
+    }
+
+    /// Takes in rows with their labels: together with others, unless they are enough alone.
+    fn take_in(&mut self, rows: &[u8], is_enough: bool) {
+        let size = self.centroids.row_bytes();
+        if is_enough && self.waiting.labels.is_empty() {
+            self.waiting.sort(self.centroids.count(), size, rows, &self.nearest.labels);
+            self.add();
+            return;
+        }
+        for (row, &label) in rows.chunks_exact(size).zip(&self.nearest.labels).filter(|(_, label)| **label != NOWHERE) {
+            self.waiting.rows.extend_from_slice(row);
+            self.waiting.labels.push(label);
+        }
     }
 }
 
@@ -170,15 +201,11 @@ impl BlockFold for State {
             let count = (rows - from).min(most - self.waiting.labels.len());
             let some = &input[from * size..(from + count) * size];
             self.nearest.find(&centroids, some);
-            for (row, (&label, square)) in some.chunks_exact(size).zip(self.nearest.labels.iter().zip(&mut self.nearest.squares)) {
-                if label == NOWHERE {
-                    self.skipped += 1;
-                    *square = 0.0;
-                } else {
-                    self.waiting.rows.extend_from_slice(row);
-                    self.waiting.labels.push(label);
-                }
+            for (_, square) in self.nearest.labels.iter().zip(&mut self.nearest.squares).filter(|(label, _)| **label == NOWHERE) {
+                self.skipped += 1;
+                *square = 0.0;
             }
+            self.take_in(some, count >= most / 2);
             let axes = [TileAxis { length: count, output_step: 0, index_step: 0 }];
             (centroids.absorb)(&mut self.squares, bytemuck::cast_slice(&self.nearest.squares), &axes, 0, 0);
             from += count;

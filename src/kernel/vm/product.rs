@@ -119,6 +119,8 @@ struct Roles {
     inner: Vec<ProductAxis>,
     /// Where the last inner axis begins in the space.
     start: usize,
+    /// Whether the sides are exchanged, so that results that lie beside each other are a row: the products are the same.
+    turned: bool,
     /// The first elements of every batch in the left side, in the right side and among the outputs.
     batch_firsts: [Vec<i64>; 3],
     /// Distances of all places of the inner axes but the last one, in the left side and in the right side.
@@ -128,6 +130,13 @@ struct Roles {
 }
 
 impl Roles {
+    /// Exchanges the sides.
+    fn turn(&mut self) {
+        std::mem::swap(&mut self.rows, &mut self.columns);
+        let axes = self.rows.iter_mut().chain(&mut self.columns).chain(&mut self.batches).chain(&mut self.inner);
+        axes.for_each(|axis| std::mem::swap(&mut axis.left, &mut axis.right));
+    }
+
     fn last(&self) -> ProductAxis {
         self.inner.last().copied().unwrap_or(ProductAxis { length: 1, left: 0, right: 0, output: 0 })
     }
@@ -222,7 +231,7 @@ impl Execution<'_, '_, '_, '_> {
                 multiplying.right.inner.clear();
                 multiplying.right.inner.extend(group.map(|at| right + at * last.right));
                 multiplying.sums.fill(0.0);
-                self.multiply_group(product, multiplying);
+                self.multiply_group(product, roles, multiplying);
                 if direct {
                     self.write_sums(product, multiplying, roles, output);
                 } else {
@@ -232,14 +241,15 @@ impl Execution<'_, '_, '_, '_> {
         }
     }
 
-    fn multiply_group(&self, product: &PreparedProduct, multiplying: &mut Multiplying) {
+    fn multiply_group(&self, product: &PreparedProduct, roles: &Roles, multiplying: &mut Multiplying) {
         let bytes = |slot: usize| match &self.operands[slot] {
             Operand::Input { bytes, byte_offset, .. } => &bytes[*byte_offset..],
             _ => self.machine.locals[slot].bytes(),
         };
-        let left = Side { bytes: bytes(product.left), places: &multiplying.left.places, inner: &multiplying.left.inner };
-        let right = bytes(product.right.unwrap_or(product.left));
-        let right = Side { bytes: right, places: &multiplying.right.places, inner: &multiplying.right.inner };
+        let [left, right] = [product.left, product.right.unwrap_or(product.left)];
+        let [left, right] = if roles.turned { [right, left] } else { [left, right] };
+        let left = Side { bytes: bytes(left), places: &multiplying.left.places, inner: &multiplying.left.inner };
+        let right = Side { bytes: bytes(right), places: &multiplying.right.places, inner: &multiplying.right.inner };
         let outputs = if product.right.is_none() && left.places == right.places { Outputs::Symmetric } else { Outputs::All };
         (product.kernel)(&mut multiplying.sums, left, right, outputs, &mut multiplying.panels);
     }
@@ -262,8 +272,10 @@ impl Execution<'_, '_, '_, '_> {
 
     /// The sums of the one group that there is are the results.
     fn write_sums(&mut self, product: &PreparedProduct, multiplying: &mut Multiplying, roles: &Roles, output: usize) {
-        // Every NaN of a result is the same.
-        multiplying.sums.iter_mut().filter(|sum| sum.is_nan()).for_each(|sum| *sum = f64::NAN);
+        // Every NaN of a result is the same; most blocks have none.
+        if multiplying.sums.iter().fold(false, |found, sum| found | sum.is_nan()) {
+            multiplying.sums.iter_mut().filter(|sum| sum.is_nan()).for_each(|sum| *sum = f64::NAN);
+        }
         for (_, slot) in &self.prepared.accumulations[product.acc].finishes {
             let dtype = self.prepared.slots[slot.0 as usize].dtype;
             let to = self.machine.locals[slot.0 as usize].bytes_mut();
@@ -289,8 +301,8 @@ impl Execution<'_, '_, '_, '_> {
         let shape = self.block.shape;
         let reduced = &self.prepared.accumulations[product.acc].reduced;
         let [left, right, output] = &mut roles.strides;
-        let first_left = layout(left, product.left, self.prepared, shape, self.operands);
-        let first_right = layout(right, product.right.unwrap_or(product.left), self.prepared, shape, self.operands);
+        let mut first_left = layout(left, product.left, self.prepared, shape, self.operands);
+        let mut first_right = layout(right, product.right.unwrap_or(product.left), self.prepared, shape, self.operands);
         if product.right.is_none() {
             right.swap(product.mirrored[0], product.mirrored[1]);
         }
@@ -319,6 +331,12 @@ impl Execution<'_, '_, '_, '_> {
         for axis in product.inner.iter().copied().filter(is_long) {
             roles.start = self.block.start[axis];
             roles.inner.push(own(axis));
+        }
+        let beside = |axes: &[ProductAxis]| axes.last().is_some_and(|axis| axis.output == 1);
+        roles.turned = product.right.is_some() && beside(&roles.rows) && !beside(&roles.columns);
+        if roles.turned {
+            roles.turn();
+            std::mem::swap(&mut first_left, &mut first_right);
         }
         let [left, right, output] = &mut roles.batch_firsts;
         places(left, &roles.batches, first_left, |axis| axis.left);
