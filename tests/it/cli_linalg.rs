@@ -111,3 +111,28 @@ fn few_components_of_many_features_and_batches_of_rows() {
     assert_eq!(fs::read(place.path("c.npy")).unwrap(), before);
     place.fails(&["kmeans", "x.npy", "-k", "4", "--batch", "0"], 2, &["at least one row"]);
 }
+
+#[test]
+fn inputs_are_never_replaced() {
+    let place = Folder::new();
+    samples(&place);
+    let before = fs::read(place.path("x.npy")).unwrap();
+    fs::copy(place.path("x.npy"), place.path("q.npy")).unwrap();
+    for words in [
+        "kmeans x.npy -k 2 -o x.npy",
+        "kmeans x.npy -k 2 --labels ./x.npy",
+        "pca x.npy -k 1 --components x.npy",
+        "pca x.npy -k 1 --mean x.npy",
+        "topk x.npy -k 2 -o x.npy",
+        "topk x.npy -k 2 --queries q.npy --scores q.npy",
+        "pairs x.npy --above 0.5 -o x.npy",
+        "pairs x.npy --with q.npy --above 0.5 -o q.npy",
+        "shuffle x.npy s.npy --permutation x.npy",
+    ] {
+        let words: Vec<&str> = words.split(' ').chain(["--overwrite"]).collect();
+        place.fails(&words, 73, &["is the input", "inputs are never changed"]);
+        assert_eq!(place.names(), ["q.npy", "x.npy"], "{words:?}");
+        assert_eq!(fs::read(place.path("x.npy")).unwrap(), before, "{words:?}");
+        assert_eq!(fs::read(place.path("q.npy")).unwrap(), before, "{words:?}");
+    }
+}

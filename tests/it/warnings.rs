@@ -148,3 +148,15 @@ fn widenings_are_named_or_refused() {
     assert_eq!(place.ok(&words("sum(x * 2.5 + (x > 1))")), "17.0");
     assert_eq!(place.ok(&words("sum(cast(x, f64) + w * 0)")), "6.0");
 }
+
+#[test]
+fn what_is_multiplied_is_watched() {
+    let place = place();
+    place.f32("ones.npy", &[3, 2], &[1.0; 6]);
+    for text in ["log(x - 9) @ y", "tanh(x / 0) @ y", "z = x / 0; z @ y", "y.T @ log(x.T - 9)", "(x / 0) @ y + 1"] {
+        place.fails(&["eval", text, "x=x.npy", "y=ones.npy", "-o", "o.npy", "--on-invalid", "error"], 65, &["created"]);
+        assert!(!place.names().contains(&"o.npy".to_string()), "{text}");
+    }
+    let ran = place.run(&["eval", "log(x - 9) @ y", "x=x.npy", "y=ones.npy"]);
+    assert!(ran.stderr.contains("6 NaN created"), "{}", ran.stderr);
+}

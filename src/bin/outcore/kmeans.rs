@@ -4,7 +4,7 @@ use crate::{
     args::Kmeans,
     output::{Style, note, print},
     pca::{number, save},
-    saving::writable,
+    saving::{self, writable},
     settings::Settings,
     signals,
 };
@@ -12,6 +12,7 @@ use outcore::{
     KMeans, KMeansEnd, KMeansOptions, Result,
     report::size::{count, plural},
 };
+use std::path::PathBuf;
 
 /// Finds clusters, prints what they are like, and saves what is asked for.
 pub fn run(command: &Kmeans, settings: &Settings) -> Result<()> {
@@ -19,6 +20,8 @@ pub fn run(command: &Kmeans, settings: &Settings) -> Result<()> {
     for (flag, path) in [("-o", &command.output), ("--labels", &command.labels)] {
         path.as_ref().map_or(Ok(()), |path| writable(path, flag))?;
     }
+    let outputs = [&command.output, &command.labels].into_iter().flatten().map(PathBuf::as_path);
+    saving::keep_inputs(outputs, &[Some(command.path.as_str())])?;
     let options = KMeansOptions::new(command.count).seed(command.seed).iterations(command.iterations).tolerance(command.tolerance);
     let options = if command.skip_nan { options.skip_nan() } else { options };
     let options = command.sample.map_or(options.clone(), |rows| options.sample(rows));

@@ -12,6 +12,7 @@ use outcore::{
     Array, Error, Near, Result,
     report::size::{count, plural},
 };
+use std::path::Path;
 
 /// More pairs than this are printed only as JSON.
 const LINES_MAX: usize = 50;
@@ -20,6 +21,8 @@ const LINES_MAX: usize = 50;
 pub fn run(command: &Pairs, settings: &Settings) -> Result<()> {
     let near = near(command)?;
     saving::refuse_existing([&command.output, &command.scores], settings)?;
+    let outputs = [&command.output, &command.scores].into_iter().flatten().map(Path::new);
+    saving::keep_inputs(outputs, &[Some(command.database.as_str()), command.with.as_deref()])?;
     let _guard = signals::guard(&settings.session);
     let x = topk::vectors(&command.database, command.axis, settings)?;
     let other = command.with.as_ref().map(|path| topk::vectors(path, command.axis, settings)).transpose()?;

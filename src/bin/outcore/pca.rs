@@ -2,7 +2,7 @@
 
 use crate::{
     args::{Method, Pca},
-    output::{Style, print},
+    output::{Style, note, print},
     saving::{self, writable},
     settings::Settings,
     signals,
@@ -20,6 +20,7 @@ const LINES_MAX: usize = 50;
 pub fn run(command: &Pca, settings: &Settings) -> Result<()> {
     let x = settings.session.open(&command.path).checked()?;
     let paths = [("-o", &command.output), ("--components", &command.components), ("--mean", &command.mean)];
+    saving::keep_inputs(paths.iter().filter_map(|(_, path)| path.as_deref()), &[Some(command.path.as_str())])?;
     for (flag, path) in paths.iter().filter_map(|(flag, path)| path.as_ref().map(|path| (flag, path))) {
         writable(path, flag)?;
     }
@@ -57,6 +58,9 @@ pub fn save(x: &Array, outputs: &[(&str, &Array, &Option<PathBuf>)], settings: &
         paths.push(path.as_path());
     }
     if paths.is_empty() {
+        if settings.report.is_some() {
+            note("warning", "no report: nothing was saved for it to be about");
+        }
         return Ok(());
     }
     let report = job.run().inspect_err(|_| settings.reporter.finish())?.report;

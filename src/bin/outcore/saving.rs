@@ -2,7 +2,7 @@
 
 use crate::{
     args::spelling,
-    inputs::name_of_store,
+    inputs::{name_of_store, without_query},
     measure,
     output::note,
     settings::{Existing, Settings, Stopped, check_writable},
@@ -34,6 +34,23 @@ pub fn refuse_existing(paths: [&Option<String>; 2], settings: &Settings) -> Resu
         Some(path) => Err(Error::output(format!("{path} exists")).hint("`--overwrite` replaces it")),
         None => Ok(()),
     }
+}
+
+/// An error before anything is read if an output is one of the inputs, or lies inside of one, or holds one: outputs that are computed
+/// before they are saved do not know what they were computed from.
+pub fn keep_inputs<'a>(outputs: impl IntoIterator<Item = &'a Path>, inputs: &[Option<&str>]) -> Result<()> {
+    let place = |path: &Path| fs::canonicalize(path).ok();
+    for output in outputs {
+        let Some(there) = place(output) else { continue };
+        for input in inputs.iter().flatten() {
+            let bare = without_query(input).split('#').next().unwrap_or_default();
+            if place(Path::new(bare)).is_some_and(|input| input.starts_with(&there) || there.starts_with(&input)) {
+                let text = format!("output {} is the input {input}, or lies inside it, or holds it", output.display());
+                return Err(Error::output(text).hint("write to another file; inputs are never changed"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Says what a job did, names its inputs as the command did, and writes the report. `notes` stand among its warnings.

@@ -16,6 +16,7 @@ pub fn shuffle(command: &Shuffle, settings: &Settings) -> Result<()> {
     let random = Random::new(command.seed);
     let _guard = signals::guard(&settings.session);
     if let Some(path) = &command.permutation {
+        saving::keep_inputs([Path::new(path)], &[Some(command.input.as_str())])?;
         let rows = opened.shape()?.first().copied().unwrap_or(1);
         let plain: Save = saving::save(settings);
         settings.session.save_all([(&random.permutation(rows), path)], plain)?;

@@ -8,11 +8,14 @@ use crate::{
     signals,
 };
 use outcore::{Array, DType, Destination, Error, Job, Metric, Result, Search, ndarray, report::Values};
+use std::path::Path;
 
 /// Saves or prints rows and scores.
 pub fn run(command: &TopK, settings: &Settings) -> Result<()> {
     let _guard = signals::guard(&settings.session);
     saving::refuse_existing([&command.output, &command.scores], settings)?;
+    let inputs = [Some(command.database.as_str()), command.queries.as_deref(), command.filter.as_deref()];
+    saving::keep_inputs([&command.output, &command.scores].into_iter().flatten().map(Path::new), &inputs)?;
     let database = vectors(&command.database, command.axis, settings)?;
     let metric = command.metric.metric();
     let search = Search::nearest(command.count).metric(metric);

@@ -11,7 +11,7 @@ use ndarray::Array2;
 use std::{any::Any, sync::Arc};
 
 /// Bytes of rows that wait until those of one cluster are added up together.
-const WAITING_BYTES: usize = 1 << 20;
+const WAITING_BYTES: usize = 2 << 20;
 /// Sums do not depend on what comes first.
 const SUM: AccumulatorKind = AccumulatorKind::Sum(SumMode::Exact);
 
@@ -205,7 +205,7 @@ impl BlockFold for State {
                 self.skipped += 1;
                 *square = 0.0;
             }
-            self.take_in(some, count >= most / 2);
+            self.take_in(some, count == most);
             let axes = [TileAxis { length: count, output_step: 0, index_step: 0 }];
             (centroids.absorb)(&mut self.squares, bytemuck::cast_slice(&self.nearest.squares), &axes, 0, 0);
             from += count;

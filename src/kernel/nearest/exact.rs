@@ -11,13 +11,13 @@ use crate::{
 pub(super) struct Exact {
     dtype: DType,
     sum: Accumulator,
-    /// A query times -2.
-    doubled: Vec<u8>,
+    /// A query times -1.
+    negated: Vec<u8>,
 }
 
 impl Exact {
     pub fn new(dtype: DType) -> Result<Exact> {
-        Ok(Exact { dtype, sum: Accumulator::new(AccumulatorKind::Dot(SumMode::Exact), dtype, 1)?, doubled: Vec::new() })
+        Ok(Exact { dtype, sum: Accumulator::new(AccumulatorKind::Dot(SumMode::Exact), dtype, 1)?, negated: Vec::new() })
     }
 
     fn take(&mut self, a: &[u8], b: &[u8]) {
@@ -41,16 +41,18 @@ impl Exact {
 
     /// The square of the distance of two rows: `a a - 2 a b + b b`, of which no part is rounded.
     fn square_distance(&mut self, a: &[u8], b: &[u8]) -> Result<f64> {
-        let mut doubled = std::mem::take(&mut self.doubled);
-        doubled.clear();
+        let mut negated = std::mem::take(&mut self.negated);
+        negated.clear();
         match self.dtype {
-            DType::F32 => doubled.extend(b.as_chunks::<4>().0.iter().flat_map(|b| (-2.0 * f32::from_ne_bytes(*b)).to_ne_bytes())),
-            _ => doubled.extend(b.as_chunks::<8>().0.iter().flat_map(|b| (-2.0 * f64::from_ne_bytes(*b)).to_ne_bytes())),
+            DType::F32 => negated.extend(b.as_chunks::<4>().0.iter().flat_map(|b| (-f32::from_ne_bytes(*b)).to_ne_bytes())),
+            _ => negated.extend(b.as_chunks::<8>().0.iter().flat_map(|b| (-f64::from_ne_bytes(*b)).to_ne_bytes())),
         }
         self.take(a, a);
-        self.take(a, &doubled);
+        // Twice, because twice an element may be beyond its dtype.
+        self.take(a, &negated);
+        self.take(a, &negated);
         self.take(b, b);
-        self.doubled = doubled;
+        self.negated = negated;
         self.rounded()
     }
 

@@ -107,10 +107,11 @@ impl Bound {
         }
     }
 
-    /// Whether a row with this sum of products, norm and square of the norm cannot reach the score. A sum that is no number may be any.
+    /// Whether a row with this sum of products, norm and square of the norm cannot reach the score. A sum that is no finite number may be
+    /// any: products of `f32` may be beyond it where their sum is not.
     #[inline(always)]
     pub fn misses(self, sum: f64, norm: f64, square: f64) -> bool {
-        sum < self.constant + self.by_norm * norm + self.by_square * square
+        sum < self.constant + self.by_norm * norm + self.by_square * square && sum > f64::NEG_INFINITY
     }
 }
 
@@ -160,7 +161,8 @@ impl Piece for Reach<'_> {
                 let sums = &sums[some.clone()];
                 let mut all_miss = true;
                 for at in 0..sums.len() {
-                    all_miss &= sums[at] < constant[at] + by_norm[at] * norm + by_square[at] * square;
+                    let below = sums[at] < constant[at] + by_norm[at] * norm + by_square[at] * square;
+                    all_miss &= below & (sums[at] > f64::NEG_INFINITY);
                 }
                 if !all_miss {
                     for (at, query) in some.enumerate() {

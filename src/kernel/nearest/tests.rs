@@ -134,3 +134,32 @@ fn fast_sums_are_within_their_bound() {
         }
     }
 }
+
+#[test]
+fn products_beyond_f32_lose_no_row() {
+    let (rows, width, count, wanted) = (600, 9, 6, 40);
+    let mut data = numbers(rows * width, 11, 1 << 20);
+    let scales = [1e30f32, 1e-20, 1e37, 1.0];
+    data.chunks_exact_mut(width).zip(scales.iter().cycle()).for_each(|(row, scale)| row.iter_mut().for_each(|element| *element *= scale));
+    let mut asked = numbers(count * width, 12, 1 << 20);
+    asked.iter_mut().for_each(|element| *element *= 1e10);
+    for metric in METRICS {
+        for isa in Isa::available() {
+            let make = || Queries::new(metric, DType::F32, width, bytes(&asked), wanted, isa).unwrap();
+            let want = brute(&make(), &bytes(&data));
+            for block in [rows, 7] {
+                let got = searched(make(), &bytes(&data), block);
+                for (query, want) in want.iter().enumerate() {
+                    let ids: Vec<u64> = got[(count + query) * wanted..][..wanted].iter().map(|&row| row as u64).collect();
+                    assert_eq!(ids, want.iter().map(|(_, row)| *row).collect::<Vec<_>>(), "{metric:?} {isa:?} {block} query {query}");
+                }
+            }
+        }
+    }
+    // Twice an element is beyond f32, the distance is not beyond f64.
+    let far = [2.18e38f32, 1.2e38];
+    let queries = Queries::new(Metric::L2, DType::F32, 2, bytes(&[-1e38, 1e38]), 1, Isa::detect()).unwrap();
+    let [one, other] = [f64::from(far[0]) - f64::from(-1e38f32), f64::from(far[1]) - f64::from(1e38f32)];
+    let got = searched(queries, &bytes(&far), 1);
+    assert!((got[0] / one.hypot(other) - 1.0).abs() < 1e-15, "{got:?}");
+}

@@ -66,8 +66,13 @@ impl Values {
         let mut locals: Vec<Option<Operand>> = vec![None; program.slots.len()];
         let mut called = vec![false; program.slots.len()];
         for step in &program.steps {
-            if let Step::Call { input, .. } | Step::Scan { input, .. } | Step::Fold { input, .. } = step {
-                called[input.0 as usize] = true;
+            match step {
+                Step::Call { input, .. } | Step::Scan { input, .. } | Step::Fold { input, .. } => called[input.0 as usize] = true,
+                // What is multiplied leaves as what a user function is given.
+                Step::Product(product) => {
+                    [Some(product.left), product.right].iter().flatten().for_each(|side| called[side.0 as usize] = true)
+                }
+                Step::Sweep(_) | Step::Halo { .. } => {}
             }
         }
         for (index, step) in program.steps.iter().enumerate() {
