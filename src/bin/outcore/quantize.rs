@@ -80,7 +80,14 @@ fn codes(command: &Quantize, x: &Array) -> Result<Vec<(Array, PathBuf)>> {
 fn numbers(command: &Quantize, codes: &Array, settings: &Settings) -> Result<Vec<(Array, PathBuf)>> {
     let to = PathBuf::from(&command.output);
     let made = match (command.to, command.dims) {
-        (Form::Binary, Some(dimensions)) => codes.unpack_bits(dimensions).checked()?,
+        (Form::Binary, Some(dimensions)) => {
+            let bytes = codes.shape()?.last().copied().unwrap_or_default();
+            if dimensions == 0 || dimensions.div_ceil(8) != bytes {
+                let text = format!("--dims {dimensions}: rows of {bytes} bytes were packed from {} to {}", 8 * bytes.max(1) - 7, 8 * bytes);
+                return Err(Error::mismatch(text).hint("the number of dimensions before they were packed"));
+            }
+            codes.unpack_bits(dimensions).checked()?
+        }
         _ => {
             if codes.dtype()? != DType::I8 {
                 return Err(Error::mismatch(format!("{}: codes are i8, these are {}", command.input, codes.dtype()?)));
