@@ -110,6 +110,11 @@ fn what_cannot_be_quantised_is_refused() {
     folder.fails(&["quantize", "x.npy", "q.npy", "--to", "f16", "--inverse"], 2, &["--inverse"]);
     folder.fails(&["quantize", "x.npy", "q.npy", "--to", "int8", "--clip", "101"], 2, &["percentile 101"]);
     folder.fails(&["quantize", "x.npy", "q.npy", "--to", "binary", "--inverse"], 2, &["--dims"]);
+    folder.ok(&["quantize", "x.npy", "bits.npy", "--to", "binary"]);
+    for dims in ["0", "9"] {
+        let words = ["quantize", "bits.npy", "y.npy", "--to", "binary", "--inverse", "--dims", dims];
+        folder.fails(&words, 65, &["rows of 1 bytes were packed from 1 to 8"]);
+    }
     folder.ok(&["quantize", "x.npy", "q.npy", "--to", "int8"]);
     folder.fails(&["quantize", "x.npy", "q.npy", "--to", "int8"], 73, &["q.npy", "exists"]);
     folder.f32("wrong.npy", &[3, 1], &[1.0; 3]);
