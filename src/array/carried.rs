@@ -16,6 +16,7 @@ use crate::{
 };
 use serde_json::{Map, Value};
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -178,10 +179,11 @@ fn shared(attributes: &Map<String, Value>, share: Share) -> Map<String, Value> {
 fn trace(work: &Work) -> Vec<Trace> {
     let graph = &work.graph;
     let mut traces: Vec<Trace> = Vec::with_capacity(graph.nodes.len());
+    // The first of those that a node has wins.
+    let opened: HashMap<NodeId, usize> = work.origins.iter().enumerate().rev().map(|(place, (node, _))| (*node, place)).collect();
     for (index, node) in graph.nodes.iter().enumerate() {
-        let opened = work.origins.iter().position(|(there, _)| *there == NodeId(index as u32));
-        let made = match opened {
-            Some(origin) => {
+        let made = match opened.get(&NodeId(index as u32)) {
+            Some(&origin) => {
                 let axes = (0..node.meta.rank()).map(|axis| Axis::Of(vec![(origin, axis)])).collect();
                 Trace { axes, elements: Some((origin, Share::All)) }
             }

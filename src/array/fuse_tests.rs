@@ -1,30 +1,20 @@
 //! Products inside the passes that use them: the bits of one pass after the other, and one read.
 
-use super::*;
+use super::{
+    linalg_tests::{numbers, session},
+    *,
+};
 use crate::{IoMode, SliceItem};
 use ndarray::{Array2, Ix2};
 use std::path::Path;
 
-fn numbers(rows: usize, columns: usize, seed: u64) -> Array2<f32> {
-    let mut state = seed | 1;
-    Array2::from_shape_simple_fn((rows, columns), || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    })
-}
-
 fn sessions() -> Vec<Session> {
-    let make = |threads, block, memory: &str, io| {
-        let builder = Session::builder().memory(memory).threads(threads).io(io);
-        let builder = if block > 0 { builder.block_bytes(block) } else { builder };
-        builder.build().unwrap()
-    };
     vec![
-        make(2, 0, "256MiB", IoMode::Auto),
-        make(1, 512, "64MiB", IoMode::Auto),
-        make(3, 20_000, "64MiB", IoMode::Read),
-        make(2, 0, "12MiB", IoMode::Mmap),
-        make(2, 1, "16MiB", IoMode::Auto),
+        session(2, 0, "256MiB", IoMode::Auto),
+        session(1, 512, "64MiB", IoMode::Auto),
+        session(3, 20_000, "64MiB", IoMode::Read),
+        session(2, 0, "12MiB", IoMode::Mmap),
+        session(2, 1, "16MiB", IoMode::Auto),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! Clusters against a plain implementation, and the same bits on every grid.
 
+use crate::array::linalg_tests::session as on_grid;
 use crate::{ErrorKind, IoMode, KMeansEnd, KMeansOptions, Session};
 use ndarray::{Array1, Array2, Axis, Ix1, array, s};
 
@@ -45,11 +46,7 @@ fn naive(data: &Array2<f32>, start: &Array2<f64>, iterations: usize) -> (Vec<f64
 }
 
 fn sessions() -> Vec<Session> {
-    let make = |threads, block: u64, memory: &str, io| {
-        let builder = Session::builder().memory(memory).threads(threads).io(io);
-        if block > 0 { builder.block_bytes(block).build().unwrap() } else { builder.build().unwrap() }
-    };
-    vec![make(2, 0, "256MiB", IoMode::Auto), make(1, 700, "64MiB", IoMode::Read), make(3, 20_000, "96MiB", IoMode::Mmap)]
+    vec![on_grid(2, 0, "256MiB", IoMode::Auto), on_grid(1, 700, "64MiB", IoMode::Read), on_grid(3, 20_000, "96MiB", IoMode::Mmap)]
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::{DType, ErrorKind, IoMode};
 use ndarray::{Array1, Array2, Array3, Axis, Ix0, Ix1, Ix2, Ix3, array};
 
-fn numbers(rows: usize, columns: usize, seed: u64) -> Array2<f32> {
+pub(super) fn numbers(rows: usize, columns: usize, seed: u64) -> Array2<f32> {
     let mut state = seed | 1;
     Array2::from_shape_simple_fn((rows, columns), || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -12,17 +12,19 @@ fn numbers(rows: usize, columns: usize, seed: u64) -> Array2<f32> {
     })
 }
 
+/// A session of so many threads, with blocks of so many bytes, or (0) of those that it chooses.
+pub(super) fn session(threads: usize, block: u64, memory: &str, io: IoMode) -> Session {
+    let builder = Session::builder().memory(memory).threads(threads).io(io);
+    let builder = if block > 0 { builder.block_bytes(block) } else { builder };
+    builder.build().unwrap()
+}
+
 fn sessions() -> Vec<Session> {
-    let make = |threads, block, memory: &str, io| {
-        let builder = Session::builder().memory(memory).threads(threads).io(io);
-        let builder = if block > 0 { builder.block_bytes(block) } else { builder };
-        builder.build().unwrap()
-    };
     vec![
-        make(2, 0, "256MiB", IoMode::Auto),
-        make(1, 512, "64MiB", IoMode::Auto),
-        make(3, 20_000, "64MiB", IoMode::Read),
-        make(2, 0, "24MiB", IoMode::Mmap),
+        session(2, 0, "256MiB", IoMode::Auto),
+        session(1, 512, "64MiB", IoMode::Auto),
+        session(3, 20_000, "64MiB", IoMode::Read),
+        session(2, 0, "24MiB", IoMode::Mmap),
     ]
 }
 

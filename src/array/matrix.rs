@@ -15,7 +15,6 @@ use crate::{
     expr::{FunctionFacts, FunctionRole},
     nd::shape::show,
 };
-use ndarray::Ix2;
 use std::sync::Arc;
 
 /// Rows and columns of what `name` takes.
@@ -48,11 +47,7 @@ pub(super) fn compute(session: &Session, arrays: &[(&str, &Array)]) -> Result<Ve
 
 /// The native elements of a small matrix in `f32` or `f64`.
 pub(super) fn elements(array: &Array, dtype: DType) -> Result<Vec<u8>> {
-    let array = promoted(array, dtype)?;
-    match dtype {
-        DType::F32 => Ok(array.eval::<f32, Ix2>()?.iter().flat_map(|element| element.to_ne_bytes()).collect()),
-        _ => Ok(array.eval::<f64, Ix2>()?.iter().flat_map(|element| element.to_ne_bytes()).collect()),
-    }
+    Ok(promoted(array, dtype)?.eval_any()?.bytes().to_vec())
 }
 
 fn computed(session: &Session, arrays: &[(&str, &Array)]) -> Result<(Vec<AnyArray>, RunReport)> {

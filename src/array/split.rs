@@ -6,7 +6,7 @@
 //! order in memory and written. That moves everything twice, in one direction; the result has the bits of the gathered view.
 
 use super::{
-    below::{OutputMode, RunStats, Sink},
+    below::{RunStats, Sink},
     blocks::{BLOCKS_HELD, Bands},
     graph::{Work, build, unbound},
     job::{Destination, Job, RunReport},
@@ -195,10 +195,9 @@ impl Dealing<'_> {
 
     fn targets(&self, files: &Files) -> Result<Vec<Arc<dyn Target>>> {
         let (dtype, dims) = (self.array.dtype()?, self.array.dims()?);
-        let mode = if self.save.is_overwrite() { OutputMode::Overwrite } else { OutputMode::CreateNew };
         let create = |(place, (rows, path)): (usize, &(Range<usize>, &Path))| {
             let shape: Vec<usize> = std::iter::once(rows.len()).chain(self.shape[1..].iter().copied()).collect();
-            create_at(path, dtype, &shape, mode, &files.layout(place, &shape, Some(&dims)))
+            create_at(path, dtype, &shape, self.save.mode(), &files.layout(place, &shape, Some(&dims)))
         };
         self.parts.iter().enumerate().map(create).collect()
     }

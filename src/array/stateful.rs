@@ -164,11 +164,6 @@ fn guarded(name: &str, call: impl FnOnce() -> Result<(), BoxError>) -> Result<()
     }
 }
 
-#[cold]
-fn no_map(name: &str) -> Error {
-    Error::internal(format!("`{name}` maps no blocks"))
-}
-
 struct Scanning<Start, Step, In, Out, S> {
     name: String,
     start: Start,
@@ -185,10 +180,6 @@ where
 {
     fn name(&self) -> &str {
         &self.0.name
-    }
-
-    fn call(&self, _start: &[usize], _shape: &[usize], _input: &[u8], _output: &mut [u8]) -> Result<()> {
-        Err(no_map(&self.0.name))
     }
 
     fn scan(&self, lines: usize) -> Option<Box<dyn LineScan>> {
@@ -273,10 +264,6 @@ where
         &self.0.name
     }
 
-    fn call(&self, _start: &[usize], _shape: &[usize], _input: &[u8], _output: &mut [u8]) -> Result<()> {
-        Err(no_map(&self.0.name))
-    }
-
     fn fold(&self) -> Option<Box<dyn BlockFold>> {
         Some(Box::new(Part { code: Arc::clone(&self.0), state: (self.0.start)() }))
     }
@@ -301,8 +288,7 @@ where
 
     fn merge(&mut self, other: Box<dyn BlockFold>) -> Result<()> {
         let Part { code, state } = self;
-        let other =
-            other.into_state().downcast::<S>().map_err(|_| Error::internal(format!("a state that is not one of `{}`", code.name)))?;
+        let other = other.taken::<S>()?;
         guarded(&code.name, || {
             (code.merge)(state, *other);
             Ok(())

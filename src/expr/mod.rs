@@ -198,6 +198,17 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// The reduction of a product of matrices, if this is one.
+    #[must_use]
+    pub fn product(&self) -> Option<&Reduction> {
+        match self {
+            Op::Reduce(reduction) if reduction.finish == Finish::Matmul => Some(reduction),
+            _ => None,
+        }
+    }
+}
+
 /// A [`Generator`] that can be hashed.
 pub type SequenceKey = Generator;
 

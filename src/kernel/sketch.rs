@@ -114,10 +114,6 @@ impl BlockFunction for SketchRows {
         &self.name
     }
 
-    fn call(&self, _start: &[usize], _shape: &[usize], _input: &[u8], _output: &mut [u8]) -> Result<()> {
-        Err(Error::internal("directions map no blocks"))
-    }
-
     fn fold(&self) -> Option<Box<dyn BlockFold>> {
         let directions = Arc::clone(&self.directions);
         let sums = Accumulator::new(SUM, DType::F64, directions.result_length()).ok()?;
@@ -235,7 +231,7 @@ impl BlockFold for State {
     }
 
     fn merge(&mut self, other: Box<dyn BlockFold>) -> Result<()> {
-        let other = other.into_state().downcast::<State>().map_err(|_| Error::internal("a state that is not one of directions"))?;
+        let other = other.taken::<State>()?;
         self.sums.merge_run(0, &other.sums, 0, other.sums.outputs());
         for (group, part) in other.waiting {
             let Some(mut own) = self.waiting.remove(&group) else {

@@ -132,7 +132,7 @@ impl Planning<'_> {
     /// results of products would.
     fn direct(&self) -> (Result<Plan>, bool) {
         let apart = self.through(&BTreeSet::new(), false, Spilling::default());
-        if !self.graph.nodes.iter().any(|node| matches!(&node.op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul)) {
+        if !self.graph.nodes.iter().any(|node| node.op.product().is_some()) {
             return (apart, false);
         }
         let fused = self.through(&BTreeSet::new(), false, Spilling { fuses: true, ..Spilling::default() });

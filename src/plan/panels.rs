@@ -6,7 +6,7 @@ use crate::{
     expr::{Graph, GraphBuilder, NodeId, Op, Reduction},
     kernel::program::{BinaryOp, Generator, PRODUCT_GROUP},
     nd::{AxisMap, DType, Scalar, SliceItem, axis_map::AxisStep},
-    numeric::{Accumulator, AccumulatorKind, Finish, SumMode},
+    numeric::{Accumulator, AccumulatorKind, SumMode},
     plan::{
         Limits, Plan,
         share::sums_bytes_max,
@@ -59,10 +59,7 @@ fn sums_bytes(graph: &Graph, index: usize) -> u64 {
 /// The longest axis of a product whose sums are more than memory holds, and into how many parts it is cut.
 fn cut_of(graph: &Graph, index: usize, limits: &Limits) -> Option<(usize, usize)> {
     let node = &graph.nodes[index];
-    let Op::Reduce(reduction) = &node.op else { return None };
-    if reduction.finish != Finish::Matmul {
-        return None;
-    }
+    let reduction = node.op.product()?;
     let shape = graph.node(node.args[0]).shape();
     let inner = reduction.axes.iter().fold(1usize, |count, &axis| count.saturating_mul(shape[axis]));
     let bytes = sums_bytes(graph, index);

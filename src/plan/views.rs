@@ -1,10 +1,9 @@
 //! What each node reads without computing: the leaf below a chain of views, and the map to its store.
 
 use crate::{
-    expr::{Graph, Node, NodeId, Op, SourceId, movement::view_of},
+    expr::{Graph, NodeId, Op, SourceId, movement::view_of},
     kernel::program::Generator,
     nd::{DType, IndexMap, Scalar, shape::c_strides},
-    numeric::Finish,
     plan::simplify::is_elementwise,
 };
 use std::collections::BTreeSet;
@@ -33,8 +32,7 @@ impl Views {
     /// Looks through the views of `graph`, leaves first. Nodes of `holds` exist as a whole: they are leaves.
     #[must_use]
     pub fn new(graph: &Graph, holds: &BTreeSet<NodeId>) -> Self {
-        let is_product = |node: &Node| matches!(&node.op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul);
-        let multiplies = graph.nodes.iter().any(is_product);
+        let multiplies = graph.nodes.iter().any(|node| node.op.product().is_some());
         let mut views = Views { of: Vec::with_capacity(graph.nodes.len()), holds: holds.clone(), multiplies };
         for (index, node) in graph.nodes.iter().enumerate() {
             let shape = node.shape();

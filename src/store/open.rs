@@ -237,8 +237,7 @@ pub struct OutputChunks {
 
 /// The chunks of what [`create_with`] would start with the same arguments, without making anything; `None` for outputs without any.
 pub fn output_chunks(path_text: &str, dtype: DType, shape: &[usize], options: &ZarrOptions) -> Result<Option<OutputChunks>> {
-    let Some((path, query)) = split_zarr_output(path_text) else { return Ok(None) };
-    let options = options.clone().with_query(path_text, query.unwrap_or_default())?;
+    let Some((path, options)) = zarr_output(path_text, options)? else { return Ok(None) };
     zarr::chunks_of(Path::new(path), path, dtype, shape, &options).map(Some)
 }
 

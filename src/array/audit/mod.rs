@@ -243,7 +243,7 @@ impl Auditing<'_> {
     fn run(&self) -> Result<Audit> {
         let session = self.x.session();
         let budget = session.limits().memory_bytes;
-        let mut tally = RowTally::new(self.rows, self.spec.unit_tolerance, budget / 16)?;
+        let mut tally = RowTally::new(self.rows, self.spec.unit_tolerance, budget / 16);
         let mut twins = match self.spec.duplicates {
             true => Some(Twins::new(self.rows, budget, session.scratch())?),
             false => None,

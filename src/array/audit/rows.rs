@@ -49,12 +49,12 @@ pub(super) struct RowFindings {
 
 impl RowTally {
     /// For so many rows; keeps their norms if they take up to `bytes_max`.
-    pub fn new(rows: usize, unit_tolerance: f64, bytes_max: u64) -> Result<RowTally> {
+    pub fn new(rows: usize, unit_tolerance: f64, bytes_max: u64) -> RowTally {
         let fits = (rows as u64).saturating_mul(8) <= bytes_max;
         let kept = if fits { Kept::All(Vec::with_capacity(rows)) } else { Kept::Counts { counts: BTreeMap::new(), shift: SHIFT } };
         let [nan, inf, zero] = <[Named; 3]>::default();
         let (min, max) = (f64::INFINITY, f64::NEG_INFINITY);
-        Ok(RowTally { next: 0, nan, inf, zero, unit: 0, unit_tolerance, count: 0, mean: 0.0, spread: 0.0, min, max, kept, bytes_max })
+        RowTally { next: 0, nan, inf, zero, unit: 0, unit_tolerance, count: 0, mean: 0.0, spread: 0.0, min, max, kept, bytes_max }
     }
 
     /// Memory it takes, in bytes.

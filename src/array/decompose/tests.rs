@@ -1,5 +1,6 @@
 //! Decompositions against plain ones in `f64`: Jacobi's rotations, sums written down.
 
+use crate::array::linalg_tests::session as on_grid;
 use crate::{Array, ErrorKind, IoMode, PcaMethod, PcaOptions, Session};
 use ndarray::{Array1, Array2, Axis, Ix2, array, s};
 
@@ -62,11 +63,7 @@ fn near(found: &Array2<f64>, wanted: &Array2<f64>, tolerance: f64) {
 }
 
 fn sessions() -> Vec<Session> {
-    let make = |threads, block: u64, memory: &str, io| {
-        let builder = Session::builder().memory(memory).threads(threads).io(io);
-        if block > 0 { builder.block_bytes(block).build().unwrap() } else { builder.build().unwrap() }
-    };
-    vec![make(2, 0, "256MiB", IoMode::Auto), make(3, 2048, "24MiB", IoMode::Read)]
+    vec![on_grid(2, 0, "256MiB", IoMode::Auto), on_grid(3, 2048, "24MiB", IoMode::Read)]
 }
 
 fn f64s(array: &Array) -> Array2<f64> {

@@ -85,7 +85,7 @@ impl Array {
     /// ```
     ///
     /// # Errors
-    /// If the array is no matrix, if no two rows can be as near as that, or if there are more pairs than an eighth of the budget holds.
+    /// If the array is no matrix, if no two rows can be as near as that, or if there are more pairs than a sixteenth of the budget holds.
     pub fn near_pairs(&self, near: Near) -> Result<Pairs> {
         self.pairs(self, Among::One, near)
     }

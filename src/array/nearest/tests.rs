@@ -1,5 +1,6 @@
 //! Pairs and summaries against brute force, on any grid.
 
+use crate::array::linalg_tests::session as on_grid;
 use crate::{ErrorKind, IoMode, Metric, Near, Search, Session};
 use ndarray::{Array2, ArrayView1, array, s};
 
@@ -54,11 +55,7 @@ fn brute(x: &Array2<f32>, y: &Array2<f32>, own: bool, metric: Metric, threshold:
 }
 
 fn sessions() -> Vec<Session> {
-    let make = |threads, block: u64, memory: &str, io| {
-        let builder = Session::builder().memory(memory).threads(threads).io(io);
-        if block > 0 { builder.block_bytes(block).build().unwrap() } else { builder.build().unwrap() }
-    };
-    vec![make(2, 0, "256MiB", IoMode::Auto), make(1, 3000, "16MiB", IoMode::Read), make(3, 0, "16MiB", IoMode::Mmap)]
+    vec![on_grid(2, 0, "256MiB", IoMode::Auto), on_grid(1, 3000, "16MiB", IoMode::Read), on_grid(3, 0, "16MiB", IoMode::Mmap)]
 }
 
 fn near(metric: Metric, threshold: f64) -> Near {

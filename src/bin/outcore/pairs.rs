@@ -34,7 +34,7 @@ pub fn run(command: &Pairs, settings: &Settings) -> Result<()> {
     settings.reporter.finish();
     let found = found?;
     topk::warn_of_rows(found.without_score, command.metric.metric(), "they are in no pair");
-    topk::save([&command.output, &command.scores], settings, found.rows.clone(), found.scores.clone())?;
+    topk::save([&command.output, &command.scores], settings, &found.rows, &found.scores)?;
     saving::write_report(&found.report, &[], settings)?;
     match settings.style {
         Style::Text => print(&text(command, &found)),

@@ -30,7 +30,7 @@ pub fn run(command: &TopK, settings: &Settings) -> Result<()> {
     settings.reporter.finish();
     let found = found?;
     warn_of_rows(found.without_score, metric, "they come last");
-    save([&command.output, &command.scores], settings, found.rows.clone(), found.scores.clone())?;
+    save([&command.output, &command.scores], settings, &found.rows, &found.scores)?;
     saving::write_report(&found.report, &[], settings)?;
     match (&command.output, settings.style) {
         (Some(_), _) => Ok(()),
@@ -84,16 +84,18 @@ pub fn warn_of_rows(without_score: u64, metric: Metric, fate: &str) {
 pub fn save<D: ndarray::Dimension>(
     paths: [&Option<String>; 2],
     settings: &Settings,
-    rows: ndarray::Array2<i64>,
-    scores: ndarray::Array<f64, D>,
+    rows: &ndarray::Array2<i64>,
+    scores: &ndarray::Array<f64, D>,
 ) -> Result<()> {
     if paths.iter().all(|path| path.is_none()) {
         return Ok(());
     }
-    let arrays = [("rows", settings.session.from_ndarray(rows)), ("scores", settings.session.from_ndarray(scores))];
-    let outputs = arrays.iter().zip(paths).filter_map(|((name, array), path)| path.as_ref().map(|path| (*name, array, path)));
+    let [to_rows, to_scores] = paths;
+    let rows = to_rows.as_ref().map(|path| ("rows", settings.session.from_ndarray(rows.clone()), path));
+    let scores = to_scores.as_ref().map(|path| ("scores", settings.session.from_ndarray(scores.clone()), path));
+    let outputs = [rows, scores].into_iter().flatten();
     let job = outputs.fold(Job::new(&settings.session).save(saving::save(settings)), |job, (name, array, path)| {
-        job.output(name, array, Destination::Path(path.into()))
+        job.output(name, &array, Destination::Path(path.into()))
     });
     job.run().map(|_| ())
 }

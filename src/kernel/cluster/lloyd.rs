@@ -87,10 +87,6 @@ impl BlockFunction for Lloyd {
         &self.name
     }
 
-    fn call(&self, _start: &[usize], _shape: &[usize], _input: &[u8], _output: &mut [u8]) -> Result<()> {
-        Err(Error::internal(format!("`{}` maps no blocks", self.name)))
-    }
-
     fn fold(&self) -> Option<Box<dyn BlockFold>> {
         let centroids = Arc::clone(&self.centroids);
         let outputs = centroids.count() * centroids.columns();
@@ -217,7 +213,7 @@ impl BlockFold for State {
     }
 
     fn merge(&mut self, other: Box<dyn BlockFold>) -> Result<()> {
-        let other = other.into_state().downcast::<State>().map_err(|_| Error::internal("a state that is not one of clusters"))?;
+        let other = other.taken::<State>()?;
         self.settle();
         self.sums.merge_run(0, &other.sums, 0, other.sums.outputs());
         self.squares.merge_run(0, &other.squares, 0, 1);

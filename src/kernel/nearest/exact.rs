@@ -58,7 +58,7 @@ impl Exact {
 
     /// The score of a row: the greater, the nearer. Distances are negative squares.
     pub fn score(&mut self, queries: &Queries, query: usize, row: &[u8]) -> Result<f64> {
-        let own = &queries.bytes[query * row.len()..][..row.len()];
+        let own = queries.row(query);
         match queries.metric {
             Metric::Dot => self.dot(row, own),
             Metric::L2 => Ok(-self.square_distance(row, own)?),

@@ -32,8 +32,7 @@ impl Piece for Squares<'_> {
             DType::F32 => squares::<f32>(&mut norms.squares, rows, width),
             _ => squares::<f64>(&mut norms.squares, rows, width),
         }
-        let scored = |square: f64| square.is_finite() && (square > 0.0 || metric != Metric::Cosine);
-        norms.squares.iter_mut().filter(|square| !scored(**square)).for_each(|square| *square = f64::NAN);
+        norms.squares.iter_mut().filter(|square| !metric.scores(**square)).for_each(|square| *square = f64::NAN);
         norms.norms.clear();
         norms.norms.extend(norms.squares.iter().map(|square| square.sqrt()));
     }

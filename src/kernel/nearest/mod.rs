@@ -41,6 +41,12 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Whether a row (or query) with this square of its norm has a score.
+    #[inline(always)]
+    fn scores(self, square: f64) -> bool {
+        square.is_finite() && (square > 0.0 || self != Metric::Cosine)
+    }
+
     /// What people are told of a score: distances are scored by their negative squares.
     fn told(self, score: f64) -> f64 {
         if self == Metric::L2 { (-score).max(0.0).sqrt() } else { score }
@@ -70,9 +76,8 @@ impl Queries {
     pub fn new(metric: Metric, dtype: DType, width: usize, bytes: Vec<u8>, wanted: usize, isa: Isa) -> Result<Queries> {
         let queries = Queries::skipping(metric, dtype, width, bytes, isa)?;
         let Some(place) = queries.squares.iter().position(|square| square.is_nan()) else { return Ok(Queries { wanted, ..queries }) };
-        let row_bytes = width * dtype.size();
-        let square =
-            Exact::new(dtype)?.dot(&queries.bytes[place * row_bytes..][..row_bytes], &queries.bytes[place * row_bytes..][..row_bytes])?;
+        let own = queries.row(place);
+        let square = Exact::new(dtype)?.dot(own, own)?;
         if square == 0.0 {
             return Err(Error::data(format!("query {place} is all zeros, which has no cosine")).hint("--metric dot or l2 takes it"));
         }
@@ -86,7 +91,7 @@ impl Queries {
         }
         let row_bytes = (width * dtype.size()).max(1);
         let mut exact = Exact::new(dtype)?;
-        let scored = |square: &f64| square.is_finite() && (*square > 0.0 || metric != Metric::Cosine);
+        let scored = |square: &f64| metric.scores(*square);
         let squares = bytes.chunks_exact(row_bytes).map(|query| Ok(Some(exact.dot(query, query)?).filter(scored).unwrap_or(f64::NAN)));
         let squares = squares.collect::<Result<Vec<f64>>>()?;
         Ok(Queries { metric, dtype, width, count: squares.len(), wanted: 0, bytes, squares, isa })
@@ -107,6 +112,11 @@ impl Queries {
     #[must_use]
     pub fn held_bytes(&self) -> u64 {
         (self.bytes.len() + 24 * self.count) as u64
+    }
+
+    /// The elements of one query.
+    fn row(&self, query: usize) -> &[u8] {
+        &self.bytes[query * self.row_bytes()..][..self.row_bytes()]
     }
 
     /// Bytes of one query.

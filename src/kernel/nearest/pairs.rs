@@ -105,10 +105,6 @@ impl BlockFunction for PairRows {
         &self.name
     }
 
-    fn call(&self, _start: &[usize], _shape: &[usize], _input: &[u8], _output: &mut [u8]) -> Result<()> {
-        Err(Error::internal("a search maps no blocks"))
-    }
-
     fn fold(&self) -> Option<Box<dyn BlockFold>> {
         let metric = self.queries.metric;
         // The square of a distance is rounded, and so is that of the threshold: what is a little farther is scored, and then judged.
@@ -190,7 +186,7 @@ impl BlockFold for State {
     }
 
     fn merge(&mut self, other: Box<dyn BlockFold>) -> Result<()> {
-        let other = other.into_state().downcast::<State>().map_err(|_| Error::internal("a state that is not one of pairs"))?;
+        let other = other.taken::<State>()?;
         self.pairs.without_score += other.pairs.without_score;
         Ok(())
     }

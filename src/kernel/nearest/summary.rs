@@ -9,7 +9,7 @@ use super::{
     tiles::{ROWS_TOGETHER, Tiles, groups, parts},
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     kernel::{
         simd::kernels,
         vm::{BlockFold, BlockFunction},
@@ -56,10 +56,6 @@ impl BlockFunction for SummedRows {
         &self.name
     }
 
-    fn call(&self, _start: &[usize], _shape: &[usize], _input: &[u8], _output: &mut [u8]) -> Result<()> {
-        Err(Error::internal("distances that are summed up map no blocks"))
-    }
-
     fn fold(&self) -> Option<Box<dyn BlockFold>> {
         let queries = Arc::clone(&self.queries);
         let count = queries.count;
@@ -98,7 +94,7 @@ impl State {
 fn measured(values: &mut Vec<f64>, queries: &Queries, query: usize, (sums, norms): (impl Iterator<Item = f64>, &Norms), rows: &[u8]) {
     let square = queries.squares[query];
     let norm = square.sqrt();
-    let own = &queries.bytes[query * queries.row_bytes()..][..queries.row_bytes()];
+    let own = queries.row(query);
     for (at, sum) in sums.enumerate() {
         let (row_norm, row_square) = (norms.norms[at], norms.squares[at]);
         if row_norm.is_nan() {
@@ -138,7 +134,7 @@ impl BlockFold for State {
     }
 
     fn merge(&mut self, other: Box<dyn BlockFold>) -> Result<()> {
-        let other = other.into_state().downcast::<State>().map_err(|_| Error::internal("a state that is not one of distances"))?;
+        let other = other.taken::<State>()?;
         self.least.iter_mut().zip(&other.least).for_each(|(least, other)| *least = least.min(*other));
         self.greatest.iter_mut().zip(&other.greatest).for_each(|(greatest, other)| *greatest = greatest.max(*other));
         self.sums.merge_run(0, &other.sums, 0, other.sums.outputs());

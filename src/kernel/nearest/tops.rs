@@ -8,7 +8,7 @@ use super::{
     tiles::Tiles,
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     kernel::vm::{BlockFold, BlockFunction},
 };
 use std::{any::Any, sync::Arc};
@@ -46,10 +46,6 @@ impl NearestRows {
 impl BlockFunction for NearestRows {
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn call(&self, _start: &[usize], _shape: &[usize], _input: &[u8], _output: &mut [u8]) -> Result<()> {
-        Err(Error::internal("a search maps no blocks"))
     }
 
     fn fold(&self) -> Option<Box<dyn BlockFold>> {
@@ -114,7 +110,7 @@ impl BlockFold for State {
     }
 
     fn merge(&mut self, other: Box<dyn BlockFold>) -> Result<()> {
-        let other = other.into_state().downcast::<State>().map_err(|_| Error::internal("a state that is not one of a search"))?.tops;
+        let other = other.taken::<State>()?.tops;
         for (query, (best, others)) in self.tops.best.iter_mut().zip(&other.best).enumerate() {
             others.rows().iter().for_each(|&(score, row)| best.insert(score, row));
             // A part alone holds too few rows to know what all of them together have reached.

@@ -72,7 +72,7 @@ impl Panels {
     }
 
     fn fit(&mut self, rows: usize, columns: usize, inner: usize, size: usize) {
-        let words = |places: usize| ((places + PADDING) * inner.clamp(1, SEGMENT) * size).div_ceil(size_of::<u64>());
+        let words = |places: usize| Self::side_bytes_max(places, inner, size) as usize / size_of::<u64>();
         for (panel, places) in [(&mut self.left, rows), (&mut self.right, columns)] {
             if panel.len() < words(places) {
                 // What a smaller block needed is given back first.

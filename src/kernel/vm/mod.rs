@@ -161,12 +161,21 @@ pub trait BlockFold: Send {
     fn finish(self: Box<Self>, out: &mut [u8]) -> Result<()>;
 }
 
+impl dyn BlockFold {
+    /// The state, for one of the same function that takes it in.
+    pub fn taken<S: 'static>(self: Box<Self>) -> Result<Box<S>> {
+        self.into_state().downcast().map_err(|_| Error::internal("a fold is merged with the state of another one"))
+    }
+}
+
 /// User code over a whole block.
 pub trait BlockFunction: Send + Sync {
     /// What errors call it.
     fn name(&self) -> &str;
-    /// Computes `output` from `input`: dense C-order bytes of the block at `start`.
-    fn call(&self, start: &[usize], shape: &[usize], input: &[u8], output: &mut [u8]) -> Result<()>;
+    /// Computes `output` from `input`: dense C-order bytes of the block at `start`. Functions that only scan or fold have none.
+    fn call(&self, _start: &[usize], _shape: &[usize], _input: &[u8], _output: &mut [u8]) -> Result<()> {
+        Err(Error::internal(format!("`{}` maps no blocks", self.name())))
+    }
     /// States of so many lines, if this is a scan.
     fn scan(&self, _lines: usize) -> Option<Box<dyn LineScan>> {
         None

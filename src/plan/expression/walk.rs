@@ -176,7 +176,7 @@ impl Walk<'_> {
     /// A reduction, selection or call: inside the stage if it has a place there and is admitted, else a load of its result.
     fn result(&mut self, result: NodeId, seen: IndexMap, admit: &mut Admit<'_>) -> StepDown {
         let node = self.graph.node(result);
-        let is_product = matches!(&node.op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul);
+        let is_product = node.op.product().is_some();
         let placed = match &node.op {
             Op::Reduce(reduction) => self.reduced(reduction, node, &seen),
             _ => self.called(node, &seen).filter(|_| !self.products),

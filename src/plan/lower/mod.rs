@@ -20,7 +20,6 @@ use crate::{
         share::{Anchor, Draft, How, accumulator_kind, name_of},
     },
 };
-pub use product::is_product;
 use std::collections::{BTreeMap, BTreeSet};
 use sweeps::{Action, SweepKey};
 
@@ -394,7 +393,7 @@ impl Lowering<'_> {
 
     fn accumulator(&mut self, kind: AccumulatorKind, members: &[&Request]) {
         let first = members[0];
-        let product = is_product(self.graph, first.node);
+        let product = self.graph.node(first.node).op.product().is_some();
         // Sums of a product are finished as sums are.
         let finish = |member: &Request| if product { Finish::Sum } else { member.finish };
         let acc = AccId(self.made.program.accumulators.len() as u32);

@@ -5,7 +5,6 @@ use crate::{
     expr::{Graph, NodeId, Op},
     kernel::program::{AccId, Product, SlotId, Step},
     nd::{DType, IndexMap},
-    numeric::Finish,
     plan::{
         expression::{Expression, Make, ValueId, reduced_flags},
         lower::sweeps::operands,
@@ -18,11 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Longest side that lies whole in a block so that half of a product is enough: its sums are 8 MiB.
 const MIRRORED_MAX: usize = 1024;
 
-/// Whether a node is a product of matrices.
-pub fn is_product(graph: &Graph, node: NodeId) -> bool {
-    matches!(&graph.node(node).op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul)
-}
-
 /// The products whose right side is the left one with two axes exchanged, and these axes; the right sides are no longer computed.
 pub fn mirrored(graph: &Graph, draft: &Draft, expression: &mut Expression) -> BTreeMap<(NodeId, Axes), [usize; 2]> {
     let mut found = BTreeMap::new();
@@ -30,10 +24,7 @@ pub fn mirrored(graph: &Graph, draft: &Draft, expression: &mut Expression) -> BT
     for anchor in &draft.anchors {
         let sides = at..at + anchor.operands.len();
         at = sides.end;
-        let Op::Reduce(reduction) = &graph.node(anchor.node).op else { continue };
-        if reduction.finish != Finish::Matmul {
-            continue;
-        }
+        let Some(reduction) = graph.node(anchor.node).op.product() else { continue };
         let [left, right] = [expression.roots[sides.start], expression.roots[sides.start + 1]];
         let reduced = reduced_flags(reduction, &anchor.axes, draft.space.len());
         if let Some(axes) = exchanged(expression, &draft.space, &reduced, [left, right]) {

@@ -130,10 +130,7 @@ impl Sharing<'_> {
         if !origins(&expression).is_subset(&draft.reads) {
             return None;
         }
-        let products = draft.anchors.iter().filter_map(|anchor| match &self.graph.node(anchor.node).op {
-            Op::Reduce(reduction) if reduction.finish == Finish::Matmul => Some((anchor, reduction)),
-            _ => None,
-        });
+        let products = draft.anchors.iter().filter_map(|anchor| Some((anchor, self.graph.node(anchor.node).op.product()?)));
         let rows = if products.clone().any(|(anchor, _)| anchor.how == How::Global) { PRODUCT_GROUP } else { ROWS_MIN };
         let extent = |axis: usize| if expression.whole[axis] { expression.space[axis] } else { expression.space[axis].min(rows) } as u64;
         let sums = products.map(|(anchor, reduction)| {

@@ -281,7 +281,7 @@ impl Sharing<'_> {
     }
 
     fn is_product(&self, id: NodeId) -> bool {
-        matches!(&self.graph.node(id).op, Op::Reduce(reduction) if reduction.finish == Finish::Matmul)
+        self.graph.node(id).op.product().is_some()
     }
 
     /// Puts an anchor into the pass that it can share, or into one of its own.

@@ -18,7 +18,7 @@ use parquet::{
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
 /// Elements that are decoded together, or one row if it is longer.
-const BATCH: usize = 32 * 1024;
+pub(super) const BATCH: usize = 32 * 1024;
 /// Memory for every one of them: a value of any type, two levels, and its bytes.
 pub(super) const BATCH_ITEM_BYTES: usize = 48;
 

@@ -4,7 +4,7 @@
 //! headers. So a chunk, the unit of reading, is a row group, several small ones, or a part of a large one.
 
 use super::{
-    decode::{BATCH_ITEM_BYTES, Rows, dtype_of, failed},
+    decode::{BATCH, BATCH_ITEM_BYTES, Rows, dtype_of, failed},
     ipc::nulls_in,
     pages::{EvenPages, FileBytes},
 };
@@ -182,7 +182,7 @@ impl ParquetColumn {
         self.page_bytes_max = self.first_page_bytes()?.saturating_mul(PAGE_FACTOR).max(PAGE_BYTES);
         let page = largest(&decoded, self.page_bytes_max);
         // A page as it is stored and as it is; its dictionary, as bytes and as values; and what is decoded of it at a time.
-        let batch = (BATCH_ITEM_BYTES * self.width.max(32 * 1024)) as u64;
+        let batch = (BATCH_ITEM_BYTES * self.width.max(BATCH)) as u64;
         self.facts = SourceFacts {
             encoded_bytes: encoded.iter().sum(),
             read_scratch_bytes: largest(&encoded, self.page_bytes_max) + 3 * page + batch,

@@ -144,7 +144,7 @@ impl ZarrSource {
     /// The file of a chunk; `None` if there is none. An error if it was changed after the array was opened.
     pub(super) fn open_chunk(&self, cell: &[usize]) -> Result<Option<Found>> {
         let key = self.metadata.keys.key(cell);
-        let about = |error: Error| error.context(format!("{}: chunk {}", self.facts.name, show(cell)));
+        let about = |error: Error| self.failed(cell, Fault::Failed(error));
         let Some(found) = self.files.open(&key, self.chain.encoded_bytes_max() as u64).map_err(about)? else {
             self.check_time(self.files.folder_modified_ns(&key), &key, "a chunk may have been removed from it").map_err(about)?;
             return Ok(None);

@@ -76,8 +76,7 @@ fn change(node: &Path, change: Change<'_>) -> Result<()> {
     for group in above(node) {
         let Some(key) = node.strip_prefix(group).ok().and_then(Path::to_str) else { continue };
         for file in [V2, V3] {
-            let has = |said: &Map<String, Value>| copies_of(&mut said.clone(), file).is_some();
-            if !read(&group.join(file))?.is_some_and(|said| has(&said)) {
+            if read(&group.join(file))?.is_none_or(|mut said| copies_of(&mut said, file).is_none()) {
                 continue;
             }
             let held = File::open(group).map_err(|error| failed("open", group, error))?;
