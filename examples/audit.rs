@@ -17,7 +17,7 @@ fn main() -> Result<()> {
     };
 
     let audit = x.audit(&AuditSpec::new().columns())?;
-    println!("{} rows of {}, {} bytes read", audit.rows, audit.width, audit.stats.bytes_read);
+    println!("{} rows of {}, {} bytes read", audit.rows, audit.width, audit.report.stats.bytes_read);
     println!("{} rows with nan, {} of zeros, first {:?}", audit.nan_rows.count, audit.zero_rows.count, audit.zero_rows.first);
     if let Some(found) = &audit.duplicates {
         println!("{} rows equal an earlier one, as row {:?}", found.rows, found.first.first().map(|(row, _)| row));

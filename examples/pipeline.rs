@@ -53,7 +53,10 @@ fn main() -> Result<()> {
 fn looked_over(x: &outcore::Array) -> Result<()> {
     let audit = x.audit(&AuditSpec::new())?;
     let twins = audit.duplicates.map_or(0, |found| found.rows);
-    println!("audit: {} rows of {}, {} of norm 1, in {} bytes read", audit.rows, audit.width, audit.norms.unit, audit.stats.bytes_read);
+    println!(
+        "audit: {} rows of {}, {} of norm 1, in {} bytes read",
+        audit.rows, audit.width, audit.norms.unit, audit.report.stats.bytes_read
+    );
     println!("audit: {} nan, {} rows of zeros, {twins} rows like an earlier one", audit.nan, audit.zero_rows.count);
     Ok(())
 }

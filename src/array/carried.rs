@@ -6,6 +6,7 @@
 use super::{
     below::{Coordinate, Place, ZarrOptions, ZarrOrigin, carry, is_in_group, zarr_output},
     graph::Work,
+    outputs::stored_at,
     words::Dims,
 };
 use crate::{
@@ -133,10 +134,7 @@ impl Carried {
             }
         };
         // An output of its own comes from this job.
-        let is_output = |place: &Path| {
-            let names = |path: &Path| path.to_str().is_some_and(|path| path.split('?').next().map(Path::new) == Some(place));
-            outputs.iter().flatten().any(|path| names(path))
-        };
+        let is_output = |place: &Path| outputs.iter().flatten().any(|path| stored_at(path) == place);
         for Wanted { output, name, length, candidates, .. } in &self.coordinates {
             if is_output(&output.with_file_name(name)) {
                 continue;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    expr::Op,
+    expr::{Op, Phased},
     kernel::program::Generator,
     nd::{
         AxisMap, DType,
@@ -32,6 +32,46 @@ pub enum Pad {
     Symmetric,
     /// The array again.
     Wrap,
+}
+
+/// Places along an axis: numbers, or an array of integers, which is computed before what lies there is read.
+#[derive(Clone, Debug)]
+pub enum Indices {
+    /// Numbers.
+    Given(Vec<i64>),
+    /// An array of integers of any shape.
+    Computed(Array),
+}
+
+impl From<Vec<i64>> for Indices {
+    fn from(indices: Vec<i64>) -> Self {
+        Indices::Given(indices)
+    }
+}
+impl From<&[i64]> for Indices {
+    fn from(indices: &[i64]) -> Self {
+        Indices::Given(indices.to_vec())
+    }
+}
+impl From<&Vec<i64>> for Indices {
+    fn from(indices: &Vec<i64>) -> Self {
+        Indices::Given(indices.clone())
+    }
+}
+impl<const N: usize> From<[i64; N]> for Indices {
+    fn from(indices: [i64; N]) -> Self {
+        Indices::Given(indices.to_vec())
+    }
+}
+impl From<Array> for Indices {
+    fn from(indices: Array) -> Self {
+        Indices::Computed(indices)
+    }
+}
+impl From<&Array> for Indices {
+    fn from(indices: &Array) -> Self {
+        Indices::Computed(indices.clone())
+    }
 }
 
 impl Array {
@@ -129,21 +169,38 @@ impl Array {
 
     /// The elements at `indices` along `axis`, in their order; negative indices count from the end.
     ///
-    /// Reading is done in the order of the indices: ascending ones read a file once, in order.
+    /// Reading is done in the order of the indices: ascending ones read a file once, in order. An array of indices is computed in a
+    /// pass before, and held in memory with 8 bytes an index; its axes take the place of `axis`, as in NumPy.
     ///
     /// ```
-    /// let x = outcore::Session::default_session().arange(10, 20, 1);
-    /// assert_eq!(x.take(&[3, -1, 3], 0).eval::<i64, _>()?, ndarray::array![13, 19, 13]);
+    /// let session = outcore::Session::default_session();
+    /// let x = session.arange(10, 20, 1);
+    /// assert_eq!(x.take([3, -1, 3], 0).eval::<i64, _>()?, ndarray::array![13, 19, 13]);
+    /// let places = session.from_ndarray(ndarray::array![[3u8, 0], [1, 1]]);
+    /// assert_eq!(x.take(&places, 0).eval::<i64, _>()?, ndarray::array![[13, 10], [11, 11]]);
     /// # Ok::<(), outcore::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// Indices out of bounds: of a list at once, of an array when it is computed.
     #[must_use]
     #[track_caller]
-    pub fn take(&self, indices: &[i64], axis: impl Into<AxisRef>) -> Array {
-        self.then(self.try_take(indices, &axis.into()))
+    pub fn take(&self, indices: impl Into<Indices>, axis: impl Into<AxisRef>) -> Array {
+        self.then(self.try_take(&indices.into(), &axis.into()))
     }
 
-    fn try_take(&self, indices: &[i64], axis: &AxisRef) -> Result<Array> {
+    fn try_take(&self, indices: &Indices, axis: &AxisRef) -> Result<Array> {
         let axis = self.axis_of(axis)?;
+        let is_known = self.known()?.shape[axis].known().is_some();
+        let indices = match indices {
+            Indices::Given(indices) if is_known => indices,
+            // Which of them are out of bounds, and where the negative ones lie, shows when the length is known.
+            Indices::Given(indices) => {
+                let indices = self.session().from_ndarray(ndarray::Array1::from_vec(indices.clone()));
+                return Array::make(Op::Phased(Phased::Take { axis }), vec![self.clone(), indices]);
+            }
+            Indices::Computed(indices) => return Array::make(Op::Phased(Phased::Take { axis }), vec![self.clone(), indices.clone()]),
+        };
         let length = self.length_of(axis)?;
         let place = |&index: &i64| {
             let shifted = if index < 0 { index + length as i64 } else { index };

@@ -74,7 +74,7 @@ pub use decompose::{LeastSquares, Pca, PcaMethod, PcaOptions, Qr, Svd};
 pub use digest::Digest;
 pub use elementwise::where_;
 pub use function::{BoxError, MapSpec};
-pub use gather::Pad;
+pub use gather::{Indices, Pad};
 pub use group::GroupBy;
 pub use histogram::{Bins, Histogram};
 pub use job::{Destination, Job, JobResult, RunReport};

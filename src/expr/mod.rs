@@ -271,7 +271,7 @@ pub fn infer(op: &Op, args: &[&Meta], sources: &[SourceFacts], functions: &[Func
         Op::Group(grouping) => group::infer_group(grouping, args),
         Op::Compress { axis, count } => movement::infer_compress(*axis, *count, args[0], args[1]),
         Op::Scan { kind, axis } => scan::infer_scan(*kind, *axis, args[0]),
-        Op::Phased(phased) => phased::infer_phased(phased, args[0]),
+        Op::Phased(phased) => phased::infer_phased(phased, args),
         Op::MapBlocks(id) => infer_map_blocks(&functions[id.0 as usize], args[0]),
     }
 }

@@ -22,6 +22,11 @@ pub enum Phased {
     Sort(Sort),
     /// The distinct elements in order, and how many there are of each.
     Unique(Part),
+    /// The elements along an axis at the places that a second operand holds; that is what is computed, the elements are a view then.
+    Take {
+        /// The axis.
+        axis: usize,
+    },
 }
 
 /// Which of two results that are found together.
@@ -97,11 +102,13 @@ impl Phased {
             Phased::Sort(Sort { part: Part::Values, .. }) => "sort",
             Phased::Sort(_) => "argsort",
             Phased::Unique(_) => "unique",
+            Phased::Take { .. } => "take",
         }
     }
 }
 
-pub(super) fn infer_phased(phased: &Phased, value: &Meta) -> Result<Meta> {
+pub(super) fn infer_phased(phased: &Phased, args: &[&Meta]) -> Result<Meta> {
+    let value = args[0];
     match phased {
         Phased::Quantile(quantile) => infer_quantile(quantile, value),
         Phased::Top(top) => infer_top(top, value),
@@ -110,6 +117,7 @@ pub(super) fn infer_phased(phased: &Phased, value: &Meta) -> Result<Meta> {
             let all = value.shape.iter().map(|extent| extent.bound()).fold(1, usize::saturating_mul);
             Ok(Meta { shape: vec![Extent::AtMost(all)], dtype: part.dtype(value.dtype), dims: Dims::unnamed(1) })
         }
+        Phased::Take { axis } => infer_take(*axis, value, args[1]),
     }
 }
 
@@ -133,6 +141,21 @@ fn infer_top(top: &Top, value: &Meta) -> Result<Meta> {
     let mut shape = value.shape.clone();
     shape[top.axis] = Extent::Known(top.count);
     Ok(Meta { shape, dtype: top.part.dtype(value.dtype), dims: value.dims.clone() })
+}
+
+fn infer_take(axis: usize, value: &Meta, indices: &Meta) -> Result<Meta> {
+    if !indices.dtype.is_integer() {
+        return Err(Error::mismatch(format!("indices are integers, these are {}", indices.dtype)).hint("a bool mask selects: `compress`"));
+    }
+    if value.shape[axis] == Extent::Known(0) && indices.shape.iter().all(|extent| *extent != Extent::Known(0)) {
+        return Err(Error::mismatch(format!("axis {axis} of shape {} has no elements to take", show(&value.shape))));
+    }
+    let (mut shape, mut dims) = (value.shape.clone(), value.dims.0.clone());
+    // The axis is the same one, in another order, where the indices are one line.
+    let name = if indices.rank() == 1 { dims[axis].clone() } else { None };
+    shape.splice(axis..=axis, indices.shape.iter().copied());
+    dims.splice(axis..=axis, vec![name; indices.rank()]);
+    Ok(Meta { shape, dtype: value.dtype, dims: Dims(dims) })
 }
 
 fn infer_quantile(quantile: &Quantile, value: &Meta) -> Result<Meta> {

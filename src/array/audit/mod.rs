@@ -12,9 +12,10 @@ mod tests;
 use super::{
     any::AnyArray,
     axes::axis,
-    below::{RunStats, Sink},
+    below::Sink,
     function::BlockCode,
     graph::{build, unbound},
+    job::RunReport,
     node::Array,
     phased::settle,
     phases::{Asked, collectors, limits_beside, merge, run},
@@ -28,7 +29,10 @@ use crate::{
 };
 use rows::RowTally;
 use serde::Serialize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 use twins::Twins;
 
 /// Rows and columns of one kind that are named one by one.
@@ -183,7 +187,7 @@ pub struct Audit {
     /// Statistics of columns, if they were asked for.
     pub columns: Option<ColumnStatistics>,
     /// What it took.
-    pub stats: RunStats,
+    pub report: RunReport,
 }
 
 impl Array {
@@ -241,6 +245,7 @@ struct Small {
 
 impl Auditing<'_> {
     fn run(&self) -> Result<Audit> {
+        let started = Instant::now();
         let session = self.x.session();
         let budget = session.limits().memory_bytes;
         let mut tally = RowTally::new(self.rows, self.spec.unit_tolerance, budget / 16);
@@ -287,7 +292,7 @@ impl Auditing<'_> {
         drop(place);
         let (counts, columns) = arrays.split_at(small.counts.len());
         let duplicates = twins.map(Twins::finish).transpose()?;
-        self.report(counts, columns, tally, duplicates, merge(phases))
+        self.found(counts, columns, tally, duplicates, RunReport::of(merge(phases), started))
     }
 
     fn small(&self) -> Small {
@@ -329,13 +334,13 @@ impl Auditing<'_> {
         Ok([hashed.min(1), hashed.max(1)])
     }
 
-    fn report(
+    fn found(
         &self,
         counts: &[AnyArray],
         columns: &[AnyArray],
         tally: RowTally,
         duplicates: Option<Duplicates>,
-        stats: RunStats,
+        report: RunReport,
     ) -> Result<Audit> {
         let count = |index: usize| counts.get(index).and_then(|array| array.scalar(0)).map_or(0, |value| value.to_f64() as u64);
         let column = |index: usize| columns[index].as_slice::<f64>();
@@ -373,7 +378,7 @@ impl Auditing<'_> {
             empty_columns: empty,
             duplicates,
             columns,
-            stats,
+            report,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     array::{
-        Array, AxisRef, Pad,
+        Array, AxisRef, Indices, Pad,
         parse::{
             ast::ExprId,
             build::{Builder, Item},
@@ -111,10 +111,24 @@ pub(super) fn diagonal(builder: &mut Builder<'_>, mut arguments: Arguments, span
 
 pub(super) fn take(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
     let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
-    let indices = builder.integers(&arguments.need("indices")?, "an index")?;
-    match builder.optional_axis(&array, &mut arguments)? {
-        Some(axis) => builder.changed(array.take(&indices, axis.clone()), &lineage, &axis, span),
-        None => builder.done(array.ravel().take(&indices, 0), lineage.with_axes(Lineage::made(1).axes), span),
+    let indices = arguments.need("indices")?;
+    let indices = match indices.0.value {
+        Value::Array(indices) => Indices::Computed(indices),
+        _ => Indices::Given(builder.integers(&indices, "an index")?),
+    };
+    let (array, axis) = match builder.optional_axis(&array, &mut arguments)? {
+        Some(axis) => (array, axis),
+        None => (array.ravel(), AxisRef::Index(0)),
+    };
+    match indices {
+        Indices::Given(_) if array.rank()? == lineage.axes.len() => {
+            builder.changed(array.take(indices, axis.clone()), &lineage, &axis, span)
+        }
+        _ => {
+            let taken = array.take(indices, axis);
+            let axes = Lineage::made(taken.rank().unwrap_or(0)).axes;
+            builder.done(taken, lineage.with_axes(axes), span)
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     array::{
-        Array,
+        Array, Indices,
         parse::{
             ast::{ExprId, IndexItem},
             build::{Builder, Item, Values},
@@ -11,7 +11,7 @@ use crate::{
             value::Value,
         },
     },
-    error::Result,
+    error::{Error, Result},
     nd::{DType, Scalar, SliceItem, slice::slice_indices},
 };
 
@@ -19,8 +19,8 @@ use crate::{
 enum Part {
     Basic(SliceItem),
     Mask(Array),
-    /// `[2, 0, -1]`: these places along an axis.
-    List(Vec<i64>),
+    /// `[2, 0, -1]`, or an array of integers: these places along an axis.
+    List(Indices),
 }
 
 impl Builder<'_> {
@@ -35,11 +35,11 @@ impl Builder<'_> {
             Value::List(elements) => self.part_of(&elements, &parts, Value::List, span),
             value => {
                 let (array, lineage) = self.array(Item { value, lineage: owner.lineage }, self.span(owner_id))?;
-                if parts.iter().any(|part| matches!(part, Part::Mask(_))) {
+                if matches!(parts.first(), Some(Part::Mask(_))) {
                     return self.masked(&array, &lineage, &parts, span);
                 }
-                if parts.iter().any(|part| matches!(part, Part::List(_))) {
-                    return self.listed(&array, &lineage, &parts, span);
+                if parts.iter().any(|part| matches!(part, Part::Mask(_) | Part::List(_))) {
+                    return self.picked(&array, &lineage, &parts, span);
                 }
                 let basic = parts.iter().filter_map(|part| if let Part::Basic(item) = part { Some(*item) } else { None }).collect();
                 self.sliced(&array, &lineage, basic, span)
@@ -66,7 +66,11 @@ impl Builder<'_> {
         if let Value::List(places) = &item.value
             && places.iter().all(|place| matches!(place, Value::Scalar(Scalar::Int(_))))
         {
-            return places.iter().map(|place| self.integer_of(place, id, "an index")).collect::<Result<_>>().map(Part::List);
+            return places
+                .iter()
+                .map(|place| self.integer_of(place, id, "an index"))
+                .collect::<Result<Vec<i64>>>()
+                .map(|list| Part::List(list.into()));
         }
         let item = self.literal_to_array(item, span)?;
         match item.value {
@@ -76,14 +80,10 @@ impl Builder<'_> {
             }
             Value::None => Ok(Part::Basic(SliceItem::NewAxis)),
             Value::Array(array) if array.dtype()? == DType::Bool => Ok(Part::Mask(array)),
+            Value::Array(array) if array.dtype()?.is_integer() => Ok(Part::List(array.into())),
             Value::Array(array) => {
-                let dtype = array.dtype()?;
-                let error = self.source.error(span, format!("indexing with an array of {dtype} is not available yet"));
-                Err(if dtype.is_float() {
-                    error.hint("an index is an integer, a slice, a list of integers or a bool mask")
-                } else {
-                    error.hint("slices (`x[a:b:c]`) and bool masks (`x[x > 0]`) are")
-                })
+                let error = self.source.error(span, format!("an array of {} is no index", array.dtype()?));
+                Err(error.hint("an index is an integer, a slice, integers in a list or an array, or a bool mask"))
             }
             Value::Unknown => Err(self.unknown_length(span)),
             Value::Tuple(_) => Err(self.source.error(span, "a tuple is no index").hint("write its items without parentheses: `x[1, 2]`")),
@@ -140,28 +140,28 @@ impl Builder<'_> {
         self.done(array.slice_items(items), lineage.with_axes(axes), span)
     }
 
-    /// A list of places along one axis, slices and integers along others. As in NumPy, integers belong to the list: where slices
-    /// stand between them, the list's axis comes first in the result.
-    fn listed(&self, array: &Array, lineage: &Lineage, parts: &[Part], span: Span) -> Result<Item> {
+    /// A list of places or a mask along one axis, slices and integers along others. As in NumPy, integers belong to the list: where
+    /// slices stand between them, the list's axis comes first in the result.
+    fn picked(&self, array: &Array, lineage: &Lineage, parts: &[Part], span: Span) -> Result<Item> {
         let mut items = Vec::new();
         let mut list = None;
         for part in parts {
             match part {
-                Part::Mask(_) => {
-                    let error = self.source.error(span, "a list of indices together with masks is not available");
-                    return Err(error.hint("index one after the other: `x[mask][[1, 2]]`"));
-                }
                 Part::Basic(item) => items.push(*item),
-                Part::List(places) => {
-                    if list.replace((items.len(), places)).is_some() {
-                        let error = self.source.error(span, "one list of indices at a time");
+                Part::Mask(mask) if mask.rank()? != 1 => {
+                    let error = self.source.error(span, format!("a mask of {} axes behind other indices is not available", mask.rank()?));
+                    return Err(error.hint("such a mask selects along the first axes: `x[mask]`"));
+                }
+                picked => {
+                    if list.replace((items.len(), picked)).is_some() {
+                        let error = self.source.error(span, "one mask, list or array of indices at a time");
                         return Err(error.hint("`x[[1, 2]][:, [0, 3]]` picks rows, then columns"));
                     }
                     items.push(SliceItem::FULL);
                 }
             }
         }
-        let Some((at, places)) = list else { return self.sliced(array, lineage, items, span) };
+        let Some((at, picked)) = list else { return self.sliced(array, lineage, items, span) };
         let is_index = |item: &SliceItem| matches!(item, SliceItem::Index(_));
         let advanced: Vec<usize> = (0..items.len()).filter(|&place| place == at || is_index(&items[place])).collect();
         let apart = advanced.windows(2).any(|pair| pair[1] > pair[0] + 1);
@@ -178,22 +178,30 @@ impl Builder<'_> {
         let (array, lineage) = self.array(sliced, span)?;
         let mut axes = lineage.axes.clone();
         let place = if axis < 0 { axis + axes.len() as i64 } else { axis };
-        if let Some(origin) = usize::try_from(place).ok().and_then(|place| axes.get_mut(place)) {
-            *origin = AxisOrigin::default();
-        }
+        let place =
+            usize::try_from(place).ok().filter(|&place| place < axes.len()).ok_or_else(|| Error::internal("an index of no axis"))?;
+        let new = match picked {
+            Part::List(Indices::Computed(indices)) => indices.rank()?,
+            _ => 1,
+        };
+        axes.splice(place..=place, vec![AxisOrigin::default(); new]);
+        let place_of = place as i64;
+        let taken = match picked {
+            Part::List(indices) => array.take(indices.clone(), place_of),
+            Part::Mask(mask) => array.move_axis(place_of, 0).compress(mask).move_axis(0, place_of),
+            Part::Basic(_) => array,
+        };
         if !apart {
-            return self.done(array.take(places, axis), lineage.with_axes(axes), span);
+            return self.done(taken, lineage.with_axes(axes), span);
         }
-        if let Some(place) = usize::try_from(place).ok().filter(|&place| place < axes.len()) {
-            axes[..=place].rotate_right(1);
-        }
-        self.done(array.take(places, axis).move_axis(axis, 0), lineage.with_axes(axes), span)
+        axes[..place + new].rotate_right(new);
+        let order = (place..place + new).chain(0..place).chain(place + new..axes.len()).map(|axis| axis as i64);
+        self.done(taken.permute(order), lineage.with_axes(axes), span)
     }
 
     fn masked(&self, array: &Array, lineage: &Lineage, parts: &[Part], span: Span) -> Result<Item> {
         let Some((Part::Mask(mask), rest)) = parts.split_first() else {
-            let error = self.source.error(span, "a mask behind other indices is not available");
-            return Err(error.hint("a mask selects along the first axis; for columns of a matrix `x.T[mask].T`"));
+            return Err(self.source.error(span, "no mask"));
         };
         let rest: Vec<SliceItem> = rest.iter().filter_map(|part| if let Part::Basic(item) = part { Some(*item) } else { None }).collect();
         if rest.len() + 1 < parts.len() {

@@ -4,6 +4,7 @@
 //! tasks what they need to know, in one plan, so that they share passes. When a level is done its values stand in the graph (a count, or
 //! an array in memory), and the next level begins. What does not need a phase ([`local`]) is put into the graph as it is met.
 
+mod indices;
 mod local;
 mod masks;
 mod quantile;
@@ -24,9 +25,9 @@ use super::{
 use crate::{
     dispatch,
     error::{Error, Result},
-    expr::{Grouping, NodeId, Op, Phased},
+    expr::{GraphBuilder, Grouping, NodeId, Op, Phased},
     kernel::program::Table,
-    nd::{Dims, Element, SourceFacts, StoreLayout, shape::c_strides},
+    nd::{AxisMap, Dims, Element, SourceFacts, StoreLayout, axis_map::AxisStep, shape::c_strides},
     plan::{Decision, Limits},
 };
 use round::Round;
@@ -68,6 +69,8 @@ enum Known {
     Count(usize),
     /// What elements are looked up in.
     Table(Table),
+    /// Places along an axis.
+    List(Arc<[usize]>),
     /// An array.
     Array(AnyArray),
 }
@@ -227,6 +230,7 @@ fn next_level(work: &mut Work, limits: &Limits) -> Result<Option<Vec<Box<dyn Tas
                 Op::Phased(Phased::Top(top)) => tops.push(top::TopTask::new(work, id, top, room)?),
                 Op::Phased(Phased::Unique(part)) if unique::join(&mut distinct, work, id, *part) => {}
                 Op::Phased(Phased::Unique(part)) => distinct.push(unique::Unique::new(work, id, *part, room)),
+                Op::Phased(Phased::Take { axis }) => tasks.push(Box::new(indices::Indices::new(work, id, *axis))),
                 op if is_looked_up_later(op) => tables.push(id),
                 _ => masks.push(id),
             }
@@ -257,6 +261,10 @@ fn bind(work: &mut Work, known: BTreeMap<NodeId, Known>, identity: &str) -> Resu
             let operands = args[..grouping.operands()].to_vec();
             builder.push(Op::Group(Grouping { groups: Some(groups), ..grouping.clone() }), operands)
         }
+        (Op::Phased(Phased::Take { axis }), Some(Known::List(list))) => {
+            held += list.len() as u64 * indices::ENTRY_BYTES;
+            taken(builder, *axis, AxisMap::of([AxisStep::List(list)]), &args)
+        }
         (Op::Phased(phased), Some(Known::Array(array))) => {
             held += array.bytes().len() as u64;
             let dims = graph.node(id).meta.dims.clone();
@@ -272,6 +280,18 @@ fn bind(work: &mut Work, known: BTreeMap<NodeId, Known>, identity: &str) -> Resu
     work.sources.extend(sources);
     work.held_bytes += held;
     Ok(())
+}
+
+/// The elements of `args[0]` along `axis` where `map` says, in the shape of the indices `args[1]`.
+fn taken(builder: &mut GraphBuilder, axis: usize, map: AxisMap, args: &[NodeId]) -> Result<NodeId> {
+    let (value, indices) = (builder.graph().node(args[0]).shape(), builder.graph().node(args[1]).shape());
+    let length = indices.iter().product();
+    let line = builder.push(Op::Gather { axis, map, length }, vec![args[0]])?;
+    if indices.len() == 1 {
+        return Ok(line);
+    }
+    let shape = value[..axis].iter().chain(&indices).chain(&value[axis + 1..]).map(|&length| length as i64).collect();
+    builder.push(Op::Reshape(shape), vec![line])
 }
 
 fn in_memory(array: AnyArray) -> Result<MemorySource> {
@@ -299,6 +319,14 @@ fn assume_level(work: &mut Work) -> Result<()> {
         Op::Group(grouping) if grouping.groups.is_none() && level.contains(&id) => {
             let groups = Some(tables::any_groups(grouping.groups_max));
             builder.push(Op::Group(Grouping { groups, ..grouping.clone() }), args[..grouping.operands()].to_vec())
+        }
+        Op::Phased(Phased::Take { axis }) if level.contains(&id) => {
+            let node = graph.node(id);
+            let count: usize = graph.node(node.args[1]).shape().iter().product();
+            held += count as u64 * indices::ENTRY_BYTES;
+            // Any places: the first ones, again and again.
+            let length = graph.node(node.args[0]).shape()[*axis].max(1);
+            taken(builder, *axis, AxisMap::of([AxisStep::Modulo(length)]), &args)
         }
         Op::Phased(phased) if level.contains(&id) => {
             let node = graph.node(id);

@@ -8,7 +8,7 @@ use crate::{
     signals,
 };
 use outcore::{
-    Audit, AuditSpec, ColumnStatistics, Error, Named, Result, RunReport,
+    Audit, AuditSpec, ColumnStatistics, Error, Named, Result,
     report::size::{count, data_bytes, seconds},
 };
 
@@ -36,18 +36,10 @@ pub fn run(command: &Command, settings: &Settings) -> Result<u8> {
         Style::Text => print(&text(command, &audit))?,
         Style::Json => print(&json(command, &audit)?)?,
     }
-    let report = RunReport {
-        stats: audit.stats.clone(),
-        seconds: audit.stats.seconds,
-        job_id: String::new(),
-        plan_id: String::new(),
-        warnings: Vec::new(),
-        digests: Vec::new(),
-        kept: Vec::new(),
-    };
-    saving::write_report(&report, &[], settings)?;
+    audit.report.warnings.iter().for_each(|text| note("warning", text));
+    saving::write_report(&audit.report, &[], settings)?;
     if settings.reporter.is_watched() {
-        let read = &audit.stats;
+        let read = &audit.report.stats;
         note("read", &format!("{} in {}", data_bytes(read.bytes_read), seconds(read.seconds)));
     }
     Ok(u8::from(command.fail_on.iter().any(|fault| is_there(*fault, &audit))))
@@ -139,6 +131,10 @@ fn table(columns: &ColumnStatistics) -> Vec<String> {
 
 fn json(command: &Command, audit: &Audit) -> Result<String> {
     let mut value = serde_json::to_value(audit).map_err(|error| Error::internal(error.to_string()))?;
+    value["stats"] = value["report"]["stats"].take();
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("report");
+    }
     value["schema"] = "outcore.audit/1".into();
     value["path"] = command.path.as_str().into();
     Ok(value.to_string())

@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Result},
     kernel::{
         Isa,
-        product::{Factor, ProductKernel, RowProducts},
+        product::{Factor, ProductKernel, RowProducts, SEGMENT, SegmentKernel},
         simd::{enter, kernels},
     },
     nd::DType,
@@ -32,6 +32,8 @@ pub struct Centroids {
     halves: Vec<f64>,
     isa: Isa,
     kernel: ProductKernel,
+    /// For rows that are no longer than a segment.
+    of_segment: Option<SegmentKernel>,
     pub(super) absorb: AbsorbKernel,
 }
 
@@ -55,7 +57,9 @@ impl Centroids {
             row.iter().map(|&value| rounded(value) * rounded(value)).sum::<f64>() / 2.0
         };
         let halves = centroids.rows().into_iter().map(half).collect();
-        Ok(Centroids { dtype, count: centroids.nrows(), columns: centroids.ncols(), bytes, halves, isa, kernel, absorb: kernels.absorb })
+        let (count, columns) = centroids.dim();
+        let of_segment = (kernels.product_of_segment)(dtype).filter(|_| columns <= SEGMENT);
+        Ok(Centroids { dtype, count, columns, bytes, halves, isa, kernel, of_segment, absorb: kernels.absorb })
     }
 
     /// Number of centroids.
@@ -135,17 +139,18 @@ impl Nearest {
         self.best.resize(count, f64::INFINITY);
         for from in (0..centroids.count).step_by(CENTROIDS) {
             let some = from..(from + CENTROIDS).min(centroids.count);
-            self.products.fill(centroids.kernel, (rows, 0..count), (&centroids.bytes, some.clone()), centroids.columns);
-            enter(
-                centroids.isa,
-                Labelling {
-                    products: &mut self.products.sums,
-                    halves: &centroids.halves[some.clone()],
-                    from,
-                    best: &mut self.best,
-                    labels: &mut self.labels[first..],
-                },
-            );
+            let (left, right) = ((rows, 0..count), (&centroids.bytes[..], some.clone()));
+            let (halves, best, labels) = (&centroids.halves[some], &mut self.best, &mut self.labels[first..]);
+            match centroids.of_segment {
+                Some(kernel) => {
+                    self.products.write(kernel, left, right, centroids.columns);
+                    enter(centroids.isa, Labelling { products: &self.products.results, halves, from, best, labels });
+                }
+                None => {
+                    self.products.fill(centroids.kernel, left, right, centroids.columns);
+                    enter(centroids.isa, Labelling { products: &self.products.sums, halves, from, best, labels });
+                }
+            }
         }
     }
 
@@ -157,9 +162,9 @@ impl Nearest {
 }
 
 /// Gives rows the label of a centroid that is nearer than what they have had.
-struct Labelling<'a> {
+struct Labelling<'a, T> {
     /// A line for every row.
-    products: &'a mut [f64],
+    products: &'a [T],
     halves: &'a [f64],
     /// The number of the first of the centroids.
     from: usize,
@@ -167,15 +172,15 @@ struct Labelling<'a> {
     labels: &'a mut [i32],
 }
 
-impl Piece for Labelling<'_> {
+impl<T: Factor> Piece for Labelling<'_, T> {
     #[inline(always)]
     fn go(self) {
-        let lines = self.products.chunks_exact_mut(self.halves.len()).zip(self.best).zip(self.labels);
-        for ((scores, best), label) in lines {
-            let least = scores_of(scores, self.halves);
+        let lines = self.products.chunks_exact(self.halves.len()).zip(self.best).zip(self.labels);
+        for ((products, best), label) in lines {
+            let least = least_score(products, self.halves);
             if least < *best {
                 *best = least;
-                let place = scores.iter().position(|&score| score == least);
+                let place = products.iter().zip(self.halves).position(|(product, half)| half - product.wide() == least);
                 *label = place.map_or(*label, |place| (self.from + place) as i32);
             }
         }
@@ -208,22 +213,22 @@ impl<T: Factor> Piece for Measuring<'_, T> {
     }
 }
 
-/// Turns products into scores, and gives the smallest; NaN is none.
+/// The smallest of what is left of halves without their products; NaN is none.
 #[inline(always)]
-fn scores_of(products: &mut [f64], halves: &[f64]) -> f64 {
+fn least_score<T: Factor>(products: &[T], halves: &[f64]) -> f64 {
     let mut least = [f64::INFINITY; LANES];
-    let (lines, rest) = products.as_chunks_mut::<LANES>();
+    let (lines, rest) = products.as_chunks::<LANES>();
     let (half_lines, half_rest) = halves.as_chunks::<LANES>();
-    for (line, halves) in lines.iter_mut().zip(half_lines) {
+    for (line, halves) in lines.iter().zip(half_lines) {
         for lane in 0..LANES {
-            line[lane] = halves[lane] - line[lane];
-            least[lane] = if line[lane] < least[lane] { line[lane] } else { least[lane] };
+            let score = halves[lane] - line[lane].wide();
+            least[lane] = if score < least[lane] { score } else { least[lane] };
         }
     }
     let mut smallest = least.into_iter().fold(f64::INFINITY, |a, b| if b < a { b } else { a });
-    for (product, half) in rest.iter_mut().zip(half_rest) {
-        *product = half - *product;
-        smallest = if *product < smallest { *product } else { smallest };
+    for (product, half) in rest.iter().zip(half_rest) {
+        let score = half - product.wide();
+        smallest = if score < smallest { score } else { smallest };
     }
     smallest
 }

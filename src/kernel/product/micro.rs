@@ -2,7 +2,7 @@
 
 use super::Factor;
 use crate::kernel::math::Real;
-use bytemuck::Pod;
+use bytemuck::{Pod, Zeroable};
 
 /// The left side of a tile: an element for each of its rows at every inner place.
 pub(super) trait Left<T, const ROWS: usize> {
@@ -36,25 +36,52 @@ impl<T: Pod, const ROWS: usize> Left<T, ROWS> for Lines<'_, ROWS> {
     }
 }
 
+/// What the chains of a segment go to.
+pub(super) trait Sum<T>: Copy {
+    fn take(&mut self, chain: T);
+}
+
+/// Chains of a group, added in order.
+impl<T: Factor> Sum<T> for f64 {
+    #[inline(always)]
+    fn take(&mut self, chain: T) {
+        *self += chain.wide();
+    }
+}
+
+/// The one chain that there is: what its sum with 0 in `f64` is, rounded back.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(transparent)]
+pub(super) struct Only(f32);
+
+impl Sum<f32> for Only {
+    #[inline(always)]
+    fn take(&mut self, chain: f32) {
+        // Chains of products that vanish may be -0, sums are not; and every NaN of a result is the same.
+        let sum = chain + 0.0;
+        self.0 = if sum.is_nan() { f32::NAN } else { sum };
+    }
+}
+
 /// Sums, dense and of `shape`, and the row and the column at which a tile begins.
-pub(super) struct Place<'a> {
-    pub sums: &'a mut [f64],
+pub(super) struct Place<'a, A> {
+    pub sums: &'a mut [A],
     pub shape: (usize, usize),
     pub first: (usize, usize),
 }
 
 /// Adds the chains of a tile to its sums, or of the first of its vectors only; `right` has `VECTORS` vectors an inner place.
 #[inline(always)]
-pub(super) fn tile<V: Real<Scalar: Factor>, const ROWS: usize, const VECTORS: usize>(
+pub(super) fn tile<V: Real, A: Sum<V::Scalar>, const ROWS: usize, const VECTORS: usize>(
     left: &impl Left<V::Scalar, ROWS>,
     right: &[V::Scalar],
     one: bool,
-    place: Place<'_>,
+    place: Place<'_, A>,
 ) {
     if one {
-        add(&chains::<V, ROWS, 1>(left, right, VECTORS * V::LANES), place);
+        add::<V, A, ROWS, 1>(&chains::<V, ROWS, 1>(left, right, VECTORS * V::LANES), place);
     } else {
-        add(&chains::<V, ROWS, VECTORS>(left, right, VECTORS * V::LANES), place);
+        add::<V, A, ROWS, VECTORS>(&chains::<V, ROWS, VECTORS>(left, right, VECTORS * V::LANES), place);
     }
 }
 
@@ -83,7 +110,7 @@ fn chains<V: Real, const ROWS: usize, const VECTORS: usize>(
 
 /// Adds a tile to its sums; what lies beyond them was padding.
 #[inline(always)]
-fn add<V: Real<Scalar: Factor>, const ROWS: usize, const VECTORS: usize>(tile: &[[V; VECTORS]; ROWS], place: Place<'_>) {
+fn add<V: Real, A: Sum<V::Scalar>, const ROWS: usize, const VECTORS: usize>(tile: &[[V; VECTORS]; ROWS], place: Place<'_, A>) {
     let Place { sums, shape: (rows, columns), first: (first_row, first_column) } = place;
     /// Lanes of the widest vector.
     const LANES_MAX: usize = 16;
@@ -96,10 +123,10 @@ fn add<V: Real<Scalar: Factor>, const ROWS: usize, const VECTORS: usize>(tile: &
             let (here, behind) = rest.split_at_mut(V::LANES.min(rest.len()));
             if here.len() == V::LANES {
                 for lane in 0..V::LANES {
-                    here[lane] += lanes[lane].wide();
+                    here[lane].take(lanes[lane]);
                 }
             } else {
-                here.iter_mut().zip(lanes).for_each(|(sum, lane)| *sum += lane.wide());
+                here.iter_mut().zip(lanes).for_each(|(sum, lane)| sum.take(lane));
             }
             rest = behind;
         }
@@ -108,7 +135,7 @@ fn add<V: Real<Scalar: Factor>, const ROWS: usize, const VECTORS: usize>(tile: &
 
 /// The sums above the diagonal become those below it.
 #[inline(always)]
-pub(super) fn mirror(sums: &mut [f64], side: usize) {
+pub(super) fn mirror<A: Copy>(sums: &mut [A], side: usize) {
     /// Rows and columns of a block whose lines stay in the first cache.
     const BLOCK: usize = 16;
     for top in (0..side).step_by(BLOCK) {

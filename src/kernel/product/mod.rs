@@ -88,6 +88,15 @@ impl Panels {
 /// group of inner places, the first of which begins a segment.
 pub(crate) type ProductKernel = fn(&mut [f64], Side<'_>, Side<'_>, Outputs, &mut Panels);
 
+/// `(results, left, right, outputs, panels)`: writes to `results`, aligned bytes of `f32`, what [`ProductKernel`] adds to zeros,
+/// rounded, where there is one segment: no sum leaves the registers before it is a result.
+pub(crate) type SegmentKernel = fn(&mut [u8], Side<'_>, Side<'_>, Outputs, &mut Panels);
+
+/// The kernel of one segment for elements of `dtype`; `None` for all but `f32`.
+pub(crate) fn segment_kernel<S: InstructionSet + Lanes>(dtype: DType) -> Option<SegmentKernel> {
+    (dtype == DType::F32).then_some(multiply_segment::<S>)
+}
+
 /// The kernel for elements of `dtype`; `None` for all but `f32` and `f64`, which others are cast to.
 pub(crate) fn kernel<S: InstructionSet + Lanes>(dtype: DType) -> Option<ProductKernel> {
     match dtype {
@@ -141,13 +150,30 @@ fn multiply<S: InstructionSet, V: Real<Scalar: Factor>>(
     outputs: Outputs,
     panels: &mut Panels,
 ) {
-    let packed_rows = if is_unpacked(left) { 0 } else { left.places.len() };
-    panels.fit(packed_rows, right.places.len(), left.inner.len(), size_of::<V::Scalar>());
-    S::enter(Multiply::<V> { sums, left, right, outputs, panels, vectors: std::marker::PhantomData });
+    enter::<S, V, f64>(sums, left, right, outputs, panels);
 }
 
-struct Multiply<'a, V> {
-    sums: &'a mut [f64],
+fn multiply_segment<S: InstructionSet + Lanes>(results: &mut [u8], left: Side<'_>, right: Side<'_>, outputs: Outputs, panels: &mut Panels) {
+    if left.inner.is_empty() {
+        results.fill(0);
+    }
+    enter::<S, S::F32, micro::Only>(bytemuck::cast_slice_mut(results), left, right, outputs, panels);
+}
+
+fn enter<S: InstructionSet, V: Real<Scalar: Factor>, A: micro::Sum<V::Scalar>>(
+    sums: &mut [A],
+    left: Side<'_>,
+    right: Side<'_>,
+    outputs: Outputs,
+    panels: &mut Panels,
+) {
+    let packed_rows = if is_unpacked(left) { 0 } else { left.places.len() };
+    panels.fit(packed_rows, right.places.len(), left.inner.len(), size_of::<V::Scalar>());
+    S::enter(Multiply::<V, A> { sums, left, right, outputs, panels, vectors: std::marker::PhantomData });
+}
+
+struct Multiply<'a, V, A> {
+    sums: &'a mut [A],
     left: Side<'a>,
     right: Side<'a>,
     outputs: Outputs,
@@ -155,7 +181,7 @@ struct Multiply<'a, V> {
     vectors: std::marker::PhantomData<V>,
 }
 
-impl<V: Real<Scalar: Factor>> Piece for Multiply<'_, V> {
+impl<V: Real<Scalar: Factor>, A: micro::Sum<V::Scalar>> Piece for Multiply<'_, V, A> {
     #[inline(always)]
     fn go(self) {
         match tile(V::LANES * size_of::<V::Scalar>(), self.right.places.len() <= V::LANES) {
@@ -168,7 +194,7 @@ impl<V: Real<Scalar: Factor>> Piece for Multiply<'_, V> {
     }
 }
 
-impl<V: Real<Scalar: Factor>> Multiply<'_, V> {
+impl<V: Real<Scalar: Factor>, A: micro::Sum<V::Scalar>> Multiply<'_, V, A> {
     #[inline(always)]
     fn tiled<const ROWS: usize, const VECTORS: usize>(self) {
         let Multiply { sums, left, right, outputs, panels, .. } = self;
@@ -196,10 +222,10 @@ impl<V: Real<Scalar: Factor>> Multiply<'_, V> {
                     let outputs = micro::Place { sums: &mut *sums, shape: (rows, columns), first: (first_row, first_column) };
                     if unpacked {
                         let left = lines::<V::Scalar, ROWS>(left, first_row, from, count);
-                        micro::tile::<V, ROWS, VECTORS>(&left, right, one, outputs);
+                        micro::tile::<V, A, ROWS, VECTORS>(&left, right, one, outputs);
                     } else {
                         let left = micro::Packed(&left_panels[first_row * count..][..ROWS * count]);
-                        micro::tile::<V, ROWS, VECTORS>(&left, right, one, outputs);
+                        micro::tile::<V, A, ROWS, VECTORS>(&left, right, one, outputs);
                     }
                 }
             }

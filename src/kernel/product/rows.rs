@@ -1,6 +1,6 @@
 //! Products of rows with rows: both sides dense and whole in memory.
 
-use super::{GROUP, Outputs, Panels, ProductKernel, Side};
+use super::{GROUP, Outputs, Panels, ProductKernel, SegmentKernel, Side};
 use std::ops::Range;
 
 /// Sums of products of some rows with some others, and what computing them takes, kept from call to call.
@@ -8,6 +8,8 @@ use std::ops::Range;
 pub(crate) struct RowProducts {
     /// A line for every row of the left side, an element for every row of the right one.
     pub sums: Vec<f64>,
+    /// The same where [`RowProducts::write`] wrote them.
+    pub results: Vec<f32>,
     panels: Panels,
     left: Vec<i64>,
     right: Vec<i64>,
@@ -24,14 +26,29 @@ impl RowProducts {
         panels.saturating_add((lists as u64).saturating_mul(8))
     }
 
-    /// Fills the sums of rows `left.1` of the elements `left.0` with rows `right.1` of `right.0`, all of `width` elements.
-    pub(crate) fn fill(&mut self, kernel: ProductKernel, left: (&[u8], Range<usize>), right: (&[u8], Range<usize>), width: usize) {
+    /// Fills the results of rows as [`RowProducts::fill`] fills their sums; `width` is no more than a segment.
+    pub(crate) fn write(&mut self, kernel: SegmentKernel, left: (&[u8], Range<usize>), right: (&[u8], Range<usize>), width: usize) {
+        self.begin(left.1, right.1, width);
+        self.results.resize(self.left.len() * self.right.len(), 0.0);
+        self.inner.clear();
+        self.inner.extend(0..width as i64);
+        let left = Side { bytes: left.0, places: &self.left, inner: &self.inner };
+        let right = Side { bytes: right.0, places: &self.right, inner: &self.inner };
+        kernel(bytemuck::cast_slice_mut(&mut self.results), left, right, Outputs::All, &mut self.panels);
+    }
+
+    fn begin(&mut self, left: Range<usize>, right: Range<usize>, width: usize) {
         let places = |to: &mut Vec<i64>, rows: Range<usize>| {
             to.clear();
             to.extend(rows.map(|row| (row * width) as i64));
         };
-        places(&mut self.left, left.1);
-        places(&mut self.right, right.1);
+        places(&mut self.left, left);
+        places(&mut self.right, right);
+    }
+
+    /// Fills the sums of rows `left.1` of the elements `left.0` with rows `right.1` of `right.0`, all of `width` elements.
+    pub(crate) fn fill(&mut self, kernel: ProductKernel, left: (&[u8], Range<usize>), right: (&[u8], Range<usize>), width: usize) {
+        self.begin(left.1, right.1, width);
         self.sums.clear();
         self.sums.resize(self.left.len() * self.right.len(), 0.0);
         for from in (0..width).step_by(GROUP) {

@@ -102,11 +102,33 @@ fn products_are_those_of_the_contract_on_every_set() {
                 let left = Side { bytes: &left[1..], places: &case.rows, inner: &case.left_inner };
                 let right = Side { bytes: &right[1..], places: &case.columns, inner: &case.right_inner };
                 let mut sums = vec![0.0; case.rows.len() * case.columns.len()];
+                if let Some(kernel) = (kernels.product_of_segment)(dtype).filter(|_| case.left_inner.len() <= SEGMENT) {
+                    let mut results = vec![f32::NAN; sums.len()];
+                    kernel(bytemuck::cast_slice_mut(&mut results), left, right, Outputs::All, &mut panels);
+                    assert!(results.iter().zip(want).all(|(result, want)| result.to_bits() == (*want as f32).to_bits()), "{isa:?}");
+                }
                 kernel(&mut sums, left, right, Outputs::All, &mut panels);
                 assert_eq!(&sums, want, "{isa:?} {dtype:?} {} {} {}", case.rows.len(), case.columns.len(), case.left_inner.len());
                 assert!(panels.held_bytes() <= 2 * Panels::side_bytes_max(70, usize::MAX, 8));
             }
         }
+    }
+}
+
+#[test]
+fn results_of_a_segment_have_one_nan_and_no_zero_below_zero() {
+    // -0 of products that vanish, NaN of either sign, and an infinity.
+    let left = [-1e-30f32, -f32::NAN, f32::MAX, 0.0];
+    let right = [1e-30f32, 1.0, 2.0];
+    let (rows, columns, inner) = (steps(4, 0, 1), steps(3, 0, 1), [0]);
+    let side = |elements, places| Side { bytes: bytemuck::cast_slice(elements), places, inner: &inner };
+    for isa in Isa::available() {
+        let mut results = [1f32; 12];
+        let kernel = (kernels(isa).product_of_segment)(DType::F32).unwrap();
+        let out = bytemuck::cast_slice_mut(&mut results);
+        kernel(out, side(&left[..], &rows), side(&right[..], &columns), Outputs::All, &mut Panels::default());
+        let want = [0.0, -1e-30, -2e-30, f32::NAN, f32::NAN, f32::NAN, f32::MAX * 1e-30, f32::MAX, f32::INFINITY, 0.0, 0.0, 0.0];
+        assert_eq!(results.map(f32::to_bits), want.map(f32::to_bits), "{isa:?}: {results:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         lane::{Lane, Ordered},
         loops,
         operation::{self as op, Binary, Unary},
-        product::{self, ProductKernel},
+        product::{self, ProductKernel, SegmentKernel},
         program::{BinaryOp, CastMode, UnaryOp},
         random::{self, DrawKernel},
         search::{SearchKernel, search},
@@ -87,6 +87,8 @@ pub(crate) struct Kernels {
     pub draw: DrawKernel,
     /// Products of matrices of `f32` or `f64`.
     pub product: fn(DType) -> Option<ProductKernel>,
+    /// Products of one segment of inner places, written as results.
+    pub product_of_segment: fn(DType) -> Option<SegmentKernel>,
 }
 
 /// Loops compiled for AVX2. Only the table of that set and [`enter`] name it.
@@ -431,7 +433,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, absorb_groups, search: search::<$set>, scan, sums_of: formula::kernels::<$set>, chain, events: watch::event_checks::<$set>(), draw: random::draw::<$set>, product: product::kernel::<$set> }
+                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, absorb_groups, search: search::<$set>, scan, sums_of: formula::kernels::<$set>, chain, events: watch::event_checks::<$set>(), draw: random::draw::<$set>, product: product::kernel::<$set>, product_of_segment: product::segment_kernel::<$set> }
             }
         }
     };

@@ -4,7 +4,7 @@ use super::{Operand, execute::Execution, prepare::Prepared};
 use crate::{
     error::{Error, Result},
     kernel::{
-        product::{GROUP, Outputs, Panels, ProductKernel, Side},
+        product::{GROUP, Outputs, Panels, ProductKernel, SEGMENT, SegmentKernel, Side},
         program::{CastMode, Product, Program, SlotId, SlotKind, Step},
         simd::Kernels,
     },
@@ -20,6 +20,8 @@ pub(in crate::kernel) struct PreparedProduct {
     inner: Vec<usize>,
     acc: usize,
     kernel: ProductKernel,
+    /// Writes results of one segment to the slot that they all go to; `None` if they go to others, or are of another dtype.
+    of_segment: Option<(SegmentKernel, usize)>,
 }
 
 impl PreparedProduct {
@@ -31,7 +33,12 @@ impl PreparedProduct {
         let kernel = kernel.ok_or_else(|| Error::internal(format!("a product of {dtype} and {right}")))?;
         let (left, acc) = (product.left.0 as usize, product.acc.0 as usize);
         let right = product.right.map(|right| right.0 as usize);
-        Ok(PreparedProduct { left, right, mirrored: product.mirrored, inner: product.inner.clone(), acc, kernel })
+        let of_segment = match &program.accumulators[acc].finishes[..] {
+            [(_, to)] if slot(*to).dtype == dtype => (kernels.product_of_segment)(dtype).map(|kernel| (kernel, to.0 as usize)),
+            _ => None,
+        };
+        let (mirrored, inner) = (product.mirrored, product.inner.clone());
+        Ok(PreparedProduct { left, right, mirrored, inner, acc, kernel, of_segment })
     }
 }
 
@@ -179,6 +186,12 @@ fn places(to: &mut Vec<i64>, axes: &[ProductAxis], first: i64, step: impl Fn(&Pr
     }
 }
 
+/// Whether rows follow each other without a gap.
+fn is_dense(rows: &[i64], columns: &[i64]) -> bool {
+    let are_steps = |places: &[i64], step: usize| places.iter().enumerate().all(|(at, &place)| place == (at * step) as i64);
+    are_steps(columns, 1) && are_steps(rows, columns.len())
+}
+
 impl Execution<'_, '_, '_, '_> {
     /// Multiplies what the block has of both sides, and absorbs the sums; those of a local accumulator are finished.
     pub(super) fn product(&mut self, product: &PreparedProduct) -> Result<()> {
@@ -204,6 +217,20 @@ impl Execution<'_, '_, '_, '_> {
         }
         places(&mut multiplying.row_outputs, &roles.rows, 0, |axis| axis.output);
         places(&mut multiplying.column_outputs, &roles.columns, 0, |axis| axis.output);
+        let [left, right, output] = &roles.batch_firsts;
+        if let Some((kernel, slot)) = product.of_segment.filter(|_| direct && roles.last().length <= SEGMENT)
+            && is_dense(&multiplying.row_outputs, &multiplying.column_outputs)
+        {
+            let mut results = std::mem::take(&mut self.machine.locals[slot]);
+            for ((&left, &right), &output) in left.iter().zip(right).zip(output) {
+                places(&mut multiplying.left.places, &roles.rows, left, |axis| axis.left);
+                places(&mut multiplying.right.places, &roles.columns, right, |axis| axis.right);
+                let results = &mut results.bytes_mut()[output as usize * size_of::<f32>()..];
+                self.write_segment(product, kernel, roles, multiplying, results);
+            }
+            self.machine.locals[slot] = results;
+            return Ok(());
+        }
         let sums = multiplying.row_outputs.len() * multiplying.column_outputs.len();
         if multiplying.sums.capacity() < sums {
             // What a smaller block needed is given back first.
@@ -211,7 +238,6 @@ impl Execution<'_, '_, '_, '_> {
             multiplying.sums.reserve_exact(sums);
         }
         multiplying.sums.resize(sums, 0.0);
-        let [left, right, output] = &roles.batch_firsts;
         for ((&left, &right), &output) in left.iter().zip(right).zip(output) {
             places(&mut multiplying.left.places, &roles.rows, left, |axis| axis.left);
             places(&mut multiplying.right.places, &roles.columns, right, |axis| axis.right);
@@ -242,16 +268,43 @@ impl Execution<'_, '_, '_, '_> {
     }
 
     fn multiply_group(&self, product: &PreparedProduct, roles: &Roles, multiplying: &mut Multiplying) {
+        let Multiplying { sums, panels, left, right, .. } = multiplying;
+        let (left, right, outputs) = self.sides(product, roles, [left, right]);
+        (product.kernel)(sums, left, right, outputs, panels);
+    }
+
+    /// The one segment that there is of a batch, whose sums are `results`.
+    fn write_segment(
+        &self,
+        product: &PreparedProduct,
+        kernel: SegmentKernel,
+        roles: &Roles,
+        multiplying: &mut Multiplying,
+        results: &mut [u8],
+    ) {
+        let Multiplying { panels, left, right, row_outputs, column_outputs, .. } = multiplying;
+        let last = roles.last();
+        for (side, step) in [(&mut *left, last.left), (&mut *right, last.right)] {
+            side.inner.clear();
+            side.inner.extend((0..last.length as i64).map(|at| at * step));
+        }
+        let bytes = row_outputs.len() * column_outputs.len() * size_of::<f32>();
+        let (left, right, outputs) = self.sides(product, roles, [left, right]);
+        kernel(&mut results[..bytes], left, right, outputs, panels);
+    }
+
+    fn sides<'a>(&'a self, product: &PreparedProduct, roles: &Roles, places: [&'a Places; 2]) -> (Side<'a>, Side<'a>, Outputs) {
         let bytes = |slot: usize| match &self.operands[slot] {
             Operand::Input { bytes, byte_offset, .. } => &bytes[*byte_offset..],
             _ => self.machine.locals[slot].bytes(),
         };
         let [left, right] = [product.left, product.right.unwrap_or(product.left)];
         let [left, right] = if roles.turned { [right, left] } else { [left, right] };
-        let left = Side { bytes: bytes(left), places: &multiplying.left.places, inner: &multiplying.left.inner };
-        let right = Side { bytes: bytes(right), places: &multiplying.right.places, inner: &multiplying.right.inner };
+        let [left_places, right_places] = places;
+        let left = Side { bytes: bytes(left), places: &left_places.places, inner: &left_places.inner };
+        let right = Side { bytes: bytes(right), places: &right_places.places, inner: &right_places.inner };
         let outputs = if product.right.is_none() && left.places == right.places { Outputs::Symmetric } else { Outputs::All };
-        (product.kernel)(&mut multiplying.sums, left, right, outputs, &mut multiplying.panels);
+        (left, right, outputs)
     }
 
     fn absorb_sums(&mut self, product: &PreparedProduct, multiplying: &Multiplying, roles: &Roles, output: usize) {

@@ -37,14 +37,22 @@ pub(super) fn fill_attribute(value: &Value, dtype: DType, is_v3: bool) -> Value 
         _ if !dtype.is_float() => value.clone(),
         Value::Number(number) if is_v3 => number.as_f64().map_or_else(|| value.clone(), |number| to_base64(&number.to_le_bytes()).into()),
         Value::String(text) if is_v3 && matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") => {
-            let number = text.replace("Infinity", "inf").parse::<f64>();
+            let number = text.parse::<f64>();
             number.map_or_else(|_| value.clone(), |number| to_base64(&number.to_le_bytes()).into())
         }
         Value::String(text) if !is_v3 => {
             let number = base64(text).and_then(|bytes| Some(f64::from_le_bytes(bytes.try_into().ok()?)));
-            number.map_or_else(|| value.clone(), |number| serde_json::Number::from_f64(number).map_or("NaN".into(), Value::Number))
+            number.map_or_else(|| value.clone(), |number| serde_json::Number::from_f64(number).map_or_else(|| word(number), Value::Number))
         }
         _ => value.clone(),
+    }
+}
+
+/// The word for a number that JSON does not have.
+fn word(number: f64) -> Value {
+    match number {
+        infinite if infinite.is_infinite() => if infinite > 0.0 { "Infinity" } else { "-Infinity" }.into(),
+        _ => "NaN".into(),
     }
 }
 
@@ -166,6 +174,11 @@ mod tests {
         assert_eq!(fill_attribute(&there, DType::F32, false), serde_json::json!(-999.0));
         assert_eq!(fill_attribute(&"NaN".into(), DType::F32, true), "AAAAAAAA+H8=");
         assert_eq!(fill_attribute(&"AAAAAAAA+H8=".into(), DType::F32, false), "NaN");
+        for word in ["Infinity", "-Infinity"] {
+            let there = fill_attribute(&word.into(), DType::F32, true);
+            assert_eq!(there, to_base64(&if word == "Infinity" { f64::INFINITY } else { f64::NEG_INFINITY }.to_le_bytes()));
+            assert_eq!(fill_attribute(&there, DType::F32, false), word);
+        }
         assert_eq!(fill_attribute(&serde_json::json!(-1), DType::I16, true), serde_json::json!(-1));
         assert_eq!((to_base64(b"a"), to_base64(b"ab"), to_base64(b"abc")), ("YQ==".into(), "YWI=".into(), "YWJj".into()));
     }

@@ -154,20 +154,39 @@ pub(super) fn object(text: &[u8]) -> Result<Map<String, Value>> {
     match serde_json::from_slice(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Error::data("the metadata are not a JSON object")),
-        Err(error) => match serde_json::from_str(&quoted_words(&String::from_utf8_lossy(text))) {
-            Ok(Value::Object(object)) => Ok(object),
-            _ => Err(Error::data(format!("the metadata are not JSON: {error}"))),
-        },
+        Err(error) => quoted_object(text, "").ok_or_else(|| Error::data(format!("the metadata are not JSON: {error}"))),
     }
 }
 
-/// `NaN`, `Infinity` and `-Infinity` outside of strings, as strings.
-fn quoted_words(text: &str) -> String {
+/// What stands before a word that was no string: JSON writes this letter as it writes none of its own.
+const MARK: &str = "\\u0000";
+/// The words of Python for numbers that JSON does not have.
+const WORDS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
+
+/// Text of an object that is going to be written again by [`marked_text`], words and all; `None` if it is none.
+pub(super) fn marked_object(text: &[u8]) -> Option<Map<String, Value>> {
+    serde_json::from_slice(text).ok().or_else(|| quoted_object(text, MARK))
+}
+
+/// The text of what [`marked_object`] gave, or of a part of it.
+pub(super) fn marked_text(text: String) -> String {
+    if !text.contains(MARK) {
+        return text;
+    }
+    WORDS.iter().fold(text, |text, word| text.replace(&format!("\"{MARK}{word}\""), word))
+}
+
+fn quoted_object(text: &[u8], mark: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(&quoted_words(&String::from_utf8_lossy(text), mark)).ok()
+}
+
+/// The words outside of strings, as strings that begin with `mark`.
+fn quoted_words(text: &str, mark: &str) -> String {
     let (mut out, mut rest, mut in_string) = (String::with_capacity(text.len()), text, false);
     while let Some(letter) = rest.chars().next() {
-        let word = ["NaN", "-Infinity", "Infinity"].into_iter().find(|word| !in_string && rest.starts_with(word));
+        let word = WORDS.into_iter().find(|word| !in_string && rest.starts_with(word));
         if let Some(word) = word {
-            out.push_str(&format!("\"{word}\""));
+            out.push_str(&format!("\"{mark}{word}\""));
             rest = &rest[word.len()..];
             continue;
         }

@@ -221,7 +221,7 @@ pub(super) static FUNCTIONS: &[FunctionDoc] = {
         doc("moveaxis", &[], "moveaxis(x, source, destination)", "any -> the same", "One axis at another place.", "moveaxis(x, 0, 1)", Other(gather::move_axis)),
         doc("flip", &[], "flip(x, axis=None)", "any -> the same", "Elements in reverse order along axes.", "flip(x, axis=0)", Other(gather::flip)),
         doc("roll", &[], "roll(x, shift, axis=None)", "any -> the same", "Elements moved along an axis, round the end.", "roll(x, 2, axis=0)", Other(gather::roll)),
-        doc("take", &[], "take(x, indices, axis=None)", "any -> the same", "The elements at a list of indices along an axis.", "take(x, [2, 0, -1], axis=0)", Other(gather::take)),
+        doc("take", &[], "take(x, indices, axis=None)", "any -> the same", "The elements along an axis at a list of indices, or at those that an array of integers holds.", "take(x, [2, 0, -1], axis=0)", Other(gather::take)),
         doc("compress", &[], "compress(condition, x, axis=None)", "any -> the same", "The elements along an axis where a mask of one axis is true.", "compress(y > 0, x, axis=1)", Other(gather::compress)),
         doc("repeat", &[], "repeat(x, repeats, axis=None)", "any -> the same", "Every element several times in a row along an axis.", "repeat(x, 2, axis=1)", Other(gather::repeat)),
         doc("tile", &[], "tile(x, reps)", "any -> the same", "x again and again along every axis.", "tile(y, (2, 1))", Other(gather::tile)),

@@ -10,7 +10,10 @@ use super::{
     metadata::text,
     shard::failed,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    store::zarr::metadata::{marked_object, marked_text},
+};
 use rustix::fs::FlockOperation;
 use serde_json::{Map, Value};
 use std::{
@@ -79,17 +82,29 @@ fn change(node: &Path, change: Change<'_>) -> Result<()> {
             if read(&group.join(file))?.is_none_or(|mut said| copies_of(&mut said, file).is_none()) {
                 continue;
             }
-            let held = File::open(group).map_err(|error| failed("open", group, error))?;
-            // Where folders cannot be locked, one job at a time has to do.
-            let _ = rustix::fs::flock(&held, FlockOperation::LockExclusive);
+            let _held = locked(group)?;
             let Some(mut said) = read(&group.join(file))? else { continue };
             let changed = copies_of(&mut said, file).map_or(Ok(false), |copies| change(copies, group, key, file))?;
             if changed {
-                replace_file(group, file, &text(&Value::Object(said))).map_err(|error| failed("write", &group.join(file), error))?;
+                write(group, file, said)?;
             }
         }
     }
     Ok(())
+}
+
+/// Whoever changes a metadata file of `group` holds this while it reads and writes it.
+pub(super) fn locked(group: &Path) -> Result<File> {
+    let held = File::open(group).map_err(|error| failed("open", group, error))?;
+    // Where folders cannot be locked, one job at a time has to do.
+    let _ = rustix::fs::flock(&held, FlockOperation::LockExclusive);
+    Ok(held)
+}
+
+/// Replaces a metadata file of a group.
+pub(super) fn write(group: &Path, file: &str, said: Map<String, Value>) -> Result<()> {
+    let text = marked_text(text(&Value::Object(said)));
+    replace_file(group, file, &text).map_err(|error| failed("write", &group.join(file), error))
 }
 
 /// The copies in the file of a group; `None` if it has none.
@@ -100,16 +115,16 @@ fn copies_of<'a>(said: &'a mut Map<String, Value>, file: &str) -> Option<&'a mut
     }
 }
 
-fn read(path: &Path) -> Result<Option<Map<String, Value>>> {
+/// A metadata file that [`write`] may write again, words for numbers that JSON does not have and all; `None` if there is none.
+pub(super) fn read(path: &Path) -> Result<Option<Map<String, Value>>> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed("read", path, error)),
     };
-    match serde_json::from_slice(&text) {
-        Ok(Value::Object(said)) => Ok(Some(said)),
-        Ok(_) => Err(Error::data(format!("{} is not a JSON object", path.display()))),
-        Err(error) => Err(Error::data(format!("{} is not JSON: {error}", path.display()))
-            .hint("remove the consolidated metadata of the store and consolidate it again")),
-    }
+    let refused = || {
+        Error::data(format!("{} is not a JSON object", path.display()))
+            .hint("mend the file; if it holds consolidated metadata, remove it and consolidate the store again")
+    };
+    marked_object(&text).map(Some).ok_or_else(refused)
 }

@@ -3,17 +3,12 @@
 //! Groups are made when an array in them is begun, as its unfinished folder lies beside its place. Those that were made here and are still
 //! empty when an array is given up are removed again.
 
-use super::{
-    consolidated,
-    metadata::{group_files, text},
-    options::ZarrVersion,
-    shard::failed,
-};
+use super::{consolidated, metadata::group_files, options::ZarrVersion, shard::failed};
 use crate::{
     error::{Error, Result},
     store::{
         output::{cannot_create, sync_folder},
-        zarr::publish::Standing,
+        zarr::{metadata::object, publish::Standing},
     },
 };
 use serde_json::Value;
@@ -43,9 +38,13 @@ pub(super) enum Node {
 
 /// What `folder` is.
 pub(super) fn node(folder: &Path) -> Node {
-    if let Ok(text) = fs::read_to_string(folder.join("zarr.json")) {
-        let json: Value = serde_json::from_str(&text).unwrap_or_default();
-        return if json["node_type"] == "array" { Node::Array(ZarrVersion::V3) } else { Node::Group(ZarrVersion::V3) };
+    if let Ok(text) = fs::read(folder.join("zarr.json")) {
+        let json = object(&text).unwrap_or_default();
+        return if json.get("node_type").is_some_and(|kind| kind == "array") {
+            Node::Array(ZarrVersion::V3)
+        } else {
+            Node::Group(ZarrVersion::V3)
+        };
     }
     match (folder.join(".zarray").is_file(), folder.join(".zgroup").is_file()) {
         (true, _) => Node::Array(ZarrVersion::V2),
@@ -68,31 +67,25 @@ pub fn is_in_group(array: &Path) -> bool {
 
 /// Gives the group `to` the attributes of the group `from`, which may be of the other version, in one step.
 pub fn copy_group_attributes(from: &Path, to: &Path) -> Result<()> {
-    let read = |path: &Path| -> Result<Option<Value>> {
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", path.display(), error)),
-        };
-        let json = serde_json::from_str(&text).map_err(|error| Error::data(format!("{} is not JSON: {error}", path.display())))?;
-        Ok(Some(json))
+    let found = match consolidated::read(&from.join("zarr.json"))? {
+        Some(mut group) => match group.remove("attributes") {
+            Some(Value::Object(attributes)) => attributes,
+            _ => return Ok(()),
+        },
+        None => consolidated::read(&from.join(".zattrs"))?.unwrap_or_default(),
     };
-    let found = match read(&from.join("zarr.json"))? {
-        Some(mut group) => Some(group["attributes"].take()),
-        None => read(&from.join(".zattrs"))?,
-    };
-    let Some(Value::Object(attributes)) = found.filter(|found| found.as_object().is_some_and(|found| !found.is_empty())) else {
+    if found.is_empty() {
         return Ok(());
-    };
-    let (name, json) = match node(to) {
-        Node::Group(ZarrVersion::V2) => (".zattrs", Value::Object(attributes)),
-        _ => {
-            let mut group = read(&to.join("zarr.json"))?.unwrap_or_default();
-            group["attributes"] = Value::Object(attributes);
-            ("zarr.json", group)
-        }
-    };
-    replace_file(to, name, &text(&json)).map_err(|error| failed("write", &to.join(name), error))?;
+    }
+    let held = consolidated::locked(to)?;
+    if node(to) == Node::Group(ZarrVersion::V2) {
+        consolidated::write(to, ".zattrs", found)?;
+    } else {
+        let mut group = consolidated::read(&to.join("zarr.json"))?.unwrap_or_default();
+        group.insert("attributes".to_owned(), Value::Object(found));
+        consolidated::write(to, "zarr.json", group)?;
+    }
+    drop(held);
     consolidated::update(to)
 }
 

@@ -1,12 +1,13 @@
 //! Tests of Zarr targets: the laws of targets, read back by zarrs; the same bytes whatever the order; what is refused.
 
-use super::*;
+use super::{groups::standing, *};
 use crate::{
     error::ErrorKind,
     nd::{Grid, Region},
     store::{
         Target,
         suite::{self, Naming, TargetCase, part_of},
+        zarr::publish::Standing,
     },
 };
 use std::{collections::BTreeMap, sync::Arc, thread};
@@ -515,6 +516,41 @@ fn consolidated_metadata_follow_what_is_written() {
         drop(create(&group.join("d"), "d", DType::U8, &[4], NEW, &options(&layout)).unwrap());
         assert_eq!(agree(), groups);
     }
+}
+
+#[test]
+fn words_that_json_does_not_have_stay_in_foreign_groups() {
+    let place = tempfile::tempdir().unwrap();
+    let group = place.path().join("s.zarr");
+    let foreign = r#"{"zarr_format": 3, "node_type": "group", "attributes": {"no data": NaN, "says": "NaN", "range": [-Infinity, Infinity]},
+        "consolidated_metadata": {"kind": "inline", "must_understand": false, "metadata": {}}}"#;
+    std::fs::create_dir(&group).unwrap();
+    std::fs::write(group.join("zarr.json"), foreign).unwrap();
+    let write = |name: &str| {
+        let made = target(&group.join(name), DType::U8, &[3], "").unwrap();
+        made.write(&Region::whole(&[3]), &[1, 2, 3]).unwrap();
+        made.publish().unwrap();
+    };
+    write("a");
+    let text = || std::fs::read_to_string(group.join("zarr.json")).unwrap().replace([' ', '\n'], "");
+    assert!(text().contains(r#"{"nodata":NaN,"says":"NaN","range":[-Infinity,Infinity]}"#), "{}", text());
+    assert!(text().contains(r#""metadata":{"a":{"#), "{}", text());
+    // Attributes go along to other groups, those of the other version too.
+    let (other, back) = (place.path().join("t.zarr"), place.path().join("u.zarr"));
+    let _kept =
+        [(&other, "version=2"), (&back, "version=3")].map(|(store, query)| target(&store.join("b"), DType::U8, &[3], query).unwrap());
+    copy_group_attributes(&group, &other).unwrap();
+    copy_group_attributes(&other, &back).unwrap();
+    for file in [other.join(".zattrs"), back.join("zarr.json")] {
+        let text = std::fs::read_to_string(file).unwrap();
+        assert!(text.contains(r#""no data": NaN"#) && text.contains(r#""says": "NaN""#), "{text}");
+    }
+    // An array whose attributes have such words is an array.
+    let array = std::fs::read_to_string(group.join("a/zarr.json")).unwrap();
+    std::fs::write(group.join("a/zarr.json"), array.replacen('{', r#"{"attributes": {"x": NaN}, "#, 1)).unwrap();
+    assert_eq!(standing(&group.join("a")), Standing::Replaceable);
+    std::fs::write(group.join("zarr.json"), "no json at all").unwrap();
+    assert!(copy_group_attributes(&group, &back).unwrap_err().to_string().contains("is not a JSON object"));
 }
 
 #[test]
