@@ -41,6 +41,7 @@ seeds() {
         printf 'h, e = histogram(x, bins=4); assert all(isfinite(x)), "no"; x[1:, ::-1][..., None] @ [[1.5], [-2]]' >"$corpus/second"
         printf 'concatenate((x, x.T[:3].T), axis=1)[x[:, 0] > 1][[0, -1]].astype(f16)' >"$corpus/third"
         ;;
+    state | journal) cp tests/fuzz/seeds/"$1"/* "$corpus" ;;
     *) cp data/formats/*."$1" "$corpus" 2>/dev/null || true ;;
     esac
 }

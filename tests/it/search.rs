@@ -56,6 +56,10 @@ fn filters_neighbours_and_rows_without_a_score() {
     assert_eq!(ran.stdout.trim(), "[[ 2  1 -1]]");
     assert_eq!(place.ok(&["eval", "x[:3]", "x.npy", "-o", "three.npy"]), "");
     assert_eq!(place.ok(&["topk", "three.npy", "-k", "1", "--metric", "l2"]), "[[2]\n [2]\n [0]]");
+    // Rows without a score are in the graph, alone.
+    let ran = place.run(&["topk", "x.npy", "-k", "2"]);
+    assert_eq!(ran.stdout.trim(), "[[ 2  1]\n [ 2  0]\n [ 0  1]\n [-1 -1]\n [-1 -1]]");
+    assert!(ran.stderr.contains("2 rows have no score"), "{}", ran.stderr);
 }
 
 #[test]

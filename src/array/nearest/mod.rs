@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kernel::nearest::{Metric, NearestRows, Queries},
+    kernel::{
+        Isa,
+        nearest::{Metric, NearestRows, Queries},
+    },
     nd::shape::show,
 };
 use ndarray::{Array2, s};
@@ -80,12 +83,16 @@ impl Neighbours {
         Neighbours { rows, scores, ..self }
     }
 
-    fn followed_by(self, next: Neighbours) -> Result<Neighbours> {
+    /// What several walks found, one after the other.
+    fn joined(parts: Vec<Neighbours>) -> Result<Neighbours> {
         let wrong = |error| Error::internal(format!("parts of a graph: {error}"));
-        let rows = ndarray::concatenate(ndarray::Axis(0), &[self.rows.view(), next.rows.view()]).map_err(wrong)?;
-        let scores = ndarray::concatenate(ndarray::Axis(0), &[self.scores.view(), next.scores.view()]).map_err(wrong)?;
-        let report = RunReport { seconds: self.report.seconds + next.report.seconds, ..next.report };
-        Ok(Neighbours { rows, scores, without_score: next.without_score, report })
+        let rows: Vec<_> = parts.iter().map(|part| part.rows.view()).collect();
+        let rows = ndarray::concatenate(ndarray::Axis(0), &rows).map_err(wrong)?;
+        let scores: Vec<_> = parts.iter().map(|part| part.scores.view()).collect();
+        let scores = ndarray::concatenate(ndarray::Axis(0), &scores).map_err(wrong)?;
+        let seconds = parts.iter().map(|part| part.report.seconds).sum();
+        let last = parts.into_iter().next_back().ok_or_else(|| Error::internal("a graph of no rows"))?;
+        Ok(Neighbours { rows, scores, without_score: last.without_score, report: RunReport { seconds, ..last.report } })
     }
 }
 
@@ -108,6 +115,11 @@ impl Array {
     /// # Ok::<(), outcore::Error>(())
     /// ```
     pub fn nearest(&self, queries: &Array, search: &Search) -> Result<Neighbours> {
+        self.nearest_of(queries, search, Queries::new)
+    }
+
+    /// The same with queries that `make` makes.
+    fn nearest_of(&self, queries: &Array, search: &Search, make: MakeQueries) -> Result<Neighbours> {
         let queries = if queries.rank()? == 1 { queries.insert_axis(0) } else { queries.clone() };
         let [rows, count, width] = meeting(self, &queries, "a search")?;
         if search.count == 0 || search.count > rows {
@@ -116,7 +128,7 @@ impl Array {
         let dtype = float_of(self.dtype()?.promote(queries.dtype()?));
         let bytes = elements(&queries, dtype)?;
         let isa = self.session().isa();
-        let searched = Queries::new(search.metric, dtype, width, bytes, search.count, isa)?;
+        let searched = make(search.metric, dtype, width, bytes, search.count, isa)?;
         let (found, report) = self.searched(searched, dtype, search)?;
         let (scores, rest) = found.split_at(count * search.count);
         let shape = (count, search.count);
@@ -142,6 +154,8 @@ impl Array {
     /// For every row the `count` other rows nearest to it: the graph of nearest neighbours, of shape (rows, count).
     ///
     /// The array is walked once for as many rows as the budget holds results of. A row is not its own neighbour; its duplicates are.
+    /// Rows without a score (NaN, an infinity, under the cosine nothing but zeros) are neighbours of none but where there are no others,
+    /// and have none: row -1 and score NaN.
     pub fn nearest_neighbours(&self, search: &Search) -> Result<Neighbours> {
         let [rows, width] = matrix_of_elements(self, "a search")?;
         if search.count == 0 || search.count >= rows {
@@ -150,19 +164,15 @@ impl Array {
         let one_more = Search { count: search.count + 1, ..search.clone() };
         let each = (one_more.count * 128 + width * 32) as u64;
         let together = (self.session().limits().memory_bytes / 8 / each).clamp(1, rows as u64) as usize;
-        let mut found: Option<Neighbours> = None;
+        let mut parts = Vec::new();
         for first in (0..rows).step_by(together) {
             let last = (first + together).min(rows);
-            let part = self.nearest(&self.slice(s![first..last, ..].as_ref()), &one_more);
-            // Errors number queries from the first one of a walk on.
-            let part = part.map_err(|error| if first > 0 { error.context(format!("rows {first} to {last}")) } else { error })?;
-            let part = part.without_own(first);
-            found = Some(match found {
-                None => part,
-                Some(before) => before.followed_by(part)?,
-            });
+            let skipping: MakeQueries =
+                |metric, dtype, width, bytes, wanted, isa| Ok(Queries::skipping(metric, dtype, width, bytes, isa)?.wanting(wanted));
+            let part = self.nearest_of(&self.slice(s![first..last, ..].as_ref()), &one_more, skipping)?;
+            parts.push(part.without_own(first));
         }
-        found.ok_or_else(|| Error::internal("a graph of no rows"))
+        Neighbours::joined(parts)
     }
 
     /// Runs a search: scores, rows, and the number of rows without a score.
@@ -188,6 +198,9 @@ impl Array {
         RowFold { name, code, state_bytes, held_bytes, length }.run(&self.session(), &input)
     }
 }
+
+/// Queries by measure, dtype, elements of each, bytes, rows wanted and instruction set.
+type MakeQueries = fn(Metric, DType, usize, Vec<u8>, usize, Isa) -> Result<Queries>;
 
 /// Rows of one matrix, rows of the other, and the elements that all of them have.
 fn meeting(rows: &Array, queries: &Array, name: &str) -> Result<[usize; 3]> {

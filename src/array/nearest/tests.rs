@@ -100,6 +100,32 @@ fn pairs_are_those_of_brute_force_in_any_number_of_walks() {
 }
 
 #[test]
+fn graphs_are_searches_for_every_row_that_has_a_score() {
+    let x = rows(330, 300, 5);
+    for metric in [Metric::Cosine, Metric::Dot, Metric::L2] {
+        let search = Search::nearest(4).metric(metric);
+        let session = Session::default_session();
+        let scored: Vec<usize> = (0..330).filter(|&row| has_score(x.row(row), metric)).collect();
+        let queries = session.from_ndarray(x.select(ndarray::Axis(0), &scored));
+        let want = session.from_ndarray(x.clone()).nearest(&queries, &Search::nearest(5).metric(metric)).unwrap();
+        for session in sessions() {
+            let graph = session.from_ndarray(x.clone()).nearest_neighbours(&search).unwrap();
+            assert_eq!(graph.without_score as usize, 330 - scored.len());
+            for row in 0..330 {
+                let found = graph.rows.row(row).to_vec();
+                let Ok(place) = scored.binary_search(&row) else {
+                    assert!(found == [-1; 4] && graph.scores.row(row).iter().all(|score| score.is_nan()), "{metric:?} {row} {found:?}");
+                    continue;
+                };
+                let mut others = want.rows.row(place).to_vec();
+                others.remove(others.iter().position(|&other| other == row as i64).unwrap_or(4));
+                assert_eq!(found, others, "{metric:?} {row}");
+            }
+        }
+    }
+}
+
+#[test]
 fn pairs_of_other_dtypes_and_of_few_rows() {
     let session = Session::default_session();
     let x = session.from_ndarray(array![[1i32, 2], [2, 1], [1, 2], [100, 0]]);

@@ -88,6 +88,9 @@ pub(super) struct Bound {
 }
 
 impl Bound {
+    /// No sum that is a number reaches it.
+    pub const OUT_OF_REACH: Bound = Bound { constant: f64::INFINITY, by_norm: 0.0, by_square: 0.0 };
+
     /// For query `query` to reach `score`.
     pub fn new(queries: &Queries, query: usize, score: f64) -> Bound {
         let [relative, least] = error_of_sums(queries.dtype, queries.width);

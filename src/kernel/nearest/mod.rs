@@ -74,8 +74,8 @@ impl Queries {
     ///
     /// Errors: a query that has NaN, an infinity, or (under the cosine) nothing but zeros, with its number.
     pub fn new(metric: Metric, dtype: DType, width: usize, bytes: Vec<u8>, wanted: usize, isa: Isa) -> Result<Queries> {
-        let queries = Queries::skipping(metric, dtype, width, bytes, isa)?;
-        let Some(place) = queries.squares.iter().position(|square| square.is_nan()) else { return Ok(Queries { wanted, ..queries }) };
+        let queries = Queries::skipping(metric, dtype, width, bytes, isa)?.wanting(wanted);
+        let Some(place) = queries.squares.iter().position(|square| square.is_nan()) else { return Ok(queries) };
         let own = queries.row(place);
         let square = Exact::new(dtype)?.dot(own, own)?;
         if square == 0.0 {
@@ -95,6 +95,12 @@ impl Queries {
         let squares = bytes.chunks_exact(row_bytes).map(|query| Ok(Some(exact.dot(query, query)?).filter(scored).unwrap_or(f64::NAN)));
         let squares = squares.collect::<Result<Vec<f64>>>()?;
         Ok(Queries { metric, dtype, width, count: squares.len(), wanted: 0, bytes, squares, isa })
+    }
+
+    /// The same, to find `wanted` rows for each.
+    #[must_use]
+    pub fn wanting(self, wanted: usize) -> Queries {
+        Queries { wanted, ..self }
     }
 
     /// Whether each has a score.

@@ -75,6 +75,10 @@ impl Scorer {
         let Scorer { queries, tiles, bounds, found, .. } = self;
         bounds.clear();
         for (place, query) in together.enumerate() {
+            if queries.squares[query].is_nan() {
+                bounds.push(Bound::OUT_OF_REACH);
+                continue;
+            }
             let known = keep.needed(query);
             let needed = if known > f64::NEG_INFINITY { known } else { keep.needed_among(queries, query, tiles, place) };
             bounds.push(Bound::new(queries, query, needed));

@@ -128,14 +128,15 @@ impl BlockFold for State {
     }
 
     /// Scores of all queries, rows of all queries (exact, as they are below 2^53), and the number of rows without a score; those come
-    /// last, with the score NaN, and where there are no more rows stands -1.
+    /// last, with the score NaN, and where there are no more rows stands -1. So it does for queries that have no score.
     fn finish(self: Box<Self>, out: &mut [u8]) -> Result<()> {
         let Queries { metric, wanted, count, .. } = *self.queries;
         let mut result = vec![f64::NAN; 2 * count * wanted + 1];
         let (scores, rest) = result.split_at_mut(count * wanted);
         for (query, best) in self.tops.best.iter().enumerate() {
             let found = best.rows().iter().map(|&(score, row)| (metric.told(score), row as f64));
-            let others = self.tops.left_out.iter().map(|&row| (f64::NAN, row as f64));
+            let others = if self.queries.squares[query].is_nan() { &[][..] } else { &self.tops.left_out };
+            let others = others.iter().map(|&row| (f64::NAN, row as f64));
             let all = found.chain(others).chain(std::iter::repeat((f64::NAN, -1.0)));
             for (place, (score, row)) in all.take(wanted).enumerate() {
                 scores[query * wanted + place] = score;
