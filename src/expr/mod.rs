@@ -227,6 +227,14 @@ pub struct Reduction {
     pub dtype: DType,
 }
 
+impl Reduction {
+    /// Whether the result depends on the order in which elements are walked.
+    #[must_use]
+    pub fn counts_places(&self) -> bool {
+        matches!(self.finish, Finish::ArgMin | Finish::ArgMax | Finish::NanArgMin | Finish::NanArgMax | Finish::FirstFalse)
+    }
+}
+
 /// A reduction whose elements go to groups by their labels. The groups are a new first axis of the result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Grouping {

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    store::output::{check_room, reserve},
+    store::output::{check_room, is_full, reserve},
 };
 use std::{
     fs::File,
@@ -89,9 +89,7 @@ impl ScratchFile {
     /// The error of a failed write; an output error if the room is used up.
     pub(crate) fn cannot_write(&self, error: io::Error) -> Error {
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Error::output(format!("not enough room for {}: {error}", self.name())).with_source(error)
-            }
+            kind if is_full(kind) => Error::output(format!("not enough room for {}: {error}", self.name())).with_source(error),
             _ => Error::io("write", self.name(), error),
         }
         .hint(ELSEWHERE)

@@ -153,10 +153,15 @@ impl OutputFile {
     }
 }
 
+/// Whether a medium has no room, or grants none.
+pub(super) fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}
+
 /// The error of writing `name`, which takes `length` bytes.
 pub(super) fn write_failed(what: &str, name: &str, length: u64, error: io::Error) -> Error {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+        kind if is_full(kind) => {
             let text = format!("cannot {what} {name}, which takes {length} bytes: {error}");
             Error::output(text).with_source(error).with_needed_bytes(length)
         }

@@ -217,9 +217,7 @@ impl Walk<'_> {
         let placed = placing::place(reduction, &shape, seen, self.space, if is_product { self.added } else { 0 })?;
         // Where nothing is multiplied, every pass has the shape of what it computes.
         let is_own = shape == self.space && placed.axes == placing::identity(shape.len());
-        let counts_places =
-            matches!(reduction.finish, Finish::ArgMin | Finish::ArgMax | Finish::NanArgMin | Finish::NanArgMax | Finish::FirstFalse);
-        let is_placed = self.views.multiplies() && !shape.contains(&0) && (!counts_places || placing::is_ordered(&placed.axes));
+        let is_placed = self.views.multiplies() && !shape.contains(&0) && (!reduction.counts_places() || placing::is_ordered(&placed.axes));
         (is_own && !is_product || is_placed).then_some(placed)
     }
 

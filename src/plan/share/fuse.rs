@@ -9,7 +9,6 @@ use crate::{
     expr::{Graph, NodeId, Op, movement::coordinate_map},
     kernel::program::PRODUCT_GROUP,
     nd::IndexMap,
-    numeric::Finish,
     plan::{
         expression::{Expression, LoadFrom, Make, kept_axes},
         grid::BLOCK_BYTES,
@@ -113,15 +112,8 @@ impl Sharing<'_> {
             places.insert(axis, place);
         }
         let axes: Axes = anchor.axes.iter().map(|axis| axis.and_then(|axis| places.get(&axis).copied())).collect();
-        (placing::is_ordered(&axes) || !self.counts_places(anchor)).then(|| draft.with(anchor, axes, space, Some((stream, own))))
-    }
-
-    /// Whether a result depends on the order in which its pass walks.
-    fn counts_places(&self, anchor: &Anchor) -> bool {
-        match &self.graph.node(anchor.node).op {
-            Op::Reduce(reduction) => reduction.finish == Finish::FirstFalse || super::accumulator_kind(reduction).is_indexed(),
-            _ => false,
-        }
+        let counts_places = matches!(&self.graph.node(anchor.node).op, Op::Reduce(reduction) if reduction.counts_places());
+        (placing::is_ordered(&axes) || !counts_places).then(|| draft.with(anchor, axes, space, Some((stream, own))))
     }
 
     /// A pass with all axes that it needs, and bytes of its smallest block; `None` if it would read what nobody makes.

@@ -9,7 +9,10 @@
 //! What is known of an unfinished shard can be taken out ([`Shard::state`]) and put back: bytes that were written later are written again,
 //! with the same outcome. For that no byte that a state speaks of is ever overwritten while its shard is unfinished.
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    store::output::is_full,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -278,9 +281,7 @@ fn late_path(path: &Path) -> PathBuf {
 /// An error of the system on a file of an output; a full disk is the output's failure.
 pub(super) fn failed(what: &str, path: &Path, error: io::Error) -> Error {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            Error::output(format!("cannot {what} {}: {error}", path.display())).with_source(error)
-        }
+        kind if is_full(kind) => Error::output(format!("cannot {what} {}: {error}", path.display())).with_source(error),
         _ => Error::io(what, path.display(), error),
     }
 }

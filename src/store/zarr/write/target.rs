@@ -19,7 +19,7 @@ use crate::{
     },
     store::{
         Part as UnfinishedPart, Target, check_complete, check_write,
-        output::{check_room, sync_folder},
+        output::{check_room, is_full, sync_folder},
         zarr::publish::PartFolder,
     },
 };
@@ -195,8 +195,7 @@ impl ZarrTarget {
     /// The needs of the array, where the medium had no room.
     pub(super) fn with_room(&self, error: Error) -> Error {
         let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
-        let is_full = matches!(cause, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge));
-        if !is_full || error.kind() != ErrorKind::Output || error.needed_bytes().is_some() {
+        if !cause.is_some_and(is_full) || error.kind() != ErrorKind::Output || error.needed_bytes().is_some() {
             return error;
         }
         let bytes = self.data_bytes();
