@@ -4,7 +4,7 @@
 //! elements of one. Whatever is not known to stay true is left out.
 
 use super::{
-    below::{Coordinate, Place, ZarrOptions, ZarrOrigin, carry, is_in_group, zarr_output},
+    below::{AxisPlaces, Coordinate, Place, ZarrOptions, ZarrOrigin, carry, is_in_group, zarr_output},
     graph::Work,
     outputs::stored_at,
     words::Dims,
@@ -37,8 +37,8 @@ enum Axis {
     Foreign,
     /// It was one, but its places are others now.
     Changed,
-    /// Its places are those of axes of opened arrays: numbers of array and axis.
-    Of(Vec<(usize, usize)>),
+    /// Its places are these of axes of opened arrays: numbers of array and axis.
+    Of(Vec<(usize, usize)>, AxisPlaces),
 }
 
 impl Axis {
@@ -48,12 +48,14 @@ impl Axis {
             (Axis::Changed, _) | (_, Axis::Changed) => Axis::Changed,
             (Axis::Foreign, other) => other.clone(),
             (known, Axis::Foreign) => known,
-            (Axis::Of(mut known), Axis::Of(more)) => {
+            (Axis::Of(mut known, places), Axis::Of(more, others)) if places == *others => {
                 let new = more.iter().filter(|origin| !known.contains(origin)).copied().collect::<Vec<_>>();
                 known.extend(new);
                 known.truncate(ORIGINS_MAX);
-                Axis::Of(known)
+                Axis::Of(known, places)
             }
+            // As `x[1:] - x[:-1]`.
+            (Axis::Of(..), Axis::Of(..)) => Axis::Changed,
         }
     }
 }
@@ -90,7 +92,7 @@ pub(super) struct Carried {
 struct Wanted {
     output: PathBuf,
     name: String,
-    length: usize,
+    places: AxisPlaces,
     candidates: Vec<PathBuf>,
     /// Whether the axis had other places in the input: what is called so is not its coordinate.
     is_changed: bool,
@@ -113,13 +115,15 @@ impl Carried {
                 carried.attributes[place] = shared(&origins[origin].attributes, share);
             }
             let dims = options.dims.as_ref().or(dims.get(place)).filter(|_| options.place == Place::New);
-            let shape = work.graph.node(*root).shape();
             for (axis, name) in dims.iter().flat_map(|dims| dims.0.iter().enumerate()) {
                 let Some(name) = name else { continue };
-                let candidates = candidates(&origins, trace.axes.get(axis), name);
+                let (candidates, places) = match trace.axes.get(axis) {
+                    Some(Axis::Of(from, places)) => (candidates(&origins, from, name), *places),
+                    _ => (Vec::new(), AxisPlaces::all(0)),
+                };
                 let is_changed = trace.axes.get(axis) == Some(&Axis::Changed);
                 let (output, name) = (PathBuf::from(path), name.to_string());
-                carried.coordinates.push(Wanted { output, name, length: shape[axis], candidates, is_changed });
+                carried.coordinates.push(Wanted { output, name, places, candidates, is_changed });
             }
         }
         Ok(carried)
@@ -135,11 +139,11 @@ impl Carried {
         };
         // An output of its own comes from this job.
         let is_output = |place: &Path| outputs.iter().flatten().any(|path| stored_at(path) == place);
-        for Wanted { output, name, length, candidates, .. } in &self.coordinates {
+        for Wanted { output, name, places, candidates, .. } in &self.coordinates {
             if is_output(&output.with_file_name(name)) {
                 continue;
             }
-            if let Coordinate::Left(why) = carry(candidates, name, *length, output, bytes_max)? {
+            if let Coordinate::Left(why) = carry(candidates, name, *places, output, bytes_max)? {
                 say(format!("the coordinate `{name}` is not written beside {}: {why}", output.display()));
             }
         }
@@ -154,8 +158,7 @@ impl Carried {
 }
 
 /// Where coordinates of an axis may lie.
-fn candidates(origins: &[Arc<ZarrOrigin>], axis: Option<&Axis>, name: &Arc<str>) -> Vec<PathBuf> {
-    let Some(Axis::Of(from)) = axis else { return Vec::new() };
+fn candidates(origins: &[Arc<ZarrOrigin>], from: &[(usize, usize)], name: &Arc<str>) -> Vec<PathBuf> {
     let called_so = |(origin, axis): &&(usize, usize)| origins[*origin].dims.0.get(*axis) == Some(&Some(name.clone()));
     let mut found: Vec<PathBuf> = from.iter().filter(called_so).map(|(origin, _)| origins[*origin].coordinate(name)).collect();
     found.sort_unstable();
@@ -182,7 +185,8 @@ fn trace(work: &Work) -> Vec<Trace> {
     for (index, node) in graph.nodes.iter().enumerate() {
         let made = match opened.get(&NodeId(index as u32)) {
             Some(&origin) => {
-                let axes = (0..node.meta.rank()).map(|axis| Axis::Of(vec![(origin, axis)])).collect();
+                let axes = node.shape().into_iter().enumerate().map(|(axis, of)| Axis::Of(vec![(origin, axis)], AxisPlaces::all(of)));
+                let axes = axes.collect();
                 Trace { axes, elements: Some((origin, Share::All)) }
             }
             None => through(node, graph, &traces),
@@ -256,9 +260,12 @@ fn sliced(of: &Trace, slots: &[AxisSlice], shape: &[usize]) -> Trace {
             }
             AxisSlice::Fixed(_) => is_whole &= shape[axis] == 1,
             AxisSlice::Range { start: 0, step: 1, length } if *length == shape[axis] => axes.push(of.axes[axis].clone()),
-            AxisSlice::Range { length, .. } => {
+            AxisSlice::Range { start, step, length } => {
                 is_whole &= *length == shape[axis];
-                axes.push(Axis::Changed);
+                axes.push(match &of.axes[axis] {
+                    Axis::Of(from, places) => Axis::Of(from.clone(), places.part(*start, *step, *length)),
+                    other => other.clone(),
+                });
             }
         }
         axis += 1;

@@ -162,8 +162,16 @@ fn coordinates_and_attributes_that_stay_true_go_along() {
     place.ok(&["eval", "x[1:] * 2 - mean(x, 0)", "in.zarr/x?cf=off", "-o", "part.zarr/y"]);
     assert_eq!(
         (below("part.zarr"), attributes(&place, "part.zarr/y")),
-        (vec!["lat".into(), "y".into(), "zarr.json".into()], serde_json::json!({}))
+        (["lat", "time", "y", "zarr.json"].map(String::from).to_vec(), serde_json::json!({}))
     );
+    assert_eq!(read_zarr(&place.path("part.zarr"), "/time"), [4.0, 8.0, 12.0, 16.0, 20.0]);
+    place.ok(&["eval", "x[::-1][1:5:2][:, 1:]", "in.zarr/x", "-o", "few.zarr/y"]);
+    assert_eq!(read_zarr(&place.path("few.zarr"), "/time"), [16.0, 8.0]);
+    assert_eq!(below("few.zarr"), ["lat", "time", "y", "zarr.json"]);
+    // Places that are no slice, and slices that are not one.
+    place.ok(&["eval", "x[[0, 3]]", "in.zarr/x", "-o", "picked.zarr/y"]);
+    place.ok(&["eval", "x[1:] - x[:-1]", "in.zarr/x", "-o", "steps.zarr/y"]);
+    assert_eq!([below("picked.zarr"), below("steps.zarr")].map(|names| names.concat()), ["latyzarr.json", "latyzarr.json"]);
     place.ok(&["eval", "max(x, 0)", "in.zarr/x", "-o", "max.zarr/y"]);
     assert_eq!((below("max.zarr").len(), attributes(&place, "max.zarr/y")), (3, serde_json::json!({"units": "K"})));
     // Alone, an array has no room beside it; other names are other axes.
@@ -171,7 +179,10 @@ fn coordinates_and_attributes_that_stay_true_go_along() {
     assert_eq!(attributes(&place, "alone.zarr"), serde_json::json!({"units": "K", "actual_range": [0, 23], "scale_factor": 2}));
     place.ok(&["eval", "x", "in.zarr/x", "-o", "named.zarr/y?dims=a,lat"]);
     assert_eq!(below("named.zarr"), ["lat", "y", "zarr.json"]);
-    assert_eq!(place.names(), ["alone.zarr", "in.zarr", "max.zarr", "named.zarr", "part.zarr", "t.zarr", "x.npy"]);
+    assert_eq!(
+        place.names(),
+        ["alone.zarr", "few.zarr", "in.zarr", "max.zarr", "named.zarr", "part.zarr", "picked.zarr", "steps.zarr", "t.zarr", "x.npy"]
+    );
 }
 
 #[test]
@@ -188,7 +199,13 @@ fn coordinates_that_do_not_fit_are_told_of_and_left() {
     assert!(stderr.contains("the coordinate `time` is not written beside out.zarr/x: ") && stderr.contains("other values"), "{stderr}");
     assert_eq!(read_zarr(&place.path("out.zarr"), "/time")[1], -4.0);
     let stderr = said(&["eval", "x[::-1]", "in.zarr/x", "-o", "out.zarr/r"]);
-    assert!(stderr.contains("axis `time` of out.zarr/r has other places than the coordinate out.zarr/time"), "{stderr}");
+    assert!(
+        stderr.contains("the coordinate `time` is not written beside out.zarr/r: ")
+            && stderr.contains("time is there and has other values"),
+        "{stderr}"
+    );
+    let stderr = said(&["eval", "x[[2, 0]]", "in.zarr/x", "-o", "out.zarr/p"]);
+    assert!(stderr.contains("axis `time` of out.zarr/p has other places than the coordinate out.zarr/time"), "{stderr}");
     // Two inputs that disagree on their times.
     place.ok(&["eval", "x + 1", "in.zarr/x", "-o", "b.zarr/x"]);
     place.ok(&["eval", "-x[:, 0]", "x.npy", "-o", "b.zarr/time?dims=time", "--overwrite"]);

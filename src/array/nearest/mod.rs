@@ -9,6 +9,7 @@ pub use pairs::{Near, Pairs};
 pub use summary::DistanceSummary;
 
 use super::{
+    below::Isa,
     elementwise::{promoted, where_},
     job::RunReport,
     matrix::{RowFold, elements, float_of, matrix_of_elements},
@@ -17,10 +18,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kernel::{
-        Isa,
-        nearest::{Metric, NearestRows, Queries},
-    },
+    kernel::nearest::{Metric, NearestRows, Queries},
     nd::shape::show,
 };
 use ndarray::{Array2, s};

@@ -45,6 +45,61 @@ impl ZarrOrigin {
     }
 }
 
+/// Some places of an axis, each `step` behind the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AxisPlaces {
+    start: usize,
+    step: i64,
+    length: usize,
+    /// Length of the whole axis.
+    of: usize,
+}
+
+impl AxisPlaces {
+    /// All places of an axis of this length.
+    #[must_use]
+    pub fn all(of: usize) -> AxisPlaces {
+        AxisPlaces { start: 0, step: 1, length: of, of }
+    }
+
+    /// Some of these.
+    #[must_use]
+    pub fn part(self, start: usize, step: i64, length: usize) -> AxisPlaces {
+        if length == 0 {
+            AxisPlaces { length, ..self }
+        } else {
+            AxisPlaces { start: self.at(start), step: self.step * step, length, ..self }
+        }
+    }
+
+    fn at(self, nth: usize) -> usize {
+        // Places lie within the axis.
+        (self.start as i64 + self.step * nth as i64) as usize
+    }
+
+    /// The elements of `source` at `count` of the places, from the one numbered `first` on.
+    fn read(self, source: &ZarrSource, first: usize, count: usize, bytes: &mut [u8]) -> Result<()> {
+        if self.step == 1 {
+            return source.read(&Region::run(self.at(first), count), bytes);
+        }
+        let item = source.facts().dtype.size();
+        let together = (PIECE_BYTES / item / self.step.unsigned_abs() as usize).max(1);
+        let mut span = Vec::new();
+        for from in (0..count).step_by(together) {
+            let last = (from + together).min(count) - 1;
+            let [one, other] = [from, last].map(|nth| self.at(first + nth));
+            let (low, high) = (one.min(other), one.max(other));
+            span.resize((high - low + 1) * item, 0);
+            source.read(&Region::run(low, high - low + 1), &mut span)?;
+            for nth in from..=last {
+                let place = self.at(first + nth) - low;
+                bytes[nth * item..][..item].copy_from_slice(&span[place * item..][..item]);
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What became of a coordinate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Coordinate {
@@ -58,25 +113,25 @@ pub enum Coordinate {
     Left(String),
 }
 
-/// Puts the coordinate `name` of `length` places beside the array `output`, if that lies in a group: it is what `candidates` are, which are
+/// Puts the coordinate `name` of `places` beside the array `output`, if that lies in a group: it is what `candidates` have there, which are
 /// arrays beside those that the output was computed from. One that is there already is never replaced. Values are those that are
 /// stored, with all their attributes, so that times stay times. Up to `bytes_max` bytes are held.
-pub fn carry(candidates: &[PathBuf], name: &str, length: usize, output: &Path, bytes_max: u64) -> Result<Coordinate> {
+pub fn carry(candidates: &[PathBuf], name: &str, places: AxisPlaces, output: &Path, bytes_max: u64) -> Result<Coordinate> {
     let Some(place) = group_around(output).map(|group| group.join(name)) else { return Ok(Coordinate::Absent) };
     let mut found: Option<ZarrSource> = None;
     for path in candidates {
-        let next = match coordinate(path, name, length) {
+        let next = match coordinate(path, name, places.of) {
             Ok(Some(next)) => next,
             Ok(None) => continue,
             Err(error) => return left(error),
         };
-        let needed = next.facts().read_scratch_bytes + PIECE_BYTES as u64 * 2;
+        let needed = next.facts().read_scratch_bytes + PIECE_BYTES as u64 * 3;
         if needed > bytes_max {
             return Ok(Coordinate::Left(format!("reading {} takes {needed} bytes of memory", path.display())));
         }
         match &found {
             None => found = Some(next),
-            Some(first) if equal(first, &next)? => {}
+            Some(first) if equal((first, places), (&next, places))? => {}
             Some(first) => {
                 return Ok(Coordinate::Left(format!("{} and {} differ", first.facts().name, next.facts().name)));
             }
@@ -85,9 +140,9 @@ pub fn carry(candidates: &[PathBuf], name: &str, length: usize, output: &Path, b
     let Some(source) = found else { return Ok(Coordinate::Absent) };
     for _ in 0..ATTEMPTS {
         if place.exists() {
-            return is_there(&source, &place, name, length);
+            return is_there(&source, &place, name, places);
         }
-        match write(&source, &place, name) {
+        match write(&source, &place, name, places) {
             Ok(()) => return Ok(Coordinate::Written),
             // Another job that writes into the group was faster: it is done soon.
             Err(_) if place.exists() || leftover(&place).is_err() => thread::sleep(WAIT),
@@ -114,10 +169,10 @@ fn coordinate(path: &Path, name: &str, length: usize) -> Result<Option<ZarrSourc
     Ok((facts.shape == [length] && is_called_so).then_some(source))
 }
 
-fn is_there(source: &ZarrSource, place: &Path, name: &str, length: usize) -> Result<Coordinate> {
+fn is_there(source: &ZarrSource, place: &Path, name: &str, places: AxisPlaces) -> Result<Coordinate> {
     let said = |what: &str| Ok(Coordinate::Left(format!("{} is there and {what}", place.display())));
-    match coordinate(place, name, length) {
-        Ok(Some(there)) if equal(source, &there)? => Ok(Coordinate::There),
+    match coordinate(place, name, places.length) {
+        Ok(Some(there)) if equal((source, places), (&there, AxisPlaces::all(places.length)))? => Ok(Coordinate::There),
         Ok(Some(_)) => said("has other values"),
         Ok(None) => said("is something else"),
         Err(error) => left(error),
@@ -129,43 +184,43 @@ fn left(error: Error) -> Result<Coordinate> {
     if error.kind() == ErrorKind::Io { Err(error) } else { Ok(Coordinate::Left(error.message().to_string())) }
 }
 
-/// Whether two arrays of one axis have the same bits.
-fn equal(a: &ZarrSource, b: &ZarrSource) -> Result<bool> {
-    let (facts, other) = (a.facts(), b.facts());
-    if (facts.dtype, &facts.shape) != (other.dtype, &other.shape) {
+/// Whether two arrays of one axis have the same bits at places of as many.
+fn equal((a, places): (&ZarrSource, AxisPlaces), (b, others): (&ZarrSource, AxisPlaces)) -> Result<bool> {
+    let item = a.facts().dtype.size();
+    if a.facts().dtype != b.facts().dtype {
         return Ok(false);
     }
-    let (item, mut theirs) = (facts.dtype.size(), Vec::new());
+    let mut theirs = Vec::new();
     let mut is_equal = true;
-    for_each_piece(a, PIECE_BYTES / item, |region, bytes| {
+    for_each_piece(a, places, PIECE_BYTES / item, |region, bytes| {
         theirs.resize(bytes.len(), 0);
-        b.read(region, &mut theirs)?;
+        others.read(b, region.start[0], region.shape[0], &mut theirs)?;
         is_equal &= theirs == bytes;
         Ok(())
     })?;
     Ok(is_equal)
 }
 
-fn write(source: &ZarrSource, place: &Path, name: &str) -> Result<()> {
+fn write(source: &ZarrSource, place: &Path, name: &str, places: AxisPlaces) -> Result<()> {
     let facts = source.facts();
     let options = ZarrOptions { dims: Some(Dims(vec![Some(name.into())])), attributes: source.attributes(true), ..ZarrOptions::default() };
     let called = place.display().to_string();
-    let target = create(place, &called, facts.dtype, &facts.shape, OutputMode::CreateNew, &options)?;
+    let target = create(place, &called, facts.dtype, &[places.length], OutputMode::CreateNew, &options)?;
     let chunk = target.chunk().and_then(|chunk| chunk.first().copied()).unwrap_or(1);
     let step = (PIECE_BYTES / facts.dtype.size()).next_multiple_of(chunk);
-    for_each_piece(source, step, |region, bytes| target.write(region, bytes))?;
+    for_each_piece(source, places, step, |region, bytes| target.write(region, bytes))?;
     target.sync()?;
     target.publish()
 }
 
-/// Reads `step` elements at a time.
-fn for_each_piece(source: &ZarrSource, step: usize, mut take: impl FnMut(&Region, &[u8]) -> Result<()>) -> Result<()> {
-    let (length, item) = (source.facts().shape[0], source.facts().dtype.size());
+/// Reads `step` elements at a time; regions count among the places.
+fn for_each_piece(source: &ZarrSource, places: AxisPlaces, step: usize, mut take: impl FnMut(&Region, &[u8]) -> Result<()>) -> Result<()> {
+    let item = source.facts().dtype.size();
     let mut bytes = Vec::new();
-    for start in (0..length).step_by(step) {
-        let region = Region::run(start, step.min(length - start));
+    for start in (0..places.length).step_by(step) {
+        let region = Region::run(start, step.min(places.length - start));
         bytes.resize(region.count() * item, 0);
-        source.read(&region, &mut bytes)?;
+        places.read(source, start, region.count(), &mut bytes)?;
         take(&region, &bytes)?;
     }
     Ok(())

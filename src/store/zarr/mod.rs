@@ -24,7 +24,7 @@ mod v3;
 mod window;
 mod write;
 
-pub use carry::{Coordinate, ZarrOrigin, carry};
+pub use carry::{AxisPlaces, Coordinate, ZarrOrigin, carry};
 pub use cf::CfPacking;
 pub use metadata::About;
 pub use open::{Group, GroupArray, Opened, open};
