@@ -12,5 +12,5 @@ mod rounds;
 mod sweep;
 
 pub use layouts::{Layout, LayoutMeasured, LayoutSweep, ReadWay, candidates};
-pub use rounds::{Spread, excess_percent, interleaved, least_median};
+pub use rounds::{Spread, excess_percent, interleaved, least_median, mean_seconds};
 pub use sweep::{Grid, Measured, Setting, Sweep, Swept};

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use serde::Serialize;
+use std::time::{Duration, Instant};
 
 /// A median and how far measurements lie from it, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -70,6 +71,16 @@ pub fn interleaved<T>(count: usize, rounds: usize, mut measure: impl FnMut(usize
     Ok(said)
 }
 
+/// Seconds of one call of `work`: the mean of as many calls as take `least`, and of at least one. For what is too short for a clock.
+pub fn mean_seconds(least: Duration, mut work: impl FnMut() -> Result<()>) -> Result<f64> {
+    let (started, mut calls) = (Instant::now(), 0u32);
+    while calls == 0 || started.elapsed() < least {
+        work()?;
+        calls = calls.saturating_add(1);
+    }
+    Ok(started.elapsed().as_secs_f64() / f64::from(calls))
+}
+
 /// The index with the least median; the first of equal ones.
 #[must_use]
 pub fn least_median(measured: &[Vec<f64>]) -> Option<usize> {
@@ -110,6 +121,17 @@ mod tests {
         // One after the other the first would seem to be faster than it is by 2.6 times.
         assert!((excess_percent(&said[0], &said[1]) - 100.0).abs() < 12.0, "{}", excess_percent(&said[0], &said[1]));
         assert!((excess_percent(&said[2], &said[1]) - 50.0).abs() < 12.0);
+    }
+
+    #[test]
+    fn what_is_measured_is_done_at_least_once() {
+        let mut calls = 0;
+        let count = || {
+            calls += 1;
+            Ok(())
+        };
+        assert!(mean_seconds(Duration::ZERO, count).unwrap() >= 0.0 && calls == 1);
+        assert!(mean_seconds(Duration::MAX, || Err(Error::cancelled())).is_err());
     }
 
     #[test]

@@ -186,16 +186,6 @@ pub fn evict(path: &Path) -> Result<()> {
     advised.map_err(|error| Error::io("drop the pages of", path.display(), error.into()))
 }
 
-/// Bytes of a file, or of all files in a folder.
-pub fn bytes_of(path: &Path) -> Result<u64> {
-    let failed = |error| Error::io("look at", path.display(), error);
-    if !path.is_dir() {
-        return fs::metadata(path).map(|about| about.len()).map_err(failed);
-    }
-    let entries = fs::read_dir(path).map_err(failed)?;
-    entries.map(|entry| bytes_of(&entry.map_err(failed)?.path())).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,7 +212,6 @@ mod tests {
         fs::write(folder.path().join("a"), [1; 10]).unwrap();
         fs::create_dir(folder.path().join("b")).unwrap();
         fs::write(folder.path().join("b/c"), [1; 7]).unwrap();
-        assert_eq!(bytes_of(folder.path()).unwrap(), 17);
         evict(folder.path()).unwrap();
     }
 }

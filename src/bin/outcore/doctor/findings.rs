@@ -153,7 +153,10 @@ impl Findings {
         let mut memory_rates = None;
         if !command.quick {
             let cache = processor.caches.iter().map(|cache| cache.bytes).max().unwrap_or(0);
-            memory_rates = Some(memory::rates(threads.count, cache, memory.available_bytes.unwrap_or(memory.total_bytes))?);
+            // What the machine has left may be more than the control group allows.
+            let available = memory.available_bytes.unwrap_or(memory.total_bytes);
+            let available = memory.group_bytes.map_or(available, |group| group.min(available));
+            memory_rates = Some(memory::rates(threads.count, cache, available)?);
             measure_disks(&mut paths)?;
         }
         let mut found = Findings {
@@ -270,6 +273,10 @@ fn measure_disks(paths: &mut [PathFindings]) -> Result<()> {
             continue;
         }
         let bytes = DISK_BYTES.min(this.free_bytes / FREE_PARTS);
+        if this.total_bytes == 0 {
+            this.not_measured = Some("it holds no files of a user's".to_string());
+            continue;
+        }
         if bytes < 8 << 20 {
             this.not_measured = Some("too little free space".to_string());
             continue;

@@ -90,7 +90,8 @@ fn place(path: &PathFindings, found: &Findings, said: &mut Vec<String>) {
         )),
         _ => {}
     }
-    if path.free_bytes < FREE_SMALL_BYTES {
+    // Those of the kernel hold nothing.
+    if path.total_bytes > 0 && path.free_bytes < FREE_SMALL_BYTES {
         said.push(format!("{shown}: only {} are free on {}", data_bytes(path.free_bytes), path.mount));
     }
 }
@@ -137,7 +138,7 @@ mod tests {
             (|found| found.memory.huge_pages = Some("never".into()), "huge pages are off"),
             (|found| (found.paths[0].medium, found.paths[0].kind) = ("network", "nfs".into()), "--io read"),
             (|found| (found.paths[0].medium, found.paths[0].kind) = ("memory", "tmpfs".into()), "lies in memory (tmpfs)"),
-            (|found| found.paths[0].free_bytes = 1000, "only 1.00 kB are free"),
+            (|found| (found.paths[0].free_bytes, found.paths[0].total_bytes) = (1000, 1 << 40), "only 1.00 kB are free"),
             (|found| found.in_force.open_files = Some(256), "only 256 files"),
             (|found| found.versions.build = "debug", "without optimisation"),
             (|found| found.profile.stale = Some("it is of the machine a, this is b".into()), "profile is not used"),

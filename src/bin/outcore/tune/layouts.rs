@@ -1,6 +1,6 @@
 //! Layouts of a Zarr store, for an array.
 
-use super::{Sample, Tune, facts, first_rows, page, scratch_folder, tell_sample};
+use super::{Sample, Tune, facts, first_along, page, scratch_folder, tell_sample};
 use crate::{
     disk, inputs,
     output::{Style, print},
@@ -32,10 +32,15 @@ pub fn run(command: &Tune, settings: &Settings) -> Result<()> {
     let _guard = signals::guard(&settings.session);
     let array = inputs::open_one(&settings.session, input)?;
     let (shape, element) = facts(&array)?;
-    let rows = Sample::of(command, SAMPLE_BYTES)?.rows(&shape, element);
-    tell_sample(input, rows, &shape, element);
-    let sample = if shape.is_empty() { array } else { first_rows(&array, rows) };
-    let sampled: Vec<usize> = std::iter::once(rows).chain(shape.iter().skip(1).copied()).take(shape.len()).collect();
+    // Along the longest axis, so that chunks of columns are long as well.
+    let axis = (0..shape.len()).rev().max_by_key(|&axis| shape[axis]).unwrap_or(0);
+    let taken = Sample::of(command, SAMPLE_BYTES)?.length(axis, &shape, element);
+    tell_sample(input, axis, taken, &shape, element);
+    let sample = if shape.is_empty() { array } else { first_along(&array, axis, taken) };
+    let mut sampled = shape.clone();
+    if let Some(length) = sampled.get_mut(axis) {
+        *length = taken;
+    }
     let bytes = sampled.iter().product::<usize>() as u64 * element as u64;
     let folder = scratch_folder(Path::new(inputs::without_query(input)), settings)?;
     let free = disk::file_system(folder.path())?.free_bytes;

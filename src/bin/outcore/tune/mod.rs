@@ -99,21 +99,24 @@ impl Sample {
         }
     }
 
-    /// How many rows of an array of this shape it is: at least one, at most all.
-    fn rows(self, shape: &[usize], element_bytes: usize) -> usize {
-        let Some(&length) = shape.first() else { return 0 };
-        let row = shape[1..].iter().fold(element_bytes as u64, |bytes, &length| bytes.saturating_mul(length as u64)).max(1);
+    /// How many places along an axis of an array of this shape it is: at least one, at most all.
+    fn length(self, axis: usize, shape: &[usize], element_bytes: usize) -> usize {
+        let Some(&length) = shape.get(axis) else { return 0 };
+        let others = shape.iter().enumerate().filter(|(other, _)| *other != axis).map(|(_, &length)| length as u64);
+        let place = others.fold(element_bytes as u64, u64::saturating_mul).max(1);
         match self {
             Sample::All => length,
-            Sample::Bytes(bytes) => usize::try_from((bytes / row).max(1)).unwrap_or(usize::MAX).min(length),
+            Sample::Bytes(bytes) => usize::try_from((bytes / place).max(1)).unwrap_or(usize::MAX).min(length),
         }
     }
 }
 
-/// The first `rows` of an array.
-fn first_rows(array: &Array, rows: usize) -> Array {
-    let stop = i64::try_from(rows).ok();
-    array.slice_items(vec![SliceItem::Range { start: None, stop, step: 1 }])
+/// The first `length` places of an array along an axis.
+fn first_along(array: &Array, axis: usize, length: usize) -> Array {
+    let full = SliceItem::Range { start: None, stop: None, step: 1 };
+    let mut items = vec![full; axis];
+    items.push(SliceItem::Range { start: None, stop: i64::try_from(length).ok(), step: 1 });
+    array.slice_items(items)
 }
 
 /// Shape and bytes of an element.
@@ -132,13 +135,14 @@ fn scratch_folder(path: &Path, settings: &Settings) -> Result<tempfile::TempDir>
     })
 }
 
-/// Says that only a part was measured.
-fn tell_sample(name: &str, rows: usize, shape: &[usize], element_bytes: usize) {
-    if shape.first().is_some_and(|&length| rows < length) {
-        let bytes = shape[1..].iter().product::<usize>() as u64 * rows as u64 * element_bytes as u64;
-        let text = format!("the first {rows} of {} rows of {name}, {}; `--sample all` takes all", shape[0], data_bytes(bytes));
-        note("sample", &text);
-    }
+/// Says that only a part was measured: `taken` places along an axis.
+fn tell_sample(name: &str, axis: usize, taken: usize, shape: &[usize], element_bytes: usize) {
+    let Some(&length) = shape.get(axis).filter(|&&length| taken < length) else { return };
+    let whole = shape.iter().fold(element_bytes as u64, |bytes, &length| bytes.saturating_mul(length as u64));
+    let bytes = whole / length as u64 * taken as u64;
+    let places = if axis == 0 { "rows".to_string() } else { format!("places along axis {axis}") };
+    let text = format!("the first {taken} of {length} {places} of {name}, {}; `--sample all` takes all", data_bytes(bytes));
+    note("sample", &text);
 }
 
 /// The way to read that a flag names.
@@ -158,8 +162,9 @@ mod tests {
     fn a_sample_is_whole_rows() {
         let cases = [(Sample::Bytes(1000), 25), (Sample::Bytes(1), 1), (Sample::Bytes(1 << 40), 100), (Sample::All, 100)];
         for (sample, rows) in cases {
-            assert_eq!(sample.rows(&[100, 10], 4), rows, "{sample:?}");
+            assert_eq!(sample.length(0, &[100, 10], 4), rows, "{sample:?}");
         }
-        assert_eq!(Sample::All.rows(&[], 4), 0);
+        assert_eq!(Sample::Bytes(800).length(1, &[100, 10], 4), 2);
+        assert_eq!(Sample::All.length(0, &[], 4), 0);
     }
 }

@@ -15,13 +15,9 @@ use outcore::{
         sheet::Table,
         size::count,
     },
-    tune::{Spread, interleaved},
+    tune::{Spread, interleaved, mean_seconds},
 };
-use std::{
-    hint::black_box,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{hint::black_box, thread, time::Duration};
 
 /// Elements at first.
 const LEAST: usize = 100;
@@ -88,21 +84,11 @@ fn measure(elements: usize, rounds: usize, session: &Session) -> Result<Row> {
     ];
     let measured = interleaved(NAMES.len(), rounds + 1, |who, _| {
         signals::check()?;
-        repeated(&mut ways[who])
+        mean_seconds(EACH, || ways[who]().map(|value| drop(black_box(value))))
     })?;
     // The first round warms up.
     let spread = |who: usize| Spread::of(&measured[who][1..]);
     Ok(Row { elements, seconds: [spread(0), spread(1), spread(2)] })
-}
-
-/// Seconds of one call, as the mean of so many as take [`EACH`].
-fn repeated(way: &mut dyn FnMut() -> Result<f64>) -> Result<f64> {
-    let (started, mut calls) = (Instant::now(), 0u32);
-    while calls == 0 || started.elapsed() < EACH {
-        black_box(way()?);
-        calls += 1;
-    }
-    Ok(started.elapsed().as_secs_f64() / f64::from(calls))
 }
 
 /// The loop for only this: sixteen sums at a time, every thread a part.

@@ -1,8 +1,8 @@
 //! Statements in sessions with other blocks, threads and ways to read.
 
-use super::{Sample, Tune, facts, first_rows, io_mode, page, scratch_folder, tell_sample};
+use super::{Sample, Tune, facts, first_along, io_mode, page, scratch_folder, tell_sample};
 use crate::{
-    args, disk, eval, inputs,
+    args, disk, inputs,
     output::{Style, note, print},
     profile::{self, Tuned, io_name},
     settings::{Recipe, Settings},
@@ -14,12 +14,12 @@ use outcore::{
     report::{
         chart::{Chart, Point, Series},
         sheet::Table,
-        size::{memory_bytes, seconds},
+        size::{memory_bytes, plural, seconds},
     },
+    store::joined,
     tune::{Grid, Measured, Setting, Sweep, Swept},
 };
 use std::{
-    cell::Cell,
     fs,
     path::{Path, PathBuf},
 };
@@ -108,8 +108,8 @@ fn sampled(named: &[(String, String)], sample: Sample, settings: &Settings) -> R
     let bytes =
         |(shape, element): &(Vec<usize>, usize)| shape.iter().fold(*element as u64, |bytes, &length| bytes.saturating_mul(length as u64));
     let Some((index, (shape, element))) = facts.iter().enumerate().max_by_key(|(_, facts)| bytes(facts)) else { return Ok(Vec::new()) };
-    let rows = sample.rows(shape, *element);
-    tell_sample(&named[index].0, rows, shape, *element);
+    let rows = sample.length(0, shape, *element);
+    tell_sample(&named[index].0, 0, rows, shape, *element);
     let cut = |(other, _): &(Vec<usize>, usize)| {
         (other.first() == shape.first() && other.first().is_some_and(|&length| rows < length)).then_some(rows)
     };
@@ -127,24 +127,32 @@ impl Work<'_> {
                 .builder()
                 .on_event(move |progress| reporter.tell(progress))
         };
-        let run = Cell::new(0u64);
+        let cold = if self.command.cold { self.files()? } else { Vec::new() };
         let before = |_: &Session| {
-            run.set(run.get() + 1);
             signals::check()?;
             self.clear()?;
-            let paths = || self.named.iter().map(|(_, path)| Path::new(inputs::without_query(path)));
-            // A glob, or a part of a file, is no file of that name.
-            if self.command.cold { paths().filter(|path| path.exists()).try_for_each(disk::evict) } else { Ok(()) }
+            cold.iter().try_for_each(|path| disk::evict(path))
         };
         let swept = sweep.run_after(builder, before, |session| self.once(session))?;
         self.clear()?;
         Ok(swept)
     }
 
+    /// The files and folders of the inputs.
+    fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for (_, path) in &self.named {
+            let plain = inputs::without_query(path);
+            let bare = if Path::new(plain).exists() { plain } else { plain.split('#').next().unwrap_or(plain) };
+            files.extend(joined::files(plain)?.unwrap_or_else(|| vec![PathBuf::from(bare)]));
+        }
+        Ok(files)
+    }
+
     fn build(&self, session: &Session) -> Result<Built> {
         let opened = inputs::open(session, &self.named)?.into_iter().zip(&self.rows);
         let arrays: Vec<(String, Array)> =
-            opened.map(|((name, array), rows)| (name, rows.map_or_else(|| array.clone(), |rows| first_rows(&array, rows)))).collect();
+            opened.map(|((name, array), rows)| (name, rows.map_or_else(|| array.clone(), |rows| first_along(&array, 0, rows)))).collect();
         let built = Program::build(&parse(self.text)?, &arrays, &self.options);
         built.map_err(|error| match self.rows.iter().any(Option::is_some) {
             true if error.hint_text().is_none() => error.hint("if it is the sample that does not fit: `--sample all`"),
@@ -294,7 +302,7 @@ fn chart(text: &str, swept: &Swept, settings: &Settings) -> Chart {
     let mut series: Vec<Series> = Vec::new();
     for (row, block) in swept.rows.iter().zip(all) {
         let threads = threads_of(&row.setting, settings);
-        let name = format!("{threads} threads, {}", io_of(&row.setting, settings));
+        let name = format!("{}, {}", plural(threads as u64, "thread", "threads"), io_of(&row.setting, settings));
         let place = blocks.iter().position(|known| *known == block).unwrap_or(0);
         let point = Point { place, value: row.seconds.median, low: row.seconds.min, high: row.seconds.max };
         match series.iter_mut().find(|series| series.name == name) {
