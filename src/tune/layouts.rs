@@ -319,7 +319,8 @@ mod tests {
 
     #[test]
     fn chunks_have_the_size_that_is_asked_for() {
-        let cases: [(&[usize], usize, [&[usize]; 3]); 4] = [
+        type Lengths = &'static [usize];
+        let cases: [(Lengths, usize, [Lengths; 3]); 4] = [
             (&[1000, 128], 1024, [&[8, 128], &[32, 32], &[1000, 1]]),
             (&[1000, 8], 1024, [&[128, 8], &[128, 8], &[1000, 1]]),
             (&[10, 20, 30], 100, [&[1, 3, 30], &[5, 4, 5], &[10, 10, 1]]),

@@ -166,7 +166,11 @@ fn place(named: Option<OsString>, config: Option<OsString>, home: Option<OsStrin
 
 /// The profile, if there is one. It never stops a job.
 pub fn load() -> Found {
-    path().map_or(Found::None, |path| load_from(&path, &measure::hostname(), &measure::processor()))
+    match path() {
+        // Most machines have none, and need not be asked for their names.
+        Some(path) if path.exists() => load_from(&path, &measure::hostname(), &measure::processor()),
+        _ => Found::None,
+    }
 }
 
 fn load_from(path: &Path, hostname: &str, cpu: &str) -> Found {

@@ -12,6 +12,8 @@ mod processor;
 mod show;
 mod warnings;
 
+pub use kernel::mount_of;
+
 use crate::{
     args::Common,
     output::{Style, note, print},
@@ -78,5 +80,3 @@ fn rates(found: &Findings) -> Option<Rates> {
     }
     Some(Rates { memory_read: memory.read_all, memory_copy: memory.copy_all, disks })
 }
-
-pub use kernel::mount_of;
