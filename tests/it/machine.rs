@@ -207,6 +207,25 @@ fn tune_measures_a_sample_and_outputs_of_any_format() {
 }
 
 #[test]
+fn a_store_that_is_measured_stays_as_it_is() {
+    let folder = Folder::on_disk();
+    folder.counting("x.npy", &[600, 500]);
+    folder.ok(&["convert", "x.npy", "x.zarr"]);
+    let inside = || {
+        let mut names: Vec<_> = fs::read_dir(folder.path("x.zarr")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        (names, fs::metadata(folder.path("x.zarr")).unwrap().modified().unwrap())
+    };
+    let before = inside();
+    // The result is too large to stay in memory.
+    folder.ok(&["tune", "x * 2", "x.zarr", "--rounds", "1", "--blocks", "64K", "--cold"]);
+    folder.ok(&["tune", "--zarr", "x.zarr", "--rounds", "1", "--sample", "all"]);
+    folder.ok(&["doctor", "x.zarr", "--json"]);
+    assert_eq!(inside(), before);
+    assert_eq!(folder.names(), ["x.npy", "x.zarr"]);
+}
+
+#[test]
 fn a_saved_sweep_is_followed_where_nothing_else_is_said() {
     let folder = Folder::on_disk();
     folder.counting("x.npy", &[300, 40]);

@@ -109,12 +109,15 @@ pub fn refuse_memory(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder of `path`, or `path` if it is one.
+/// A folder to put files into that belong to `path`: itself, if it is a folder that is no Zarr store, else the nearest such folder above.
 pub fn folder_of(path: &Path) -> PathBuf {
-    if path.is_dir() {
+    const PARTS_OF_STORES: [&str; 4] = ["zarr.json", ".zgroup", ".zarray", ".zattrs"];
+    let is_plain = |folder: &Path| folder.is_dir() && !PARTS_OF_STORES.iter().any(|name| folder.join(name).exists());
+    if is_plain(path) {
         return path.to_path_buf();
     }
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_path_buf()
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    absolute.ancestors().skip(1).find(|folder| is_plain(folder)).map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
 /// Bytes that do not compress, so that a file system that compresses does the work too.
@@ -201,6 +204,20 @@ mod tests {
         assert_eq!(kind(0x1234), ("0x1234".to_string(), Medium::Through));
         let numbers: std::collections::BTreeSet<u64> = KINDS.iter().map(|(number, ..)| *number).collect();
         assert_eq!(numbers.len(), KINDS.len());
+    }
+
+    #[test]
+    fn no_folder_of_a_store_is_written_to() {
+        let root = tempfile::tempdir().unwrap();
+        let store = root.path().join("x.zarr");
+        fs::create_dir_all(store.join("group/array")).unwrap();
+        for part in ["zarr.json", "group/.zgroup", "group/array/.zarray"] {
+            fs::write(store.join(part), "{}").unwrap();
+        }
+        for path in ["x.zarr", "x.zarr/group", "x.zarr/group/array", "x.zarr/group/new", "y.npy", "no/y.npy", ""] {
+            assert_eq!(folder_of(&root.path().join(path)), root.path().join(""), "{path}");
+        }
+        assert_eq!(folder_of(Path::new(".")), Path::new("."));
     }
 
     #[test]
