@@ -49,6 +49,18 @@ pub struct Series {
 }
 
 /// A chart: values above named places.
+///
+/// ```
+/// use outcore::report::chart::{Chart, Point, Series};
+/// let points = vec![Point { place: 0, value: 2.0, low: 1.9, high: 2.2 }, Point { place: 1, value: 1.0, low: 0.9, high: 1.1 }];
+/// let chart = Chart {
+///     title: "sum(x)".to_string(),
+///     places: vec!["64 KiB".to_string(), "1 MiB".to_string()],
+///     series: vec![Series { name: "two threads".to_string(), points }],
+///     ..Chart::default()
+/// };
+/// assert!(chart.svg_file().ends_with("</svg>\n"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Chart {
     /// Stands above it.

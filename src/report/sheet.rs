@@ -4,6 +4,12 @@ use super::chart::{Chart, escape};
 use std::fmt::Write as _;
 
 /// Rows under a line of names.
+///
+/// ```
+/// use outcore::report::sheet::Table;
+/// let table = Table { head: vec!["block".into(), "ms".into()], rows: vec![vec!["1 MiB".into(), "1.5".into()]], ..Table::default() };
+/// assert_eq!(table.text(), "block   ms\n1 MiB  1.5");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     /// Stands above it.

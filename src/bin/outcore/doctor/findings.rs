@@ -156,7 +156,7 @@ impl Findings {
             // What the machine has left may be more than the control group allows.
             let available = memory.available_bytes.unwrap_or(memory.total_bytes);
             let available = memory.group_bytes.map_or(available, |group| group.min(available));
-            memory_rates = Some(memory::rates(threads.count, cache, available)?);
+            memory_rates = Some(memory::rates(threads.allowed, cache, available)?);
             measure_disks(&mut paths)?;
         }
         let mut found = Findings {

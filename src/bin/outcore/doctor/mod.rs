@@ -34,7 +34,7 @@ pub struct Doctor {
     /// Show what has changed since `outcore doctor --json > OLD.json`
     #[arg(long, value_name = "OLD.json")]
     pub compare: Option<PathBuf>,
-    /// Keep the measured rates in the machine profile, for the times that `explain` predicts
+    /// Keep the measured rates in the machine profile (~/.config/outcore/machine.json, or OUTCORE_PROFILE): `explain` predicts times by them
     #[arg(long, conflicts_with = "quick")]
     pub save: bool,
     /// Measure nothing

@@ -47,7 +47,8 @@ pub struct Tune {
     /// Drop the pages of the inputs before every run: read from the disk, not from memory
     #[arg(long)]
     pub cold: bool,
-    /// Keep the best in the machine profile, which later runs follow where no flag says otherwise
+    /// Keep the best in the machine profile (~/.config/outcore/machine.json, or OUTCORE_PROFILE): later runs follow it where no flag says
+    /// otherwise
     #[arg(long)]
     pub save: bool,
     /// Try layouts of a Zarr store for this array instead
