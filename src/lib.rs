@@ -34,6 +34,8 @@
 // The door: what a user holds, and plans and runs in words.
 pub mod array;
 pub mod report;
+// Beside the door: the same work with other settings.
+pub mod tune;
 // What: meaning only.
 pub mod expr;
 // How: decisions only.
@@ -72,3 +74,8 @@ pub use store::{install_sigbus_guard, zarr::ZarrOptions};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The snippets of the page on tuning, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/tuning.md")]
+struct TuningPage;

@@ -5,12 +5,28 @@ use std::{fs, path::Path, thread};
 /// Memory assumed where the operating system does not tell.
 const MEMORY_UNKNOWN_BYTES: u64 = 4 << 30;
 
+/// What bounds the memory of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryBounds {
+    /// What the machine has.
+    pub physical_bytes: u64,
+    /// The smallest limit of its control group and of the groups around it, if there is one.
+    pub group_bytes: Option<u64>,
+}
+
+/// What bounds the memory of this process.
+#[must_use]
+pub fn memory_bounds() -> MemoryBounds {
+    let physical_bytes = fs::read_to_string("/proc/meminfo").ok().and_then(|text| meminfo_total(&text)).unwrap_or(MEMORY_UNKNOWN_BYTES);
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    MemoryBounds { physical_bytes, group_bytes: group_limits(&groups, Path::new("/sys/fs/cgroup")).into_iter().min() }
+}
+
 /// Bytes that this process may use at most: physical memory or the control group's limit, whichever is smaller.
 #[must_use]
 pub fn memory_bytes() -> u64 {
-    let physical = fs::read_to_string("/proc/meminfo").ok().and_then(|text| meminfo_total(&text)).unwrap_or(MEMORY_UNKNOWN_BYTES);
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    group_limits(&groups, Path::new("/sys/fs/cgroup")).into_iter().fold(physical, u64::min)
+    let MemoryBounds { physical_bytes, group_bytes } = memory_bounds();
+    group_bytes.map_or(physical_bytes, |group| group.min(physical_bytes))
 }
 
 /// Compute threads to use: what affinity and the control group's quota allow.

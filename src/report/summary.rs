@@ -72,6 +72,9 @@ pub struct Environment {
     pub isa: String,
     /// Limits in force.
     pub limits: Limits,
+    /// The machine profile that some of the limits come from, and which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
 }
 
 impl Summary {
@@ -132,7 +135,7 @@ mod tests {
         let stats =
             RunStats { bytes_read: 100, passes: vec![("x.npy".into(), 1)], stages: vec![stage], io: "mmap".into(), ..RunStats::default() };
         let limits = Limits { memory_bytes: 1 << 20, threads: 2, block_bytes: None, rows_per_run: None, io: IoMode::Auto };
-        let env = Environment { version: "0", cpu: "some".into(), isa: "avx2".into(), limits };
+        let env = Environment { version: "0", cpu: "some".into(), isa: "avx2".into(), limits, profile: None };
         let text = Summary::new(&stats, 1.5, vec!["careful".into()], Some(7), env).json();
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read["schema"], "outcore.report/1");

@@ -199,9 +199,7 @@ fn flags_that_make_no_sense() {
     place.fails(&["eval", "--trace", "t.json", "-x", "x.npy"], 2, &["--trace is not available yet"]);
     place.fails(&["eval", ""], 2, &["no statements"]);
     place.fails(&["eval", "-f", "-"], 2, &["no statements"]);
-    for mode in ["tune", "doctor"] {
-        place.fails(&[mode, "x.npy"], 2, &["outcore: error:", mode, "not available yet"]);
-    }
+    place.fails(&["completions", "bash"], 2, &["outcore: error:", "completions", "not available yet"]);
     for (name, value) in
         [("THREADS", "many"), ("THREADS", "0"), ("MEMORY", "lots"), ("SUM", "fast"), ("BLOCK", "0"), ("REPORT", "no/r.json")]
     {

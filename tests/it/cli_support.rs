@@ -41,6 +41,8 @@ impl Folder {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OUTCORE_")) {
             command.env_remove(name);
         }
+        // Nor is what is known of the machine they run on.
+        command.env("OUTCORE_PROFILE", "");
         command
     }
 

@@ -12,6 +12,7 @@ mod embeddings;
 mod examples;
 mod formats;
 mod kills;
+mod machine;
 mod memory;
 mod naive;
 mod numbers;

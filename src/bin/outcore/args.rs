@@ -1,7 +1,7 @@
 //! Flags as they are typed. Nothing is looked up here: what a flag means on this machine is decided in
 //! [`settings`](crate::settings).
 
-use crate::{errors, output::Style};
+use crate::{doctor, errors, output::Style, settings::ProfileUse, tune};
 use clap::{
     Args, CommandFactory, Parser, Subcommand, ValueEnum,
     builder::FalseyValueParser,
@@ -66,9 +66,9 @@ pub struct Common {
     /// Go on with what a stopped job left of the outputs, and leave as much if this one is stopped
     #[arg(long, global = true, env = "OUTCORE_RESUME", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub resume: bool,
-    /// How files are read
-    #[arg(long, global = true, value_name = "HOW", env = "OUTCORE_IO", hide_env_values = true, default_value = "auto")]
-    pub io: Io,
+    /// How files are read [default: auto]
+    #[arg(long, global = true, value_name = "HOW", env = "OUTCORE_IO", hide_env_values = true)]
+    pub io: Option<Io>,
     /// Bytes of a block, for tests and tuning [default: from the cache]
     #[arg(long, global = true, value_name = "SIZE", env = "OUTCORE_BLOCK", hide_env_values = true)]
     pub block: Option<String>,
@@ -173,6 +173,10 @@ pub enum Mode {
     Kmeans(Kmeans),
     /// Standardise real embeddings larger than the budget, measured and checked
     Demo(Demo),
+    /// Show what the machine offers, what is in force and why, and what would bite
+    Doctor(doctor::Doctor),
+    /// Try block bytes, threads and I/O modes, or layouts of Zarr stores, and say which are best
+    Tune(tune::Tune),
     /// List functions, or show one
     Functions(Functions),
 }
@@ -627,6 +631,16 @@ pub struct Functions {
     pub name: Option<String>,
 }
 
+impl Mode {
+    /// Whether the machine profile decides what flags leave open. The demonstration shows sums that are not exact.
+    pub fn profile_use(&self) -> ProfileUse {
+        match self {
+            Mode::Tune(_) | Mode::Doctor(_) | Mode::Demo(_) => ProfileUse::Ignore,
+            _ => ProfileUse::Follow,
+        }
+    }
+}
+
 impl Common {
     /// How results and errors are printed.
     pub fn style(&self) -> Style {
@@ -635,7 +649,7 @@ impl Common {
 }
 
 /// Modes that later versions have.
-const LATER_MODES: [&str; 3] = ["tune", "doctor", "completions"];
+const LATER_MODES: [&str; 1] = ["completions"];
 /// Flags that later versions have.
 const LATER_FLAGS: [&str; 1] = ["--trace"];
 

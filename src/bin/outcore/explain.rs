@@ -2,17 +2,19 @@
 
 use crate::{
     args::Eval,
-    eval, inputs,
-    output::{Style, print},
+    eval, expected, inputs,
+    output::{Style, note, print},
     saving,
     settings::Settings,
 };
 use outcore::{Array, Destination, Error, Job, Result, array::parse::Value, report};
+use std::path::Path;
 
 /// Prints the plan.
 pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     let (text, words) = eval::statements(command)?;
-    let arrays = inputs::open_or_imagine(&settings.session, &inputs::named(&words)?)?;
+    let named = inputs::named(&words)?;
+    let arrays = inputs::open_or_imagine(&settings.session, &named)?;
     let built = eval::build(&text, &arrays, settings)?;
     let outputs = eval::outputs(command, &built)?;
     let mut job = Job::new(&settings.session).save(saving::save(settings).zarr(command.layout.options()?));
@@ -35,8 +37,21 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     for (planned, output) in plan.outputs.iter_mut().zip(&outputs) {
         planned.name = format!("{} -> {}", output.name, output.path.display());
     }
+    if let Some(text) = settings.profile.note() {
+        note("note", &text);
+    }
+    let paths: Vec<String> = named.into_iter().map(|(_, path)| path).collect();
+    let files: Vec<&Path> = outputs.iter().map(|output| output.path.as_path()).collect();
+    let times = expected::times(&plan, &paths, &files, settings);
+    let times_text = times.as_ref().map_or_else(String::new, |times| format!("\n\n{}", times.text()));
     match settings.style {
-        Style::Text => print(report::explain(&plan).trim_end()),
-        Style::Json => print(&serde_json::json!({"schema": "outcore.plan/1", "plan": plan}).to_string()),
+        Style::Text => print(&format!("{}{times_text}", report::explain(&plan).trim_end())),
+        Style::Json => {
+            let mut json = serde_json::json!({"schema": "outcore.plan/1", "plan": plan});
+            if let Some(times) = times {
+                json["expected"] = times.json();
+            }
+            print(&json.to_string())
+        }
     }
 }

@@ -8,8 +8,11 @@ mod convert;
 mod demo;
 mod diff;
 mod digest;
+mod disk;
+mod doctor;
 mod errors;
 mod eval;
+mod expected;
 mod explain;
 mod functions;
 mod head;
@@ -20,6 +23,7 @@ mod measure;
 mod output;
 mod pairs;
 mod pca;
+mod profile;
 mod progress;
 mod quantize;
 mod saving;
@@ -28,6 +32,7 @@ mod signals;
 mod split;
 mod stats;
 mod topk;
+mod tune;
 mod verify;
 
 use args::Mode;
@@ -72,7 +77,7 @@ fn guarded<T>(work: impl FnOnce() -> outcore::Result<T>) -> outcore::Result<T> {
 fn run(low: args::Low) -> outcore::Result<u8> {
     signals::watch()?;
     outcore::store::mmap::install_sigbus_guard()?;
-    let settings = settings::resolve(&low.common)?;
+    let settings = settings::resolve(&low.common, low.mode.profile_use())?;
     match low.mode {
         Mode::Info(command) => info::run(&command, &settings),
         Mode::Head(command) => head::run(&command, &settings),
@@ -92,6 +97,8 @@ fn run(low: args::Low) -> outcore::Result<u8> {
         Mode::Pca(command) => pca::run(&command, &settings),
         Mode::Kmeans(command) => kmeans::run(&command, &settings),
         Mode::Demo(command) => demo::run(&command, &settings),
+        Mode::Doctor(command) => doctor::run(&command, &low.common, &settings),
+        Mode::Tune(command) => tune::run(&command, &settings),
         Mode::Functions(command) => functions::run(&command, &settings),
     }
     .map(|()| 0)

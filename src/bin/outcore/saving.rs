@@ -82,6 +82,7 @@ pub fn write_report(report: &RunReport, notes: &[String], settings: &Settings) -
         cpu: measure::processor(),
         isa: settings.isa.name().to_string(),
         limits: settings.session.limits().clone(),
+        profile: settings.profile_in_use(),
     };
     let warnings = report.warnings.iter().chain(notes).cloned().collect();
     let mut summary = Summary::new(&report.stats, report.seconds, warnings, measure::peak_resident_bytes(), env);

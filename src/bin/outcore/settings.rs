@@ -3,9 +3,13 @@
 use crate::{
     args::{Common, Invalid, Io, PromoteHow, Sum, spelling},
     output::Style,
+    profile::{self, Applied, Found},
     progress::Reporter,
 };
-use outcore::{Error, IoMode, OnInvalid, Promote, Result, Session, SessionBuilder, Size, SumMode, array::Isa};
+use outcore::{
+    Error, IoMode, OnInvalid, Promote, Result, Session, SessionBuilder, Size, SumMode,
+    array::{Isa, machine},
+};
 use std::{
     env,
     ffi::OsStr,
@@ -34,6 +38,29 @@ pub struct Settings {
     pub reporter: Arc<Reporter>,
     /// How sessions are made, should a mode need another one.
     pub recipe: Recipe,
+    /// The machine profile.
+    pub profile: Found,
+    /// What the session takes over from it.
+    pub applied: Applied,
+}
+
+/// Whether what a machine profile says is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProfileUse {
+    /// Where no flag and no variable says otherwise.
+    Follow,
+    /// Not at all: the mode looks for what is best, or shows what there is.
+    Ignore,
+}
+
+impl Settings {
+    /// The machine profile that some of the limits come from, and which.
+    pub fn profile_in_use(&self) -> Option<String> {
+        match &self.profile {
+            Found::Fits(path, _) if self.applied != Applied::default() => Some(format!("{}: {}", path.display(), self.applied.show())),
+            _ => None,
+        }
+    }
 }
 
 /// What happens to existing outputs.
@@ -115,16 +142,44 @@ impl Recipe {
 }
 
 /// Looks up what `common` leaves open and refuses what makes no sense.
-pub fn resolve(common: &Common) -> Result<Settings> {
-    let recipe = Recipe {
+pub fn resolve(common: &Common, profile_use: ProfileUse) -> Result<Settings> {
+    let mut recipe = asked(common)?;
+    let profile = profile::load();
+    let tuned = profile.profile().and_then(|profile| profile.tuned.as_ref()).filter(|_| profile_use == ProfileUse::Follow);
+    let given = Applied { block_bytes: recipe.block_bytes, threads: recipe.threads, io: common.io.map(|_| recipe.io) };
+    let applied = Applied::new(tuned, &given, recipe.sum, machine::threads());
+    recipe.block_bytes = recipe.block_bytes.or(applied.block_bytes);
+    recipe.threads = recipe.threads.or(applied.threads);
+    recipe.io = applied.io.unwrap_or(recipe.io);
+    let reporter = Arc::new(Reporter::new(common.progress));
+    let told = reporter.clone();
+    let session = recipe.builder().on_event(move |progress| told.tell(progress)).build()?;
+    Ok(Settings {
+        session,
+        isa: recipe.isa.unwrap_or_else(Isa::detect),
+        style: common.style(),
+        existing: if common.overwrite { Existing::Replace } else { Existing::Refuse },
+        stopped: if common.resume { Stopped::Resume } else { Stopped::Refuse },
+        notes: if common.strict { Notes::Errors } else { Notes::Warnings },
+        report: common.report.clone().map(report).transpose()?,
+        reporter,
+        recipe,
+        profile,
+        applied,
+    })
+}
+
+/// What flags and variables ask for.
+fn asked(common: &Common) -> Result<Recipe> {
+    Ok(Recipe {
         memory: common.memory.as_deref().map(|text| size(text, "--memory")).transpose()?,
         threads: common.threads.map(threads).transpose()?,
         block_bytes: common.block.as_deref().map(block_bytes).transpose()?,
         scratch: common.scratch.clone(),
         io: match common.io {
-            Io::Auto => IoMode::Auto,
-            Io::Mmap => IoMode::Mmap,
-            Io::Read => IoMode::Read,
+            None | Some(Io::Auto) => IoMode::Auto,
+            Some(Io::Mmap) => IoMode::Mmap,
+            Some(Io::Read) => IoMode::Read,
         },
         sum: common.sum.map(|mode| match mode {
             Sum::Exact => SumMode::Exact,
@@ -144,20 +199,6 @@ pub fn resolve(common: &Common) -> Result<Settings> {
             PromoteHow::NumPy => Promote::NumPy,
             PromoteHow::Strict => Promote::Strict,
         },
-    };
-    let reporter = Arc::new(Reporter::new(common.progress));
-    let told = reporter.clone();
-    let session = recipe.builder().on_event(move |progress| told.tell(progress)).build()?;
-    Ok(Settings {
-        session,
-        isa: recipe.isa.unwrap_or_else(Isa::detect),
-        style: common.style(),
-        existing: if common.overwrite { Existing::Replace } else { Existing::Refuse },
-        stopped: if common.resume { Stopped::Resume } else { Stopped::Refuse },
-        notes: if common.strict { Notes::Errors } else { Notes::Warnings },
-        report: common.report.clone().map(report).transpose()?,
-        reporter,
-        recipe,
     })
 }
 

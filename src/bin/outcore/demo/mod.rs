@@ -1,10 +1,9 @@
 //! `outcore demo`: real embeddings, larger than the budget, standardised, measured and checked.
 
 mod data;
-mod disk;
 
 use crate::{
-    args, measure,
+    args, disk, measure,
     output::print,
     settings::{Recipe, Settings},
     signals,
