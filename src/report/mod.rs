@@ -6,10 +6,12 @@
 mod explain;
 mod numpy_text;
 pub mod size;
+mod sketch;
 mod summary;
 mod values;
 
 pub use explain::{blocks_of, explain, runs_of};
 pub use numpy_text::{PrintOptions, numpy_text};
+pub use sketch::{ArrayRole, Sketch, SketchArray, SketchEdge, SketchStage};
 pub use summary::{Environment, Summary, SummaryStage};
 pub use values::{Values, value_json};

@@ -44,6 +44,7 @@ pub fn run(command: &Command, settings: &Settings) -> Result<u8> {
         warnings: Vec::new(),
         digests: Vec::new(),
         kept: Vec::new(),
+        record: None,
     };
     saving::write_report(&report, &[], settings)?;
     if settings.reporter.is_watched() {
