@@ -3,7 +3,6 @@
 use crate::{
     args::{Audit as Command, Fault},
     output::{Style, note, print},
-    saving,
     settings::Settings,
     signals,
 };
@@ -46,7 +45,7 @@ pub fn run(command: &Command, settings: &Settings) -> Result<u8> {
         kept: Vec::new(),
         record: None,
     };
-    saving::write_report(&report, &[], settings)?;
+    settings.reports.tell(&report, &[]);
     if settings.reporter.is_watched() {
         let read = &audit.stats;
         note("read", &format!("{} in {}", data_bytes(read.bytes_read), seconds(read.seconds)));

@@ -1,16 +1,18 @@
 //! `outcore explain`: the plan of what `eval` would do. Nothing is read but headers; inputs may be imagined.
 
 use crate::{
-    args::Eval,
+    args::{Explain, spelling},
     eval, inputs,
     output::{Style, print},
-    saving,
-    settings::Settings,
+    reporting, saving,
+    settings::{Settings, check_writable},
 };
 use outcore::{Array, Destination, Error, Job, Result, array::parse::Value, report};
 
 /// Prints the plan.
-pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
+pub fn run(command: &Explain, settings: &Settings) -> Result<()> {
+    command.svg.as_ref().map_or(Ok(()), |path| check_writable(path, &spelling("--svg")))?;
+    let Explain { eval: command, svg } = command;
     let (text, words) = eval::statements(command)?;
     let arrays = inputs::open_or_imagine(&settings.session, &inputs::named(&words)?)?;
     let built = eval::build(&text, &arrays, settings)?;
@@ -34,6 +36,9 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     // The run knows them by their names alone, so the plan is made with these.
     for (planned, output) in plan.outputs.iter_mut().zip(&outputs) {
         planned.name = format!("{} -> {}", output.name, output.path.display());
+    }
+    if let Some(path) = svg {
+        reporting::write(path, &report::drawing_file(&report::Sketch::of(&plan)))?;
     }
     match settings.style {
         Style::Text => print(report::explain(&plan).trim_end()),

@@ -4,11 +4,11 @@ use crate::{
     args::{Common, Invalid, Io, PromoteHow, Sum, spelling},
     output::Style,
     progress::Reporter,
+    reporting::Reports,
 };
 use outcore::{Error, IoMode, OnInvalid, Promote, Result, Session, SessionBuilder, Size, SumMode, array::Isa};
 use std::{
     env,
-    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -28,8 +28,8 @@ pub struct Settings {
     pub stopped: Stopped,
     /// What axis notes are.
     pub notes: Notes,
-    /// Where the report goes.
-    pub report: Option<PathBuf>,
+    /// What is told of what was done, and where it goes.
+    pub reports: Reports,
     /// Who tells about progress.
     pub reporter: Arc<Reporter>,
     /// How sessions are made, should a mode need another one.
@@ -86,6 +86,8 @@ pub struct Recipe {
     pub strict: bool,
     /// What becomes of arrays of different dtypes that meet.
     pub promote: Promote,
+    /// Whether jobs are recorded, for reports and traces.
+    pub records: bool,
 }
 
 impl Recipe {
@@ -110,12 +112,13 @@ impl Recipe {
         if let Some(isa) = self.isa {
             builder = builder.isa(isa);
         }
-        builder
+        if self.records { builder.record() } else { builder }
     }
 }
 
 /// Looks up what `common` leaves open and refuses what makes no sense.
 pub fn resolve(common: &Common) -> Result<Settings> {
+    let reports = Reports::new(&common.report, common.trace.as_ref())?;
     let recipe = Recipe {
         memory: common.memory.as_deref().map(|text| size(text, "--memory")).transpose()?,
         threads: common.threads.map(threads).transpose()?,
@@ -144,6 +147,7 @@ pub fn resolve(common: &Common) -> Result<Settings> {
             PromoteHow::NumPy => Promote::NumPy,
             PromoteHow::Strict => Promote::Strict,
         },
+        records: reports.wants_record(),
     };
     let reporter = Arc::new(Reporter::new(common.progress));
     let told = reporter.clone();
@@ -155,7 +159,7 @@ pub fn resolve(common: &Common) -> Result<Settings> {
         existing: if common.overwrite { Existing::Replace } else { Existing::Refuse },
         stopped: if common.resume { Stopped::Resume } else { Stopped::Refuse },
         notes: if common.strict { Notes::Errors } else { Notes::Warnings },
-        report: common.report.clone().map(report).transpose()?,
+        reports,
         reporter,
         recipe,
     })
@@ -181,19 +185,6 @@ fn block_bytes(text: &str) -> Result<u64> {
         Size::Bytes(_) => Err(Error::usage(format!("{flag} 0: a block holds at least one element"))),
         Size::Percent(_) => Err(Error::usage(format!("{flag} {text}: a block is a number of bytes")).hint("--block 4MiB")),
     }
-}
-
-fn report(path: PathBuf) -> Result<PathBuf> {
-    let (flag, shown) = (spelling("--report"), path.display());
-    match path.extension().and_then(OsStr::to_str) {
-        Some("json") => {}
-        Some(known @ ("html" | "csv")) => {
-            return Err(Error::usage(format!("{flag} {shown}: .{known} is not available yet")).hint("--report FILE.json"));
-        }
-        _ => return Err(Error::usage(format!("{flag} {shown}: the format follows the extension")).hint("--report FILE.json")),
-    }
-    check_writable(&path, &flag)?;
-    Ok(path)
 }
 
 /// Refuses, before anything runs, a file that could not be written at the end.
