@@ -84,11 +84,9 @@ fn event(span: &Span, recording: &Recording) -> Value {
 }
 
 fn counters(sample: &Sample) -> [Value; 2] {
-    let counter = |name: &str, arguments: Value| json!({"ph": "C", "pid": PROCESS, "name": name, "ts": microseconds(sample.at), "args": arguments});
-    [
-        counter("memory held", json!({"bytes": sample.bytes_held})),
-        counter("memory resident", json!({"bytes": sample.bytes_resident})),
-    ]
+    let counter =
+        |name: &str, arguments: Value| json!({"ph": "C", "pid": PROCESS, "name": name, "ts": microseconds(sample.at), "args": arguments});
+    [counter("memory held", json!({"bytes": sample.bytes_held})), counter("memory resident", json!({"bytes": sample.bytes_resident}))]
 }
 
 #[allow(clippy::cast_precision_loss, reason = "2^53 nanoseconds are a hundred days")]

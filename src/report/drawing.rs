@@ -119,7 +119,12 @@ fn draw_stage(svg: &mut Svg, index: usize, stage: &SketchStage, row: &Row) {
     let lines = [
         format!("over {}", show(&stage.space)),
         format!("{} in {}", plural(stage.blocks, "block", "blocks"), plural(stage.runs, "run", "runs")),
-        format!("{} held, {}, {} in flight", memory_bytes(held), plural(stage.workers as u64, "worker", "workers"), count(stage.in_flight as u64)),
+        format!(
+            "{} held, {}, {} in flight",
+            memory_bytes(held),
+            plural(stage.workers as u64, "worker", "workers"),
+            count(stage.in_flight as u64)
+        ),
     ];
     svg.text("name", (STAGE_LEFT + 42.0, top + 26.0), "start", &shortened(&stage.name, 38));
     for (place, line) in lines.iter().enumerate() {
@@ -233,7 +238,21 @@ mod tests {
     fn stage(name: &str, reads: Vec<SketchEdge>, writes: Vec<SketchEdge>) -> SketchStage {
         let (space, block, run, memory) = (vec![10], vec![2], vec![5], vec![("temps".to_string(), 8)]);
         let (blocks, runs, workers, in_flight) = (5, 2, 1, 2);
-        SketchStage { name: name.into(), space, blocks, block, runs, run, reads, writes, memory, workers, in_flight, operations: 1, user_code: false }
+        SketchStage {
+            name: name.into(),
+            space,
+            blocks,
+            block,
+            runs,
+            run,
+            reads,
+            writes,
+            memory,
+            workers,
+            in_flight,
+            operations: 1,
+            user_code: false,
+        }
     }
 
     #[test]

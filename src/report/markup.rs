@@ -144,7 +144,9 @@ impl Svg {
     pub fn finish_alone(self, style: &str) -> String {
         let text = self.finish();
         let (first, rest) = text.split_once(">\n").unwrap_or((&text, ""));
-        format!("{first} xmlns=\"http://www.w3.org/2000/svg\">\n<style>{style}</style>\n<rect class=\"sheet\" width=\"100%\" height=\"100%\"/>\n{rest}")
+        format!(
+            "{first} xmlns=\"http://www.w3.org/2000/svg\">\n<style>{style}</style>\n<rect class=\"sheet\" width=\"100%\" height=\"100%\"/>\n{rest}"
+        )
     }
 }
 
@@ -173,6 +175,9 @@ mod tests {
         svg.close();
         let text = svg.finish_alone("text { fill: red }");
         let read = roxmltree::Document::parse(&text).unwrap();
-        assert_eq!(read.descendants().find(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text"))).unwrap().text(), Some("</text>"));
+        assert_eq!(
+            read.descendants().find(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text"))).unwrap().text(),
+            Some("</text>")
+        );
     }
 }

@@ -250,9 +250,8 @@ impl Summary {
         );
         for SummaryStage { stats, bytes_per_second, block_times, .. } in &self.stages {
             let name = format!("\"{}\"", stats.name.replace('"', "\"\""));
-            let times = block_times.map_or(String::from(",,"), |times| {
-                format!("{},{},{}", times.p50_seconds, times.p95_seconds, times.p99_seconds)
-            });
+            let times = block_times
+                .map_or(String::from(",,"), |times| format!("{},{},{}", times.p50_seconds, times.p95_seconds, times.p99_seconds));
             let StageStats { seconds, blocks, runs, bytes_read, bytes_written, bytes_copied, .. } = stats;
             text.push_str(&format!(
                 "{name},{seconds},{blocks},{runs},{bytes_read},{bytes_written},{bytes_copied},{bytes_per_second},{times}\n"

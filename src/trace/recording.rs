@@ -297,8 +297,12 @@ impl Recorder {
     pub fn sample(&self, sample: Sample) {
         let at = self.clock.now();
         let mut kept = self.kept();
-        let sample =
-            Sample { at, bytes_read: kept.bytes_read + sample.bytes_read, bytes_written: kept.bytes_written + sample.bytes_written, ..sample };
+        let sample = Sample {
+            at,
+            bytes_read: kept.bytes_read + sample.bytes_read,
+            bytes_written: kept.bytes_written + sample.bytes_written,
+            ..sample
+        };
         kept.samples.push(sample);
         if kept.samples.len() > SAMPLES_MAX {
             let mut index = 0;

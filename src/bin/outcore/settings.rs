@@ -8,8 +8,7 @@ use crate::{
 };
 use outcore::{Error, IoMode, OnInvalid, Promote, Result, Session, SessionBuilder, Size, SumMode, array::Isa};
 use std::{
-    env,
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };

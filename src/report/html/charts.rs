@@ -17,7 +17,14 @@ const RATES_MAX: usize = 100;
 const TOO_SHORT: &str = "<p class=\"note\">The job was over before there was a second sample.</p>\n";
 
 fn time_axis(high: f64) -> Axis<'static> {
-    Axis { scale: Scale::Linear, low: 0.0, high, label: &|value| if value == 0.0 { "0".to_string() } else { tick_seconds(value) }, step_base: 60.0, title: "time" }
+    Axis {
+        scale: Scale::Linear,
+        low: 0.0,
+        high,
+        label: &|value| if value == 0.0 { "0".to_string() } else { tick_seconds(value) },
+        step_base: 60.0,
+        title: "time",
+    }
 }
 
 fn tick_seconds(value: f64) -> String {
@@ -69,7 +76,8 @@ pub(super) fn throughput(recording: &Recording) -> String {
     let stretches = samples.len().min(RATES_MAX) as u64;
     let mut curves: [Vec<(f64, f64)>; 2] = [Vec::new(), Vec::new()];
     for stretch in 0..stretches {
-        let [from, to] = [stretch, stretch + 1].map(|edge| first.at + (u128::from(last.at - first.at) * u128::from(edge) / u128::from(stretches)) as u64);
+        let [from, to] = [stretch, stretch + 1]
+            .map(|edge| first.at + (u128::from(last.at - first.at) * u128::from(edge) / u128::from(stretches)) as u64);
         let [start, end] = [from, to].map(|at| since(samples, at));
         for (curve, bytes) in curves.iter_mut().zip([(|sample| sample.bytes_read) as fn(&Sample) -> u64, |sample| sample.bytes_written]) {
             let rate = (total_at(samples, to, bytes) - total_at(samples, from, bytes)) / (end - start).max(1e-9);
@@ -151,7 +159,8 @@ pub(super) fn blocks(summary: &Summary, recording: &Recording) -> String {
         let tip = format!("{} blocks of up to {}", count(blocks), short_seconds(seconds(end)));
         plot.svg.rect_with_tip("column", (left, top), ((right - left - 1.0).max(1.5), bottom - top), &tip);
     }
-    for (row, (name, value)) in [("p50", times.p50_seconds), ("p95", times.p95_seconds), ("p99", times.p99_seconds)].into_iter().enumerate() {
+    for (row, (name, value)) in [("p50", times.p50_seconds), ("p95", times.p95_seconds), ("p99", times.p99_seconds)].into_iter().enumerate()
+    {
         plot.upright("percentile", value * 1e9, row, &format!("{name} {}", short_seconds(value)));
     }
     let mut text = plot.svg.finish();
@@ -170,7 +179,8 @@ pub(super) fn blocks(summary: &Summary, recording: &Recording) -> String {
 /// Operations per second over operations per byte, under the two limits of the machine.
 pub(super) fn roofline(summary: &Summary, plans: &[Sketch]) -> String {
     let Some(machine) = &summary.machine else {
-        return "<p class=\"note\">The limits of this machine were not measured: the budget leaves too little memory for it.</p>\n".to_string();
+        return "<p class=\"note\">The limits of this machine were not measured: the budget leaves too little memory for it.</p>\n"
+            .to_string();
     };
     let points = points(summary, plans);
     let Some(run) = points.first().filter(|point| point.operations > 0.0 && point.bytes > 0.0) else {
@@ -205,8 +215,12 @@ struct Point {
 #[allow(clippy::cast_precision_loss, reason = "drawn to a pixel")]
 fn points(summary: &Summary, plans: &[Sketch]) -> Vec<Point> {
     let bytes = (summary.bytes_read + summary.bytes_written) as f64;
-    let mut points =
-        vec![Point { name: "the run".into(), operations: summary.operations.unwrap_or(0) as f64, bytes, seconds: summary.seconds.max(1e-9) }];
+    let mut points = vec![Point {
+        name: "the run".into(),
+        operations: summary.operations.unwrap_or(0) as f64,
+        bytes,
+        seconds: summary.seconds.max(1e-9),
+    }];
     for stage in &summary.stages {
         let stats = &stage.stats;
         let of_plan = |plan: &Sketch| {
@@ -236,7 +250,7 @@ fn draw_roofline(machine: &MachineRates, points: &[Point]) -> String {
     let mut plot = Plot::new(SIZE, "operations per second over operations per byte", x, y);
     plot.line("curve roof", &[(low, low * bandwidth), (ridge, peak), (high, peak)]);
     let (roof_x, roof_y) = plot.at((low * ridge).sqrt(), (low * ridge).sqrt() * bandwidth);
-    plot.svg.text("mark", (roof_x - 6.0, roof_y - 8.0), "end", &format!("memory {}", tick_rate(bandwidth)));
+    plot.svg.text("mark", (roof_x + 8.0, roof_y + 16.0), "start", &format!("memory {}", tick_rate(bandwidth)));
     let (end_x, end_y) = plot.at(high, peak);
     plot.svg.text("mark", (end_x - 4.0, end_y - 7.0), "end", &format!("arithmetic {}", operations_rate(peak)));
     for (place, point) in points.iter().enumerate().rev() {
@@ -264,7 +278,10 @@ fn no_operations(summary: &Summary, machine: &MachineRates) -> String {
     svg.text("tick", (0.0, 12.0), "start", &format!("this run {}", tick_rate(rate)));
     svg.text("tick", (SIZE.0, 12.0), "end", &format!("memory {}", tick_rate(machine.bytes_per_second)));
     let text = super::escape(&machine.measured);
-    svg.finish() + &format!("<p class=\"note\">Bytes are moved and nothing is computed that is counted: {share:.0} % of what memory can be read with. {text}.</p>\n")
+    svg.finish()
+        + &format!(
+            "<p class=\"note\">Bytes are moved and nothing is computed that is counted: {share:.0} % of what memory can be read with. {text}.</p>\n"
+        )
 }
 
 fn plain(value: f64) -> String {
@@ -277,7 +294,8 @@ fn operations_text(value: f64, one: &str, many: &str) -> String {
 }
 
 fn operations_rate(value: f64) -> String {
-    let (scale, unit) = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")].into_iter().find(|(scale, _)| value >= *scale).unwrap_or((1.0, ""));
+    let (scale, unit) =
+        [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")].into_iter().find(|(scale, _)| value >= *scale).unwrap_or((1.0, ""));
     let value = value / scale;
     let shown = if value >= 9.95 { format!("{value:.0}") } else { format!("{value:.1}").trim_end_matches(".0").to_string() };
     format!("{shown} {unit}op/s")

@@ -47,8 +47,20 @@ pub fn page(page: &Page<'_>) -> String {
     ran(&mut text, page.summary);
     plans(&mut text, page.plans);
     text.push_str("<div class=\"pair\">\n");
-    section(&mut text, "throughput", "Throughput", "bytes of sources and outputs, page cache included", &charts::throughput(page.recording));
-    section(&mut text, "memory", "Memory", "of the process and of the engine, against the budget", &charts::memory(page.summary, page.recording));
+    section(
+        &mut text,
+        "throughput",
+        "Throughput",
+        "bytes of sources and outputs, page cache included",
+        &charts::throughput(page.recording),
+    );
+    section(
+        &mut text,
+        "memory",
+        "Memory",
+        "of the process and of the engine, against the budget",
+        &charts::memory(page.summary, page.recording),
+    );
     text.push_str("</div>\n");
     section(&mut text, "stages", "Stages", "", &stages::table(page.summary));
     text.push_str("<div class=\"pair\">\n");
@@ -103,7 +115,9 @@ fn tiles(text: &mut String, summary: &Summary) {
     let read = match summary.bytes_read {
         0 => passes,
         _ if summary.bytes_copied == 0 => format!("{passes}; used where it lies"),
-        _ => format!("{passes}; {} of it copied or decoded", fact("/bytes_copied", summary.bytes_copied, &data_bytes(summary.bytes_copied))),
+        _ => {
+            format!("{passes}; {} of it copied or decoded", fact("/bytes_copied", summary.bytes_copied, &data_bytes(summary.bytes_copied)))
+        }
     };
     let written = match summary.ran.outputs.len() {
         0 => "no file".to_string(),
@@ -113,7 +127,11 @@ fn tiles(text: &mut String, summary: &Summary) {
     let peak = fact("/bytes_peak_held", summary.bytes_peak_held, &memory_bytes(summary.bytes_peak_held));
     let (blocks, times) = blocks_tile(summary);
     let tiles = [
-        ("Time", fact("/seconds", summary.seconds, &seconds(summary.seconds)), format!("{}/s on the whole", escape(&data_bytes(rate as u64)))),
+        (
+            "Time",
+            fact("/seconds", summary.seconds, &seconds(summary.seconds)),
+            format!("{}/s on the whole", escape(&data_bytes(rate as u64))),
+        ),
         ("Read", fact("/bytes_read", summary.bytes_read, &data_bytes(summary.bytes_read)), read),
         ("Written", fact("/bytes_written", summary.bytes_written, &data_bytes(summary.bytes_written)), written),
         ("Memory held at most", peak, memory_tile(summary, share)),
@@ -233,7 +251,10 @@ fn environment(text: &mut String, summary: &Summary) {
         ("threads".to_string(), env.limits.threads.to_string()),
         ("memory budget".to_string(), memory_bytes(env.limits.memory_bytes)),
         ("files are reached by".to_string(), summary.io.clone()),
-        ("block".to_string(), env.limits.block_bytes.map_or("chosen from the cache".to_string(), |bytes| format!("{}, asked for", memory_bytes(bytes)))),
+        (
+            "block".to_string(),
+            env.limits.block_bytes.map_or("chosen from the cache".to_string(), |bytes| format!("{}, asked for", memory_bytes(bytes))),
+        ),
     ];
     if let Some(bytes) = summary.bytes_peak_measured {
         rows.push(("resident at most".to_string(), format!("{}, by the kernel's count, of the whole process", memory_bytes(bytes))));
@@ -251,7 +272,13 @@ fn decisions(text: &mut String, plans: &[Sketch]) {
         }
     }
     if !lines.is_empty() {
-        push(text, format_args!("<section id=\"why\"><details><summary>Why it was planned so</summary>\n<ul>\n{}</ul>\n</details></section>\n", lines.concat()));
+        push(
+            text,
+            format_args!(
+                "<section id=\"why\"><details><summary>Why it was planned so</summary>\n<ul>\n{}</ul>\n</details></section>\n",
+                lines.concat()
+            ),
+        );
     }
 }
 
@@ -262,5 +289,7 @@ fn footer(text: &mut String, summary: &Summary) {
         json = json.replace(letter, code);
     }
     push(text, format_args!("<script type=\"application/json\" id=\"report\">\n{json}</script>\n"));
-    text.push_str("<footer>The same numbers as JSON are inside this page, in the element “report”. Point at boxes and bars for more.</footer>\n");
+    text.push_str(
+        "<footer>The same numbers as JSON are inside this page, in the element “report”. Point at boxes and bars for more.</footer>\n",
+    );
 }

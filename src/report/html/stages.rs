@@ -70,7 +70,9 @@ fn shares(threads: &ThreadSeconds) -> String {
     let bars: String = parts
         .iter()
         .filter(|(_, part)| *part > 0.0)
-        .map(|(class, part)| format!("<i class=\"{class}\" style=\"width:{:.1}%\" title=\"{class} {}\"></i>", 100.0 * part / total, seconds(*part)))
+        .map(|(class, part)| {
+            format!("<i class=\"{class}\" style=\"width:{:.1}%\" title=\"{class} {}\"></i>", 100.0 * part / total, seconds(*part))
+        })
         .collect();
     let worked = threads.read + threads.computed + threads.written;
     format!("{} of work<div class=\"bar\">{bars}</div>", short_seconds(worked))

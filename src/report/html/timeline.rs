@@ -40,7 +40,12 @@ pub(super) fn timeline(recording: &Recording) -> String {
     }
     let share = recording.runs_per_kept.saturating_mul(kept);
     let left_out = if share > 1 { format!(" One run in {share} is drawn.") } else { String::new() };
-    let kinds = [("read", "read and decode"), ("compute", "compute, a light edge between blocks"), ("write", "encode and write"), ("settle", "bring to the medium")];
+    let kinds = [
+        ("read", "read and decode"),
+        ("compute", "compute, a light edge between blocks"),
+        ("write", "encode and write"),
+        ("settle", "bring to the medium"),
+    ];
     let legend: String = kinds.iter().map(|(class, name)| format!("<span><i class=\"{class}\"></i>{name}</span>")).collect();
     let note = format!("{} long.{left_out}", short_seconds(seconds(end - start)));
     svg.finish() + &format!("<div class=\"legend\">{legend}</div>\n<p class=\"note\">{note}</p>\n")
@@ -83,7 +88,13 @@ fn draw_axes(svg: &mut Svg, lanes: &[Lane], place: &Placing) {
     let bottom = TOP + lanes.len() as f64 * LANE_HEIGHT;
     for part in 0..=4u64 {
         let time = place.start + (place.end - place.start) / 4 * part;
-        let anchor = if part == 4 { "end" } else if part == 0 { "start" } else { "middle" };
+        let anchor = if part == 4 {
+            "end"
+        } else if part == 0 {
+            "start"
+        } else {
+            "middle"
+        };
         let text = if part == 0 { "0".to_string() } else { short_seconds(seconds(time - place.start)) };
         svg.text("tick", (place.at(time), bottom + 18.0), anchor, &text);
     }
@@ -139,7 +150,12 @@ mod tests {
         let recorder = Recorder::default();
         let begun = recorder.begin("z", 8000);
         for run in 0..8000 {
-            recorder.add(begun, &[Span::new(SpanKind::Compute, Lane::Compute(0), (run, 0), (run * 10, run * 10 + 5))], &Histogram::default(), 0);
+            recorder.add(
+                begun,
+                &[Span::new(SpanKind::Compute, Lane::Compute(0), (run, 0), (run * 10, run * 10 + 5))],
+                &Histogram::default(),
+                0,
+            );
         }
         let text = timeline(&recorder.recording());
         assert!(text.contains("One run in 3 is drawn"), "{}", &text[text.len() - 200..]);
