@@ -12,6 +12,7 @@ use super::{
     restore::{is_restorable, keep, key_of, temps_of},
     results::{StageResults, call_guarded, for_each_row},
     scheduler::{Event, Scheduler, events_max},
+    spans,
     spill::{Spill, beside},
     timing::{bytes_resident, compute_lane, timed},
     warnings::judge,
@@ -186,6 +187,7 @@ impl<'a> Execution<'a> {
 
     fn run(&mut self) -> Result<()> {
         let prepared = self.prepared;
+        let _told = spans::job(&prepared.plan);
         self.sample();
         for stage in &prepared.stages {
             self.run_stage(stage)?;
@@ -220,6 +222,7 @@ impl<'a> Execution<'a> {
         }
         let started = Instant::now();
         let plan = stage.stage();
+        let _told = spans::stage(plan, stage.run_count);
         self.stage_stats = StageStats { name: plan.name.clone(), ..StageStats::default() };
         self.make_room(stage)?;
         self.begun = self.control.recorder.as_ref().map(|recorder| recorder.begin(&plan.name, stage.run_count as u64));
@@ -252,9 +255,13 @@ impl<'a> Execution<'a> {
         if let (Some(recorder), Some(begun)) = (&self.control.recorder, self.begun) {
             recorder.end(begun);
         }
+        spans::done(&done);
         self.stats.push_stage(done);
         let texts = judge(&std::mem::take(&mut self.findings), plan, self.engine.policy())?;
-        texts.into_iter().for_each(|text| self.stats.warn(&plan.name, text));
+        for text in texts {
+            spans::warning(&plan.name, &text);
+            self.stats.warn(&plan.name, text);
+        }
         keep(stage, &self.temps, self.control);
         self.check(stage.index)
     }

@@ -20,6 +20,9 @@ mod prepare;
 mod restore;
 mod results;
 mod scheduler;
+#[cfg(all(test, feature = "tracing"))]
+mod span_tests;
+mod spans;
 mod spill;
 #[cfg(test)]
 mod tests;
