@@ -22,7 +22,7 @@ impl Stage {
             Step::Sweep(sweep) | Step::Halo { sweep, .. } => self.of_sweep(sweep),
             Step::Product(product) => {
                 let has = |axis: usize| product.left_axes[axis] || product.right_axes[axis];
-                let pairs = self.points(|axis| has(axis));
+                let pairs = self.points(has);
                 // One side alone: half of the product is the other half.
                 pairs.saturating_mul(if product.right.is_some() { 2 } else { 1 })
             }

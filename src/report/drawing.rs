@@ -82,7 +82,10 @@ fn rows(sketch: &Sketch, stages: &[SketchStage]) -> Vec<Row> {
         let sides = [&stage.reads, &stage.writes].map(|edges| outside(sketch, edges).len().min(SIDE_MAX + 1));
         let side = sides[0].max(sides[1]) as f64 * (ARRAY_HEIGHT + 8.0) - 8.0;
         let height = STAGE_HEIGHT.max(side);
-        let mut made: Vec<usize> = stage.writes.iter().map(|edge| edge.array).filter(|&array| is_between(&sketch.arrays[array])).collect();
+        // What nobody reads later is an output, which is drawn on the right.
+        let is_read = |array: usize| stages[rows.len() + 1..].iter().any(|later| later.reads.iter().any(|edge| edge.array == array));
+        let is_kept = |array: &usize| is_between(&sketch.arrays[*array]) && is_read(*array);
+        let mut made: Vec<usize> = stage.writes.iter().map(|edge| edge.array).filter(is_kept).collect();
         made.dedup();
         made.truncate(4);
         let width = (STAGE_WIDTH + 60.0) / made.len().max(1) as f64;
@@ -162,7 +165,7 @@ fn draw_sides(svg: &mut Svg, sketch: &Sketch, stage: &SketchStage, row: &Row) {
             let above = is_left || at <= middle + 1.0;
             svg.text("label", (label_x, if above { at - 6.0 } else { at + 15.0 }), anchor, &data_bytes(edge.bytes));
             if is_left {
-                svg.text("label dim", (label_x, at + 14.0), anchor, &shortened(&edge.way, 20));
+                svg.text("label dim", (label_x, at + 14.0), anchor, &shortened(&edge.way, 23));
             }
             svg.close();
         }
@@ -259,11 +262,16 @@ mod tests {
     fn stages_and_what_goes_between_them_are_drawn() {
         let array = |name: &str, role| SketchArray { name: name.into(), role, dtype: crate::nd::DType::F32, shape: vec![10], bytes: 40 };
         let edge = |array| SketchEdge { array, bytes: 40, way: "mapped".into(), copied: false };
-        let arrays = vec![array("a<b>.npy", ArrayRole::Source), array("mean", ArrayRole::Temp), array("z & y", ArrayRole::Output)];
+        let arrays = vec![
+            array("a<b>.npy", ArrayRole::Source),
+            array("mean", ArrayRole::Temp),
+            array("z & y", ArrayRole::Output),
+            array("unread", ArrayRole::Temp),
+        ];
         let stages = vec![
             stage("mean", vec![edge(0)], vec![edge(1)]),
             stage("other", vec![edge(0)], vec![]),
-            stage("z", vec![edge(0), edge(1)], vec![edge(2)]),
+            stage("z", vec![edge(0), edge(1)], vec![edge(2), edge(3)]),
         ];
         let text = drawing_file(&Sketch { arrays, stages, ..Sketch::default() });
         let read = roxmltree::Document::parse(&text).unwrap();

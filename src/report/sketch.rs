@@ -133,10 +133,17 @@ impl Sketch {
         sketch
     }
 
-    /// Whether `other` is the same plan, run again.
+    /// Whether `other` is the same plan, run again. What iterations call the small results that they carry does not count.
     #[must_use]
     pub fn is_again(&self, other: &Sketch) -> bool {
-        self.stages == other.stages && self.arrays == other.arrays && self.bytes_peak == other.bytes_peak
+        let is_same = |(one, other): (&SketchArray, &SketchArray)| {
+            let named = !matches!(one.role, ArrayRole::Temp | ArrayRole::Memory);
+            (one.role, one.dtype, &one.shape) == (other.role, other.dtype, &other.shape) && (!named || one.name == other.name)
+        };
+        self.stages == other.stages
+            && self.bytes_peak == other.bytes_peak
+            && self.arrays.len() == other.arrays.len()
+            && self.arrays.iter().zip(&other.arrays).all(is_same)
     }
 
     /// Bytes that all stages read, memory left out.

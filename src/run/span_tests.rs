@@ -62,9 +62,6 @@ fn jobs_stages_and_warnings_are_heard() {
     let lines = lines.lock().unwrap();
     assert!(lines[0].starts_with("INFO job job_id=") && lines[0].contains("stages=1"), "{lines:?}");
     assert!(lines[1].starts_with("DEBUG stage name=\"result\""), "{lines:?}");
-    assert!(
-        lines.iter().any(|line| line.starts_with("DEBUG") && line.contains("stage done") && line.contains("blocks=1")),
-        "{lines:?}"
-    );
+    assert!(lines.iter().any(|line| line.starts_with("DEBUG") && line.contains("stage done") && line.contains("blocks=1")), "{lines:?}");
     assert!(lines.iter().any(|line| line.starts_with("WARN") && line.contains("1 infinity created")), "{lines:?}");
 }

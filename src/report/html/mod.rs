@@ -120,7 +120,7 @@ fn tiles(text: &mut String, summary: &Summary) {
         }
     };
     let written = match summary.ran.outputs.len() {
-        0 => "no file".to_string(),
+        0 => "no file: results are in memory".to_string(),
         files => format!("to {}, on the medium", plural(files as u64, "file", "files")),
     };
     let share = 100.0 * summary.bytes_peak_held as f64 / (limits.memory_bytes as f64).max(1.0);
