@@ -59,7 +59,7 @@ fn draw(sketch: &Sketch) -> Svg {
         draw_kept(&mut svg, sketch, (index, stage), &rows);
     }
     if left_out > 0 {
-        let text = format!("and {} more", plural(left_out as u64, "stage", "stages"));
+        let text = format!("and {left_out} more {}", if left_out == 1 { "stage" } else { "stages" });
         svg.text("small", (STAGE_LEFT + STAGE_WIDTH / 2.0, height - MARGIN), "middle", &text);
     }
     svg

@@ -57,7 +57,7 @@ fn jobs_stages_and_warnings_are_heard() {
     tracing::subscriber::with_default(listener, || {
         let session = Session::builder().memory("64MiB").threads(1).build().unwrap();
         let x = session.from_ndarray(ndarray::array![1f32, 0.0]);
-        (1.0f32 / x).eval_any().unwrap();
+        x.reciprocal().eval_any().unwrap();
     });
     let lines = lines.lock().unwrap();
     assert!(lines[0].starts_with("INFO job job_id=") && lines[0].contains("stages=1"), "{lines:?}");
