@@ -56,8 +56,8 @@ pub use array::{
     AnyArray, Array, Audit, AuditSpec, Axes, AxisList, AxisRef, Bias, Bins, Block, Blocks, Bound, BoxError, ColumnStatistics, Compiled,
     Destination, Digest, DistanceSummary, Duplicates, Edges, Endpoint, GroupBy, Histogram, InputUpdate, Int8, Isa, Job, JobResult, KMeans,
     KMeansEnd, KMeansOptions, Kept, Kurtosis, LeastSquares, MapSpec, MemoryAmount, Named, Near, Neighbours, Norm, Norms, OnInvalid,
-    Operand, OverlapSpec, Pad, Pairs, Pca, PcaMethod, PcaOptions, Progress, Promote, Qr, Quantiles, Quantised, Random, RowOrder, Rows,
-    RunReport, RunStats, Running, Save, ScalarSide, ScaleOf, Search, Session, SessionBuilder, Side, Size, StageStats, StateSpec,
+    Operand, OverlapSpec, Pad, Pairs, Pca, PcaMethod, PcaOptions, Progress, Promote, Qr, Quantiles, Quantised, Random, Record, RowOrder,
+    Rows, RunReport, RunStats, Running, Save, ScalarSide, ScaleOf, Search, Session, SessionBuilder, Side, Size, StageStats, StateSpec,
     Statistics, StatisticsValues, Svd, Update, Writer, axis, open, where_,
     words::{
         BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, QuantileMethod, Region, Scalar, ScanKind, SliceItem, SumMode,
@@ -79,3 +79,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/tuning.md")]
 struct TuningPage;
+/// The snippets of the page on reports, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/reports.md")]
+struct Reports;

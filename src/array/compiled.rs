@@ -185,7 +185,9 @@ impl Compiled {
         let functions = ready.work.functions.clone();
         collect(&ready.results, |sinks| {
             let bindings = Bindings { sources, functions, sinks };
+            self.session.record_plan(ready.prepared.plan());
             let stats = execute_prepared(self.session.engine()?, &ready.prepared, bindings, &control(&self.session))?;
+            self.session.record_done(&stats);
             self.session.tell(stats);
             Ok(())
         })

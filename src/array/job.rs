@@ -12,6 +12,7 @@ use super::{
     panels::{PANELS, in_panels, is_spent},
     phased::{assume, prove, settle},
     phases::{Asked, control, merge, run_with},
+    recorded::Record,
     resume::Kept,
     session::Session,
     size::show_memory,
@@ -88,6 +89,9 @@ pub struct RunReport {
     pub digests: Vec<(String, String)>,
     /// What was there of each file from a job that was stopped.
     pub kept: Vec<Kept>,
+    /// What happened when, if [`crate::SessionBuilder::record`] asked for it; other jobs of the session at the same time included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<Box<Record>>,
 }
 
 impl RunReport {
@@ -95,7 +99,8 @@ impl RunReport {
     pub(super) fn of(stats: RunStats, started: Instant) -> RunReport {
         let warnings = stats.warnings.iter().map(|(about, text)| format!("{about}: {text}")).collect();
         let [job_id, plan_id] = <[String; 2]>::default();
-        RunReport { stats, seconds: started.elapsed().as_secs_f64(), job_id, plan_id, warnings, digests: Vec::new(), kept: Vec::new() }
+        let seconds = started.elapsed().as_secs_f64();
+        RunReport { stats, seconds, job_id, plan_id, warnings, digests: Vec::new(), kept: Vec::new(), record: None }
     }
 }
 
@@ -197,6 +202,7 @@ impl Job {
     }
 
     fn attempt(&self, work: &mut Work, who: Option<Identity>, carried: &Carried, started: Instant) -> Result<JobResult> {
+        let begin = self.session.record_begin();
         let mut files = Files::check(self.paths(), &work.paths, &self.save, who)?;
         files.attributes.clone_from(&carried.attributes);
         let limits = self.session.limits();
@@ -224,6 +230,7 @@ impl Job {
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
         let stats = merge(phases);
         let mut report = RunReport { digests, kept, job_id: plan.job_id, plan_id: plan.plan_id, ..RunReport::of(stats, started) };
+        report.record = self.session.record_since(begin);
         report.warnings = work.warnings.iter().cloned().chain(report.warnings).chain(left).collect();
         Ok(JobResult { arrays, report })
     }

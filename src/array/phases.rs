@@ -13,6 +13,7 @@ use crate::{
     expr::{Graph, NodeId},
     plan::{Limits, OutputLayout, Plan},
 };
+use std::sync::Arc;
 
 /// What is asked of a job besides its graph: names of its roots. The first roots are outputs, the others conditions.
 pub(super) struct Asked {
@@ -77,7 +78,13 @@ pub(super) fn collectors(arrays: &mut [AnyArray]) -> Vec<impl FnMut(&Region, &[u
 }
 
 pub(super) fn control(session: &Session) -> Control {
-    Control { cancel: session.cancel_flag(), progress: session.on_event(), scratch: session.scratch(), journal: None }
+    Control {
+        cancel: session.cancel_flag(),
+        progress: session.on_event(),
+        scratch: session.scratch(),
+        journal: None,
+        recorder: session.recorded().map(|recorded| Arc::clone(&recorded.recorder)),
+    }
 }
 
 /// Runs a plan once.
@@ -91,7 +98,15 @@ pub(super) fn run_with(session: &Session, plan: &Plan, work: &Work, sinks: Vec<S
         return Err(Error::cancelled());
     }
     let bindings = Bindings { sources: work.sources.clone(), functions: work.functions.clone(), sinks };
-    execute(session.engine()?, plan, bindings, &control).map(|stats| session.tell(stats))
+    execute_recorded(session, plan, bindings, &control).map(|stats| session.tell(stats))
+}
+
+/// Runs a plan once, and keeps what it was and what it did if the session records.
+pub(super) fn execute_recorded(session: &Session, plan: &Plan, bindings: Bindings<'_>, control: &Control) -> Result<RunStats> {
+    session.record_plan(plan);
+    let stats = execute(session.engine()?, plan, bindings, control)?;
+    session.record_done(&stats);
+    Ok(stats)
 }
 
 /// What all phases of a job did together.
@@ -101,6 +116,8 @@ pub(super) fn merge(phases: Vec<RunStats>) -> RunStats {
         all.seconds += phase.seconds;
         all.bytes_read += phase.bytes_read;
         all.bytes_written += phase.bytes_written;
+        all.bytes_copied += phase.bytes_copied;
+        all.bytes_copied_hidden += phase.bytes_copied_hidden;
         all.blocks += phase.blocks;
         all.runs += phase.runs;
         all.bytes_peak_planned = all.bytes_peak_planned.max(phase.bytes_peak_planned);

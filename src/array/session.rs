@@ -3,6 +3,7 @@
 use super::{
     below::{Cancel, Engine, EngineOptions, Isa, OnInvalid, Policy, Progress},
     machine,
+    recorded::Recorded,
     size::{Size, show_memory},
     words::{IoMode, SumMode},
 };
@@ -43,6 +44,7 @@ struct Inner {
     on_warning: Option<OnWarning>,
     cancel: Cancel,
     scratch: Option<PathBuf>,
+    recorded: Option<Arc<Recorded>>,
 }
 
 /// Settings of a [`Session`] to be.
@@ -60,6 +62,7 @@ pub struct SessionBuilder {
     on_event: Option<OnEvent>,
     on_warning: Option<OnWarning>,
     scratch: Option<PathBuf>,
+    records: bool,
 }
 
 /// What becomes of arrays of different dtypes that meet.
@@ -178,6 +181,15 @@ impl SessionBuilder {
         self
     }
 
+    /// Records what happens when: spans of runs and blocks, samples of memory and bytes, and plans, for [`crate::Session::record`] and
+    /// [`crate::RunReport::record`]. Takes a clock reading a block and up to [`crate::trace::Recorder::BYTES_MAX`] of memory (a few
+    /// megabytes, outside the budget), however long a job is.
+    #[must_use]
+    pub fn record(mut self) -> Self {
+        self.records = true;
+        self
+    }
+
     /// Calls `report` about ten times a second while a job runs.
     #[must_use]
     pub fn on_event(mut self, report: impl Fn(&Progress) + Send + Sync + 'static) -> Self {
@@ -209,8 +221,9 @@ impl SessionBuilder {
         let limits = Limits { memory_bytes, threads, block_bytes: self.block_bytes, rows_per_run: None, io: self.io };
         let options = EngineOptions { threads, pool: self.pool.clone(), isa: self.isa, policy: self.policy };
         let (engine, cancel) = (Arc::default(), Cancel::default());
+        let recorded = self.records.then(Arc::default);
         let SessionBuilder { sum, promote, on_event, on_warning, scratch, .. } = self;
-        Ok(Session(Arc::new(Inner { limits, sum, promote, options, engine, on_event, on_warning, cancel, scratch })))
+        Ok(Session(Arc::new(Inner { limits, sum, promote, options, engine, on_event, on_warning, cancel, scratch, recorded })))
     }
 }
 
@@ -270,8 +283,8 @@ impl Session {
 
     /// The same budget and threads, watched and stopped apart.
     pub(super) fn watched(&self, cancel: Cancel, on_event: OnEvent) -> Session {
-        let Inner { limits, sum, promote, options, engine, on_warning, scratch, .. } = &*self.0;
-        let scratch = scratch.clone();
+        let Inner { limits, sum, promote, options, engine, on_warning, scratch, recorded, .. } = &*self.0;
+        let (scratch, recorded) = (scratch.clone(), recorded.clone());
         let (limits, options, engine, on_warning) = (limits.clone(), options.clone(), Arc::clone(engine), on_warning.clone());
         Session(Arc::new(Inner {
             limits,
@@ -283,6 +296,7 @@ impl Session {
             on_warning,
             cancel,
             scratch,
+            recorded,
         }))
     }
 
@@ -294,6 +308,11 @@ impl Session {
     /// The folder of scratch, if one was named.
     pub(super) fn scratch(&self) -> Option<PathBuf> {
         self.0.scratch.clone()
+    }
+
+    /// Where its jobs are recorded, if they are.
+    pub(super) fn recorded(&self) -> Option<&Recorded> {
+        self.0.recorded.as_deref()
     }
 
     pub(super) fn cancel_flag(&self) -> Cancel {

@@ -6,7 +6,7 @@
 //! order in memory and written. That moves everything twice, in one direction; the result has the bits of the gathered view.
 
 use super::{
-    below::{RunStats, Sink},
+    below::{Progress, RunStats, Sink},
     blocks::{BLOCKS_HELD, Bands},
     graph::{Work, build, unbound},
     job::{Destination, Job, RunReport},
@@ -15,6 +15,7 @@ use super::{
     phased::settle,
     phases::{Asked, merge, run},
     random::Random,
+    session::Session,
     size::show_memory,
     words::{Region, SliceItem},
 };
@@ -193,6 +194,23 @@ impl Dealing<'_> {
         Ok(RunReport::of(stats, started))
     }
 
+    /// Tells whoever watches how many bytes of rows are in their order.
+    fn tell(&self, session: &Session, bytes_done: u64, started: Instant) {
+        let Some(report) = session.on_event() else { return };
+        let bytes_total = self.parts.iter().map(|(rows, _)| (rows.len() * self.row_bytes) as u64).sum();
+        report(&Progress {
+            stage: 1,
+            stages: 2,
+            stage_name: "rows in their new order".to_string(),
+            bytes_done,
+            bytes_total,
+            seconds: started.elapsed().as_secs_f64(),
+            // Two stretches of rows, beside what is left of the buckets.
+            bytes_held: session.limits().memory_bytes / 2,
+            bytes_budget: session.limits().memory_bytes,
+        });
+    }
+
     fn targets(&self, files: &Files) -> Result<Vec<Arc<dyn Target>>> {
         let (dtype, dims) = (self.array.dtype()?, self.array.dims()?);
         let create = |(place, (rows, path)): (usize, &(Range<usize>, &Path))| {
@@ -273,7 +291,7 @@ impl Dealing<'_> {
         };
         let record = PLACE_BYTES + self.row_bytes;
         let fill = move |buckets: &mut Buckets| -> Result<()> {
-            let mut made = 0;
+            let (mut made, mut done, started) = (0, 0, Instant::now());
             for (part, (rows, at_once, first_bucket)) in places.parts.iter().enumerate() {
                 for (nth, first) in (0..rows.len()).step_by(*at_once).enumerate() {
                     if session.is_cancelled() {
@@ -294,6 +312,8 @@ impl Dealing<'_> {
                         // The writer has ended with an error, which is told.
                         return Ok(());
                     }
+                    done += ((rows.len() - first).min(*at_once) * self.row_bytes) as u64;
+                    self.tell(&session, done, started);
                 }
             }
             Ok(())

@@ -21,6 +21,7 @@ pub mod why;
 
 mod assemble;
 mod check;
+mod operations;
 mod show;
 mod temps;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Colours are those of the page (`currentColor`) or of a palette that reads on light and on dark; a chart that stands alone follows
 //! `prefers-color-scheme`.
 
+use super::markup::escape;
 use std::fmt::Write as _;
 
 /// Size of a chart, and its margins, in pixels.
@@ -75,25 +76,6 @@ pub struct Chart {
     pub scale: Scale,
     /// What is drawn.
     pub series: Vec<Series>,
-}
-
-/// Text that is safe between tags and in attributes of XML and HTML. Characters that XML does not have become blanks.
-#[must_use]
-pub fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            '\n' | '\t' => safe.push(letter),
-            control if control.is_control() || matches!(control, '\u{fffe}' | '\u{ffff}') => safe.push(' '),
-            other => safe.push(other),
-        }
-    }
-    safe
 }
 
 impl Chart {

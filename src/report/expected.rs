@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// Measured rates, in bytes per second. `None`: not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct MachineRates {
+pub struct TransferRates {
     /// Memory read by all threads.
     pub memory_read: f64,
     /// The disk of the inputs.
@@ -63,7 +63,7 @@ pub enum Inputs {
 /// Stages follow each other. Inside of one, memory and different disks work at the same time; one disk reads and writes by turns.
 #[must_use]
 #[allow(clippy::cast_precision_loss, reason = "an estimate")]
-pub fn expected(plan: &Plan, rates: &MachineRates, inputs: Inputs) -> Option<Expected> {
+pub fn expected(plan: &Plan, rates: &TransferRates, inputs: Inputs) -> Option<Expected> {
     let mut seen = vec![false; plan.sources.len()];
     let mut spent = [(Resource::Memory, 0.0), (Resource::DiskRead, 0.0), (Resource::DiskWrite, 0.0)];
     let mut seconds = 0.0;
@@ -106,15 +106,15 @@ mod tests {
         let session = Session::builder().memory("256MiB").threads(2).build().unwrap();
         let x = session.imagine_as("x", DType::F32, vec![1_000_000, 100]);
         let plan = Job::new(&session).output("z", &(&x - x.mean(0)), Destination::Path("z.npy".into())).plan().unwrap();
-        let rates = MachineRates { memory_read: 1e9, input_read: Some(0.1e9), output_write: Some(0.2e9), one_disk: true };
+        let rates = TransferRates { memory_read: 1e9, input_read: Some(0.1e9), output_write: Some(0.2e9), one_disk: true };
         let warm = expected(&plan, &rates, Inputs::Warm).unwrap();
         // 0.4 GB out of memory, then 0.4 GB to the disk.
         assert!((warm.seconds - 2.4).abs() < 0.01 && warm.binds == Resource::DiskWrite, "{warm:?}");
         let cold = expected(&plan, &rates, Inputs::Cold).unwrap();
         // The second pass finds the input in the page cache.
         assert!((cold.seconds - 6.0).abs() < 0.01 && cold.binds == Resource::DiskRead, "{cold:?}");
-        let fast = MachineRates { output_write: Some(1e12), ..rates };
+        let fast = TransferRates { output_write: Some(1e12), ..rates };
         assert_eq!(expected(&plan, &fast, Inputs::Warm).unwrap().binds, Resource::Memory);
-        assert_eq!(expected(&plan, &MachineRates { output_write: None, ..rates }, Inputs::Warm), None);
+        assert_eq!(expected(&plan, &TransferRates { output_write: None, ..rates }, Inputs::Warm), None);
     }
 }

@@ -150,8 +150,15 @@ fn read_text(plan: &Plan, read: &Read) -> String {
         ReadFrom::Temp(id) => temp_name(plan, id.0),
         ReadFrom::Scratch(id) => scratch_name(plan, id.0),
     };
-    let way = match &read.access {
-        Access::Resident if read.bytes_per_run == 0 => return format!("{name}, from memory"),
+    if read.access == Access::Resident && read.bytes_per_run == 0 {
+        return format!("{name}, from memory");
+    }
+    format!("{name}, {}, {}, {} a run", data_bytes(read.bytes_total), way_of(&read.access), memory_bytes(read.bytes_per_run))
+}
+
+/// How a read gets into memory.
+pub(super) fn way_of(access: &Access) -> String {
+    match access {
         Access::Resident => "mapped in place, once".to_string(),
         Access::Window => "mapped in place".to_string(),
         Access::Segments { segment_axes } if segment_axes.is_empty() => "copied as one piece".to_string(),
@@ -163,8 +170,7 @@ fn read_text(plan: &Plan, read: &Read) -> String {
         Access::Picked { picked_axes } => {
             format!("picked out of chunks along {} {}", if picked_axes.len() == 1 { "axis" } else { "axes" }, list(picked_axes))
         }
-    };
-    format!("{name}, {}, {way}, {} a run", data_bytes(read.bytes_total), memory_bytes(read.bytes_per_run))
+    }
 }
 
 fn write_text(plan: &Plan, write: &Write) -> String {
@@ -191,8 +197,16 @@ fn list(numbers: &[usize]) -> String {
     numbers.iter().map(|&number| count(number as u64)).collect::<Vec<_>>().join(", ")
 }
 
-/// The parts of a stage's memory that are not zero, the largest first.
 fn parts(memory: &StageMemory) -> String {
+    let parts = parts_of(memory);
+    if parts.is_empty() {
+        return "nothing".to_string();
+    }
+    parts.iter().map(|(name, bytes)| format!("{name} {}", memory_bytes(*bytes))).collect::<Vec<_>>().join(" + ")
+}
+
+/// The parts of a stage's memory that are not zero, the largest first.
+pub(super) fn parts_of(memory: &StageMemory) -> Vec<(&'static str, u64)> {
     let mut parts = vec![
         ("small results", memory.temps),
         ("states", memory.states),
@@ -205,10 +219,7 @@ fn parts(memory: &StageMemory) -> String {
     ];
     parts.retain(|(_, bytes)| *bytes > 0);
     parts.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-    if parts.is_empty() {
-        return "nothing".to_string();
-    }
-    parts.iter().map(|(name, bytes)| format!("{name} {}", memory_bytes(*bytes))).collect::<Vec<_>>().join(" + ")
+    parts
 }
 
 fn decisions(text: &mut String, plan: &Plan) -> std::fmt::Result {

@@ -1,6 +1,6 @@
 //! A page of tables and charts in one file: nothing is fetched, and it reads on light and on dark.
 
-use super::chart::{Chart, escape};
+use super::{chart::Chart, markup::escape};
 use std::fmt::Write as _;
 
 /// Rows under a line of names.

@@ -8,6 +8,7 @@ use super::{
     job::{RunTask, StageJob},
     pool::Buffer,
     prepare::{Binding, PreparedStage},
+    timing::compute_lane,
     windows::ChunkWindows,
 };
 use crate::{
@@ -16,14 +17,20 @@ use crate::{
     nd::{Region, shape::c_strides},
     plan::{Access, Write, WriteTo},
     store::{Lent, Target},
+    trace::SpanKind,
 };
 use std::time::Instant;
 
 /// Computes a run, and decodes and encodes the chunks that it takes. Otherwise it does no I/O of its own; pages of mapped windows may
 /// still be faulted in.
 pub(super) fn compute(job: &StageJob, machine: &mut Machine, task: &mut RunTask, spare: &mut Vec<u8>) -> Result<()> {
+    task.taken_by(compute_lane());
+    let (begun, bytes_before) = (task.now(), task.bytes_read);
     read_chunks(job, task, spare)?;
-    let started = Instant::now();
+    if task.bytes_read > bytes_before {
+        task.did(SpanKind::Read, begun);
+    }
+    let (started, begun) = (Instant::now(), task.now());
     take_results(job, task)?;
     let held = hold_windows(job, task)?;
     place_slots(job, task, &held)?;
@@ -38,8 +45,14 @@ pub(super) fn compute(job: &StageJob, machine: &mut Machine, task: &mut RunTask,
     let released = chunks.release();
     drop_windows(job, held).and(released)?;
     task.seconds = started.elapsed().as_secs_f64();
+    task.did(SpanKind::Compute, begun);
     walked?;
-    store_chunks(job, task)
+    let begun = task.now();
+    store_chunks(job, task)?;
+    if task.stored.contains(&true) {
+        task.did(SpanKind::Write, begun);
+    }
+    Ok(())
 }
 
 /// Gives the run's results to stores of chunks, which encode them, where they have no order.
@@ -192,7 +205,7 @@ fn walk_on(
 ) -> Result<bool> {
     let stage = job.stage.stage();
     let rank = stage.space.len();
-    let RunTask { inputs, outputs, lent, parts, folds, compressed, firsts, strides, part_strides, blocks, run, .. } = task;
+    let RunTask { inputs, outputs, lent, parts, folds, compressed, firsts, strides, part_strides, blocks, run, timing, .. } = task;
     let mut operands = operands(job, (inputs, held, chunks), (outputs, lent), strides)?;
     // Operands of chunks know their first block's place, all others that of the run's first element.
     for (slot, operand) in operands.iter().enumerate() {
@@ -226,6 +239,7 @@ fn walk_on(
         }
         let scans = carried.of_block(&block.start);
         let context = BlockContext { space: &stage.space, start: &block.start, shape: &block.shape };
+        let begun = timing.as_ref().map(|timing| timing.now());
         machine.run_carried(
             &job.stage.program,
             &context,
@@ -235,6 +249,9 @@ fn walk_on(
             (scans, &mut states),
             compressed,
         )?;
+        if let (Some(timing), Some(begun)) = (timing.as_mut(), begun) {
+            timing.block(*run, *blocks, begun);
+        }
         *blocks += 1;
         if !block.advance() {
             return Ok(false);

@@ -12,7 +12,9 @@ use super::{
     restore::{is_restorable, keep, key_of, temps_of},
     results::{StageResults, call_guarded, for_each_row},
     scheduler::{Event, Scheduler, events_max},
+    spans,
     spill::{Spill, beside},
+    timing::{bytes_resident, compute_lane, timed},
     warnings::judge,
 };
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
     numeric::{Accumulator, Finish},
     plan::{Check, Output, OutputFrom, ScratchId, Stage, TempId, Write, WriteTo},
     store::{MemoryTarget, Source, Target, nameless::ScratchPlace},
-    trace::{RunStats, StageStats},
+    trace::{Begun, Clock, Histogram, RunStats, Sample, Span, SpanKind, StageStats},
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rayon::prelude::*;
@@ -83,6 +85,8 @@ pub(super) struct Execution<'a> {
     progress_at: Instant,
     /// Planned bytes of the finished stages.
     bytes_done: u64,
+    /// The stage as the recorder knows it.
+    begun: Option<Begun>,
 }
 
 /// Runs a prepared plan. See [`execute`](super::execute).
@@ -177,11 +181,14 @@ impl<'a> Execution<'a> {
             started: now,
             progress_at: now,
             bytes_done: 0,
+            begun: None,
         }
     }
 
     fn run(&mut self) -> Result<()> {
         let prepared = self.prepared;
+        let _told = spans::job(&prepared.plan);
+        self.sample();
         for stage in &prepared.stages {
             self.run_stage(stage)?;
         }
@@ -190,9 +197,16 @@ impl<'a> Execution<'a> {
             source.verify()?;
         }
         self.wait_settled()?;
+        let mut spans = Vec::new();
         for target in self.targets.iter().flatten() {
-            without_panic(|| format!("syncing {}", target.name()), || target.sync())?;
+            let (synced, span) = timed(self.clock(), SpanKind::Sync, compute_lane(), 0, || {
+                without_panic(|| format!("syncing {}", target.name()), || target.sync())
+            });
+            spans.push(span);
+            synced?;
         }
+        spans.into_iter().for_each(|span| self.record(span));
+        self.sample();
         if self.control.progress.is_some() {
             self.report(self.prepared.plan.stages.len().saturating_sub(1), self.prepared.bytes_total);
         }
@@ -208,9 +222,11 @@ impl<'a> Execution<'a> {
         }
         let started = Instant::now();
         let plan = stage.stage();
+        let _told = spans::stage(plan, stage.run_count);
         self.stage_stats = StageStats { name: plan.name.clone(), ..StageStats::default() };
         self.make_room(stage)?;
-        let job = StageJob::new(
+        self.begun = self.control.recorder.as_ref().map(|recorder| recorder.begin(&plan.name, stage.run_count as u64));
+        let mut job = StageJob::new(
             stage,
             &self.sources,
             (&self.targets, &self.memories),
@@ -219,6 +235,8 @@ impl<'a> Execution<'a> {
             &self.budget,
             &self.control.cancel,
         )?;
+        job.clock = self.clock();
+        let bytes_unmapped = job.bytes_unmapped();
         let mut results = StageResults::new(&job)?;
         if self.is_inline(stage) {
             self.run_inline(&job, &mut results)?;
@@ -232,9 +250,18 @@ impl<'a> Execution<'a> {
         let mut done = std::mem::take(&mut self.stage_stats);
         done.seconds = started.elapsed().as_secs_f64();
         done.bytes_read += resident_bytes(plan);
+        done.bytes_copied += bytes_unmapped;
+        done.bytes_copied_hidden += bytes_unmapped;
+        if let (Some(recorder), Some(begun)) = (&self.control.recorder, self.begun) {
+            recorder.end(begun);
+        }
+        spans::done(&done);
         self.stats.push_stage(done);
         let texts = judge(&std::mem::take(&mut self.findings), plan, self.engine.policy())?;
-        texts.into_iter().for_each(|text| self.stats.warn(&plan.name, text));
+        for text in texts {
+            spans::warning(&plan.name, &text);
+            self.stats.warn(&plan.name, text);
+        }
         keep(stage, &self.temps, self.control);
         self.check(stage.index)
     }
@@ -315,7 +342,9 @@ impl<'a> Execution<'a> {
             }
             task.start(job, run);
             if job.stage.fetched {
+                let begun = task.now();
                 fetch_guarded(job, &mut task)?;
+                task.did(SpanKind::Read, begun);
             }
             worker.compute(job, &mut task)?;
             self.count_run(&mut task);
@@ -323,7 +352,10 @@ impl<'a> Execution<'a> {
             for write in 0..job.stage.stage().writes.len() {
                 if let Some(pending) = results.deliver(self, job, &mut task, write)? {
                     let buffer = task.outputs[write].as_ref().map(Buffer::bytes).unwrap_or_default();
-                    store(job, run, pending.output, &pending.region, &buffer[..pending.bytes])?;
+                    let write_it = || store(job, run, pending.output, &pending.region, &buffer[..pending.bytes]);
+                    let (stored, span) = timed(job.clock, SpanKind::Write, compute_lane(), run, write_it);
+                    self.record(span);
+                    stored?;
                 }
             }
             job.release(&mut task);
@@ -442,6 +474,37 @@ impl<'a> Execution<'a> {
         self.stage_stats.runs += 1;
         self.stage_stats.blocks += task.blocks;
         self.stage_stats.bytes_read += task.bytes_read;
+        self.stage_stats.bytes_copied += task.bytes_read.saturating_sub(task.bytes_mapped) + task.bytes_unmapped;
+        self.stage_stats.bytes_copied_hidden += task.bytes_unmapped;
+        if let (Some(timing), Some(recorder), Some(begun)) = (&mut task.timing, &self.control.recorder, self.begun) {
+            timing.all();
+            recorder.add(begun, &timing.spans, &timing.blocks, timing.waited);
+        }
+    }
+
+    /// What is timed with, if the job is recorded.
+    fn clock(&self) -> Option<Clock> {
+        self.control.recorder.as_ref().map(|recorder| recorder.clock())
+    }
+
+    /// Takes down what a thread did besides computing.
+    pub fn record(&self, span: Option<Span>) {
+        if let (Some(span), Some(recorder), Some(begun)) = (span, &self.control.recorder, self.begun) {
+            recorder.add(begun, &[span], &Histogram::default(), 0);
+        }
+    }
+
+    /// Takes down how things stand.
+    fn sample(&self) {
+        let Some(recorder) = &self.control.recorder else { return };
+        recorder.sample(Sample {
+            at: 0,
+            bytes_read: self.stats.bytes_read + self.stage_stats.bytes_read,
+            bytes_written: self.stats.bytes_written + self.stage_stats.bytes_written,
+            bytes_held: self.budget.bytes_held(),
+            bytes_resident: bytes_resident(),
+            bytes_budget: self.prepared.plan.limits.memory_bytes,
+        });
     }
 
     /// Counts delivered bytes.
@@ -453,6 +516,9 @@ impl<'a> Execution<'a> {
     pub fn tick(&mut self, runs_done: usize, run_count: usize) -> Result<()> {
         if self.control.cancel.is_set() {
             return Err(Error::cancelled());
+        }
+        if self.control.recorder.as_ref().is_some_and(|recorder| recorder.wants_sample()) {
+            self.sample();
         }
         if self.control.progress.is_some() && self.progress_at.elapsed() >= PROGRESS_PERIOD {
             self.progress_at = Instant::now();
@@ -521,7 +587,10 @@ impl<'a> Execution<'a> {
         let mut outcome = Ok(());
         while self.settles.iter().any(|state| state.running) {
             match receiver.recv() {
-                Ok(Event::Settled { output, result }) => outcome = outcome.and(self.settled(output, result)),
+                Ok(Event::Settled { output, result, span }) => {
+                    self.record(span);
+                    outcome = outcome.and(self.settled(output, result));
+                }
                 Ok(_) => {}
                 Err(_) => return Err(Error::internal("the event channel is gone")),
             }
@@ -532,6 +601,9 @@ impl<'a> Execution<'a> {
     fn into_stats(mut self) -> RunStats {
         self.stats.bytes_peak_held = self.budget.bytes_peak();
         self.stats.seconds = self.started.elapsed().as_secs_f64();
+        if let Some(recorder) = &self.control.recorder {
+            recorder.end_execution(self.stats.bytes_read, self.stats.bytes_written);
+        }
         self.stats
     }
 }

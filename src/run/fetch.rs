@@ -276,6 +276,7 @@ pub(super) fn hold_windows(job: &StageJob, task: &mut RunTask) -> Result<Vec<Opt
                 drop(reservation);
                 let mut buffer = job.pool.take(index)?;
                 source.read(&Region::run(low, span.len()), room(buffer.bytes_mut(), bytes)?)?;
+                task.bytes_unmapped += bytes as u64;
                 Held::Copied { buffer, low }
             }
         }));

@@ -9,12 +9,14 @@ use super::{
     job::{RunTask, StageJob, without_panic},
     pool::Buffer,
     scheduler::Event,
+    timing::timed,
 };
 use crate::{
     error::{Error, Result},
     nd::Region,
     plan::memory::TRANSFER_THREADS,
     store::{Source, Target},
+    trace::{Clock, Lane, SpanKind},
 };
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::{
@@ -62,6 +64,8 @@ pub(super) struct Ahead {
 pub(super) struct Settle {
     pub target: Arc<dyn Target>,
     pub output: usize,
+    /// The run after which it is settled, and what that is timed with if the job is recorded.
+    pub after: (usize, Option<Clock>),
     pub events: Sender<Event>,
 }
 
@@ -86,7 +90,7 @@ impl IoThreads {
         let mut made = IoThreads { channels: Some(Channels { commands, ahead, settle }), threads: Vec::new() };
         for index in 0..TRANSFER_THREADS {
             let queue = command_queue.clone();
-            made.spawn(format!("outcore-io-{index}"), move || transfer(&queue))?;
+            made.spawn(format!("outcore-io-{index}"), move || transfer(&queue, Lane::Transfer(index as u16)))?;
         }
         made.spawn("outcore-ahead".into(), move || look_ahead(&ahead_queue))?;
         made.spawn("outcore-settle".into(), move || settle_targets(&settle_queue))?;
@@ -129,19 +133,23 @@ impl Drop for IoThreads {
     }
 }
 
-fn transfer(queue: &Receiver<Command>) {
+fn transfer(queue: &Receiver<Command>, lane: Lane) {
     for command in queue {
         // An answer that nobody waits for any more is dropped with what it holds.
         match command {
             Command::Fetch { job, mut task, events } => {
+                task.taken_by(lane);
+                let begun = task.now();
                 let result = fetch_guarded(&job, &mut task);
+                task.did(SpanKind::Read, begun);
                 drop(job);
                 let _ = events.send(Event::Fetched { task, result });
             }
             Command::Store { job, run, write, output, region, buffer, bytes, events } => {
-                let result = store(&job, run, output, &region, &buffer.bytes()[..bytes]);
+                let write_it = || store(&job, run, output, &region, &buffer.bytes()[..bytes]);
+                let (result, span) = timed(job.clock, SpanKind::Write, lane, run, write_it);
                 drop(job);
-                let _ = events.send(Event::Stored { run, write, output, buffer, bytes, result });
+                let _ = events.send(Event::Stored { run, write, output, buffer, bytes, result, span });
             }
         }
     }
@@ -181,9 +189,10 @@ fn look_ahead(queue: &Receiver<Ahead>) {
 }
 
 fn settle_targets(queue: &Receiver<Settle>) {
-    for Settle { target, output, events } in queue {
-        let result = without_panic(|| format!("settling {}", target.name()), || target.settle());
+    for Settle { target, output, after: (run, clock), events } in queue {
+        let settle = || without_panic(|| format!("settling {}", target.name()), || target.settle());
+        let (result, span) = timed(clock, SpanKind::Settle, Lane::Settle, run, settle);
         drop(target);
-        let _ = events.send(Event::Settled { output, result });
+        let _ = events.send(Event::Settled { output, result, span });
     }
 }

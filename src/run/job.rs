@@ -8,6 +8,7 @@ use super::{
     prepare::{PreparedStage, new_accumulator},
     restore::leaves_boxes_only,
     spill::Spill,
+    timing::Timing,
 };
 use crate::{
     error::{Error, Result},
@@ -17,6 +18,7 @@ use crate::{
     numeric::Accumulator,
     plan::{Access, ReadFrom, ScratchId},
     store::{Lent, MemoryTarget, Source, Target, Window},
+    trace::Clock,
 };
 use std::{
     any::Any,
@@ -104,6 +106,10 @@ pub(super) struct RunTask {
     /// Bytes reached through windows, and the time it took to compute them: what tells a cold file from a warm one.
     pub bytes_mapped: u64,
     pub seconds: f64,
+    /// Bytes of windows that a store could not map, so that they were read.
+    pub bytes_unmapped: u64,
+    /// When its parts happened, while the job is recorded.
+    pub timing: Option<Box<Timing>>,
 }
 
 impl RunTask {
@@ -115,7 +121,8 @@ impl RunTask {
         self.region.shape.resize(rank, 0);
         job.stage.runs.region_into(run, &mut self.region);
         self.findings = Findings::default();
-        (self.blocks, self.bytes_read, self.bytes_mapped, self.seconds) = (0, 0, 0, 0.0);
+        (self.blocks, self.bytes_read, self.bytes_mapped, self.bytes_unmapped, self.seconds) = (0, 0, 0, 0, 0.0);
+        self.time(job.clock);
     }
 }
 
@@ -140,6 +147,8 @@ pub(super) struct StageJob {
     /// States of scans waiting for their next run.
     idle_carries: Mutex<Vec<Vec<Carry>>>,
     pub cancel: Cancel,
+    /// What runs are timed with, if the job is recorded.
+    pub clock: Option<Clock>,
     /// Whether runs may be left out whose boxes are there from an earlier job.
     pub skips: bool,
     /// The lowest run that failed: runs from here on are given up, earlier ones are finished, so that the error
@@ -182,9 +191,20 @@ impl StageJob {
             memories: Arc::clone(memories),
             budget: Arc::clone(budget),
             cancel: cancel.clone(),
+            clock: None,
             skips: leaves_boxes_only(stage.stage()),
             failed_run: AtomicUsize::new(usize::MAX),
         })
+    }
+
+    /// Bytes that were to be mapped for the whole stage and were read instead.
+    pub fn bytes_unmapped(&self) -> u64 {
+        let reads = self.stage.stage().reads.iter().zip(&self.resident);
+        let unmapped = reads.filter(|(read, resident)| {
+            let is_read = resident.as_ref().is_some_and(|resident| matches!(resident.bytes, ResidentBytes::Temp(_)));
+            matches!(read.from, ReadFrom::Source(_)) && is_read
+        });
+        unmapped.map(|(read, _)| read.bytes_per_run).sum()
     }
 
     /// Whether `run` is not worth going on with.

@@ -20,9 +20,13 @@ mod prepare;
 mod restore;
 mod results;
 mod scheduler;
+#[cfg(all(test, feature = "tracing"))]
+mod span_tests;
+mod spans;
 mod spill;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod waiting;
 mod warnings;
 mod windows;
@@ -39,7 +43,7 @@ use crate::{
     nd::Region,
     plan::Plan,
     store::{MemoryTarget, Source, Target, journal::Journal},
-    trace::RunStats,
+    trace::{Recorder, RunStats},
 };
 use std::{fmt, path::PathBuf, sync::Arc};
 
@@ -79,6 +83,8 @@ pub struct Control {
     pub scratch: Option<PathBuf>,
     /// Where small results are kept, so that a job that is stopped need not compute them again.
     pub journal: Option<Arc<Journal>>,
+    /// Takes down what happens when; `None`: nobody asks.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 impl fmt::Debug for Control {

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     plan::{Access, ReadFrom, WriteTo},
+    trace::Span,
 };
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rayon::ThreadPool;
@@ -37,9 +38,9 @@ pub(super) enum Event {
     /// A lane ended.
     Idle,
     /// A result is with its target.
-    Stored { run: usize, write: usize, output: usize, buffer: Buffer, bytes: usize, result: Result<()> },
+    Stored { run: usize, write: usize, output: usize, buffer: Buffer, bytes: usize, result: Result<()>, span: Option<Span> },
     /// What was written to an output before it was asked is on its way to the medium.
-    Settled { output: usize, result: Result<()> },
+    Settled { output: usize, result: Result<()>, span: Option<Span> },
 }
 
 /// Where a run is. Before it is admitted it is absent, after its last result is out of its buffers it is done.
@@ -190,7 +191,8 @@ impl<'s, 'e> Scheduler<'s, 'e> {
     }
 
     /// Gives a run to the lanes.
-    fn hand_over(&mut self, task: Box<RunTask>) {
+    fn hand_over(&mut self, mut task: Box<RunTask>) {
+        task.is_ready();
         self.set_state(task.run, RunState::Computing);
         self.lanes_running += usize::from(self.lanes.push(&self.pool, &self.job, &self.sender, task));
     }
@@ -222,7 +224,8 @@ impl<'s, 'e> Scheduler<'s, 'e> {
             Event::Idle => self.lanes_running -= 1,
             Event::Fetched { task, result } => self.fetched(task, result),
             Event::Computed { task, result } => self.computed(task, result),
-            Event::Stored { run, write, output, buffer, bytes, result } => {
+            Event::Stored { run, write, output, buffer, bytes, result, span } => {
+                self.execution.record(span);
                 self.job.pool.give(self.job.stage.stage().reads.len() + write, buffer);
                 match result {
                     Ok(()) => self.settle(output, bytes as u64),
@@ -233,7 +236,8 @@ impl<'s, 'e> Scheduler<'s, 'e> {
                 }
                 self.retire(run);
             }
-            Event::Settled { output, result } => {
+            Event::Settled { output, result, span } => {
+                self.execution.record(span);
                 if let Err(error) = self.execution.settled(output, result) {
                     self.fail(0, error);
                 }
@@ -353,7 +357,7 @@ impl<'s, 'e> Scheduler<'s, 'e> {
 
     fn settle(&mut self, output: usize, bytes: u64) {
         if let Some(target) = self.execution.settle_due(output, bytes, SETTLE_BYTES) {
-            let taken = self.io.settle(Settle { target, output, events: self.sender.clone() });
+            let taken = self.io.settle(Settle { target, output, after: (self.runs_done, self.job.clock), events: self.sender.clone() });
             self.execution.settle_started(output, taken);
         }
     }

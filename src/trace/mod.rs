@@ -1,6 +1,13 @@
 //! Numbers about a run: what was read, written, computed and held, per stage and in all.
 //!
-//! Nothing here formats, and nothing here knows a file or a thread: the scheduler fills these in, reports read them.
+//! Nothing here formats, and nothing here knows a file or a thread: the scheduler fills these in, reports read them. Counters are always
+//! kept ([`RunStats`]); what happened when is recorded only where it is asked for ([`Recorder`]).
+
+mod histogram;
+mod recording;
+
+pub use histogram::Histogram;
+pub use recording::{Begun, Clock, Lane, Recorder, Recording, Sample, Span, SpanKind, StageRecord};
 
 use serde::Serialize;
 
@@ -19,6 +26,24 @@ pub struct StageStats {
     pub bytes_read: u64,
     /// Bytes that went to outputs and temps.
     pub bytes_written: u64,
+    /// Of the bytes read, those that were copied or decoded into buffers instead of being used where they lie.
+    pub bytes_copied: u64,
+    /// Of the bytes copied, those that the plan meant to use in place, so that explain does not show them: windows that a store could not
+    /// map after all.
+    pub bytes_copied_hidden: u64,
+}
+
+impl StageStats {
+    /// Adds what the stage did another time.
+    pub fn add(&mut self, other: &StageStats) {
+        self.seconds += other.seconds;
+        self.blocks += other.blocks;
+        self.runs += other.runs;
+        self.bytes_read += other.bytes_read;
+        self.bytes_written += other.bytes_written;
+        self.bytes_copied += other.bytes_copied;
+        self.bytes_copied_hidden += other.bytes_copied_hidden;
+    }
 }
 
 /// What one execution of a plan did.
@@ -30,6 +55,10 @@ pub struct RunStats {
     pub bytes_read: u64,
     /// Bytes that went to outputs and temps.
     pub bytes_written: u64,
+    /// Of the bytes read, those that were copied or decoded into buffers instead of being used where they lie.
+    pub bytes_copied: u64,
+    /// Of the bytes copied, those that the plan meant to use in place. There should be none.
+    pub bytes_copied_hidden: u64,
     /// Blocks computed.
     pub blocks: u64,
     /// Runs computed.
@@ -56,6 +85,8 @@ impl RunStats {
     pub fn push_stage(&mut self, stage: StageStats) {
         self.bytes_read += stage.bytes_read;
         self.bytes_written += stage.bytes_written;
+        self.bytes_copied += stage.bytes_copied;
+        self.bytes_copied_hidden += stage.bytes_copied_hidden;
         self.blocks += stage.blocks;
         self.runs += stage.runs;
         self.stages.push(stage);

@@ -181,11 +181,9 @@ fn flags_that_make_no_sense() {
         (&["--block", "0"], &["block"]),
         (&["--sum", "fast"], &["fast", "exact"]),
         (&["--io", "magic"], &["magic", "mmap"]),
-        (&["--report", "r.html"], &["not available yet", "json"]),
-        (&["--report", "r.csv"], &["not available yet"]),
+        (&["--report", "r.txt"], &["r.txt", "the format follows the extension", "FILE.html"]),
         (&["--report", "r"], &["FILE.json"]),
         (&["--no-such-flag"], &["outcore: error:", "--no-such-flag"]),
-        (&["--trace", "t.json"], &["--trace is not available yet"]),
     ];
     for (flags, parts) in cases {
         let mut words = vec!["eval", "sum(x)", "x.npy"];
@@ -196,10 +194,9 @@ fn flags_that_make_no_sense() {
     // A flag before the statements is no statement, though those may begin with a minus.
     place.fails(&["eval", "--memroy", "1GiB", "-x", "x.npy"], 2, &["--memroy"]);
     place.fails(&["eval", "--memroy=1GiB", "-x", "x.npy"], 2, &["--memroy"]);
-    place.fails(&["eval", "--trace", "t.json", "-x", "x.npy"], 2, &["--trace is not available yet"]);
     place.fails(&["eval", ""], 2, &["no statements"]);
     place.fails(&["eval", "-f", "-"], 2, &["no statements"]);
-    place.fails(&["completions", "bash"], 2, &["outcore: error:", "completions", "not available yet"]);
+    place.fails(&["completions", "cmd"], 2, &["outcore: error:", "cmd"]);
     for (name, value) in
         [("THREADS", "many"), ("THREADS", "0"), ("MEMORY", "lots"), ("SUM", "fast"), ("BLOCK", "0"), ("REPORT", "no/r.json")]
     {

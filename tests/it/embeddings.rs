@@ -22,7 +22,7 @@ fn embeddings(folder: &Folder) {
 }
 
 /// Runs every command of a page, and gives their number.
-fn run_page(folder: &Folder, page: &str) -> usize {
+pub fn run_page(folder: &Folder, page: &str) -> usize {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
     let mut ran = 0;
     for line in text.lines().filter_map(|line| line.strip_prefix("outcore ")) {

@@ -20,6 +20,7 @@ mod numpy;
 mod order;
 mod random;
 mod reductions;
+mod reports;
 mod resume;
 mod search;
 mod state;

@@ -4,9 +4,9 @@ use super::{SHARE, Task};
 use crate::{
     array::{
         any::AnyArray,
-        below::{Bindings, BlockFunction, Request, RunStats, Sink, execute},
+        below::{Bindings, BlockFunction, Request, RunStats, Sink},
         graph::{Work, rewrite},
-        phases::{collectors, control, plan_beside},
+        phases::{collectors, control, execute_recorded, plan_beside},
         session::Session,
         size::show_memory,
     },
@@ -143,7 +143,7 @@ pub(super) fn run(session: &Session, asked: AskedRound, tasks: &mut [Box<dyn Tas
     let mut closures = collectors(&mut arrays);
     let sinks = closures.iter_mut().map(|closure| Sink::Caller(closure)).collect();
     let bindings = Bindings { sources: work.sources.clone(), functions, sinks };
-    let stats = execute(session.engine()?, &plan, bindings, &control(session))?;
+    let stats = execute_recorded(session, &plan, bindings, &control(session))?;
     drop(closures);
     let mut arrays = arrays.into_iter();
     for (task, share) in tasks.iter_mut().zip(shares) {

@@ -1,7 +1,13 @@
 //! Flags as they are typed. Nothing is looked up here: what a flag means on this machine is decided in
 //! [`settings`](crate::settings).
 
-use crate::{doctor, errors, output::Style, settings::ProfileUse, tune};
+use crate::{
+    doctor, errors,
+    output::Style,
+    settings::ProfileUse,
+    shell::{Completions, Man},
+    tune,
+};
 use clap::{
     Args, CommandFactory, Parser, Subcommand, ValueEnum,
     builder::FalseyValueParser,
@@ -57,9 +63,12 @@ pub struct Common {
     /// Progress on stderr
     #[arg(long, global = true, value_name = "WHEN", env = "OUTCORE_PROGRESS", hide_env_values = true, default_value = "auto")]
     pub progress: ProgressWhen,
-    /// Write what the job took to FILE.json
+    /// Write what the job took to FILE.html (a page), FILE.json or FILE.csv (a row per stage); may be repeated
     #[arg(long, global = true, value_name = "FILE", env = "OUTCORE_REPORT", hide_env_values = true)]
-    pub report: Option<PathBuf>,
+    pub report: Vec<PathBuf>,
+    /// Write what every thread did to FILE.json, which Perfetto and chrome://tracing open
+    #[arg(long, global = true, value_name = "FILE", env = "OUTCORE_TRACE", hide_env_values = true)]
+    pub trace: Option<PathBuf>,
     /// Replace existing outputs
     #[arg(long, global = true)]
     pub overwrite: bool,
@@ -146,7 +155,7 @@ pub enum Mode {
     /// Evaluate statements; print the last value or save values
     Eval(Eval),
     /// Show the plan: passes, bytes, blocks, predicted peak, and why
-    Explain(Eval),
+    Explain(Explain),
     /// Print a hash of dtype, shape and values: equal for any file format, byte order, layout and chunks
     Digest(Digest),
     /// Find the rows nearest to queries, exactly, in one read of the database
@@ -179,6 +188,10 @@ pub enum Mode {
     Tune(tune::Tune),
     /// List functions, or show one
     Functions(Functions),
+    /// Print what a shell needs to complete modes and flags
+    Completions(Completions),
+    /// Print the manual page, or that of a mode
+    Man(Man),
 }
 
 /// `outcore info`.
@@ -217,7 +230,7 @@ pub struct Stats {
     pub state: Option<PathBuf>,
 }
 
-/// `outcore eval` and `outcore explain`.
+/// `outcore eval`, and what `outcore explain` explains.
 #[derive(Debug, Args)]
 pub struct Eval {
     /// What to compute: 'z = (x - mean(x, 0)) / std(x, 0)'. With -f there are inputs only
@@ -239,6 +252,17 @@ pub struct Eval {
     /// How Zarr outputs are laid out.
     #[command(flatten)]
     pub layout: Layout,
+}
+
+/// `outcore explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// What would be evaluated.
+    #[command(flatten)]
+    pub eval: Eval,
+    /// Draw the plan into FILE, too: stages, what they read and write, and what they keep
+    #[arg(long, value_name = "FILE.svg")]
+    pub svg: Option<PathBuf>,
 }
 
 /// How Zarr outputs are laid out. The query of a path (`out.zarr?chunks=4096,128`) says the same for one output.
@@ -648,11 +672,6 @@ impl Common {
     }
 }
 
-/// Modes that later versions have.
-const LATER_MODES: [&str; 1] = ["completions"];
-/// Flags that later versions have.
-const LATER_FLAGS: [&str; 1] = ["--trace"];
-
 /// The command line, or the exit code when there is nothing more to do: help was shown, or it makes no sense.
 pub fn parse() -> Result<Low, ExitCode> {
     let words: Vec<OsString> = env::args_os().collect();
@@ -684,14 +703,11 @@ fn in_own_words(error: &clap::Error, words: &[OsString]) -> Error {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    if let Some(mode) = about(ContextKind::InvalidSubcommand).filter(|mode| LATER_MODES.contains(mode)) {
-        return Error::usage(format!("`outcore {mode}` is not available yet")).hint("`outcore --help` lists what is");
-    }
     let flag = about(ContextKind::InvalidArg).unwrap_or_default();
     if error.kind() == ErrorKind::UnknownArgument {
         // An unknown flag before the statements was taken for them, so that the error is about what follows.
         let unknown = words.iter().filter_map(|word| word.to_str()).find(|word| looks_like_a_flag(word) && !is_known(word));
-        if let Some(word) = unknown.filter(|word| !flag.starts_with("--") || LATER_FLAGS.contains(&name_of_flag(word))) {
+        if let Some(word) = unknown.filter(|_| !flag.starts_with("--")) {
             return unknown_flag(word);
         }
     }
@@ -737,9 +753,6 @@ pub fn looks_like_a_flag(text: &str) -> bool {
 /// The error of a flag that there is not.
 pub fn unknown_flag(text: &str) -> Error {
     let flag = name_of_flag(text);
-    if LATER_FLAGS.contains(&flag) {
-        return Error::usage(format!("the flag {flag} is not available yet")).hint("`outcore --help` lists what is");
-    }
     Error::usage(format!("unexpected argument '{flag}' found")).hint("`outcore --help` lists the flags; `-(-x)` negates twice")
 }
 

@@ -3,7 +3,6 @@
 use crate::{
     args::{Audit as Command, Fault},
     output::{Style, note, print},
-    saving,
     settings::Settings,
     signals,
 };
@@ -37,7 +36,7 @@ pub fn run(command: &Command, settings: &Settings) -> Result<u8> {
         Style::Json => print(&json(command, &audit)?)?,
     }
     audit.report.warnings.iter().for_each(|text| note("warning", text));
-    saving::write_report(&audit.report, &[], settings)?;
+    settings.reports.tell(&audit.report, &[]);
     if settings.reporter.is_watched() {
         let read = &audit.report.stats;
         note("read", &format!("{} in {}", data_bytes(read.bytes_read), seconds(read.seconds)));

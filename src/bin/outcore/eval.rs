@@ -44,6 +44,7 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     let arrays = inputs::open(&settings.session, &inputs::named(&words)?)?;
     let built = build(&text, &arrays, settings)?;
     let outputs = outputs(command, &built)?;
+    settings.reports.tell_statements(&text);
     let save = saving::save(settings).zarr(command.layout.options()?).expression(text.trim());
     let save = if command.digest { save.digests() } else { save };
     let (report, printed) = compute(&built, &outputs, save, settings)?;

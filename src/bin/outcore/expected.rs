@@ -9,7 +9,7 @@ use crate::{
 };
 use outcore::{
     plan::Plan,
-    report::{Expected, Inputs, MachineRates, expected, size::seconds},
+    report::{Expected, Inputs, TransferRates, expected, size::seconds},
 };
 use serde_json::{Value, json};
 use std::path::Path;
@@ -34,9 +34,9 @@ pub fn times(plan: &Plan, inputs: &[String], outputs: &[&Path], settings: &Setti
     Some(Times { warm: of(Inputs::Warm), cold: of(Inputs::Cold), profile: path.display().to_string() })
 }
 
-fn machine_rates(rates: &Rates, input: Option<&str>, output: Option<&str>) -> MachineRates {
+fn machine_rates(rates: &Rates, input: Option<&str>, output: Option<&str>) -> TransferRates {
     let disk = |mount: Option<&str>| -> Option<&DiskRates> { rates.disks.iter().find(|disk| Some(disk.mount.as_str()) == mount) };
-    MachineRates {
+    TransferRates {
         memory_read: rates.memory_read,
         input_read: disk(input).map(|disk| disk.read),
         output_write: disk(output).map(|disk| disk.write),
@@ -70,7 +70,7 @@ mod tests {
         let disk = |mount: &str, read, write| DiskRates { mount: mount.into(), kind: "ext4".into(), read, write };
         let rates = Rates { memory_read: 9.0, memory_copy: 1.0, disks: vec![disk("/", 1.0, 2.0), disk("/data", 3.0, 4.0)] };
         let found = machine_rates(&rates, Some("/data"), Some("/"));
-        assert_eq!(found, MachineRates { memory_read: 9.0, input_read: Some(3.0), output_write: Some(2.0), one_disk: false });
+        assert_eq!(found, TransferRates { memory_read: 9.0, input_read: Some(3.0), output_write: Some(2.0), one_disk: false });
         assert_eq!(machine_rates(&rates, Some("/else"), Some("/else")).input_read, None);
     }
 }

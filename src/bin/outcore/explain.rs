@@ -1,17 +1,19 @@
 //! `outcore explain`: the plan of what `eval` would do. Nothing is read but headers; inputs may be imagined.
 
 use crate::{
-    args::Eval,
+    args::{Explain, spelling},
     eval, expected, inputs,
     output::{Style, note, print},
-    saving,
-    settings::Settings,
+    reporting, saving,
+    settings::{Settings, check_writable},
 };
 use outcore::{Array, Destination, Error, Job, Result, array::parse::Value, report};
 use std::path::Path;
 
 /// Prints the plan.
-pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
+pub fn run(command: &Explain, settings: &Settings) -> Result<()> {
+    command.svg.as_ref().map_or(Ok(()), |path| check_writable(path, &spelling("--svg")))?;
+    let Explain { eval: command, svg } = command;
     let (text, words) = eval::statements(command)?;
     let named = inputs::named(&words)?;
     let arrays = inputs::open_or_imagine(&settings.session, &named)?;
@@ -36,6 +38,9 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     // The run knows them by their names alone, so the plan is made with these.
     for (planned, output) in plan.outputs.iter_mut().zip(&outputs) {
         planned.name = format!("{} -> {}", output.name, output.path.display());
+    }
+    if let Some(path) = svg {
+        reporting::write(path, &report::drawing_file(&report::Sketch::of(&plan)))?;
     }
     if let Some(text) = settings.profile.note() {
         note("note", &text);

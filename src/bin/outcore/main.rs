@@ -26,8 +26,10 @@ mod pca;
 mod profile;
 mod progress;
 mod quantize;
+mod reporting;
 mod saving;
 mod settings;
+mod shell;
 mod signals;
 mod split;
 mod stats;
@@ -78,28 +80,36 @@ fn run(low: args::Low) -> outcore::Result<u8> {
     signals::watch()?;
     outcore::store::mmap::install_sigbus_guard()?;
     let settings = settings::resolve(&low.common, low.mode.profile_use())?;
-    match low.mode {
-        Mode::Info(command) => info::run(&command, &settings),
-        Mode::Head(command) => head::run(&command, &settings),
-        Mode::Stats(command) => stats::run(&command, &settings),
-        Mode::Eval(command) => eval::run(&command, &settings),
-        Mode::Explain(command) => explain::run(&command, &settings),
-        Mode::Digest(command) => digest::run(&command, &settings),
-        Mode::Topk(command) => topk::run(&command, &settings),
-        Mode::Pairs(command) => pairs::run(&command, &settings),
-        Mode::Convert(command) => convert::run(&command, &settings),
-        Mode::Verify(command) => return verify::run(&command, &settings),
-        Mode::Diff(command) => return diff::run(&command, &settings),
-        Mode::Audit(command) => return audit::run(&command, &settings),
-        Mode::Quantize(command) => quantize::run(&command, &settings),
-        Mode::Shuffle(command) => split::shuffle(&command, &settings),
-        Mode::Split(command) => split::split(&command, &settings),
-        Mode::Pca(command) => pca::run(&command, &settings),
-        Mode::Kmeans(command) => kmeans::run(&command, &settings),
-        Mode::Demo(command) => demo::run(&command, &settings),
-        Mode::Doctor(command) => doctor::run(&command, &low.common, &settings),
-        Mode::Tune(command) => tune::run(&command, &settings),
-        Mode::Functions(command) => functions::run(&command, &settings),
+    let code = work(low.mode, &low.common, &settings)?;
+    settings.reports.write(&settings)?;
+    Ok(code)
+}
+
+fn work(mode: Mode, common: &args::Common, settings: &settings::Settings) -> outcore::Result<u8> {
+    match mode {
+        Mode::Info(command) => info::run(&command, settings),
+        Mode::Head(command) => head::run(&command, settings),
+        Mode::Stats(command) => stats::run(&command, settings),
+        Mode::Eval(command) => eval::run(&command, settings),
+        Mode::Explain(command) => explain::run(&command, settings),
+        Mode::Digest(command) => digest::run(&command, settings),
+        Mode::Topk(command) => topk::run(&command, settings),
+        Mode::Pairs(command) => pairs::run(&command, settings),
+        Mode::Convert(command) => convert::run(&command, settings),
+        Mode::Verify(command) => return verify::run(&command, settings),
+        Mode::Diff(command) => return diff::run(&command, settings),
+        Mode::Audit(command) => return audit::run(&command, settings),
+        Mode::Quantize(command) => quantize::run(&command, settings),
+        Mode::Shuffle(command) => split::shuffle(&command, settings),
+        Mode::Split(command) => split::split(&command, settings),
+        Mode::Pca(command) => pca::run(&command, settings),
+        Mode::Kmeans(command) => kmeans::run(&command, settings),
+        Mode::Demo(command) => demo::run(&command, settings),
+        Mode::Doctor(command) => doctor::run(&command, common, settings),
+        Mode::Tune(command) => tune::run(&command, settings),
+        Mode::Functions(command) => functions::run(&command, settings),
+        Mode::Completions(command) => shell::completions(&command),
+        Mode::Man(command) => shell::man(&command),
     }
     .map(|()| 0)
 }

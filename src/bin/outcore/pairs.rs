@@ -35,7 +35,7 @@ pub fn run(command: &Pairs, settings: &Settings) -> Result<()> {
     let found = found?;
     topk::warn_of_rows(found.without_score, command.metric.metric(), "they are in no pair");
     topk::save([&command.output, &command.scores], settings, &found.rows, &found.scores)?;
-    saving::write_report(&found.report, &[], settings)?;
+    settings.reports.tell(&found.report, &[]);
     match settings.style {
         Style::Text => print(&text(command, &found)),
         Style::Json => print(&json(command, &found).to_string()),

@@ -2,7 +2,7 @@
 
 use crate::{
     args::{Method, Pca},
-    output::{Style, note, print},
+    output::{Style, print},
     saving::{self, writable},
     settings::Settings,
     signals,
@@ -58,14 +58,15 @@ pub fn save(x: &Array, outputs: &[(&str, &Array, &Option<PathBuf>)], settings: &
         paths.push(path.as_path());
     }
     if paths.is_empty() {
-        if settings.report.is_some() {
-            note("warning", "no report: nothing was saved for it to be about");
-        }
+        settings.reports.tell_files(&[("x".to_string(), x.clone())], &[]);
         return Ok(());
     }
     let report = job.run().inspect_err(|_| settings.reporter.finish())?.report;
     settings.reporter.finish();
-    saving::tell(report, &[("x".to_string(), x.clone())], &paths, &[], settings)
+    saving::tell(report, &[("x".to_string(), x.clone())], &paths, &[], settings)?;
+    // What was computed before anything could be saved is most of it.
+    settings.reports.tell_whole();
+    Ok(())
 }
 
 /// A number with the digits that read back.

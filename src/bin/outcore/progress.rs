@@ -37,6 +37,30 @@ struct State {
     started: Option<Instant>,
     last_line: Option<Instant>,
     bar: Option<ProgressBar>,
+    jobs: Jobs,
+}
+
+/// Many a command runs one plan after the other: iterations, phases, what is looked at before and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Jobs {
+    /// Plans so far.
+    plans: u64,
+    /// Bytes of those that are over.
+    bytes_before: u64,
+    /// Where the plan that runs stood last, and how long it had run then.
+    bytes_last: u64,
+    seconds_last: f64,
+}
+
+impl Jobs {
+    /// Takes note of where things stand.
+    fn see(&mut self, progress: &Progress) {
+        if self.plans == 0 || progress.seconds < self.seconds_last || progress.bytes_done < self.bytes_last {
+            self.plans += 1;
+            self.bytes_before += self.bytes_last;
+        }
+        (self.bytes_last, self.seconds_last) = (progress.bytes_done, progress.seconds);
+    }
 }
 
 impl Reporter {
@@ -61,6 +85,8 @@ impl Reporter {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let started = *state.started.get_or_insert(now);
+        state.jobs.see(progress);
+        let jobs = state.jobs;
         match self.way {
             Way::Silent => {}
             Way::Bar if now - started < QUIET => {}
@@ -68,18 +94,18 @@ impl Reporter {
                 let bar = state.bar.get_or_insert_with(new_bar);
                 bar.set_length(progress.bytes_total.max(1));
                 bar.set_position(progress.bytes_done);
-                bar.set_prefix(stage(progress));
+                bar.set_prefix(stage(progress, &jobs));
                 bar.set_message(amounts(progress));
             }
             Way::Lines => {
                 let since = state.last_line.unwrap_or(started);
                 if now - since >= LINE_EVERY {
                     state.last_line = Some(now);
-                    let _ = writeln!(stderr(), "outcore: {} {} % {}", stage(progress), percent(progress), amounts(progress));
+                    let _ = writeln!(stderr(), "outcore: {} {} % {}", stage(progress, &jobs), percent(progress), amounts(progress));
                 }
             }
             Way::Json => {
-                let _ = writeln!(stderr(), "{}", json(progress));
+                let _ = writeln!(stderr(), "{}", json(progress, &jobs));
             }
         }
     }
@@ -103,16 +129,23 @@ fn new_bar() -> ProgressBar {
     bar
 }
 
-/// `stage 2/3 z -> z.npy`.
-fn stage(progress: &Progress) -> String {
-    format!("stage {}/{} {}", progress.stage + 1, progress.stages, progress.stage_name)
+/// `stage 2/3 z -> z.npy`, and before it which plan it is a stage of, from the second one on.
+fn stage(progress: &Progress, jobs: &Jobs) -> String {
+    let plan = if jobs.plans > 1 { format!("plan {}, ", jobs.plans) } else { String::new() };
+    format!("{plan}stage {}/{} {}", progress.stage + 1, progress.stages, progress.stage_name)
 }
 
+/// Bytes per second, and the seconds that are left of the plan; `None` before anything is done.
 #[allow(clippy::cast_precision_loss, reason = "shown to a person")]
-fn amounts(progress: &Progress) -> String {
+fn speed(progress: &Progress) -> (f64, Option<f64>) {
     let rate = if progress.seconds > 0.0 { progress.bytes_done as f64 / progress.seconds } else { 0.0 };
     let left = progress.bytes_total.saturating_sub(progress.bytes_done) as f64;
-    let eta = if rate > 0.0 { format!(" eta {}", whole_seconds(left / rate)) } else { String::new() };
+    (rate, (rate > 0.0).then_some(left / rate))
+}
+
+fn amounts(progress: &Progress) -> String {
+    let (rate, left) = speed(progress);
+    let eta = left.map_or(String::new(), |left| format!(" eta {}", whole_seconds(left)));
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is positive and finite")]
     let speed = size::data_bytes(rate as u64);
     format!(
@@ -140,15 +173,20 @@ fn percent(progress: &Progress) -> u64 {
     (u128::from(progress.bytes_done) * 100 / u128::from(progress.bytes_total.max(1))) as u64
 }
 
-fn json(progress: &Progress) -> String {
+fn json(progress: &Progress, jobs: &Jobs) -> String {
+    let (rate, left) = speed(progress);
     serde_json::json!({
         "schema": "outcore.progress/1",
+        "plan": jobs.plans,
         "stage": progress.stage + 1,
         "stages": progress.stages,
         "name": progress.stage_name,
         "bytes_done": progress.bytes_done,
         "bytes_total": progress.bytes_total,
+        "bytes_before": jobs.bytes_before,
         "seconds": progress.seconds,
+        "bytes_per_second": rate,
+        "eta_seconds": left,
         "bytes_held": progress.bytes_held,
         "bytes_budget": progress.bytes_budget,
     })
@@ -171,8 +209,30 @@ mod tests {
             bytes_held: 1_180_000_000,
             bytes_budget: 2 << 30,
         };
-        assert_eq!(stage(&progress), "stage 2/3 z -> z.npy");
+        assert_eq!(stage(&progress, &Jobs { plans: 1, ..Jobs::default() }), "stage 2/3 z -> z.npy");
+        assert_eq!(stage(&progress, &Jobs { plans: 4, ..Jobs::default() }), "plan 4, stage 2/3 z -> z.npy");
         assert_eq!(amounts(&progress), "12.3/30.0 GB 1.89 GB/s eta 10 s mem 1.10/2.00 GiB");
         assert_eq!(percent(&progress), 41);
+    }
+
+    #[test]
+    fn a_plan_that_begins_is_told_from_one_that_goes_on() {
+        let at = |seconds, bytes_done| Progress {
+            stage: 0,
+            stages: 1,
+            stage_name: String::new(),
+            bytes_done,
+            bytes_total: 100,
+            seconds,
+            bytes_held: 0,
+            bytes_budget: 1,
+        };
+        let mut jobs = Jobs::default();
+        let steps = [(0.1, 0, 1, 0), (0.2, 70, 1, 0), (0.3, 100, 1, 0), (0.1, 100, 2, 100), (0.2, 100, 2, 100), (0.9, 40, 3, 200)];
+        for (seconds, bytes, plans, before) in steps {
+            jobs.see(&at(seconds, bytes));
+            assert_eq!((jobs.plans, jobs.bytes_before), (plans, before), "{seconds} {bytes}");
+        }
+        assert!(json(&at(0.0, 0), &jobs).contains("\"eta_seconds\":null"));
     }
 }

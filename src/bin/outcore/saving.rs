@@ -3,16 +3,12 @@
 use crate::{
     args::spelling,
     inputs::{name_of_store, without_query},
-    measure,
     output::note,
     settings::{Existing, Settings, Stopped, check_writable},
 };
 use outcore::{
     Array, Error, Kept, Result, RunReport, Save,
-    report::{
-        Environment, Summary,
-        size::{data_bytes, memory_bytes, plural, seconds},
-    },
+    report::size::{data_bytes, memory_bytes, plural, seconds},
 };
 use std::{fs, path::Path};
 
@@ -53,7 +49,7 @@ pub fn keep_inputs<'a>(outputs: impl IntoIterator<Item = &'a Path>, inputs: &[Op
     Ok(())
 }
 
-/// Says what a job did, names its inputs as the command did, and writes the report. `notes` stand among its warnings.
+/// Says what a job did, names its inputs as the command did, and tells it to reports. `notes` stand among its warnings.
 pub fn tell(mut report: RunReport, inputs: &[(String, Array)], paths: &[&Path], notes: &[String], settings: &Settings) -> Result<()> {
     for (store, _) in &mut report.stats.passes {
         *store = name_of_store(store, inputs);
@@ -61,7 +57,8 @@ pub fn tell(mut report: RunReport, inputs: &[(String, Array)], paths: &[&Path], 
     report.kept.iter().filter(|kept| kept.bytes > 0).for_each(say_kept);
     report.warnings.iter().for_each(|text| note("warning", text));
     report.digests.iter().for_each(|(path, digest)| note("digest", &format!("{digest}  {path}")));
-    write_report(&report, notes, settings)?;
+    settings.reports.tell_files(inputs, paths);
+    settings.reports.tell(&report, notes);
     if settings.reporter.is_watched() && !paths.is_empty() {
         note("wrote", &said(&report, paths, settings));
     }
@@ -72,23 +69,6 @@ pub fn tell(mut report: RunReport, inputs: &[(String, Array)], paths: &[&Path], 
 fn say_kept(kept: &Kept) {
     let percent = u128::from(kept.bytes) * 100 / u128::from(kept.bytes_total.max(1));
     note("resumed", &format!("{percent} % of {} was there", kept.path.display()));
-}
-
-/// Writes the report where `--report` asks for it.
-pub fn write_report(report: &RunReport, notes: &[String], settings: &Settings) -> Result<()> {
-    let Some(path) = &settings.report else { return Ok(()) };
-    let env = Environment {
-        version: env!("CARGO_PKG_VERSION"),
-        cpu: measure::processor(),
-        isa: settings.isa.name().to_string(),
-        limits: settings.session.limits().clone(),
-        profile: settings.profile_in_use(),
-    };
-    let warnings = report.warnings.iter().chain(notes).cloned().collect();
-    let mut summary = Summary::new(&report.stats, report.seconds, warnings, measure::peak_resident_bytes(), env);
-    summary.digests.clone_from(&report.digests);
-    (summary.job_id, summary.plan_id) = (report.job_id.clone(), report.plan_id.clone());
-    fs::write(path, summary.json()).map_err(|error| Error::io("write", path.display(), error))
 }
 
 /// One line for a person who watches.

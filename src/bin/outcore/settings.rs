@@ -5,15 +5,14 @@ use crate::{
     output::Style,
     profile::{self, Applied, Found},
     progress::Reporter,
+    reporting::Reports,
 };
 use outcore::{
     Error, IoMode, OnInvalid, Promote, Result, Session, SessionBuilder, Size, SumMode,
     array::{Isa, machine},
 };
 use std::{
-    env,
-    ffi::OsStr,
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -32,8 +31,8 @@ pub struct Settings {
     pub stopped: Stopped,
     /// What axis notes are.
     pub notes: Notes,
-    /// Where the report goes.
-    pub report: Option<PathBuf>,
+    /// What is told of what was done, and where it goes.
+    pub reports: Reports,
     /// Who tells about progress.
     pub reporter: Arc<Reporter>,
     /// How sessions are made, should a mode need another one.
@@ -113,6 +112,8 @@ pub struct Recipe {
     pub strict: bool,
     /// What becomes of arrays of different dtypes that meet.
     pub promote: Promote,
+    /// Whether jobs are recorded, for reports and traces.
+    pub records: bool,
 }
 
 impl Recipe {
@@ -137,13 +138,14 @@ impl Recipe {
         if let Some(isa) = self.isa {
             builder = builder.isa(isa);
         }
-        builder
+        if self.records { builder.record() } else { builder }
     }
 }
 
 /// Looks up what `common` leaves open and refuses what makes no sense.
 pub fn resolve(common: &Common, profile_use: ProfileUse) -> Result<Settings> {
-    let mut recipe = asked(common)?;
+    let reports = Reports::new(&common.report, common.trace.as_ref())?;
+    let mut recipe = asked(common, &reports)?;
     let profile = profile::load();
     let tuned = profile.profile().and_then(|profile| profile.tuned.as_ref()).filter(|_| profile_use == ProfileUse::Follow);
     let given = Applied { block_bytes: recipe.block_bytes, threads: recipe.threads, io: common.io.map(|_| recipe.io) };
@@ -161,7 +163,7 @@ pub fn resolve(common: &Common, profile_use: ProfileUse) -> Result<Settings> {
         existing: if common.overwrite { Existing::Replace } else { Existing::Refuse },
         stopped: if common.resume { Stopped::Resume } else { Stopped::Refuse },
         notes: if common.strict { Notes::Errors } else { Notes::Warnings },
-        report: common.report.clone().map(report).transpose()?,
+        reports,
         reporter,
         recipe,
         profile,
@@ -170,7 +172,7 @@ pub fn resolve(common: &Common, profile_use: ProfileUse) -> Result<Settings> {
 }
 
 /// What flags and variables ask for.
-fn asked(common: &Common) -> Result<Recipe> {
+fn asked(common: &Common, reports: &Reports) -> Result<Recipe> {
     Ok(Recipe {
         memory: common.memory.as_deref().map(|text| size(text, "--memory")).transpose()?,
         threads: common.threads.map(threads).transpose()?,
@@ -199,6 +201,7 @@ fn asked(common: &Common) -> Result<Recipe> {
             PromoteHow::NumPy => Promote::NumPy,
             PromoteHow::Strict => Promote::Strict,
         },
+        records: reports.wants_record(),
     })
 }
 
@@ -222,19 +225,6 @@ fn block_bytes(text: &str) -> Result<u64> {
         Size::Bytes(_) => Err(Error::usage(format!("{flag} 0: a block holds at least one element"))),
         Size::Percent(_) => Err(Error::usage(format!("{flag} {text}: a block is a number of bytes")).hint("--block 4MiB")),
     }
-}
-
-fn report(path: PathBuf) -> Result<PathBuf> {
-    let (flag, shown) = (spelling("--report"), path.display());
-    match path.extension().and_then(OsStr::to_str) {
-        Some("json") => {}
-        Some(known @ ("html" | "csv")) => {
-            return Err(Error::usage(format!("{flag} {shown}: .{known} is not available yet")).hint("--report FILE.json"));
-        }
-        _ => return Err(Error::usage(format!("{flag} {shown}: the format follows the extension")).hint("--report FILE.json")),
-    }
-    check_writable(&path, &flag)?;
-    Ok(path)
 }
 
 /// Refuses, before anything runs, a file that could not be written at the end.

@@ -31,7 +31,7 @@ pub fn run(command: &TopK, settings: &Settings) -> Result<()> {
     let found = found?;
     warn_of_rows(found.without_score, metric, "they come last");
     save([&command.output, &command.scores], settings, &found.rows, &found.scores)?;
-    saving::write_report(&found.report, &[], settings)?;
+    settings.reports.tell(&found.report, &[]);
     match (&command.output, settings.style) {
         (Some(_), _) => Ok(()),
         (None, Style::Text) => {

@@ -9,10 +9,14 @@ use crate::{
     plan::{Access, Check, OutputFrom, Plan, Read, ReadFrom, Stage, TempId, Write, WriteTo},
     run::{Bindings, Control, Progress, Sink, execute, execute_prepared, prepare},
     store::{MemorySource, MemoryTarget, Source, Target},
+    trace::{Recorder, SpanKind},
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 fn accesses() -> [Access; 4] {
@@ -110,6 +114,57 @@ fn boxes_of_a_chunked_store_are_read_transposed() {
     let (values, _, stats) = collect::<f32>(&engine(2), &plan, &sources).unwrap();
     assert!((0..99).all(|index| values[index] == ((index % 9) * 11 + index / 9) as f32 + 1.0));
     assert_eq!(stats.io, "read");
+}
+
+/// Promises windows and has none.
+struct Unmappable(Arc<dyn Source>);
+
+impl Source for Unmappable {
+    fn facts(&self) -> &crate::nd::SourceFacts {
+        self.0.facts()
+    }
+    fn read(&self, region: &Region, out: &mut [u8]) -> crate::Result<()> {
+        self.0.read(region, out)
+    }
+}
+
+#[test]
+fn copies_are_counted_and_those_that_no_plan_shows_apart() {
+    let dense = counting(&[40, 8]);
+    let unmappable: Arc<dyn Source> = Arc::new(Unmappable(Arc::clone(&dense)));
+    let copied = |source: &Arc<dyn Source>, access| {
+        let sources = [Arc::clone(source)];
+        let stats = collect::<f32>(&engine(2), &map_plan(&sources, &[8, 8], &[4, 8], access), &sources).unwrap().2;
+        assert_eq!(stats.bytes_read, 40 * 8 * 4);
+        (stats.bytes_copied, stats.bytes_copied_hidden)
+    };
+    assert_eq!(copied(&dense, Access::Window), (0, 0));
+    assert_eq!(copied(&dense, Access::Segments { segment_axes: vec![0] }), (1280, 0));
+    assert_eq!(copied(&unmappable, Access::Window), (1280, 1280));
+}
+
+#[test]
+fn what_is_recorded_is_every_run_and_block() {
+    for (threads, access) in [(1, Access::Window), (2, Access::Window), (2, Access::Segments { segment_axes: vec![0] })] {
+        let sources = [counting(&[512, 64])];
+        let recorder = Arc::new(Recorder::default());
+        let control = Control { recorder: Some(Arc::clone(&recorder)), ..Control::default() };
+        let target: Arc<dyn Target> = Arc::new(MemoryTarget::new(DType::F32, &[512, 64]).unwrap());
+        let bindings = Bindings { sources: sources.to_vec(), functions: Vec::new(), sinks: vec![Sink::Target(target)] };
+        let plan = map_plan(&sources, &[64, 64], &[16, 64], access.clone());
+        let stats = execute(&engine(threads), &plan, bindings, &control).unwrap();
+        let found = recorder.recording();
+        let runs = |kind| found.spans.iter().filter(|span| span.kind == kind).map(|span| span.run).collect::<BTreeSet<u64>>();
+        let all: BTreeSet<u64> = (0..8).collect();
+        assert_eq!((runs(SpanKind::Compute), runs(SpanKind::Write)), (all.clone(), all.clone()), "{threads} {access:?}");
+        assert_eq!(runs(SpanKind::Read), if access == Access::Window { BTreeSet::new() } else { all });
+        assert_eq!((found.stages[0].blocks.count(), stats.blocks, runs(SpanKind::Sync).len()), (32, 32, 1));
+        assert_eq!(found.spans.iter().filter(|span| span.kind == SpanKind::Block).count(), 32);
+        // Samples end with everything that was read and written.
+        let last = found.samples.last().unwrap();
+        assert_eq!((last.bytes_read, last.bytes_written), (stats.bytes_read, stats.bytes_written));
+        assert!(found.samples.iter().all(|sample| sample.bytes_held <= plan.bytes_peak.max(stats.bytes_peak_held)));
+    }
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn statements(place: &Place, data: &[u8]) -> Result<()> {
     let session = &place.session;
     let x = session.arange(0, 12, 1).cast::<f32>().reshape([4, 3]);
     let inputs = vec![("x".to_string(), x), ("i".to_string(), session.arange(0, 3, 1))];
-    let built = Program::build(&parse(text)?, inputs, &BuildOptions::default())?;
+    let built = Program::build(&parse(text)?, &inputs, &BuildOptions::default())?;
     let _ = format!("{built:?}");
     Ok(())
 }

@@ -45,6 +45,7 @@ pub fn run(command: &args::Demo, settings: &Settings) -> Result<()> {
     recipe.sum.get_or_insert(SumMode::Neumaier);
     let reporter = settings.reporter.clone();
     let session = recipe.builder().on_event(move |progress| reporter.tell(progress)).build()?;
+    settings.reports.tell_session(&session);
     let _guard = signals::guard(&session);
     let made = tempfile::Builder::new().prefix("outcore-demo-").tempdir_in(&dir);
     let folder = made.map_err(|error| Error::output(format!("cannot create a folder in {}: {error}", dir.display())).hint("--dir"))?;
