@@ -1,6 +1,7 @@
 //! From elements anywhere to panels: `width` places beside each other, inner place after inner place, zeros behind the last place.
 
 use super::Side;
+use crate::kernel::simd::prefetch;
 use bytemuck::Pod;
 use std::ops::Range;
 
@@ -13,7 +14,12 @@ pub(super) fn panels<T: Pod>(to: &mut [T], side: Side<'_>, inner: Range<usize>, 
     let runs = is_run(inner);
     // Where places lie beside each other, memory is walked along it: some inner places for all panels.
     let step = if neighbours { BESIDE } else { inner.len().max(1) };
+    let mut next = inner.chunks(step).skip(1);
     for (from, inner) in (0..).step_by(step).zip(inner.chunks(step)) {
+        if neighbours && let (Some(next), Some(&place)) = (next.next(), side.places.first()) {
+            // Each run is short and lies far from the one before: the processor does not see it coming.
+            next.iter().for_each(|step| prefetch(at::<T>(side.bytes, place + step, side.places.len())));
+        }
         for (panel, places) in to.chunks_exact_mut(width * count).zip(side.places.chunks(width)) {
             let panel = &mut panel[width * from..][..width * inner.len()];
             if places.len() < width {
