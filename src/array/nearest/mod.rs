@@ -9,7 +9,6 @@ pub use pairs::{Near, Pairs};
 pub use summary::DistanceSummary;
 
 use super::{
-    below::Isa,
     elementwise::{promoted, where_},
     job::RunReport,
     matrix::{RowFold, elements, float_of, matrix_of_elements},
@@ -113,11 +112,11 @@ impl Array {
     /// # Ok::<(), outcore::Error>(())
     /// ```
     pub fn nearest(&self, queries: &Array, search: &Search) -> Result<Neighbours> {
-        self.nearest_of(queries, search, Queries::new)
+        self.nearest_of(queries, search, Queries::all_scored)
     }
 
-    /// The same with queries that `make` makes.
-    fn nearest_of(&self, queries: &Array, search: &Search, make: MakeQueries) -> Result<Neighbours> {
+    /// The same with queries that `check` lets pass.
+    fn nearest_of(&self, queries: &Array, search: &Search, check: fn(Queries) -> Result<Queries>) -> Result<Neighbours> {
         let queries = if queries.rank()? == 1 { queries.insert_axis(0) } else { queries.clone() };
         let [rows, count, width] = meeting(self, &queries, "a search")?;
         if search.count == 0 || search.count > rows {
@@ -126,7 +125,7 @@ impl Array {
         let dtype = float_of(self.dtype()?.promote(queries.dtype()?));
         let bytes = elements(&queries, dtype)?;
         let isa = self.session().isa();
-        let searched = make(search.metric, dtype, width, bytes, search.count, isa)?;
+        let searched = check(Queries::skipping(search.metric, dtype, width, bytes, isa)?.wanting(search.count))?;
         let (found, report) = self.searched(searched, dtype, search)?;
         let (scores, rest) = found.split_at(count * search.count);
         let shape = (count, search.count);
@@ -165,9 +164,7 @@ impl Array {
         let mut parts = Vec::new();
         for first in (0..rows).step_by(together) {
             let last = (first + together).min(rows);
-            let skipping: MakeQueries =
-                |metric, dtype, width, bytes, wanted, isa| Ok(Queries::skipping(metric, dtype, width, bytes, isa)?.wanting(wanted));
-            let part = self.nearest_of(&self.slice(s![first..last, ..].as_ref()), &one_more, skipping)?;
+            let part = self.nearest_of(&self.slice(s![first..last, ..].as_ref()), &one_more, Ok)?;
             parts.push(part.without_own(first));
         }
         Neighbours::joined(parts)
@@ -196,9 +193,6 @@ impl Array {
         RowFold { name, code, state_bytes, held_bytes, length }.run(&self.session(), &input)
     }
 }
-
-/// Queries by measure, dtype, elements of each, bytes, rows wanted and instruction set.
-type MakeQueries = fn(Metric, DType, usize, Vec<u8>, usize, Isa) -> Result<Queries>;
 
 /// Rows of one matrix, rows of the other, and the elements that all of them have.
 fn meeting(rows: &Array, queries: &Array, name: &str) -> Result<[usize; 3]> {

@@ -253,14 +253,17 @@ pub(super) fn split(builder: &mut Builder<'_>, mut arguments: Arguments, span: S
     Ok(Value::Tuple(parts.into_iter().map(Value::Array).collect()).into())
 }
 
+/// The elements along `axis` where a mask of one axis is true.
+pub(super) fn compressed(array: &Array, mask: &Array, axis: i64) -> Array {
+    array.move_axis(axis, 0).compress(mask).move_axis(0, axis)
+}
+
 pub(super) fn compress(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
     let (condition, _) = builder.operand_array(arguments.need("condition")?)?;
     let (array, lineage) = builder.operand_array(arguments.need("x")?)?;
     let made = match builder.optional_axis(&array, &mut arguments)? {
         None => array.ravel().compress(&condition),
-        Some(AxisRef::Index(axis)) if crate::nd::shape::normalize_axis(axis, array.rank()?)? != 0 => {
-            array.move_axis(axis, 0).compress(&condition).move_axis(0, axis)
-        }
+        Some(AxisRef::Index(axis)) if crate::nd::shape::normalize_axis(axis, array.rank()?)? != 0 => compressed(&array, &condition, axis),
         Some(_) if condition.rank()? == 1 => array.compress(&condition),
         Some(_) => return Err(Error::usage("the condition of compress has one axis")),
     };

@@ -6,6 +6,7 @@ use crate::{
         parse::{
             ast::{ExprId, IndexItem},
             build::{Builder, Item, Values},
+            gather::compressed,
             lineage::{AxisOrigin, Lineage},
             source::Span,
             value::Value,
@@ -23,6 +24,12 @@ enum Part {
     List(Indices),
 }
 
+/// What stands along the one axis that is neither sliced nor fixed.
+enum Picked<'a> {
+    List(&'a Indices),
+    Mask(&'a Array),
+}
+
 impl Builder<'_> {
     /// `owner[items]`.
     pub(super) fn index(&mut self, owner: Item, owner_id: ExprId, items: &[IndexItem], values: &mut Values, span: Span) -> Result<Item> {
@@ -35,14 +42,10 @@ impl Builder<'_> {
             Value::List(elements) => self.part_of(&elements, &parts, Value::List, span),
             value => {
                 let (array, lineage) = self.array(Item { value, lineage: owner.lineage }, self.span(owner_id))?;
-                if matches!(parts.first(), Some(Part::Mask(_))) {
-                    return self.masked(&array, &lineage, &parts, span);
+                match parts.split_first() {
+                    Some((Part::Mask(mask), rest)) => self.masked(&array, &lineage, mask, rest, span),
+                    _ => self.picked(&array, &lineage, &parts, span),
                 }
-                if parts.iter().any(|part| matches!(part, Part::Mask(_) | Part::List(_))) {
-                    return self.picked(&array, &lineage, &parts, span);
-                }
-                let basic = parts.iter().filter_map(|part| if let Part::Basic(item) = part { Some(*item) } else { None }).collect();
-                self.sliced(&array, &lineage, basic, span)
             }
         }
     }
@@ -140,26 +143,29 @@ impl Builder<'_> {
         self.done(array.slice_items(items), lineage.with_axes(axes), span)
     }
 
-    /// A list of places or a mask along one axis, slices and integers along others. As in NumPy, integers belong to the list: where
+    /// Slices and integers, and a list of places or a mask along one axis at most. As in NumPy, integers belong to the list: where
     /// slices stand between them, the list's axis comes first in the result.
     fn picked(&self, array: &Array, lineage: &Lineage, parts: &[Part], span: Span) -> Result<Item> {
         let mut items = Vec::new();
         let mut list = None;
         for part in parts {
-            match part {
-                Part::Basic(item) => items.push(*item),
+            let picked = match part {
+                Part::Basic(item) => {
+                    items.push(*item);
+                    continue;
+                }
                 Part::Mask(mask) if mask.rank()? != 1 => {
                     let error = self.source.error(span, format!("a mask of {} axes behind other indices is not available", mask.rank()?));
                     return Err(error.hint("such a mask selects along the first axes: `x[mask]`"));
                 }
-                picked => {
-                    if list.replace((items.len(), picked)).is_some() {
-                        let error = self.source.error(span, "one mask, list or array of indices at a time");
-                        return Err(error.hint("`x[[1, 2]][:, [0, 3]]` picks rows, then columns"));
-                    }
-                    items.push(SliceItem::FULL);
-                }
+                Part::Mask(mask) => Picked::Mask(mask),
+                Part::List(indices) => Picked::List(indices),
+            };
+            if list.replace((items.len(), picked)).is_some() {
+                let error = self.source.error(span, "one mask, list or array of indices at a time");
+                return Err(error.hint("`x[[1, 2]][:, [0, 3]]` picks rows, then columns"));
             }
+            items.push(SliceItem::FULL);
         }
         let Some((at, picked)) = list else { return self.sliced(array, lineage, items, span) };
         let is_index = |item: &SliceItem| matches!(item, SliceItem::Index(_));
@@ -180,17 +186,14 @@ impl Builder<'_> {
         let place = if axis < 0 { axis + axes.len() as i64 } else { axis };
         let place =
             usize::try_from(place).ok().filter(|&place| place < axes.len()).ok_or_else(|| Error::internal("an index of no axis"))?;
-        let new = match picked {
-            Part::List(Indices::Computed(indices)) => indices.rank()?,
-            _ => 1,
+        let (taken, new) = match picked {
+            Picked::List(indices) => {
+                let new = if let Indices::Computed(indices) = indices { indices.rank()? } else { 1 };
+                (array.take(indices.clone(), place as i64), new)
+            }
+            Picked::Mask(mask) => (compressed(&array, mask, place as i64), 1),
         };
         axes.splice(place..=place, vec![AxisOrigin::default(); new]);
-        let place_of = place as i64;
-        let taken = match picked {
-            Part::List(indices) => array.take(indices.clone(), place_of),
-            Part::Mask(mask) => array.move_axis(place_of, 0).compress(mask).move_axis(0, place_of),
-            Part::Basic(_) => array,
-        };
         if !apart {
             return self.done(taken, lineage.with_axes(axes), span);
         }
@@ -199,12 +202,9 @@ impl Builder<'_> {
         self.done(taken.permute(order), lineage.with_axes(axes), span)
     }
 
-    fn masked(&self, array: &Array, lineage: &Lineage, parts: &[Part], span: Span) -> Result<Item> {
-        let Some((Part::Mask(mask), rest)) = parts.split_first() else {
-            return Err(self.source.error(span, "no mask"));
-        };
-        let rest: Vec<SliceItem> = rest.iter().filter_map(|part| if let Part::Basic(item) = part { Some(*item) } else { None }).collect();
-        if rest.len() + 1 < parts.len() {
+    fn masked(&self, array: &Array, lineage: &Lineage, mask: &Array, behind: &[Part], span: Span) -> Result<Item> {
+        let rest: Vec<SliceItem> = behind.iter().filter_map(|part| if let Part::Basic(item) = part { Some(*item) } else { None }).collect();
+        if rest.len() < behind.len() {
             let error = self.source.error(span, "a mask together with lists or other masks is not available");
             return Err(error.hint("index one after the other: `x[mask][:, [1, 2]]`"));
         }

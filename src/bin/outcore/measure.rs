@@ -1,12 +1,11 @@
 //! What the operating system says about this process and this machine.
 
+use outcore::array::machine;
 use std::fs;
 
 /// Most memory that was resident so far, in bytes, by the kernel's count.
 pub fn peak_resident_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+    machine::kibibytes(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM")
 }
 
 /// The name of the processor.

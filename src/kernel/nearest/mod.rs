@@ -74,10 +74,16 @@ impl Queries {
     ///
     /// Errors: a query that has NaN, an infinity, or (under the cosine) nothing but zeros, with its number.
     pub fn new(metric: Metric, dtype: DType, width: usize, bytes: Vec<u8>, wanted: usize, isa: Isa) -> Result<Queries> {
-        let queries = Queries::skipping(metric, dtype, width, bytes, isa)?.wanting(wanted);
-        let Some(place) = queries.squares.iter().position(|square| square.is_nan()) else { return Ok(queries) };
-        let own = queries.row(place);
-        let square = Exact::new(dtype)?.dot(own, own)?;
+        Queries::skipping(metric, dtype, width, bytes, isa)?.wanting(wanted).all_scored()
+    }
+
+    /// These, if each has a score.
+    ///
+    /// Errors: as those of [`Queries::new`].
+    pub fn all_scored(self) -> Result<Queries> {
+        let Some(place) = self.squares.iter().position(|square| square.is_nan()) else { return Ok(self) };
+        let own = self.row(place);
+        let square = Exact::new(self.dtype)?.dot(own, own)?;
         if square == 0.0 {
             return Err(Error::data(format!("query {place} is all zeros, which has no cosine")).hint("--metric dot or l2 takes it"));
         }

@@ -220,7 +220,7 @@ fn threads(common: &Common, settings: &Settings) -> Threads {
 fn memory_findings(common: &Common, settings: &Settings) -> Memory {
     let bounds = machine::memory_bounds();
     let meminfo = text("/proc/meminfo");
-    let kib = |name: &str| kernel::meminfo(&meminfo, name);
+    let kib = |name: &str| machine::kibibytes(&meminfo, name);
     let group_bytes = bounds.group_bytes.filter(|&bytes| bytes < bounds.physical_bytes);
     let budget_why = match (&common.memory, group_bytes) {
         (Some(memory), _) => format!("{} {memory}", spelling("--memory")),

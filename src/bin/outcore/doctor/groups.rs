@@ -1,5 +1,6 @@
 //! Control groups: the share of the processors that this one and those around it may use.
 
+use outcore::array::machine::{GroupVersion, group_folders};
 use serde::Serialize;
 use std::{
     fs,
@@ -17,27 +18,12 @@ pub struct Quota {
 
 /// The smallest quota of the groups in the text of `/proc/self/cgroup`, versions 1 and 2, mounted below `root`.
 pub fn quota(groups: &str, root: &Path) -> Option<Quota> {
-    let mut least: Option<Quota> = None;
-    for line in groups.lines() {
-        let mut fields = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
-        let base = match controllers {
-            "" => root.to_path_buf(),
-            names if names.split(',').any(|name| name == "cpu") => root.join("cpu"),
-            _ => continue,
-        };
-        let mut folder = base.join(path.trim_start_matches('/'));
-        loop {
-            let found = if controllers.is_empty() { second_version(&folder) } else { first_version(&folder) };
-            if let Some(found) = found.filter(|found| least.as_ref().is_none_or(|least| found.processors < least.processors)) {
-                least = Some(found);
-            }
-            if folder == base || !folder.pop() {
-                break;
-            }
-        }
-    }
-    least
+    let quota = |(folder, version): (PathBuf, GroupVersion)| match version {
+        GroupVersion::V2 => second_version(&folder),
+        GroupVersion::V1 => first_version(&folder),
+    };
+    let quotas = group_folders(groups, root, "cpu").into_iter().filter_map(quota);
+    quotas.min_by(|one, other| one.processors.total_cmp(&other.processors))
 }
 
 /// `max 100000` or `150000 100000`: microseconds of how many.

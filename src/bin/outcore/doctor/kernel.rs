@@ -1,15 +1,9 @@
-//! Other texts of the kernel: memory, mounts, choices in brackets.
+//! Other texts of the kernel: mounts, choices in brackets.
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
-
-/// A number of kibibytes in the text of `/proc/meminfo`, in bytes.
-pub fn meminfo(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
-}
 
 /// What is chosen in a text such as `always [madvise] never`.
 pub fn chosen(text: &str) -> Option<String> {
@@ -46,6 +40,7 @@ fn unescaped(text: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use outcore::array::machine::kibibytes as meminfo;
 
     #[test]
     fn texts_of_the_kernel_are_read() {
