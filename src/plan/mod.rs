@@ -98,10 +98,10 @@ struct Planning<'a> {
 }
 
 impl Planning<'_> {
-    /// The direct way, unless it decodes sources many times or does not fit, and a way through scratch is cheaper.
+    /// The direct way, unless it reads sources many times or does not fit, and a way through scratch is cheaper.
     fn best(&self) -> Result<Plan> {
         let (direct, fuses) = self.direct();
-        let often = direct.as_ref().map(spill::decoded_often).unwrap_or_default();
+        let often = direct.as_ref().map(spill::read_often).unwrap_or_default();
         let refused = direct.as_ref().is_err_and(|error| error.needed_bytes().is_some());
         if often.is_empty() && !refused {
             return direct;

@@ -2,10 +2,10 @@
 
 use crate::{
     kernel::program::SlotId,
-    nd::{Grid, IndexMap, Region, SourceFacts},
+    nd::{Grid, IndexMap, Region, SourceFacts, shape::c_strides},
     plan::{
         Access, IoMode, Read, ReadFrom,
-        chunks::{bytes_decoded, chunk_of, picked_axes, picked_elements},
+        chunks::{bytes_decoded, chunk_of, picked_axes, picked_elements, single_store_axis},
         in_place::{elements_spanned, is_in_place, is_worth_mapping},
     },
 };
@@ -65,14 +65,18 @@ pub fn place(input: &Input<'_>, runs: &Grid, block: &[usize], io: IoMode) -> Rea
 /// Windows of chunks, one at a time.
 fn place_in_chunks(input: &Input<'_>, facts: &SourceFacts, chunk: &[usize], runs: &Grid) -> Read {
     let bytes = elements_of(chunk).saturating_mul(input.item_bytes as u64);
+    // Gaps of less than a page are read along, as in files.
+    let (one, _) = one_chunk(&input.map, chunk, runs);
+    let gaps = reach(&one, &one.shape, input.item_bytes).covered() as f64 / boxed(&input.map, &one.shape).max(1) as f64;
+    let once = scaled(elements_spanned(&input.map, runs).saturating_mul(input.item_bytes as u64), gaps);
     Read {
         slot: input.slot,
         from: input.from,
         map: input.map.clone(),
         access: Access::Chunks,
         bytes_per_run: bytes.saturating_add(2 * PAGE_BYTES),
-        // Of a chunk that is in place only what is wanted is looked at.
-        bytes_total: elements_spanned(&input.map, runs).saturating_mul(input.item_bytes as u64),
+        // Of a chunk that is in place only the pages that are wanted are looked at.
+        bytes_total: scaled(once, times_in_chunks(&input.map, chunk, runs, input.item_bytes)),
         scratch_bytes: facts.read_scratch_bytes,
     }
 }
@@ -143,7 +147,7 @@ fn place_linear(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -
     let bytes_total = if space.contains(&0) { 0 } else { bytes_once.saturating_mul(again) };
     let bytes_total = match access {
         Access::Window | Access::Segments { .. } if input.facts.is_some() => {
-            bytes_total.saturating_mul(pages_again(&input.map, part, input.item_bytes))
+            scaled(bytes_total, times_read(&input.map, space, run, input.item_bytes))
         }
         _ => bytes_total,
     };
@@ -151,12 +155,42 @@ fn place_linear(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -
     Read { slot: input.slot, from: input.from, map: input.map.clone(), access, bytes_per_run, bytes_total, scratch_bytes }
 }
 
-/// How often a page of a dense store is read because runs of `part` cut what lies in it.
+/// How often runs of `run` read what they touch of a dense store: columns that are narrower than a page, or lie in short rows, have the
+/// pages of all rows read again for each run of columns. 1 at least; what a broadcast repeats does not count.
 #[must_use]
-pub fn pages_again(map: &IndexMap, part: &[usize], item_bytes: usize) -> u64 {
-    let (run, whole) = (reach(map, part, item_bytes), reach(map, &map.shape, item_bytes));
-    let span_bytes = run.span.saturating_mul(item_bytes as u64);
-    if run.segments < 2 || whole.span <= run.span || span_bytes >= GAP_BYTES as u64 { 1 } else { GAP_BYTES as u64 / span_bytes.max(1) }
+pub fn times_read(map: &IndexMap, space: &[usize], run: &[usize], item_bytes: usize) -> f64 {
+    let touched = |shape: &[usize]| {
+        let reach = reach(map, shape, item_bytes);
+        let span_bytes = reach.span.saturating_mul(item_bytes as u64);
+        // A page that one run ends in and the next begins in is still there.
+        reach.segments as f64 * if reach.segments > 1 { span_bytes.max(PAGE_BYTES) } else { span_bytes } as f64
+    };
+    let along = |axis: usize| space[axis] as f64 / run[axis].clamp(1, space[axis].max(1)) as f64;
+    let runs: f64 = (0..space.len()).filter(|&axis| !map.is_broadcast(axis)).map(along).product();
+    (runs * touched(&reach_of(map, space, run)) / touched(&map.shape)).max(1.0)
+}
+
+/// As [`times_read`], of chunks that are read where they lie.
+#[must_use]
+pub fn times_in_chunks(map: &IndexMap, chunk: &[usize], runs: &Grid, item_bytes: usize) -> f64 {
+    let (one, run) = one_chunk(map, chunk, runs);
+    times_read(&one, &one.shape, &run, item_bytes)
+}
+
+/// What a view wants of one chunk, and what a run wants of it.
+fn one_chunk(map: &IndexMap, chunk: &[usize], runs: &Grid) -> (IndexMap, Vec<usize>) {
+    let strides = c_strides(chunk);
+    let inside = |axis: usize| match single_store_axis(map, axis) {
+        Some(store) => (chunk[store].div_ceil(map.steps[axis][store].unsigned_abs() as usize), map.steps[axis][store] * strides[store]),
+        None => (1, 0),
+    };
+    let (lengths, strides): (Vec<usize>, Vec<i64>) = (0..map.rank()).map(inside).unzip();
+    let of_one = |shape: &[usize]| -> Vec<usize> { shape.iter().zip(&lengths).map(|(&length, &most)| length.min(most)).collect() };
+    (IndexMap::dense(&of_one(runs.shape()), &strides), of_one(runs.block()))
+}
+
+fn scaled(bytes: u64, times: f64) -> u64 {
+    if times == 1.0 { bytes } else { (bytes as f64 * times) as u64 }
 }
 
 /// The box of a read that a run of shape `run` at the origin needs: with the neighbours that some functions see.
@@ -202,7 +236,6 @@ fn boxed(map: &IndexMap, shape: &[usize]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nd::shape::c_strides;
 
     fn rows(shape: &[usize]) -> IndexMap {
         IndexMap::dense(shape, &c_strides(shape))
@@ -216,6 +249,34 @@ mod tests {
         assert_eq!(reach(&wide, &[10, 2048], 4), Reach { segment_axes: vec![0], segments: 10, span: 2048, extent: 9 * (1 << 20) + 2048 });
         // Narrow columns of short rows: the gaps are read along.
         assert_eq!(reach(&map, &[10, 3], 4), Reach { segment_axes: vec![], segments: 1, span: 9 * 128 + 3, extent: 9 * 128 + 3 });
+    }
+
+    #[test]
+    fn narrow_columns_read_the_pages_of_all_rows_again() {
+        let map = rows(&[4000, 128]);
+        let times = |run: &[usize]| times_read(&map, &map.shape, run, 4);
+        assert_eq!((times(&[500, 128]), times(&[300, 128])), (1.0, 1.0));
+        assert!((times(&[4000, 2]) - 64.0).abs() < 0.1, "{}", times(&[4000, 2]));
+        // Rows of many pages: columns of a page are read once, of a fourth of it four times.
+        let wide = rows(&[100, 1 << 16]);
+        let times = |run: &[usize]| times_read(&wide, &wide.shape, run, 4);
+        assert_eq!((times(&[100, 1024]), times(&[100, 256])), (1.0, 4.0));
+        // One row that all rows of the space see is no other page.
+        let row = rows(&[1, 128]).broadcast_to(&[4000, 128]);
+        assert_eq!(times_read(&row, &[4000, 128], &[10, 128], 4), 1.0);
+    }
+
+    #[test]
+    fn chunks_in_place_are_read_again_as_files_are() {
+        let map = IndexMap::identity(&[4000, 128]);
+        let times = |chunk: [usize; 2], run: [usize; 2]| times_in_chunks(&map, &chunk, &Grid::new(map.shape.clone(), run.to_vec()), 4);
+        assert_eq!((times([1000, 128], [2000, 128]), times([1000, 128], [250, 128])), (1.0, 1.0));
+        assert!((times([1000, 128], [4000, 2]) - 64.0).abs() < 0.5);
+        // Chunks of few columns are read by those who want them.
+        assert_eq!(times([4000, 2], [4000, 2]), 1.0);
+        let turned = map.permute(&[1, 0]);
+        let times = times_in_chunks(&turned, &[1000, 128], &Grid::new(vec![128, 4000], vec![2, 4000]), 4);
+        assert!((times - 64.0).abs() < 0.5, "{times}");
     }
 
     #[test]

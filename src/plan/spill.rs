@@ -1,7 +1,7 @@
 //! Values that go through scratch: which ones, in what frames, and what that costs beside reading sources again.
 //!
 //! A value is *held* by a node that does nothing but exist as a whole: the passes above it read its result. Sources that would be
-//! decoded many times are held in frames that fit their readers, and so are results that are made in another layout than they are written.
+//! read many times are held in frames that fit their readers, and so are results that are made in another layout than they are written.
 
 use crate::{
     expr::{Graph, Node, NodeId, Op, SourceId},
@@ -9,7 +9,7 @@ use crate::{
     plan::{
         Access, Plan, Read, ReadFrom, Request, Stage,
         chunks::{bytes_decoded, chunk_of},
-        reads::{pages_again, reach_of},
+        reads::{times_in_chunks, times_read},
         share::How,
         why::show_bytes,
     },
@@ -20,8 +20,8 @@ use std::collections::BTreeSet;
 pub const FRAME_BYTES: [u64; 4] = [4 << 20, 1 << 20, 256 << 10, 64 << 10];
 /// Bytes of what is known of one frame.
 pub const FRAME_INDEX_BYTES: u64 = 32;
-/// Times that a source has to be decoded before scratch is thought of: it is written once and read once more.
-const DECODED_TIMES_MIN: f64 = 2.5;
+/// Times that a source has to be read before scratch is thought of: it is written once and read once more.
+const READ_TIMES_MIN: f64 = 2.5;
 
 /// How frames are shaped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,31 +98,30 @@ pub fn hold(
     (made, roots, holds)
 }
 
-/// Sources that a plan decodes so often that scratch may be cheaper.
+/// Sources that a plan reads so often that scratch may be cheaper.
 #[must_use]
-pub fn decoded_often(plan: &Plan) -> BTreeSet<SourceId> {
-    let often = |stage: &Stage, read: &Read| {
-        let ReadFrom::Source(id) = read.from else { return None };
-        let facts = &plan.sources[id.0 as usize];
-        let times = match decoded_times(read, facts) {
-            Some(times) => times,
-            None if matches!(read.access, Access::Window | Access::Segments { .. }) => {
-                pages_again(&read.map, &reach_of(&read.map, &stage.space, &stage.run), facts.dtype.size()) as f64
-            }
-            None => 1.0,
-        };
-        (times >= DECODED_TIMES_MIN).then_some(id)
+pub fn read_often(plan: &Plan) -> BTreeSet<SourceId> {
+    let often = |stage: &Stage, read: &Read| match read.from {
+        ReadFrom::Source(id) => (times_of(read, &plan.sources[id.0 as usize], stage) >= READ_TIMES_MIN).then_some(id),
+        ReadFrom::Temp(_) | ReadFrom::Scratch(_) => None,
     };
     plan.stages.iter().flat_map(|stage| stage.reads.iter().filter_map(move |read| often(stage, read))).collect()
 }
 
-/// How often a read decodes the chunks that it touches.
+/// How often the runs of a stage decode the chunks that they touch, or read the pages; 1 of what stays in memory.
 #[must_use]
-pub fn decoded_times(read: &Read, facts: &SourceFacts) -> Option<f64> {
-    let chunk = chunk_of(Some(facts))?;
-    let whole = Grid::new(read.map.shape.clone(), read.map.shape.clone());
-    let once = bytes_decoded(&read.map, facts, chunk, &read.map.shape, &whole);
-    (once > 0).then(|| read.bytes_total as f64 / once as f64)
+pub fn times_of(read: &Read, facts: &SourceFacts, stage: &Stage) -> f64 {
+    let item_bytes = facts.dtype.size();
+    match (&read.access, chunk_of(Some(facts))) {
+        (Access::Resident, _) => 1.0,
+        (Access::Chunks, Some(chunk)) => times_in_chunks(&read.map, chunk, &stage.runs(), item_bytes),
+        (_, Some(chunk)) => {
+            let whole = Grid::new(read.map.shape.clone(), read.map.shape.clone());
+            let once = bytes_decoded(&read.map, facts, chunk, &read.map.shape, &whole);
+            if once > 0 { read.bytes_total as f64 / once as f64 } else { 1.0 }
+        }
+        (_, None) => times_read(&read.map, &stage.space, &stage.run, item_bytes),
+    }
 }
 
 /// Bytes that a plan moves: decoded, copied and written, scratch on both sides.

@@ -112,6 +112,25 @@ fn reductions_along_different_axes_and_a_map_share_one_read() {
     assert_eq!(plan.stages[0].reads.len(), 1);
 }
 
+/// Rows, as a file or as chunks in place, to chunks of two columns: by either way each page is read once and written once more.
+#[test]
+fn rows_become_columns_through_scratch_where_pages_would_be_read_again() {
+    let shape = [4_000_000, 128];
+    let chunks = StoreLayout::Chunked { chunk: vec![16_384, 128] };
+    for layout in [StoreLayout::Dense { strides: c_strides(&shape) }, chunks] {
+        let mut b = GraphBuilder::new();
+        let source = b.source(SourceFacts { layout, ..facts("x", &shape) });
+        let x = b.push(Op::Source(source), vec![]).unwrap();
+        let columns = OutputLayout { chunk: vec![4_000_000, 2], scratch_bytes: 0 };
+        let request = Request { outputs: vec![("y".to_string(), x)], layouts: vec![Some(columns)], ..Request::default() };
+        let plan = plan(&b.finish(), &request, &limits(GIB / 2)).unwrap();
+        assert_eq!(plan.scratches.len(), 1, "{}", plan.show());
+        let told: Vec<&str> = plan.why.iter().map(|decision| decision.text.as_str()).collect();
+        assert!(told.iter().any(|text| text.contains("go through scratch")), "{told:?}");
+        assert!(spill::bytes_moved(&plan) < 5 * 4_000_000 * 512, "{told:?}");
+    }
+}
+
 #[test]
 fn an_outer_difference_holds_no_product() {
     let mut b = Builder::new();

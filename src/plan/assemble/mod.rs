@@ -17,7 +17,7 @@ use crate::{
         memory::{Fitted, Needs, OVERHEAD_BYTES, StateBytes, WriteNeed, fit},
         reads::Input,
         share::{Draft, How, name_of, smallest_block},
-        spill::{Spilling, decoded_times, lift},
+        spill::{Spilling, lift, times_of},
         temps::{Temps, delivery_bytes, destinations},
         views::Views,
         why::{Why, show_bytes},
@@ -62,7 +62,7 @@ pub fn assemble(graph: &Graph, views: &Views, drafts: &[Draft], asked: &Asked<'_
         match assembling.stage(expression, &destinations, &stage_limits) {
             Ok(stage) => {
                 stage.scans.iter().for_each(|scan| note_scan(&mut why, &stage, scan));
-                stage.reads.iter().for_each(|read| note_decoded(&mut why, graph, read));
+                stage.reads.iter().for_each(|read| note_read(&mut why, graph, read, &stage));
                 stages.push(stage);
             }
             Err(refusal) => refusals.push(refusal),
@@ -122,17 +122,20 @@ fn note_scan(why: &mut Why, stage: &Stage, scan: &StageScan) {
     why.note(scan.name.clone(), text);
 }
 
-fn note_decoded(why: &mut Why, graph: &Graph, read: &Read) {
+fn note_read(why: &mut Why, graph: &Graph, read: &Read, stage: &Stage) {
     let ReadFrom::Source(id) = read.from else { return };
     let facts = &graph.sources[id.0 as usize];
-    if read.access == Access::Chunks {
-        return why
-            .note(facts.name.clone(), format!("its chunks are not encoded and used where they lie: {}", show_bytes(read.bytes_total)));
-    }
-    if let Some(times) = decoded_times(read, facts).filter(|times| *times > 0.0 && chunk_of(Some(facts)).is_some()) {
-        let times = if times < 1.005 { "once".to_string() } else { format!("{times:.2} times") };
-        why.note(facts.name.clone(), format!("its chunks are decoded {times}: {}", show_bytes(read.bytes_total)));
-    }
+    let times = times_of(read, facts, stage);
+    let often = if times < 1.005 { "once".to_string() } else { format!("{times:.2} times") };
+    let bytes = show_bytes(read.bytes_total);
+    let text = match read.access {
+        Access::Chunks if times < 1.005 => format!("its chunks are not encoded and used where they lie: {bytes}"),
+        Access::Chunks => format!("its chunks are not encoded and used where they lie, {often}: {bytes}"),
+        _ if chunk_of(Some(facts)).is_some() && read.bytes_total > 0 => format!("its chunks are decoded {often}: {bytes}"),
+        Access::Window | Access::Segments { .. } if times >= 1.005 => format!("its pages are read {often}: {bytes}"),
+        _ => return,
+    };
+    why.note(facts.name.clone(), text);
 }
 
 fn hash<T: serde::Serialize>(value: &T) -> Result<String> {
