@@ -15,7 +15,7 @@ pub(super) use crate::{
         open::{create_with, output_chunks, split_zarr_output, zarr_output},
         open_packed, reopen, same_file,
         state::{StateFile, StateInput, StateSegment, read_states, write_states},
-        zarr::{AxisPlaces, CfPacking, Coordinate, Place, ZarrOptions, ZarrOrigin, carry, is_in_group},
+        zarr::{AxisPlaces, BoxShape, CfPacking, Coordinate, Place, ZarrOptions, ZarrOrigin, carry, is_in_group},
     },
 };
 

@@ -36,7 +36,7 @@ impl Draw {
 }
 
 pub(super) fn limits(memory_bytes: u64, threads: usize, block_bytes: Option<u64>) -> Limits {
-    Limits { memory_bytes, threads, block_bytes, rows_per_run: None, io: IoMode::Auto }
+    Limits { memory_bytes, threads, block_bytes, rows_per_run: None, io: IoMode::Auto, is_shared: false }
 }
 
 /// Counting floats in chunks, and the same array in memory.

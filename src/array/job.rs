@@ -139,6 +139,10 @@ impl Job {
         self
     }
 
+    pub(super) fn save_options(&self) -> &Save {
+        &self.save
+    }
+
     pub(super) fn session(&self) -> &Session {
         &self.session
     }
@@ -154,9 +158,7 @@ impl Job {
         let limits = self.session.limits();
         let said = assume(&mut work, limits)?;
         self.save.check_layout(&self.paths())?;
-        let layout = |(path, shape): (Option<&Path>, ResultShape)| path.map_or(Ok(None), |path| self.save.layout_of(path, &shape));
-        let layouts = self.paths().into_iter().zip(self.written_shapes(&work)?).map(layout).collect::<Result<_>>()?;
-        let asked = Asked { layouts, ..self.asked() };
+        let asked = self.asked_with_layouts(&work)?;
         let mut plan = match plan_beside_results(&asked, &work, limits, self.result_shapes(&work)?.iter().flatten()) {
             // A preview needs no room for results.
             Err(error) if error.needed_bytes().is_some() => asked.plan(&work, limits)?,
@@ -235,7 +237,7 @@ impl Job {
         Ok(JobResult { arrays, report })
     }
 
-    fn identity(&self, work: &Work) -> Result<Option<Identity>> {
+    pub(super) fn identity(&self, work: &Work) -> Result<Option<Identity>> {
         let layouts: Vec<String> = self.paths().into_iter().flatten().map(|path| self.save.layout_text(path)).collect();
         identity(work, &layouts)
     }
@@ -260,13 +262,13 @@ impl Job {
         run_with(&self.session, plan, work, sinks.collect::<Result<_>>()?, control)
     }
 
-    fn build(&self) -> Result<Work> {
+    pub(super) fn build(&self) -> Result<Work> {
         let outputs = self.outputs.iter().map(|(_, array, _)| array);
         let roots: Vec<&Array> = outputs.chain(self.checks.iter().map(|(_, array)| array)).collect();
         build(&roots, &unbound)
     }
 
-    fn paths(&self) -> Vec<Option<&Path>> {
+    pub(super) fn paths(&self) -> Vec<Option<&Path>> {
         self.outputs
             .iter()
             .map(|(_, _, to)| match to {
@@ -277,8 +279,15 @@ impl Job {
     }
 
     /// Axis names of the outputs.
-    fn dims(&self) -> Result<Vec<Dims>> {
+    pub(super) fn dims(&self) -> Result<Vec<Dims>> {
         self.outputs.iter().map(|(_, array, _)| array.dims()).collect()
+    }
+
+    /// What is asked, with the chunks that outputs will have.
+    pub(super) fn asked_with_layouts(&self, work: &Work) -> Result<Asked> {
+        let layout = |(path, shape): (Option<&Path>, ResultShape)| path.map_or(Ok(None), |path| self.save.layout_of(path, &shape));
+        let layouts = self.paths().into_iter().zip(self.written_shapes(work)?).map(layout).collect::<Result<_>>()?;
+        Ok(Asked { layouts, ..self.asked() })
     }
 
     fn asked(&self) -> Asked {
@@ -297,7 +306,7 @@ impl Job {
     }
 
     /// Shape and dtype of every output, as its graph says.
-    fn written_shapes(&self, work: &Work) -> Result<Vec<ResultShape>> {
+    pub(super) fn written_shapes(&self, work: &Work) -> Result<Vec<ResultShape>> {
         let shape = |(root, _): (&NodeId, _)| {
             let node = work.graph.node(*root);
             Ok((crate::expr::graph::require_known(node)?, node.dtype()))
@@ -306,7 +315,7 @@ impl Job {
     }
 
     /// Shape and dtype of every output that goes into memory.
-    fn result_shapes(&self, work: &Work) -> Result<Vec<Option<ResultShape>>> {
+    pub(super) fn result_shapes(&self, work: &Work) -> Result<Vec<Option<ResultShape>>> {
         let in_memory = |(shape, (_, _, to)): (ResultShape, &(String, Array, Destination))| (*to == Destination::Memory).then_some(shape);
         Ok(self.written_shapes(work)?.into_iter().zip(&self.outputs).map(in_memory).collect())
     }

@@ -60,6 +60,7 @@ mod split;
 mod stateful;
 mod statistics;
 mod targets;
+mod tasks;
 mod ufuncs;
 pub mod words;
 mod writer;
@@ -99,6 +100,7 @@ pub use size::Size;
 pub use split::RowOrder;
 pub use stateful::StateSpec;
 pub use statistics::{InputUpdate, Statistics, StatisticsValues, Update};
+pub use tasks::{StageTasks, Step, TaskDone, TaskSize, Tasks};
 pub use writer::Writer;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How files are written, and what is refused before any work.
 
 use super::{
-    below::{OutputMode, Place, ZarrOptions, create_with, output_chunks, same_file, split_append, split_zarr_output},
+    below::{BoxShape, OutputMode, Place, ZarrOptions, create_with, output_chunks, same_file, split_append, split_zarr_output},
     identity::Identity,
     job::ResultShape,
     resume::take_up,
@@ -98,6 +98,14 @@ impl Save {
         self
     }
 
+    /// Without shards, where it does not say: each of them has one writer. For `paths` of which one is a Zarr array.
+    pub(super) fn unsharded(mut self, paths: &[Option<&Path>]) -> Save {
+        if paths.iter().flatten().any(|path| zarr_parts(path).is_some()) {
+            self.zarr.shards.get_or_insert(BoxShape::None);
+        }
+        self
+    }
+
     /// Whether digests are wanted.
     pub(super) fn wants_digests(&self) -> bool {
         self.digests
@@ -168,17 +176,9 @@ impl Files {
             }
             check_apart(path, inputs, given[..index].iter().map(|(other, _)| *other))?;
         }
-        let mut zarr = save.zarr.clone();
-        zarr.attributes.insert("outcore".to_string(), provenance(inputs, save));
         // What goes into an array that exists is checked when it is begun.
         let parts: Vec<bool> = paths.iter().flatten().map(|path| is_part(path) || save.zarr.place != Place::New).collect();
-        let files = Files {
-            paths: paths.iter().map(|path| path.map(Path::to_path_buf)).collect(),
-            save: save.clone(),
-            identity,
-            attributes: Vec::new(),
-            zarr,
-        };
+        let files = Files { identity, ..Files::known(paths.clone(), inputs, save) };
         let published = if save.resume { take_up(&files)?.map(|taken| taken.published) } else { None };
         for (index, (path, _)) in given.iter().enumerate() {
             let is_ours = published.as_ref().is_some_and(|published| published[index]);
@@ -190,6 +190,14 @@ impl Files {
             }
         }
         Ok(files)
+    }
+
+    /// Paths that need not be looked at: they are those of a job that has begun.
+    pub fn known(paths: Vec<Option<&Path>>, inputs: &[PathBuf], save: &Save) -> Files {
+        let mut zarr = save.zarr.clone();
+        zarr.attributes.insert("outcore".to_string(), provenance(inputs, save));
+        let paths = paths.iter().map(|path| path.map(Path::to_path_buf)).collect();
+        Files { paths, save: save.clone(), identity: None, attributes: Vec::new(), zarr }
     }
 
     /// How output `place` of `shape` is laid out if it is a store of chunks; `dims` are the axis names of the array.

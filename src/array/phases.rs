@@ -84,6 +84,7 @@ pub(super) fn control(session: &Session) -> Control {
         scratch: session.scratch(),
         journal: None,
         recorder: session.recorded().map(|recorded| Arc::clone(&recorded.recorder)),
+        share: None,
     }
 }
 
@@ -103,6 +104,9 @@ pub(super) fn run_with(session: &Session, plan: &Plan, work: &Work, sinks: Vec<S
 
 /// Runs a plan once, and keeps what it was and what it did if the session records.
 pub(super) fn execute_recorded(session: &Session, plan: &Plan, bindings: Bindings<'_>, control: &Control) -> Result<RunStats> {
+    if let Some(walk) = session.walk() {
+        return walk.execute(session, plan, bindings, control);
+    }
     session.record_plan(plan);
     let stats = execute(session.engine()?, plan, bindings, control)?;
     session.record_done(&stats);

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     nd::{Coverage, Region},
     store::{
-        Part, Published, Target,
+        Hold, Part, Published, Target,
         journal::{Found, Header, Journal, Reading, read},
         journal_path, part_path, place_of,
     },
@@ -159,7 +159,9 @@ fn open_all(
         };
         let target: Option<Arc<dyn Target>> = match published.next() {
             Some(true) => Some(Arc::new(Published::new(path.display().to_string(), *dtype, shape))),
-            _ => reopen_target(text_of(path)?, *dtype, shape, files.save.mode(), &files.layout(place, shape, dims.get(place)))?,
+            _ => {
+                reopen_target(text_of(path)?, *dtype, shape, files.save.mode(), &files.layout(place, shape, dims.get(place)), Hold::Alone)?
+            }
         };
         if target.is_none() {
             return Ok(false);

@@ -5,6 +5,7 @@ use super::{
     machine,
     recorded::Recorded,
     size::{Size, show_memory},
+    tasks::Walk,
     words::{IoMode, SumMode},
 };
 use crate::{
@@ -34,6 +35,7 @@ type OnWarning = Arc<dyn Fn(&str) + Send + Sync>;
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     limits: Limits,
     sum: SumMode,
@@ -45,6 +47,7 @@ struct Inner {
     cancel: Cancel,
     scratch: Option<PathBuf>,
     recorded: Option<Arc<Recorded>>,
+    walk: Option<Arc<Walk>>,
 }
 
 /// Settings of a [`Session`] to be.
@@ -218,12 +221,12 @@ impl SessionBuilder {
         if memory_bytes == 0 {
             return Err(Error::usage("a memory budget of 0 holds nothing").hint(format!("this machine has {}", show_memory(total))));
         }
-        let limits = Limits { memory_bytes, threads, block_bytes: self.block_bytes, rows_per_run: None, io: self.io };
+        let limits = Limits { memory_bytes, threads, block_bytes: self.block_bytes, rows_per_run: None, io: self.io, is_shared: false };
         let options = EngineOptions { threads, pool: self.pool.clone(), isa: self.isa, policy: self.policy };
         let (engine, cancel) = (Arc::default(), Cancel::default());
         let recorded = self.records.then(Arc::default);
         let SessionBuilder { sum, promote, on_event, on_warning, scratch, .. } = self;
-        Ok(Session(Arc::new(Inner { limits, sum, promote, options, engine, on_event, on_warning, cancel, scratch, recorded })))
+        Ok(Session(Arc::new(Inner { limits, sum, promote, options, engine, on_event, on_warning, cancel, scratch, recorded, walk: None })))
     }
 }
 
@@ -283,21 +286,18 @@ impl Session {
 
     /// The same budget and threads, watched and stopped apart.
     pub(super) fn watched(&self, cancel: Cancel, on_event: OnEvent) -> Session {
-        let Inner { limits, sum, promote, options, engine, on_warning, scratch, recorded, .. } = &*self.0;
-        let (scratch, recorded) = (scratch.clone(), recorded.clone());
-        let (limits, options, engine, on_warning) = (limits.clone(), options.clone(), Arc::clone(engine), on_warning.clone());
-        Session(Arc::new(Inner {
-            limits,
-            sum: *sum,
-            promote: *promote,
-            options,
-            engine,
-            on_event: Some(on_event),
-            on_warning,
-            cancel,
-            scratch,
-            recorded,
-        }))
+        Session(Arc::new(Inner { cancel, on_event: Some(on_event), ..Inner::clone(&self.0) }))
+    }
+
+    /// The same session, whose plans are carried out in tasks.
+    pub(super) fn with_walk(&self, walk: Arc<Walk>) -> Session {
+        let limits = Limits { is_shared: true, ..self.limits().clone() };
+        Session(Arc::new(Inner { limits, walk: Some(walk), ..Inner::clone(&self.0) }))
+    }
+
+    /// The walk through the job in tasks that is carried out.
+    pub(super) fn walk(&self) -> Option<&Walk> {
+        self.0.walk.as_deref()
     }
 
     /// The instruction set of loops that are not part of a plan.

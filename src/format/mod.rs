@@ -15,6 +15,7 @@ pub mod npy;
 mod python_literal;
 pub mod safetensors;
 pub mod state;
+pub mod task;
 pub mod vectors;
 pub mod zip;
 

@@ -312,6 +312,12 @@ impl Accumulator {
         total
     }
 
+    /// Whether `other` is of the same reduction, as far as states tell.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        (self.kind, self.dtype, self.outputs) == (other.kind, other.dtype, other.outputs)
+    }
+
     /// Merges the outputs `from..from + count` of `other` into `at..at + count`.
     ///
     /// # Panics

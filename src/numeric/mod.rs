@@ -163,6 +163,19 @@ impl AccumulatorKind {
         }
     }
 
+    /// Whether states merge to the same bits in any order, and in any grouping. Sums that are not exact do not, nor do products.
+    #[must_use]
+    pub fn merges_in_any_order(self) -> bool {
+        match self.plain() {
+            AccumulatorKind::Sum(mode)
+            | AccumulatorKind::Moments(mode)
+            | AccumulatorKind::Dot(mode)
+            | AccumulatorKind::Weighted(mode)
+            | AccumulatorKind::Comoments(mode) => mode == SumMode::Exact,
+            kind => kind != AccumulatorKind::Product,
+        }
+    }
+
     /// What a finish needs; sums in `mode`.
     #[must_use]
     pub fn of(finish: Finish, mode: SumMode) -> Self {

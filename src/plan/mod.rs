@@ -103,7 +103,7 @@ impl Planning<'_> {
         let (direct, fuses) = self.direct();
         let often = direct.as_ref().map(spill::read_often).unwrap_or_default();
         let refused = direct.as_ref().is_err_and(|error| error.needed_bytes().is_some());
-        if often.is_empty() && !refused {
+        if self.limits.is_shared || (often.is_empty() && !refused) {
             return direct;
         }
         let mut ways: Vec<Result<Plan>> = Vec::new();

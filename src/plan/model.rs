@@ -37,6 +37,9 @@ pub struct Limits {
     pub rows_per_run: Option<usize>,
     /// How sources are reached.
     pub io: IoMode,
+    /// Whether several processes carry out the plan: nothing goes through scratch, which only the one that makes it sees.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_shared: bool,
 }
 
 /// Index into [`Plan::temps`].

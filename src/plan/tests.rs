@@ -24,7 +24,7 @@ fn facts(name: &str, shape: &[usize]) -> SourceFacts {
 }
 
 fn limits(memory_bytes: u64) -> Limits {
-    Limits { memory_bytes, threads: 2, block_bytes: None, rows_per_run: None, io: IoMode::Auto }
+    Limits { memory_bytes, threads: 2, block_bytes: None, rows_per_run: None, io: IoMode::Auto, is_shared: false }
 }
 
 struct Builder(GraphBuilder);

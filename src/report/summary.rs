@@ -292,7 +292,8 @@ mod tests {
         let stage = StageStats { name: "mean".into(), seconds: 0.5, bytes_read: 100, ..StageStats::default() };
         let stats =
             RunStats { bytes_read: 100, passes: vec![("x.npy".into(), 1)], stages: vec![stage], io: "mmap".into(), ..RunStats::default() };
-        let limits = Limits { memory_bytes: 1 << 20, threads: 2, block_bytes: None, rows_per_run: None, io: IoMode::Auto };
+        let limits =
+            Limits { memory_bytes: 1 << 20, threads: 2, block_bytes: None, rows_per_run: None, io: IoMode::Auto, is_shared: false };
         let more = vec![("os".into(), "any".into())];
         let env = Environment { version: "0", cpu: "some".into(), isa: "avx2".into(), limits, profile: None, more };
         let text = Summary::new(&stats, 1.5, vec!["careful".into()], Some(7), env).json();
@@ -313,7 +314,7 @@ mod tests {
     fn rows_of_stages_read_back() {
         let stage = StageStats { name: "a, \"b\"".into(), seconds: 0.5, blocks: 3, bytes_read: 100, ..StageStats::default() };
         let stats = RunStats { stages: vec![stage], ..RunStats::default() };
-        let limits = Limits { memory_bytes: 1, threads: 1, block_bytes: None, rows_per_run: None, io: IoMode::Auto };
+        let limits = Limits { memory_bytes: 1, threads: 1, block_bytes: None, rows_per_run: None, io: IoMode::Auto, is_shared: false };
         let env = Environment { version: "0", cpu: String::new(), isa: String::new(), limits, profile: None, more: Vec::new() };
         let mut summary = Summary::new(&stats, 1.0, Vec::new(), None, env);
         let recorder = Recorder::default();

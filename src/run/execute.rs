@@ -12,6 +12,7 @@ use super::{
     restore::{is_restorable, keep, key_of, temps_of},
     results::{StageResults, call_guarded, for_each_row},
     scheduler::{Event, Scheduler, events_max},
+    share::Ending,
     spans,
     spill::{Spill, beside},
     timing::{bytes_resident, compute_lane, timed},
@@ -33,6 +34,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use rayon::prelude::*;
 use std::{
     any::Any,
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -67,9 +69,9 @@ pub(super) struct Execution<'a> {
     /// The targets that are arrays in memory.
     memories: Arc<Vec<Option<Arc<MemoryTarget>>>>,
     callers: Vec<Option<Caller<'a>>>,
-    budget: Arc<Budget>,
+    pub budget: Arc<Budget>,
     /// Temps that are made and still needed.
-    temps: Vec<Option<Arc<Buffer>>>,
+    pub temps: Vec<Option<Arc<Buffer>>>,
     /// Scratch that is open.
     scratches: Vec<Option<OpenScratch>>,
     /// Temps that the current stage makes.
@@ -190,9 +192,14 @@ impl<'a> Execution<'a> {
         let _told = spans::job(&prepared.plan);
         self.sample();
         for stage in &prepared.stages {
-            self.run_stage(stage)?;
+            match &self.control.share {
+                Some(share) => self.run_share(stage, share)?,
+                None => self.run_stage(stage, 0..stage.run_count, Ending::Results)?,
+            }
         }
-        self.deliver_temps()?;
+        if self.control.share.as_ref().is_none_or(|share| share.delivers()) {
+            self.deliver_temps()?;
+        }
         for source in self.sources.iter().filter(|source| !source.facts().resident) {
             source.verify()?;
         }
@@ -213,7 +220,8 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    fn run_stage(&mut self, stage: &Arc<PreparedStage>) -> Result<()> {
+    /// Computes the runs of `range`.
+    pub fn run_stage(&mut self, stage: &Arc<PreparedStage>, range: Range<usize>, ending: Ending<'_>) -> Result<()> {
         if self.control.cancel.is_set() {
             return Err(Error::cancelled());
         }
@@ -222,10 +230,11 @@ impl<'a> Execution<'a> {
         }
         let started = Instant::now();
         let plan = stage.stage();
-        let _told = spans::stage(plan, stage.run_count);
+        let _told = spans::stage(plan, range.len());
+        let is_whole = !matches!(ending, Ending::States(_));
         self.stage_stats = StageStats { name: plan.name.clone(), ..StageStats::default() };
         self.make_room(stage)?;
-        self.begun = self.control.recorder.as_ref().map(|recorder| recorder.begin(&plan.name, stage.run_count as u64));
+        self.begun = self.control.recorder.as_ref().map(|recorder| recorder.begin(&plan.name, range.len() as u64));
         let mut job = StageJob::new(
             stage,
             &self.sources,
@@ -236,15 +245,16 @@ impl<'a> Execution<'a> {
             &self.control.cancel,
         )?;
         job.clock = self.clock();
+        job.range = range;
         let bytes_unmapped = job.bytes_unmapped();
         let mut results = StageResults::new(&job)?;
-        if self.is_inline(stage) {
+        if job.range.is_empty() || self.is_inline(stage) {
             self.run_inline(&job, &mut results)?;
-            self.end_stage(&job, &mut results)?;
+            self.end_stage(&job, &mut results, ending)?;
         } else {
             let job = Arc::new(job);
             Scheduler::new(self, Arc::clone(&job), &mut results)?.run()?;
-            self.end_stage(&job, &mut results)?;
+            self.end_stage(&job, &mut results, ending)?;
         }
         self.bytes_done += stage.bytes_total;
         let mut done = std::mem::take(&mut self.stage_stats);
@@ -263,7 +273,7 @@ impl<'a> Execution<'a> {
             self.stats.warn(&plan.name, text);
         }
         keep(stage, &self.temps, self.control);
-        self.check(stage.index)
+        if is_whole { self.check(stage.index) } else { Ok(()) }
     }
 
     /// Whether everything that a stage makes is there from an earlier job; its small results then are.
@@ -307,7 +317,19 @@ impl<'a> Execution<'a> {
         Ok(())
     }
 
-    fn end_stage(&mut self, job: &StageJob, results: &mut StageResults) -> Result<()> {
+    fn end_stage(&mut self, job: &StageJob, results: &mut StageResults, ending: Ending<'_>) -> Result<()> {
+        match ending {
+            Ending::Results => {}
+            Ending::States(states) => {
+                *states = results.states();
+                return Ok(());
+            }
+            Ending::Merged(pieces) => {
+                while let Some(piece) = pieces()? {
+                    results.merge_states(&piece)?;
+                }
+            }
+        }
         results.check_compressed(self, job)?;
         results.finish(self, job)?;
         self.scratches.iter().flatten().for_each(|scratch| scratch.spill.rest());
@@ -336,7 +358,7 @@ impl<'a> Execution<'a> {
         let machines = self.engine.machines();
         let mut worker = Worker::new(machines, job)?;
         let mut task = RunTask::default();
-        for run in 0..job.stage.run_count {
+        for run in job.range.clone() {
             if job.is_finished(run) {
                 continue;
             }
@@ -359,7 +381,7 @@ impl<'a> Execution<'a> {
                 }
             }
             job.release(&mut task);
-            self.tick(run + 1, job.stage.run_count)?;
+            self.tick(run + 1 - job.range.start, job.range.len())?;
         }
         worker.retire(machines);
         Ok(())

@@ -22,6 +22,7 @@ use crate::{
 };
 use std::{
     any::Any,
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex, PoisonError,
@@ -149,6 +150,8 @@ pub(super) struct StageJob {
     pub cancel: Cancel,
     /// What runs are timed with, if the job is recorded.
     pub clock: Option<Clock>,
+    /// The runs that are computed.
+    pub range: Range<usize>,
     /// Whether runs may be left out whose boxes are there from an earlier job.
     pub skips: bool,
     /// The lowest run that failed: runs from here on are given up, earlier ones are finished, so that the error
@@ -192,6 +195,7 @@ impl StageJob {
             budget: Arc::clone(budget),
             cancel: cancel.clone(),
             clock: None,
+            range: 0..stage.run_count,
             skips: leaves_boxes_only(stage.stage()),
             failed_run: AtomicUsize::new(usize::MAX),
         })

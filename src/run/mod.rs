@@ -20,6 +20,7 @@ mod prepare;
 mod restore;
 mod results;
 mod scheduler;
+mod share;
 #[cfg(all(test, feature = "tracing"))]
 mod span_tests;
 mod spans;
@@ -35,6 +36,7 @@ pub use cancel::Cancel;
 pub use engine::{Engine, EngineOptions};
 pub use execute::execute_prepared;
 pub use prepare::{PreparedPlan, prepare};
+pub use share::{Doing, Left, Pieces, Share, divides};
 pub use warnings::{OnInvalid, Policy};
 
 use crate::{
@@ -85,6 +87,8 @@ pub struct Control {
     pub journal: Option<Arc<Journal>>,
     /// Takes down what happens when; `None`: nobody asks.
     pub recorder: Option<Arc<Recorder>>,
+    /// What is to be done of the plan, where several processes carry it out; `None`: all.
+    pub share: Option<Arc<Share>>,
 }
 
 impl fmt::Debug for Control {

@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// The whole of what a stage makes while it runs.
 pub(super) struct StageResults {
     /// One entry per reduction, in the program's order.
-    wholes: Vec<Part>,
+    pub wholes: Vec<Part>,
     /// One entry per user fold.
     folds: Vec<FoldPart>,
     /// Units along the compressed axis that are written so far; one entry per write.

@@ -114,13 +114,13 @@ impl<'s, 'e> Scheduler<'s, 'e> {
             flights: Vec::with_capacity(stage.in_flight),
             idle_tasks: Vec::new(),
             lanes_running: 0,
-            next_run: 0,
-            next_computed: 0,
-            next_ordered: 0,
+            next_run: job.range.start,
+            next_computed: job.range.start,
+            next_ordered: job.range.start,
             runs_done: 0,
             ordered: !stage.reductions.is_empty() || !stage.folds.is_empty() || ordered_writes.contains(&true),
             ordered_writes,
-            next_ahead: 0,
+            next_ahead: job.range.start,
             ahead_runs: AHEAD_BYTES.checked_div(window_bytes).map_or(0, |runs| runs.clamp(1, 16) as usize),
             cold: window_bytes > 0,
             failed: None,
@@ -143,7 +143,7 @@ impl<'s, 'e> Scheduler<'s, 'e> {
                 // This end holds a sender.
                 Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("the event channel is gone")),
             }
-            if let Err(error) = self.execution.tick(self.runs_done, self.job.stage.run_count) {
+            if let Err(error) = self.execution.tick(self.runs_done, self.job.range.len()) {
                 self.fail(0, error);
             }
         }
@@ -152,7 +152,7 @@ impl<'s, 'e> Scheduler<'s, 'e> {
 
     /// Lets runs in, as far as the plan allows runs to hold buffers.
     fn admit(&mut self) {
-        while self.failed.is_none() && self.next_run < self.job.stage.run_count && self.flights.len() < self.job.stage.stage().in_flight {
+        while self.failed.is_none() && self.next_run < self.job.range.end && self.flights.len() < self.job.stage.stage().in_flight {
             let run = self.next_run;
             self.next_run += 1;
             if self.job.is_finished(run) {
@@ -200,7 +200,7 @@ impl<'s, 'e> Scheduler<'s, 'e> {
     /// Has the windows of coming runs brought in, while the file seems cold.
     fn look_ahead(&mut self) {
         self.next_ahead = self.next_ahead.max(self.next_run);
-        let end = (self.next_run + self.ahead_runs).min(self.job.stage.run_count);
+        let end = (self.next_run + self.ahead_runs).min(self.job.range.end);
         while self.cold && self.next_ahead < end && self.ask_ahead(self.next_ahead) {
             self.next_ahead += 1;
         }

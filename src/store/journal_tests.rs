@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     nd::DType,
-    store::{Journaled, OutputMode, Target, journal_path, leftover, raw},
+    store::{Hold, Journaled, OutputMode, Target, journal_path, leftover, raw},
 };
 use std::sync::Arc;
 
@@ -143,7 +143,7 @@ fn boxes_are_written_down_when_they_are_settled_and_left_alone_afterwards() {
     let start = |kept: Option<Found>| {
         let inner: Arc<dyn Target> = match &kept {
             None => Arc::new(raw::create(&path, DType::U8, &[4, 2], OutputMode::CreateNew).unwrap()),
-            Some(_) => Arc::new(raw::reopen(&path, DType::U8, &[4, 2], OutputMode::CreateNew).unwrap().unwrap()),
+            Some(_) => Arc::new(raw::reopen(&path, DType::U8, &[4, 2], OutputMode::CreateNew, Hold::Alone).unwrap().unwrap()),
         };
         let part = inner.part().unwrap();
         let output = HeaderOutput { name: "z".into(), dtype: DType::U8, shape: vec![4, 2], device: part.device, inode: part.inode };

@@ -36,6 +36,7 @@ pub mod scratch;
 pub mod state;
 #[doc(hidden)]
 pub mod suite;
+pub mod tasks;
 mod tensors;
 mod vectors;
 #[doc(hidden)]
@@ -49,7 +50,7 @@ pub use memory::{MemorySource, MemoryTarget};
 pub use mmap::{ChunkWindow, Window, install_sigbus_guard};
 pub use open::{Packed, create, open, open_packed, reopen};
 pub use output::OutputMode;
-pub use part::{Leftover, Part, forget, journal_path, left_over, leftover, part_path, place_of};
+pub use part::{Hold, Leftover, Part, forget, journal_path, left_over, leftover, part_path, place_of};
 pub use same::same_file;
 
 /// An array that can be read.

@@ -5,6 +5,7 @@ use crate::{
     format::npy::{self as format, NpyHeader},
     nd::{DType, Dims, SourceFacts, shape::show},
     store::{
+        Hold,
         dense::DenseFile,
         file::InputFile,
         output::{FileTarget, OutputMode},
@@ -77,7 +78,7 @@ pub fn create(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode) -> R
     FileTarget::create(path, &format::encode(dtype, shape), dtype, shape, mode)
 }
 
-/// Goes on with a file that [`create`] started and a job left unfinished. `None` if there is none like that.
-pub fn reopen(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Option<FileTarget>> {
-    FileTarget::reopen(path, &format::encode(dtype, shape), dtype, shape, mode)
+/// Goes on with a file that [`create`] started and a job left unfinished, or is writing. `None` if there is none like that.
+pub fn reopen(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode, hold: Hold) -> Result<Option<FileTarget>> {
+    FileTarget::reopen(path, &format::encode(dtype, shape), dtype, shape, mode, hold)
 }

@@ -5,7 +5,7 @@ use crate::{
     format::{Order, vectors::VectorFormat},
     nd::{DType, Dims},
     store::{
-        Source, Target,
+        Hold, Source, Target,
         append::{append, split_append},
         columns::{self, TableFormat},
         joined,
@@ -243,15 +243,24 @@ pub fn output_chunks(path_text: &str, dtype: DType, shape: &[usize], options: &Z
 
 /// Goes on with an output that a job left unfinished; [`create_with`] started it with the same arguments. `None` if there is none like
 /// that.
-pub fn reopen(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<Option<Arc<dyn Target>>> {
+///
+/// [`Hold::Shared`]: one that this process writes with others, and neither removes nor publishes.
+pub fn reopen(
+    path_text: &str,
+    dtype: DType,
+    shape: &[usize],
+    mode: OutputMode,
+    options: &ZarrOptions,
+    hold: Hold,
+) -> Result<Option<Arc<dyn Target>>> {
     if let Some((path, options)) = zarr_output(path_text, options)? {
-        let found = zarr::reopen(Path::new(path), path, dtype, shape, mode, &options)?;
+        let found = zarr::reopen(Path::new(path), path, dtype, shape, mode, &options, hold)?;
         return Ok(found.map(|target| Arc::new(target) as Arc<dyn Target>));
     }
     let path = Path::new(path_text);
     let found = match extension(path_text).as_str() {
-        "npy" => npy::reopen(path, dtype, shape, mode)?,
-        "bin" | "raw" => raw::reopen(path, dtype, shape, mode)?,
+        "npy" => npy::reopen(path, dtype, shape, mode, hold)?,
+        "bin" | "raw" => raw::reopen(path, dtype, shape, mode, hold)?,
         _ => None,
     };
     Ok(found.map(|target| Arc::new(target) as Arc<dyn Target>))

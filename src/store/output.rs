@@ -10,7 +10,7 @@ use crate::{
     nd::{DType, Region},
     store::{
         Part, Target, check_complete, check_write,
-        part::{Refused, Taken, busy, part_path, place_of, start, take},
+        part::{Hold, Refused, Taken, busy, part_path, place_of, start, take_by},
         runs::for_each_run,
     },
 };
@@ -83,13 +83,13 @@ impl OutputFile {
         Ok(made)
     }
 
-    /// Goes on with a file of `length` bytes that a job left unfinished. `None` if there is none like that.
-    pub fn reopen(path: &Path, length: u64, mode: OutputMode) -> Result<Option<Self>> {
+    /// Goes on with a file of `length` bytes that a job left unfinished, or is writing. `None` if there is none like that.
+    pub fn reopen(path: &Path, length: u64, mode: OutputMode, hold: Hold) -> Result<Option<Self>> {
         let name = path.display().to_string();
         let path = destination(path, &name, mode)?;
         let Some(part) = part_path(&path) else { return Ok(None) };
         let cannot = |error| Error::io("open", part.display(), error);
-        let file = match take(&part).map_err(cannot)? {
+        let file = match take_by(&part, hold).map_err(cannot)? {
             Taken::Ours(file) => file,
             Taken::Busy => return Err(busy(&name)),
             Taken::Nothing => return Ok(None),
@@ -101,8 +101,10 @@ impl OutputFile {
         let part = Part::of(&part, &file).map_err(cannot)?;
         // Until all is well it stays as it was.
         let made = OutputFile { file, part, end: Mutex::new(End::Keep), path, name, mode, length };
-        reserve(&made.file, &made.name, length)?;
-        made.set_end(End::Remove);
+        if hold == Hold::Alone {
+            reserve(&made.file, &made.name, length)?;
+            made.set_end(End::Remove);
+        }
         Ok(Some(made))
     }
 
@@ -306,10 +308,10 @@ pub struct FileTarget {
 }
 
 impl FileTarget {
-    /// Goes on with a file of `header` and an array that a job left unfinished. `None` if there is none like that.
-    pub(super) fn reopen(path: &Path, header: &[u8], dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Option<Self>> {
+    /// Goes on with a file of `header` and an array that a job left unfinished, or is writing. `None` if there is none like that.
+    pub(super) fn reopen(path: &Path, header: &[u8], dtype: DType, shape: &[usize], mode: OutputMode, hold: Hold) -> Result<Option<Self>> {
         let data_offset = header.len() as u64;
-        let Some(output) = OutputFile::reopen(path, data_offset + data_bytes(dtype, shape)? as u64, mode)? else { return Ok(None) };
+        let Some(output) = OutputFile::reopen(path, data_offset + data_bytes(dtype, shape)? as u64, mode, hold)? else { return Ok(None) };
         output.write_at(0, header)?;
         let (written, unsynced) = (AtomicUsize::new(0), AtomicBool::new(true));
         Ok(Some(FileTarget { output, dtype, shape: shape.to_vec(), data_offset, written, unsynced }))

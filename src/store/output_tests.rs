@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::{
-    Source, npy, raw,
+    Hold, Source, npy, raw,
     suite::{self, Naming, TargetCase},
 };
 use std::os::unix::fs::MetadataExt;
@@ -145,15 +145,15 @@ fn an_output_has_one_writer_and_outlives_it_only_on_request() {
     let first = create(OutputMode::CreateNew).unwrap();
     for mode in [OutputMode::CreateNew, OutputMode::Overwrite] {
         assert!(create(mode).unwrap_err().message().ends_with("x.bin is being written by another job"));
-        assert!(raw::reopen(&path, DType::U8, &[3], mode).is_err());
+        assert!(raw::reopen(&path, DType::U8, &[3], mode, Hold::Alone).is_err());
     }
     first.write(&Region::run(0, 2), &[1, 2]).unwrap();
     first.keep();
     let part = first.part().unwrap();
     drop(first);
     assert_eq!(names_in(folder.path()), [".x.bin.part"]);
-    assert!(raw::reopen(&path, DType::U8, &[4], OutputMode::CreateNew).unwrap().is_none(), "another length is another job's");
-    let second = raw::reopen(&path, DType::U8, &[3], OutputMode::CreateNew).unwrap().unwrap();
+    assert!(raw::reopen(&path, DType::U8, &[4], OutputMode::CreateNew, Hold::Alone).unwrap().is_none(), "another length is another job's");
+    let second = raw::reopen(&path, DType::U8, &[3], OutputMode::CreateNew, Hold::Alone).unwrap().unwrap();
     assert_eq!(second.part().unwrap(), part);
     second.adopt(&[Region::run(0, 2)]).unwrap();
     assert!(second.publish().is_err(), "a hole is a hole");

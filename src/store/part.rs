@@ -51,6 +51,15 @@ impl Part {
     }
 }
 
+/// How many processes write an unfinished output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// One: whoever comes meanwhile is refused.
+    Alone,
+    /// Several, each of them other boxes of it, or the same bytes. None of them removes or publishes it.
+    Shared,
+}
+
 /// Where an output that is given as `path` stands: absolute, links to what exists followed.
 #[must_use]
 pub fn place_of(path: &Path) -> PathBuf {
@@ -95,6 +104,11 @@ pub(super) enum Taken {
 
 /// Takes hold of the unfinished output at `part`, if there is one and nobody has it.
 pub(super) fn take(part: &Path) -> io::Result<Taken> {
+    take_by(part, Hold::Alone)
+}
+
+/// As [`take`], alone or with others.
+pub(super) fn take_by(part: &Path, hold: Hold) -> io::Result<Taken> {
     let open = |write| OpenOptions::new().read(true).write(write).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(part);
     loop {
         let opened = match open(true) {
@@ -107,7 +121,7 @@ pub(super) fn take(part: &Path) -> io::Result<Taken> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Taken::Nothing),
             Err(error) => return Err(error),
         };
-        if !lock(&file)? {
+        if !lock_by(&file, hold)? {
             return Ok(Taken::Busy);
         }
         // Who held it may have published or removed it while we opened it.
@@ -119,9 +133,17 @@ pub(super) fn take(part: &Path) -> io::Result<Taken> {
 
 /// Whether `file` is ours now. Where files cannot be locked everybody is believed.
 pub(super) fn lock(file: &File) -> io::Result<bool> {
-    match file.try_lock() {
+    lock_by(file, Hold::Alone)
+}
+
+fn lock_by(file: &File, hold: Hold) -> io::Result<bool> {
+    let locked = match hold {
+        Hold::Alone => file.try_lock(),
+        Hold::Shared => file.try_lock_shared(),
+    };
+    match locked {
         Err(TryLockError::WouldBlock) => Ok(false),
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => lock(file),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => lock_by(file, hold),
         _ => Ok(true),
     }
 }
@@ -274,6 +296,9 @@ mod tests {
         assert!(matches!(take(&part), Ok(Taken::Busy)));
         assert!(leftover(&output).unwrap_err().message().ends_with("z.npy is being written by another job"));
         drop(held);
+        let Ok(Taken::Ours(first)) = take_by(&part, Hold::Shared) else { panic!("nobody holds it") };
+        assert!(matches!(take_by(&part, Hold::Shared), Ok(Taken::Ours(_))) && matches!(take(&part), Ok(Taken::Busy)));
+        drop(first);
         assert_eq!(leftover(&output).unwrap().unwrap().percent, 0);
         std::os::unix::fs::symlink("/etc/hostname", folder.path().join(".y.npy.part")).unwrap();
         assert_eq!(leftover(&folder.path().join("y.npy")).unwrap_err().kind(), crate::error::ErrorKind::Output);

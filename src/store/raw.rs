@@ -5,6 +5,7 @@ use crate::{
     format::{Order, data_bytes},
     nd::{DType, Dims, SourceFacts, shape::show},
     store::{
+        Hold,
         dense::DenseFile,
         file::InputFile,
         npy::dims_of,
@@ -101,7 +102,7 @@ pub fn create(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode) -> R
     FileTarget::create(path, &[], dtype, shape, mode)
 }
 
-/// Goes on with a file that [`create`] started and a job left unfinished. `None` if there is none like that.
-pub fn reopen(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Option<FileTarget>> {
-    FileTarget::reopen(path, &[], dtype, shape, mode)
+/// Goes on with a file that [`create`] started and a job left unfinished, or is writing. `None` if there is none like that.
+pub fn reopen(path: &Path, dtype: DType, shape: &[usize], mode: OutputMode, hold: Hold) -> Result<Option<FileTarget>> {
+    FileTarget::reopen(path, &[], dtype, shape, mode, hold)
 }

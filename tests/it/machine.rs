@@ -112,6 +112,8 @@ fn doctor_compares_with_another_day() {
     assert!(changes["changes"].as_array().unwrap().iter().any(|change| change["name"] == "processor.model"), "{changes}");
     folder.write("other.json", b"{\"schema\": \"outcore.report/1\"}");
     folder.fails(&["doctor", "--quick", "--compare", "other.json"], 65, &["other.json", "outcore.doctor/1"]);
+    fs::write(folder.path("binary.json"), [0xff, 0xfe, 0]).unwrap();
+    folder.fails(&["doctor", "--quick", "--compare", "binary.json"], 65, &["binary.json", "no JSON"]);
     folder.fails(&["doctor", "--quick", "--compare", "none.json"], 66, &["none.json"]);
 }
 

@@ -24,6 +24,7 @@ mod reports;
 mod resume;
 mod search;
 mod state;
+mod tasks;
 mod tidy;
 mod warnings;
 mod zarr;

@@ -7,6 +7,7 @@
 mod indices;
 mod local;
 mod masks;
+mod plain;
 mod quantile;
 mod round;
 mod sample;
@@ -21,6 +22,7 @@ use super::{
     phases::Asked,
     session::Session,
     size::show_memory,
+    tasks::Walk,
 };
 use crate::{
     dispatch,
@@ -31,6 +33,7 @@ use crate::{
     plan::{Decision, Limits},
 };
 use round::Round;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Share of the memory budget that all tasks of a level hold together: what they keep between passes.
@@ -63,7 +66,16 @@ trait Task {
     fn values(&mut self) -> Result<Option<Vec<(NodeId, Known)>>>;
 }
 
+/// What a level found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Level {
+    found: BTreeMap<NodeId, Known>,
+    /// From what.
+    identity: String,
+}
+
 /// A value that was found.
+#[derive(Debug, Serialize, Deserialize)]
 enum Known {
     /// How many elements a mask selects, or how many groups there are.
     Count(usize),
@@ -72,7 +84,7 @@ enum Known {
     /// Places along an axis.
     List(Arc<[usize]>),
     /// An array.
-    Array(AnyArray),
+    Array(#[serde(with = "plain")] AnyArray),
 }
 
 /// Whether phases come before the plan of `work`.
@@ -106,8 +118,12 @@ pub(super) fn settle_local(work: &mut Work, limits: &Limits) -> Result<()> {
 pub(super) fn settle(session: &Session, work: &mut Work, limits: &Limits) -> Result<Vec<RunStats>> {
     let mut stats = Vec::new();
     while let Some(mut tasks) = next_level(work, limits)? {
-        let mut found = BTreeMap::new();
-        let mut identity = String::new();
+        if let Some(level) = session.walk().map(Walk::level).transpose()?.flatten() {
+            let Level { found, identity } = level;
+            bind(work, found, &identity)?;
+            continue;
+        }
+        let (mut found, mut identity) = (BTreeMap::new(), String::new());
         for round in 0.. {
             let mut open: Vec<Box<dyn Task>> = Vec::new();
             for mut task in tasks {
@@ -135,7 +151,9 @@ pub(super) fn settle(session: &Session, work: &mut Work, limits: &Limits) -> Res
             took.bytes_peak_held += held + work.held_bytes;
             stats.push(took);
         }
-        bind(work, found, &identity)?;
+        let level = Level { found, identity };
+        session.walk().map_or(Ok(()), |walk| walk.keep_level(&level))?;
+        bind(work, level.found, &level.identity)?;
     }
     Ok(stats)
 }

@@ -154,6 +154,12 @@ pub enum Mode {
     Stats(Stats),
     /// Evaluate statements; print the last value or save values
     Eval(Eval),
+    /// Begin a job that many processes carry out, or say what is next of it
+    Plan(Plan),
+    /// Run a task of such a job
+    Task(Task),
+    /// Give the outputs of such a job their names, and print its values
+    Finish(Finish),
     /// Show the plan: passes, bytes, blocks, predicted peak, and why
     Explain(Explain),
     /// Print a hash of dtype, shape and values: equal for any file format, byte order, layout and chunks
@@ -252,6 +258,79 @@ pub struct Eval {
     /// How Zarr outputs are laid out.
     #[command(flatten)]
     pub layout: Layout,
+}
+
+/// `outcore plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// What to compute; nothing of it where the job is begun already.
+    #[command(flatten)]
+    pub eval: Begun,
+    /// The folder of the job, which all machines see under this path
+    #[arg(long, value_name = "DIR")]
+    pub job: PathBuf,
+    /// Bytes that a task reads and writes, about
+    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
+    pub task_bytes: String,
+    /// Tasks of a stage, at most
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    pub tasks_max: usize,
+}
+
+/// As [`Eval`], of which nothing has to be given.
+#[derive(Debug, Args)]
+pub struct Begun {
+    /// What to compute. None: the job is there, and what is next of it is wanted
+    #[arg(value_name = "STATEMENTS", allow_hyphen_values = true)]
+    pub text: Option<String>,
+    /// The inputs; one bare PATH is called x
+    #[arg(value_name = "[NAME=]PATH")]
+    pub words: Vec<String>,
+    /// Read the statements from FILE
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Save the result to PATH, or the value NAME to PATH; may be repeated
+    #[arg(short = 'o', long = "output", value_name = "[NAME=]PATH")]
+    pub outputs: Vec<String>,
+    /// How Zarr outputs are laid out.
+    #[command(flatten)]
+    pub layout: Layout,
+}
+
+impl Begun {
+    /// What is to be computed; `None` if the job has to be there.
+    pub fn eval(self) -> Option<Eval> {
+        let Begun { text, words, file, outputs, layout } = self;
+        (text.is_some() || file.is_some()).then_some(Eval { text, words, file, outputs, digest: false, layout })
+    }
+}
+
+/// `outcore task`.
+#[derive(Debug, Args)]
+pub struct Task {
+    /// The folder of the job
+    #[arg(long, value_name = "DIR")]
+    pub job: PathBuf,
+    /// The phase, as `outcore plan` says
+    #[arg(long, value_name = "P", default_value_t = 0)]
+    pub phase: usize,
+    /// The stage, as `outcore plan` says
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub stage: usize,
+    /// The task, from 0; auto: the index of a job array of Slurm, Kubernetes, PBS, HyperQueue, AWS Batch or MPI
+    #[arg(long, value_name = "I|auto")]
+    pub task: String,
+    /// Added to the task, where arrays of jobs are shorter than stages
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub task_base: usize,
+}
+
+/// `outcore finish`.
+#[derive(Debug, Args)]
+pub struct Finish {
+    /// The folder of the job
+    #[arg(long, value_name = "DIR")]
+    pub job: PathBuf,
 }
 
 /// `outcore explain`.

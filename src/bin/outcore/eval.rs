@@ -9,7 +9,7 @@ use crate::{
     signals,
 };
 use outcore::{
-    AnyArray, Array, Destination, Error, Job, Result, RunReport, Save, Scalar,
+    AnyArray, Array, Destination, Error, Job, JobResult, Result, Save, Scalar,
     array::parse::{BuildOptions, Built, Program, Value, parse},
     nd::shape::show,
     report::{
@@ -38,8 +38,35 @@ pub struct Output {
     pub path: PathBuf,
 }
 
+/// What a command line asks for, before anything runs.
+pub struct Prepared {
+    /// What is to be computed; `None` if nothing is.
+    pub job: Option<Job>,
+    arrays: Vec<(String, Array)>,
+    outputs: Vec<Output>,
+    notes: Vec<String>,
+    /// What is known without computing.
+    printed: Option<Printed>,
+}
+
 /// Evaluates, then prints or saves.
 pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
+    let prepared = prepare(command, settings)?;
+    if settings.stopped == Stopped::Refuse {
+        advise_resume(&prepared.outputs);
+    }
+    let result = match &prepared.job {
+        Some(job) => {
+            let _guard = signals::guard(&settings.session);
+            Some(job.run().inspect_err(|_| settings.reporter.finish())?)
+        }
+        None => None,
+    };
+    tell(prepared, result, settings)
+}
+
+/// Builds the job of a command line.
+pub fn prepare(command: &Eval, settings: &Settings) -> Result<Prepared> {
     let (text, words) = statements(command)?;
     let arrays = inputs::open(&settings.session, &inputs::named(&words)?)?;
     let built = build(&text, &arrays, settings)?;
@@ -47,16 +74,25 @@ pub fn run(command: &Eval, settings: &Settings) -> Result<()> {
     settings.reports.tell_statements(&text);
     let save = saving::save(settings).zarr(command.layout.options()?).expression(text.trim());
     let save = if command.digest { save.digests() } else { save };
-    let (report, printed) = compute(&built, &outputs, save, settings)?;
+    let (job, printed) = job(&built, &outputs, save, settings)?;
+    Ok(Prepared { job, arrays, outputs, notes: built.notes, printed })
+}
+
+/// Prints what a job gave, and says what it took.
+pub fn tell(prepared: Prepared, result: Option<JobResult>, settings: &Settings) -> Result<()> {
+    let Prepared { arrays, outputs, notes, mut printed, .. } = prepared;
     settings.reporter.finish();
-    if let Some(report) = report {
+    if let Some(JobResult { arrays: values, report }) = result {
+        if let Some(array) = values.into_iter().flatten().next() {
+            if array.len() > PRINTED_MAX {
+                return Err(too_long(array.shape(), array.bytes().len() as u64));
+            }
+            printed = Some(Printed::Array(array));
+        }
         let paths: Vec<&Path> = outputs.iter().map(|output| output.path.as_path()).collect();
-        saving::tell(report, &arrays, &paths, &built.notes, settings)?;
+        saving::tell(report, &arrays, &paths, &notes, settings)?;
     }
-    match printed {
-        Some(printed) => printed.print(settings.style),
-        None => Ok(()),
-    }
+    printed.map_or(Ok(()), |printed| printed.print(settings.style))
 }
 
 /// The text of the statements, and the words that are inputs.
@@ -145,24 +181,21 @@ impl Printed {
     }
 }
 
-/// Runs what has to be run, and gives what is to be printed.
-fn compute(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -> Result<(Option<RunReport>, Option<Printed>)> {
-    if settings.stopped == Stopped::Refuse {
-        advise_resume(outputs);
-    }
+/// What has to be run, and what is printed without running.
+fn job(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -> Result<(Option<Job>, Option<Printed>)> {
     let mut job = Job::new(&settings.session).save(save);
     for output in outputs {
         job = job.output(&output.name, &output.array, Destination::Path(output.path.clone()));
     }
     let mut printed = None;
-    let mut in_memory = None;
+    let mut is_idle = outputs.is_empty() && built.asserts.is_empty();
     if let (true, Some((name, value))) = (outputs.is_empty(), &built.result) {
         match value {
             Value::Array(array) => {
                 let array = array.checked()?;
                 refuse_to_print(&array)?;
                 job = job.output(name, &array, Destination::Memory);
-                in_memory = Some(array);
+                is_idle = false;
             }
             Value::Scalar(scalar) => printed = Some(Printed::Scalar(*scalar)),
             Value::List(items) => {
@@ -175,18 +208,7 @@ fn compute(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -
     for (message, condition) in &built.asserts {
         job = job.assert(message, condition);
     }
-    if outputs.is_empty() && in_memory.is_none() && built.asserts.is_empty() {
-        return Ok((None, printed));
-    }
-    let _guard = signals::guard(&settings.session);
-    let result = job.run().inspect_err(|_| settings.reporter.finish())?;
-    if let Some(array) = result.arrays.into_iter().flatten().next() {
-        if array.len() > PRINTED_MAX {
-            return Err(too_long(array.shape(), array.bytes().len() as u64));
-        }
-        printed = Some(Printed::Array(array));
-    }
-    Ok((Some(result.report), printed))
+    Ok((if is_idle { None } else { Some(job) }, printed))
 }
 
 /// Says once that a job that will take long could be one that survives. Lengths that depend on data are not known yet.

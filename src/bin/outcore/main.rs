@@ -33,6 +33,7 @@ mod shell;
 mod signals;
 mod split;
 mod stats;
+mod tasks;
 mod topk;
 mod tune;
 mod verify;
@@ -91,6 +92,9 @@ fn work(mode: Mode, common: &args::Common, settings: &settings::Settings) -> out
         Mode::Head(command) => head::run(&command, settings),
         Mode::Stats(command) => stats::run(&command, settings),
         Mode::Eval(command) => eval::run(&command, settings),
+        Mode::Plan(command) => tasks::plan(command, settings),
+        Mode::Task(command) => return tasks::task(&command, settings.style),
+        Mode::Finish(command) => tasks::finish(&command, settings.style),
         Mode::Explain(command) => explain::run(&command, settings),
         Mode::Digest(command) => digest::run(&command, settings),
         Mode::Topk(command) => topk::run(&command, settings),

@@ -12,6 +12,7 @@ use crate::{
     store::{
         journal_path, left_over, leftover,
         output::{OutputMode, cannot_create, exists, sync_folder},
+        part::Hold,
         part_path,
     },
 };
@@ -64,19 +65,23 @@ impl PartFolder {
         Ok(PartFolder::held(part, destination, name, mode, lock))
     }
 
-    /// Takes over what a job left that was stopped, as it is; `None` if nothing is there.
-    pub fn resume(destination: PathBuf, name: &str, mode: OutputMode) -> Result<Option<Self>> {
-        let lock = Lock::take(&destination, name)?;
+    /// Takes over what a job left that was stopped, as it is, or joins those who write it; `None` if nothing is there.
+    pub fn resume(destination: PathBuf, name: &str, mode: OutputMode, hold: Hold) -> Result<Option<Self>> {
+        let lock = Lock::take_by(&destination, name, hold)?;
         let part = part_of(&destination);
         if !part.is_dir() {
             return Ok(None);
         }
-        Ok(Some(PartFolder::held(part, destination, name, mode, lock)))
+        let folder = PartFolder::held(part, destination, name, mode, lock);
+        if hold == Hold::Shared {
+            folder.keep();
+        }
+        Ok(Some(folder))
     }
 
     fn held(part: PathBuf, destination: PathBuf, name: &str, mode: OutputMode, lock: Lock) -> Self {
         // Where folders cannot be locked, the lock beside is what counts.
-        let held = File::open(&part).ok().filter(|folder| rustix::fs::flock(folder, FlockOperation::NonBlockingLockExclusive).is_ok());
+        let held = File::open(&part).ok().filter(|folder| rustix::fs::flock(folder, operation(lock.hold)).is_ok());
         PartFolder { name: name.to_string(), part, destination, mode, stays: AtomicBool::new(false), _held: held, _lock: lock }
     }
 
@@ -223,22 +228,35 @@ fn rename_in_two_steps(from: &Path, to: &Path) -> io::Result<Option<PathBuf>> {
     Ok(Some(old))
 }
 
-/// An exclusive lock on an output's name, as long as it lives.
+fn operation(hold: Hold) -> FlockOperation {
+    match hold {
+        Hold::Alone => FlockOperation::NonBlockingLockExclusive,
+        Hold::Shared => FlockOperation::NonBlockingLockShared,
+    }
+}
+
+/// A lock on an output's name, as long as it lives.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
     file: File,
+    hold: Hold,
 }
 
 impl Lock {
     /// The lock of `destination`, or an error if another job holds it.
     pub fn take(destination: &Path, name: &str) -> Result<Self> {
+        Lock::take_by(destination, name, Hold::Alone)
+    }
+
+    /// As [`Lock::take`], alone or with others.
+    pub fn take_by(destination: &Path, name: &str, hold: Hold) -> Result<Self> {
         let path = beside(destination, "lock");
         let folder = destination.parent().unwrap_or(Path::new("/"));
         for _ in 0..LOCK_ATTEMPTS {
             let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
             let file = opened.map_err(|error| cannot_create(name, folder, error))?;
-            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match rustix::fs::flock(&file, operation(hold)) {
                 Err(Errno::WOULDBLOCK) => {
                     return Err(Error::output(format!("{name} is being written by another job, which holds {}", path.display()))
                         .hint("wait until it has ended, or write to another name"));
@@ -253,7 +271,7 @@ impl Lock {
                 _ => false,
             };
             if is_same {
-                return Ok(Lock { path, file });
+                return Ok(Lock { path, file, hold });
             }
         }
         Err(Error::output(format!("cannot lock {}: other jobs keep taking it", path.display())))
@@ -262,8 +280,10 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Removed while it is held, so that nobody can hold a lock on a file that is about to go.
-        let _ = std::fs::remove_file(&self.path);
+        // Removed while it is held, so that nobody can hold a lock on a file that is about to go. Others may hold what is shared.
+        if self.hold == Hold::Alone {
+            let _ = std::fs::remove_file(&self.path);
+        }
         let _ = rustix::fs::flock(&self.file, FlockOperation::Unlock);
     }
 }

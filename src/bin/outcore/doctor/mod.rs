@@ -60,9 +60,9 @@ pub fn run(command: &Doctor, common: &Common, settings: &Settings) -> Result<()>
 }
 
 fn read_old(path: &PathBuf) -> Result<serde_json::Value> {
-    let text = fs::read_to_string(path).map_err(|error| Error::io("read", path.display(), error))?;
+    let bytes = fs::read(path).map_err(|error| Error::io("read", path.display(), error))?;
     let bad = |why: String| Error::data(format!("{}: {why}", path.display())).hint("a file that `outcore doctor --json` wrote");
-    let old: serde_json::Value = serde_json::from_str(&text).map_err(|error| bad(format!("it is no JSON ({error})")))?;
+    let old: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| bad(format!("it is no JSON ({error})")))?;
     match old["schema"].as_str() {
         Some(findings::SCHEMA) => Ok(old),
         other => Err(bad(format!("its schema is {}, not {}", other.unwrap_or("not there"), findings::SCHEMA))),

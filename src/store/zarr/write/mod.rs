@@ -37,7 +37,7 @@ use crate::{
         DType, Dims,
         shape::{element_count, show},
     },
-    store::output::OutputMode,
+    store::{output::OutputMode, part::Hold},
 };
 use std::path::{Path, PathBuf};
 
@@ -68,6 +68,8 @@ pub fn create(path: &Path, name: &str, dtype: DType, shape: &[usize], mode: Outp
 /// Goes on with an array that [`create`] started with the same arguments and whose writer was stopped. Boxes that were written before its
 /// last [`ZarrTarget::checkpoint`] are there, and are counted with [`Target::adopt`](crate::store::Target::adopt); all others are to be written. `None`
 /// if nothing was left.
+///
+/// [`Hold::Shared`]: one that other processes write as well. A chunk that two of them write is whole at any time; shards are refused.
 pub fn reopen(
     path: &Path,
     name: &str,
@@ -75,12 +77,17 @@ pub fn reopen(
     shape: &[usize],
     mode: OutputMode,
     options: &ZarrOptions,
+    hold: Hold,
 ) -> Result<Option<ZarrTarget>> {
     if options.place != Place::New {
         return Ok(None);
     }
-    let found = begin(path, name, dtype, shape, mode, options, &|destination| PartFolder::resume(destination, name, mode))?;
+    let found = begin(path, name, dtype, shape, mode, options, &|destination| PartFolder::resume(destination, name, mode, hold))?;
     let Some(target) = found else { return Ok(None) };
+    if hold == Hold::Shared {
+        return target.shared().map(Some);
+    }
+    target.remove_drafts()?;
     let notes = checkpoint::read(target.root()?);
     // Killed between the note that a shard is complete and the end of the file that chunks had waited in.
     let complete: Vec<Vec<usize>> = notes.iter().filter(|(_, state)| state.is_none()).map(|(place, _)| place.clone()).collect();

@@ -25,9 +25,9 @@ use crate::{
 };
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
-    fs::{File, OpenOptions},
-    io,
-    os::unix::fs::FileExt,
+    fs::{File, OpenOptions, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -38,6 +38,8 @@ use std::{
 
 /// Threads that wait for the medium when many files are made durable: file systems put what is asked for together into one commit.
 const SYNC_THREADS: usize = 8;
+/// What the name of a chunk begins with that is being written by one of several processes.
+const DRAFT: &str = ".draft-";
 
 /// A Zarr array that is being written.
 pub struct ZarrTarget {
@@ -66,6 +68,8 @@ pub struct ZarrTarget {
     is_published: AtomicBool,
     /// Whether there are notes for a later process, which then go on.
     pub(super) is_noted: AtomicBool,
+    /// Whether other processes write chunks too, perhaps the same ones: each appears whole.
+    is_shared: bool,
     /// What an earlier process noted of its shards; `None` where nothing is gone on with.
     notes: Option<Mutex<Notes>>,
 }
@@ -156,8 +160,8 @@ impl Target for ZarrTarget {
 
     fn settle(&self) -> Result<()> {
         let settled = match self.goal {
-            Goal::Array => self.checkpoint(),
-            Goal::PartOfOne => self.settle_files(),
+            Goal::Array if !self.is_shared => self.checkpoint(),
+            Goal::Array | Goal::PartOfOne => self.settle_files(),
         };
         settled.map_err(|error| self.with_room(error))
     }
@@ -282,8 +286,32 @@ impl ZarrTarget {
             has_metadata: AtomicBool::new(false),
             is_published: AtomicBool::new(false),
             is_noted: AtomicBool::new(false),
+            is_shared: false,
             notes: None,
         })
+    }
+
+    /// One of several processes that write it.
+    pub(super) fn shared(mut self) -> Result<Self> {
+        if self.layout.shard.is_some() {
+            let text = format!("{}: shards cannot be written by several processes", self.name);
+            return Err(Error::usage(text).hint("--chunks alone, and larger ones"));
+        }
+        self.is_shared = true;
+        Ok(self)
+    }
+
+    /// Removes what processes left that were killed while they wrote a chunk.
+    pub(super) fn remove_drafts(&self) -> Result<()> {
+        let root = self.root()?;
+        let cannot = |error| failed("look into", root, error);
+        for entry in std::fs::read_dir(root).map_err(cannot)? {
+            let path = entry.map_err(cannot)?.path();
+            if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(DRAFT.as_bytes())) {
+                std::fs::remove_file(&path).map_err(|error| failed("remove", &path, error))?;
+            }
+        }
+        Ok(())
     }
 
     /// An error if the file system has not the room for it. What compressed chunks will take nobody knows.
@@ -380,6 +408,11 @@ impl ZarrTarget {
 
     fn store_as_file(&self, place: &[usize], encoded: &[u8]) -> Result<()> {
         let path = self.root()?.join(self.key(place));
+        if self.is_shared {
+            self.replace_file(&path, encoded).map_err(|error| failed("write", &path, error))?;
+            lock(&self.unsynced).files.push(place.to_vec());
+            return Ok(());
+        }
         let mut options = OpenOptions::new();
         match self.notes {
             // An earlier process may have written it, whole or not.
@@ -397,6 +430,16 @@ impl ZarrTarget {
         })?;
         lock(&self.unsynced).files.push(place.to_vec());
         Ok(())
+    }
+
+    /// Writes a file beside the chunks and gives it its name, whoever has written it before.
+    fn replace_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let root = self.folder.as_ref().map(PartFolder::path).ok_or(io::ErrorKind::NotFound)?;
+        let mut draft = tempfile::Builder::new().prefix(DRAFT).permissions(readable()).tempfile_in(root)?;
+        draft.write_all(bytes)?;
+        draft.as_file().sync_data()?;
+        self.make_folders(path)?;
+        draft.persist(path).map(|_| ()).map_err(|error| error.error)
     }
 
     fn store_in_shard(&self, place: &[usize], encoded: Option<&[u8]>) -> Result<()> {
@@ -462,6 +505,12 @@ impl ZarrTarget {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => return other,
         }
+        self.make_folders(path)?;
+        options.open(path)
+    }
+
+    /// Makes the folders above a file where they are missing.
+    fn make_folders(&self, path: &Path) -> io::Result<()> {
         let root = self.folder.as_ref().map(PartFolder::path);
         let mut missing: Vec<&Path> = path.ancestors().skip(1).take_while(|folder| Some(*folder) != root && !folder.exists()).collect();
         missing.reverse();
@@ -473,7 +522,7 @@ impl ZarrTarget {
                 Err(error) => return Err(error),
             }
         }
-        options.open(path)
+        Ok(())
     }
 
     /// Removes the files that chunks of these shards waited in.
@@ -538,6 +587,11 @@ fn move_file(from: &Path, to: &Path, array: &Path, folders: &mut BTreeSet<PathBu
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What files of users are made with, which the mask of the process cuts.
+fn readable() -> Permissions {
+    Permissions::from_mode(0o666)
 }
 
 /// Whether all bytes are zero: the fill value, in every dtype. (`-0.0` is not.)

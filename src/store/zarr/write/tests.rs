@@ -5,7 +5,7 @@ use crate::{
     error::ErrorKind,
     nd::{Grid, Region},
     store::{
-        Target,
+        Hold, Target,
         suite::{self, Naming, TargetCase, part_of},
         zarr::publish::Standing,
     },
@@ -312,7 +312,7 @@ fn a_stopped_array_is_gone_on_with() {
         write_all(&plain, &whole, 0..grid.count(), &[4, 5]);
         plain.publish().unwrap();
         drop(plain);
-        let reopened = || reopen(&path, "z.zarr", DType::F32, &shape, NEW, &options(&query)).unwrap();
+        let reopened = || reopen(&path, "z.zarr", DType::F32, &shape, NEW, &options(&query), Hold::Alone).unwrap();
         assert!(reopened().is_none());
         let first = target(&path, DType::F32, &shape, &query).unwrap();
         write_all(&first, &whole, order[..checkpoint_at].iter().copied(), &[4, 5]);

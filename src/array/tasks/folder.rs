@@ -1,0 +1,282 @@
+//! The folder of a job in tasks: what was agreed, which tasks are done, what they left.
+
+use super::{StageTasks, TaskDone, TaskSize};
+use crate::{
+    array::{identity::Identity, phased::Level},
+    error::{Error, Result},
+    format::task::{Piece, decode, encode},
+    plan::{Limits, NUMERICS_VERSION, Plan, Stage},
+    run::divides,
+    store::tasks::{get, make_folder, numbered, put},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::path::{Path, PathBuf};
+
+/// The version of the folder.
+const SCHEMA: &str = "outcore.tasks/1";
+
+/// What every process must find as it was when the job was begun.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Header {
+    schema: String,
+    version: String,
+    numerics: u32,
+    job: String,
+    inputs: Vec<(String, String)>,
+    limits: Limits,
+}
+
+/// How a phase was planned.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Agreed {
+    pub plan: String,
+    pub stages: Vec<AgreedStage>,
+}
+
+/// How a stage is cut.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct AgreedStage {
+    pub name: String,
+    /// Runs of the stage.
+    pub runs: usize,
+    pub tasks: usize,
+    /// Whether tasks are runs of it; else it is one task, which finishes it.
+    pub divides: bool,
+    pub bytes: u64,
+}
+
+impl AgreedStage {
+    /// The runs of a task.
+    pub fn runs_of(&self, task: usize) -> std::ops::Range<usize> {
+        let place = |task: usize| (task as u128 * self.runs as u128 / self.tasks.max(1) as u128) as usize;
+        place(task)..place(task + 1)
+    }
+}
+
+/// The folder of a job.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    pub fn new(path: PathBuf) -> Folder {
+        Folder { path }
+    }
+
+    pub fn name(&self) -> std::path::Display<'_> {
+        self.path.display()
+    }
+
+    /// Whether a job was begun here.
+    pub fn is_begun(&self) -> Result<bool> {
+        Ok(get(&self.header_path())?.is_some())
+    }
+
+    /// Whether its outputs have their names.
+    pub fn is_finished(&self) -> Result<bool> {
+        Ok(get(&self.path.join("finished"))?.is_some())
+    }
+
+    /// Writes down that all outputs have their names.
+    pub fn finish(&self) -> Result<()> {
+        put(&self.path.join("finished"), b"")
+    }
+
+    /// Begins the job `who`.
+    pub fn begin(&self, who: &Identity, limits: &Limits) -> Result<()> {
+        make_folder(&self.path)?;
+        let header = Header {
+            schema: SCHEMA.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            numerics: NUMERICS_VERSION,
+            job: who.job.clone(),
+            inputs: who.inputs.clone(),
+            limits: limits.clone(),
+        };
+        put_json(&self.header_path(), &header)
+    }
+
+    /// An error unless the job that was begun here is `who`, in this version and with these limits.
+    pub fn check(&self, who: &Identity, limits: &Limits) -> Result<()> {
+        let there: Header = self.header()?;
+        let name = self.name();
+        let ours = (SCHEMA, env!("CARGO_PKG_VERSION"), NUMERICS_VERSION);
+        if (&*there.schema, &*there.version, there.numerics) != ours {
+            let text = format!(
+                "the job in {name} is one of outcore {} (numerics {}), this is {} ({})",
+                there.version, there.numerics, ours.1, ours.2
+            );
+            return Err(Error::refused(text).hint("the same version on all machines, or another folder"));
+        }
+        let same_device = |(now, then): (&(String, String), &(String, String))| beyond_device(&now.1) == beyond_device(&then.1);
+        if who.job != there.job || who.inputs.len() != there.inputs.len() {
+            return Err(Error::refused(format!("the folder {name} is that of another job"))
+                .hint("the same statements, inputs and outputs, or another folder"));
+        }
+        if let Some((now, _)) = who.inputs.iter().zip(&there.inputs).find(|pair| !same_device(*pair)) {
+            let text = format!("{} changed since the job in {name} was begun", now.0);
+            return Err(Error::changed(text).hint("begin again in another folder"));
+        }
+        if there.limits != *limits {
+            return Err(Error::refused(format!("the job in {name} was planned for other limits: {:?}", there.limits))
+                .hint("the same --memory, --threads, --block and --io"));
+        }
+        Ok(())
+    }
+
+    /// What the job is called: the first half of its identity.
+    pub fn job(&self) -> Result<String> {
+        Ok(self.header()?.job.chars().take(16).collect())
+    }
+
+    /// The limits it was begun with.
+    pub fn limits(&self) -> Result<Limits> {
+        Ok(self.header()?.limits)
+    }
+
+    /// What a level of values found, and how many phases there were until then.
+    pub fn level(&self, level: usize) -> Result<Option<(Level, usize)>> {
+        get_json(&self.level_path(level))
+    }
+
+    /// Keeps what a level found.
+    pub fn put_level(&self, number: usize, level: &Level, phases: usize) -> Result<()> {
+        put_json(&self.level_path(number), &(level, phases))
+    }
+
+    fn level_path(&self, level: usize) -> PathBuf {
+        self.path.join(format!("level-{level}.json"))
+    }
+
+    pub fn phase(&self, phase: usize) -> Phase {
+        Phase { path: self.path.join(format!("phase-{phase}")), phase }
+    }
+
+    fn header(&self) -> Result<Header> {
+        let nothing = || Error::usage(format!("no job was begun in {}", self.name())).hint("outcore plan 'STATEMENTS' ... --job FOLDER");
+        get_json(&self.header_path())?.ok_or_else(nothing)
+    }
+
+    fn header_path(&self) -> PathBuf {
+        self.path.join("tasks.json")
+    }
+}
+
+/// The number of a device is one machine's; what follows it is the file's everywhere.
+fn beyond_device(identity: &str) -> &str {
+    identity.split_once(':').map_or(identity, |(_, rest)| rest)
+}
+
+/// What is there of a phase.
+#[derive(Clone, Debug)]
+pub(super) struct Phase {
+    path: PathBuf,
+    phase: usize,
+}
+
+impl Phase {
+    /// How it was planned; `None` if it was not.
+    pub fn agreed(&self) -> Result<Option<Agreed>> {
+        get_json(&self.path.join("plan.json"))
+    }
+
+    /// Writes down how it is cut.
+    pub fn agree(&self, plan: &Plan, size: TaskSize) -> Result<Agreed> {
+        make_folder(&self.path)?;
+        let agreed = Agreed { plan: plan.plan_id.clone(), stages: plan.stages.iter().map(|stage| cut(stage, size)).collect() };
+        put_json(&self.path.join("plan.json"), &agreed)?;
+        Ok(agreed)
+    }
+
+    /// What is to be run of a stage.
+    pub fn step(&self, stage: usize, agreed: &Agreed, plan: &Plan) -> Result<StageTasks> {
+        let AgreedStage { name, tasks, bytes, .. } = agreed.stages[stage].clone();
+        let tasks_done = self.tasks_done(stage)?.len();
+        let bytes_peak = plan.bytes_peak;
+        Ok(StageTasks { phase: self.phase, stage, name, tasks, tasks_done, bytes, bytes_peak, threads: plan.limits.threads })
+    }
+
+    /// The tasks that are done.
+    pub fn tasks_done(&self, stage: usize) -> Result<Vec<usize>> {
+        numbered(&self.stage(stage), "done")
+    }
+
+    /// The marker of a task; `None` if it is not done.
+    pub fn done(&self, stage: usize, task: usize, plan: &str) -> Result<Option<TaskDone>> {
+        let there: Option<TaskDone> = get_json(&self.stage(stage).join(format!("{task:07}.done")))?;
+        Ok(there.filter(|done| done.plan == plan))
+    }
+
+    /// Puts down what a task left, and then that it is done.
+    pub fn finish_task(&self, done: &TaskDone, piece: &Piece) -> Result<()> {
+        let folder = self.stage(done.stage);
+        make_folder(&folder)?;
+        put(&folder.join(format!("{:07}.part", done.task)), &encode(piece, &done.plan))?;
+        put_json(&folder.join(format!("{:07}.done", done.task)), done)
+    }
+
+    /// What a task left.
+    pub fn piece(&self, stage: usize, task: usize, plan: &str) -> Result<Piece> {
+        read_piece(&self.stage(stage).join(format!("{task:07}.part")), plan)?
+            .ok_or_else(|| Error::data(format!("task {task} of stage {stage} of phase {} is done and left nothing", self.phase)))
+    }
+
+    /// Whether all of a stage is done and put together.
+    pub fn has_results(&self, stage: usize) -> Result<bool> {
+        Ok(get(&self.results_path(stage))?.is_some())
+    }
+
+    /// Puts down the results of a stage.
+    pub fn put_results(&self, stage: usize, results: Vec<(usize, Vec<u8>)>, plan: &str) -> Result<()> {
+        put(&self.results_path(stage), &encode(&Piece { results, ..Piece::default() }, plan))
+    }
+
+    /// The results of the first `stages` stages, by their place in the plan.
+    pub fn results(&self, stages: usize, plan: &Plan) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut results = vec![None; plan.temps.len()];
+        for stage in 0..stages {
+            let missing =
+                || Error::usage(format!("stage {stage} of phase {} is not put together yet", self.phase)).hint("outcore plan --job FOLDER");
+            for (place, bytes) in read_piece(&self.results_path(stage), &plan.plan_id)?.ok_or_else(missing)?.results {
+                if let Some(result) = results.get_mut(place) {
+                    *result = Some(bytes);
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    fn stage(&self, stage: usize) -> PathBuf {
+        self.path.join(format!("stage-{stage}"))
+    }
+
+    fn results_path(&self, stage: usize) -> PathBuf {
+        self.path.join(format!("stage-{stage}.results"))
+    }
+}
+
+fn read_piece(path: &Path, plan: &str) -> Result<Option<Piece>> {
+    let Some(bytes) = get(path)? else { return Ok(None) };
+    decode(&bytes, plan).map(Some).map_err(|error| error.context(path.display()))
+}
+
+/// How a stage is cut into tasks.
+fn cut(stage: &Stage, size: TaskSize) -> AgreedStage {
+    let reads = stage.reads.iter().map(|read| read.bytes_total);
+    let bytes = reads.chain(stage.writes.iter().map(|write| write.bytes_total)).fold(0, u64::saturating_add);
+    let (runs, divides) = (stage.runs().count(), divides(stage));
+    let wanted = usize::try_from(bytes.div_ceil(size.bytes.max(1))).unwrap_or(usize::MAX);
+    let tasks = if divides { wanted.min(size.tasks_max).min(runs).max(1) } else { 1 };
+    AgreedStage { name: stage.name.clone(), runs, tasks, divides, bytes }
+}
+
+fn put_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let text = serde_json::to_vec_pretty(value).map_err(|error| Error::internal(format!("{} is no JSON: {error}", path.display())))?;
+    put(path, &text)
+}
+
+fn get_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let Some(bytes) = get(path)? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::data(format!("{}: {error}", path.display())))
+}

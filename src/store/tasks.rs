@@ -1,0 +1,85 @@
+//! Files that many processes exchange: each appears whole and durable, or not at all, and may be put there again.
+
+use crate::{
+    error::{Error, Result},
+    store::output::{is_full, sync_folder},
+};
+use std::{fs, io, io::Write, os::unix::fs::PermissionsExt, path::Path};
+
+/// Puts `bytes` at `path`, in place of what is there. The folder must exist.
+pub fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    try_put(path, bytes).map_err(|error| match error.kind() {
+        kind if is_full(kind) => {
+            let text = format!("cannot write {}, which takes {} bytes: {error}", path.display(), bytes.len());
+            Error::output(text).with_source(error).with_needed_bytes(bytes.len() as u64)
+        }
+        _ => Error::io("write", path.display(), error),
+    })
+}
+
+fn try_put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    // The mask of the process decides who else may read it.
+    let permissions = fs::Permissions::from_mode(0o666);
+    let mut draft = tempfile::Builder::new().prefix(".draft-").permissions(permissions).tempfile_in(folder)?;
+    draft.write_all(bytes)?;
+    draft.as_file().sync_all()?;
+    draft.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
+/// What is at `path`; `None` if nothing is.
+pub fn get(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path.display(), error)),
+    }
+}
+
+/// Makes the folder at `path` and those above it.
+pub fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path)
+        .map_err(|error| Error::output(format!("cannot make the folder {}: {error}", path.display())).with_source(error))
+}
+
+/// Numbers of the files in a folder that are called `NUMBER.end`.
+pub fn numbered(folder: &Path, end: &str) -> Result<Vec<usize>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("look into", folder.display(), error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(|error| Error::io("look into", folder.display(), error))?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(end)).and_then(|name| name.strip_suffix('.'));
+        found.extend(number.and_then(|number| number.parse::<usize>().ok()));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_put_and_found_by_their_numbers() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        assert_eq!(numbered(&inner, "done").unwrap(), Vec::<usize>::new());
+        assert!(get(&inner.join("0000001.done")).unwrap().is_none());
+        assert!(put(&inner.join("0000001.done"), b"x").is_err());
+        make_folder(&inner).unwrap();
+        make_folder(&inner).unwrap();
+        for (name, bytes) in
+            [("0000012.done", &b"one"[..]), ("0000012.done", b"two"), ("0000003.done", b""), ("4.part", b""), ("x.done", b"")]
+        {
+            put(&inner.join(name), bytes).unwrap();
+        }
+        assert_eq!(numbered(&inner, "done").unwrap(), [3, 12]);
+        assert_eq!(get(&inner.join("0000012.done")).unwrap().unwrap(), b"two");
+        assert_eq!(fs::read_dir(&inner).unwrap().count(), 4);
+    }
+}
