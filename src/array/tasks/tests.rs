@@ -93,7 +93,7 @@ fn values_are_those_of_one_process() {
         "x.T @ x",
         "prod(x[:200], axis=0)",
         "cumsum(x[:, :2], 0)[-1]",
-        "x[x[:, 0] > 2.2][:, 3]",
+        "x[:, 3][x[:, 0] > 2.2]",
         "group_mean(x, labels, 7, axis=0)",
         "topk(x[:, 0], 5)[0]",
         "corrcoef(x[:, 0], x[:, 1])",
