@@ -4,7 +4,6 @@ use crate::cli_support::{Folder, Run};
 use serde_json::{Value, json};
 use std::{
     fs,
-    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -332,28 +331,4 @@ fn a_signal_leaves_nothing_behind() {
         assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(folder.names(), ["x.npy"]);
     }
-}
-
-#[test]
-fn every_command_of_the_tuning_page_runs() {
-    let folder = Folder::on_disk();
-    folder.counting("embeddings.npy", &[400, 24]);
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tuning.md")).unwrap();
-    let mut ran = 0;
-    for line in text.lines().filter_map(|line| line.strip_prefix("outcore ")) {
-        let line = line.split(" # ").next().unwrap().trim();
-        let (command, file) = line.split_once(" > ").map_or((line, None), |(command, file)| (command, Some(file)));
-        let words: Vec<&str> = command
-            .split('\'')
-            .enumerate()
-            .flat_map(|(place, part)| if place % 2 == 0 { part.split_whitespace().collect() } else { vec![part] })
-            .collect();
-        let output = with_profile(&folder, &words);
-        assert_eq!(output.code, 0, "{line}: {}", output.stderr);
-        if let Some(file) = file {
-            folder.write(file, output.stdout.as_bytes());
-        }
-        ran += 1;
-    }
-    assert_eq!(ran, 14);
 }
