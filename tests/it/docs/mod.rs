@@ -16,10 +16,11 @@ use page::{Block, Command, blocks, commands, covers};
 use std::{fs, path::Path};
 
 /// Blocks (by page and first line) and commands (by page and text) that are not run, and why.
-const NOT_RUN: [(&str, &str, &str); 5] = [
+const NOT_RUN: [(&str, &str, &str); 6] = [
     ("README.md", "cargo run --release -- demo", "builds the program, and `demo` has tests of its own"),
     ("README.md", "cargo test", "this is it"),
     ("README.md", "cargo install --path .", "installs into the home of whoever runs the tests"),
+    ("docs/from-dask.md", "x = da.from_zarr(\"temperature.zarr\")", "Python, which tests do not need"),
     ("docs/from-numpy.md", "x = np.load(\"embeddings.npy\", mmap_mode=\"r\")", "Python, which tests do not need"),
     ("docs/reports.md", r#"{"schema":"outcore.progress/1","plan":1,"stage":1,"stages":2,"name":"mean","bytes_done":512000000,"bytes_total":4096000000,"#, "a line of a long job, with other numbers each time"),
 ];
@@ -53,6 +54,7 @@ pages! {
     readme "README.md" 31,
     embeddings "docs/embeddings.md" 21,
     formats "docs/formats.md" 0,
+    from_dask "docs/from-dask.md" 4,
     from_numpy "docs/from-numpy.md" 13,
     linalg "docs/linalg.md" 4,
     math "docs/math.md" 0,
