@@ -1,4 +1,6 @@
 //! The program of the README: it standardises `embeddings.npy` of the folder it is started in.
+//!
+//! `cargo run --release --example readme`
 
 use outcore::{Save, Session, axis};
 

@@ -39,5 +39,6 @@ pub fn make(folder: &Folder) {
     folder.f32("y.npy", &[40, 6], &numbers.between(0.0, 1.0, 240));
     folder.f32("temperature.npy", &[36, 4, 5], &numbers.between(-10.0, 30.0, 36 * 20));
     folder.i64("month.npy", &[36], &(0..36).map(|place| place % 12).collect::<Vec<_>>());
+    folder.f32("square.npy", &[6, 6], &numbers.between(0.0, 1.0, 36));
     folder.i64("rows.npy", &[7], &numbers.below(40, 7));
 }

@@ -3,11 +3,18 @@
 /// A fenced block.
 #[derive(Debug, PartialEq)]
 pub struct Block {
-    /// The first word behind the fence, up to a comma.
-    pub language: String,
+    /// What stands behind the fence.
+    pub info: String,
     pub text: String,
     /// Line of the page on which the text begins.
     pub line: usize,
+}
+
+impl Block {
+    /// The first word behind the fence, up to a comma.
+    pub fn language(&self) -> &str {
+        self.info.split([',', ' ']).next().unwrap()
+    }
 }
 
 /// A command of a block.
@@ -28,8 +35,7 @@ pub fn blocks(page: &str) -> Vec<Block> {
         match line.trim_start().strip_prefix("```") {
             Some(_) if open => open = false,
             Some(info) => {
-                let language = info.split([',', ' ']).next().unwrap().to_string();
-                blocks.push(Block { language, text: String::new(), line: index + 2 });
+                blocks.push(Block { info: info.to_string(), text: String::new(), line: index + 2 });
                 open = true;
             }
             None if open => {
@@ -120,9 +126,10 @@ fn line_covers(shown: &str, printed: &str) -> bool {
 
 #[test]
 fn a_page_is_taken_apart() {
-    let page = "text\n```sh\na 'b # c' # d\n\n# alone\ne \\\n  f # exit 65\ng 'h\ni' # exit 1: so\n```\n\n```text\nx\n```\n```rust,no_run\n```\n";
+    let page =
+        "text\n```sh\na 'b # c' # d\n\n# alone\ne \\\n  f # exit 65\ng 'h\ni' # exit 1: so\n```\n\n```text\nx\n```\n```rust,no_run\n```\n";
     let blocks = blocks(page);
-    let kinds: Vec<(&str, usize)> = blocks.iter().map(|block| (block.language.as_str(), block.line)).collect();
+    let kinds: Vec<(&str, usize)> = blocks.iter().map(|block| (block.language(), block.line)).collect();
     assert_eq!(kinds, [("sh", 3), ("text", 13), ("rust", 16)]);
     let commands = commands(&blocks[0]);
     let found: Vec<(&str, i32, usize)> = commands.iter().map(|command| (command.text.as_str(), command.code, command.line)).collect();
