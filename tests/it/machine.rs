@@ -332,3 +332,22 @@ fn a_signal_leaves_nothing_behind() {
         assert_eq!(folder.names(), ["x.npy"]);
     }
 }
+
+#[test]
+fn a_report_draws_its_roofline_by_the_profile() {
+    let folder = Folder::on_disk();
+    folder.counting("x.npy", &[600, 50]);
+    let limits_of = |name: &str, more: &[&str]| {
+        let words = [&["eval", "sum(x * 2)", "x.npy", "--report", name], more].concat();
+        assert_eq!(with_profile(&folder, &words).code, 0);
+        fs::read_to_string(folder.path(name)).unwrap()
+    };
+    assert!(limits_of("before.html", &[]).contains("measured right after the run"));
+    assert_eq!(with_profile(&folder, &["doctor", "--save"]).code, 0);
+    let page = limits_of("after.html", &[]);
+    assert!(page.contains("outcore doctor --save") && !page.contains("measured right after the run"));
+    // It says nothing of another number of threads.
+    let profile = json_of(&fs::read_to_string(folder.path("machine.json")).unwrap());
+    let other = (profile["rates"]["threads"].as_u64().unwrap() + 1).to_string();
+    assert!(limits_of("other.html", &["--threads", &other]).contains("measured right after the run"));
+}

@@ -43,6 +43,12 @@ pub struct Rates {
     pub memory_read: f64,
     /// Memory read and written, by all threads.
     pub memory_copy: f64,
+    /// Operations per second in registers of the kernels, by all threads. Profiles of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<f64>,
+    /// What "all threads" were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
     /// Disks that were looked at.
     pub disks: Vec<DiskRates>,
 }
