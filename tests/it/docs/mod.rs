@@ -64,7 +64,7 @@ pages! {
     readme "README.md" 31,
     contents "docs/README.md" 1,
     embeddings "docs/embeddings.md" 21,
-    errors "docs/errors.md" 32,
+    errors "docs/errors.md" 33,
     formats "docs/formats.md" 7,
     from_dask "docs/from-dask.md" 4,
     from_numpy "docs/from-numpy.md" 13,
