@@ -1,21 +1,23 @@
 //! The workloads of this project beside their limits, in one run.
 //!
-//! `cargo bench --bench workloads -- --data DIR [--rows N] [--repeat N] [--sum neumaier] [--only W1,W3]` makes
+//! `cargo bench --bench workloads -- --data DIR [--rows N] [--repeat N] [--sum neumaier] [--only W1,W3] [--fail-below 0.5]` makes
 //! `emb_N.npy` in DIR if it is not there, runs each workload through the command line program and through the loop
 //! written by hand in turn, and prints the best of each and their ratio. Ratios hold when the machine drifts;
 //! absolute numbers do not.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a program for people at a terminal")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod limits;
+mod threshold;
 
 use std::{
     fs::File,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitCode},
     time::Instant,
 };
+use threshold::Threshold;
 
 struct Options {
     data: PathBuf,
@@ -80,6 +82,7 @@ fn make_line(path: &Path, count: usize, stop: f32) -> Vec<f32> {
 
 struct Bench {
     options: Options,
+    threshold: Threshold,
     report: PathBuf,
 }
 
@@ -107,6 +110,7 @@ impl Bench {
             best = best.min(ours());
         }
         println!("| {id} | {what} | {:.2} {unit} | {:.2} {unit} | {:.2} |", amount / best, amount / bound, bound / best);
+        self.threshold.look(id, bound / best);
     }
 }
 
@@ -116,7 +120,7 @@ fn timed<T>(run: impl FnOnce() -> T) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-fn main() {
+fn main() -> ExitCode {
     let options = options();
     std::fs::create_dir_all(&options.data).unwrap();
     rayon::ThreadPoolBuilder::new().num_threads(2).build_global().unwrap();
@@ -130,7 +134,7 @@ fn main() {
     let mapping = unsafe { memmap2::Mmap::map(&file) }.unwrap();
     let x: &[f32] = bytemuck::cast_slice(&mapping[128..]);
     let gb = x.len() as f64 * 4.0 / 1e9;
-    let bench = Bench { report: data.join("report.json"), options };
+    let bench = Bench { report: data.join("report.json"), threshold: Threshold::asked(), options };
     let input = format!("x={}", embeddings.display());
     let (pa, pb) = (format!("a={}", data.join("a.npy").display()), format!("b={}", data.join("b.npy").display()));
     let [out, m, s] = ["out.npy", "m.npy", "s.npy"].map(|name| data.join(name).display().to_string());
@@ -189,6 +193,7 @@ fn main() {
     for name in ["out.npy", "m.npy", "s.npy", "report.json"] {
         let _ = std::fs::remove_file(data.join(name));
     }
+    bench.threshold.end()
 }
 
 /// W16: what a block costs, from a run with a million blocks and one with the default.

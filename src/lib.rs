@@ -70,16 +70,19 @@ pub use kernel::nearest::Metric;
 pub use ndarray;
 pub use store::{install_sigbus_guard, zarr::ZarrOptions};
 
-/// The snippets of the README, run as tests.
+/// The snippets of the README and of the guide, run as tests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
-
-/// The snippets of the page on tuning, run as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/tuning.md")]
-struct TuningPage;
-/// The snippets of the page on reports, run as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/reports.md")]
-struct Reports;
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/from-dask.md")]
+    struct FromDask;
+    #[doc = include_str!("../docs/larger-than-memory.md")]
+    struct LargerThanMemory;
+    #[doc = include_str!("../docs/errors.md")]
+    struct Errors;
+    #[doc = include_str!("../docs/reports.md")]
+    struct Reports;
+    #[doc = include_str!("../docs/tuning.md")]
+    struct Tuning;
+}

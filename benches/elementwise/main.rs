@@ -1,6 +1,6 @@
 //! Every elementwise operation and every layout beside the memory limit and NumPy, as one markdown table.
 //!
-//! `cargo bench --bench elementwise -- [--only PATTERN] [--numpy PYTHON] [--rounds N] [--seconds S] [--small | --large]`
+//! `cargo bench --bench elementwise -- [--only PATTERN] [--numpy PYTHON] [--rounds N] [--seconds S] [--small | --large] [--fail-below 0.7]`
 //!
 //! One thread. A plan's program runs from memory into memory; the limit moves the same bytes (`limit`), NumPy computes the same
 //! into an array that is there already. All three take turns; the best round counts. A figure is bytes read plus bytes written.
@@ -11,6 +11,8 @@ mod limit;
 mod numpy;
 mod planned;
 mod rows;
+#[path = "../threshold.rs"]
+mod threshold;
 
 use limit::{Stores, move_bytes};
 use memmap2::{Advice, MmapMut};
@@ -19,7 +21,8 @@ use outcore::{Array, DType, Element, Session};
 use planned::{Planned, held};
 use rows::{Quirk, Row};
 use serde_json::{Value, json};
-use std::{collections::HashMap, time::Instant};
+use std::{collections::HashMap, process::ExitCode, time::Instant};
+use threshold::Threshold;
 
 /// Bytes of an operand that stays in the second-level cache, and of one that does not fit any.
 const SIZES: [usize; 2] = [256 << 10, 64 << 20];
@@ -169,6 +172,7 @@ fn numpy_arrays(row: &Row, elements: usize) -> Option<Vec<Value>> {
 
 struct Bench {
     options: Options,
+    threshold: Threshold,
     session: Session,
     memory: Memory,
     numpy: Option<Numpy>,
@@ -248,6 +252,7 @@ impl Bench {
                     let numpy = measured.numpy.map_or(" |".to_string(), |seconds| format!(" {:.1} x |", seconds / measured.ours));
                     let streaming = if size > SIZES[0] { format!(" {:.2} |", measured.ordinary / measured.ours) } else { String::new() };
                     line += &format!(" {ours:.1} | {limit:.1} | {:.2} |{streaming}{numpy}", ours / limit);
+                    self.threshold.look(&format!("{} {} {}, {size} bytes", row.group, row.name, row.dtypes), ours / limit);
                 }
                 Err(error) => line += &format!(" {} |", error.lines().next().unwrap_or_default()),
             }
@@ -256,7 +261,7 @@ impl Bench {
     }
 }
 
-fn main() {
+fn main() -> ExitCode {
     let options = options();
     let session = Session::builder().threads(1).memory("16GiB").build().unwrap();
     let numpy = options.numpy.as_deref().map(|python| Numpy::start(python).unwrap());
@@ -267,7 +272,7 @@ fn main() {
         header[1] += if size > SIZES[0] { "---|---|---|---|---|" } else { "---|---|---|---|" };
     }
     println!("{}\n{}", header[0], header[1]);
-    let mut bench = Bench { options, session, memory: Memory::default(), numpy, out: mapped(SIZES[1] * 9) };
+    let mut bench = Bench { options, threshold: Threshold::asked(), session, memory: Memory::default(), numpy, out: mapped(SIZES[1] * 9) };
     for row in rows::rows() {
         let name = format!("{} {} {}", row.group, row.name, row.dtypes);
         let wanted = bench.options.only.is_empty() || bench.options.only.iter().any(|pattern| name.contains(pattern.as_str()));
@@ -275,4 +280,5 @@ fn main() {
             bench.row(&row);
         }
     }
+    bench.threshold.end()
 }

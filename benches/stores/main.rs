@@ -1,20 +1,23 @@
 //! Zarr beside a hand-written zarrs loop, and whole-array movements beside the disk, in one run.
 //!
-//! `cargo bench --bench stores -- --data DIR [--rows N] [--repeat N] [--only W9,W10]` converts `DIR/emb_N.npy` (made by the
+//! `cargo bench --bench stores -- --data DIR [--rows N] [--repeat N] [--only W9,W10] [--fail-below 0.5]` converts `DIR/emb_N.npy` (made by the
 //! `workloads` bench) into Zarr arrays where they are missing, runs each job through the command line program and through
 //! its limit in turn, and prints the best of each and their ratio.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, reason = "a program for people at a terminal")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod chunks;
 mod disk;
 mod limited;
+#[path = "../threshold.rs"]
+mod threshold;
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitCode},
     time::Instant,
 };
+use threshold::Threshold;
 
 struct Options {
     data: PathBuf,
@@ -53,6 +56,7 @@ fn outcore(report: &Path, arguments: &[&str]) -> serde_json::Value {
 
 struct Bench {
     options: Options,
+    threshold: Threshold,
     report: PathBuf,
 }
 
@@ -74,6 +78,7 @@ impl Bench {
             best = best.min(outcore(&self.report, arguments)["seconds"].as_f64().unwrap());
         }
         println!("| {id} | {what} | {:.2} GB/s | {:.2} GB/s | {:.2} |", gb / best, gb / bound, bound / best);
+        self.threshold.look(id, bound / best);
     }
 
     /// A job beside the disk's own time for the bytes that its report says it moved.
@@ -90,6 +95,7 @@ impl Bench {
         }
         let gb = (bytes.0 + bytes.1) as f64 / 1e9;
         println!("| {id} | {what} | {:.2} GB/s of {gb:.1} GB moved | {:.2} GB/s | {:.2} |", gb / best, gb / bound, bound / best);
+        self.threshold.look(id, bound / best);
     }
 }
 
@@ -101,14 +107,14 @@ const KINDS: [(&str, &[&str]); 4] = [
     ("shard", &["--chunks", "2048,128", "--shards", "131072,128", "--codec", "blosc-lz4"]),
 ];
 
-fn main() {
+fn main() -> ExitCode {
     let options = options();
     rayon::ThreadPoolBuilder::new().num_threads(2).build_global().unwrap();
     let (data, rows) = (options.data.clone(), options.rows);
     let npy = data.join(format!("emb_{rows}.npy"));
     assert!(npy.exists(), "{} is made by `cargo bench --bench workloads -- --only none`", npy.display());
     let gb = rows as f64 * 128.0 * 4.0 / 1e9;
-    let bench = Bench { report: data.join("report.json"), options };
+    let bench = Bench { report: data.join("report.json"), threshold: Threshold::asked(), options };
     println!("| id | job | outcore | limit | ratio |\n|---|---|---|---|---|");
     for (kind, layout) in KINDS {
         let id = format!("W9{kind}");
@@ -140,6 +146,7 @@ fn main() {
         let _ = std::fs::remove_file(name);
         let _ = std::fs::remove_dir_all(name);
     }
+    bench.threshold.end()
 }
 
 /// W19: W3 on a cold file, in a cgroup of a quarter of it, with a budget of half of that.
@@ -169,4 +176,5 @@ fn limited(bench: &Bench, npy: &Path, out: &str) {
     let (gb, mib) = (3.0 * bytes as f64 / 1e9, |bytes: u64| bytes as f64 / f64::from(1 << 20));
     let what = format!("W3 cold in a cgroup of {:.0} MiB, budget {:.0} MiB, peak {:.0} MiB", mib(bytes / 4), mib(bytes / 8), mib(peak));
     println!("| W19 | {what} | {:.2} GB/s | {:.2} GB/s | {:.2} |", gb / best, gb / bound, bound / best);
+    bench.threshold.look("W19", bound / best);
 }

@@ -334,16 +334,21 @@ pub(super) fn plan_beside_results<'a>(
     results: impl Iterator<Item = &'a ResultShape>,
 ) -> Result<Plan> {
     let bytes = results.map(|(shape, dtype)| shape.iter().product::<usize>() as u64 * dtype.size() as u64).sum::<u64>();
-    let advice = "save it (`save`, or -o), take it block by block (`blocks`), slice it, or give more memory";
     let budget = limits.memory_bytes;
     if bytes >= budget && bytes > 0 {
+        let advice = "save it (`save`, or -o), take it block by block (`blocks`), slice it, or give more memory";
         let text = format!("the result takes {}, the memory budget is {}", show_memory(bytes), show_memory(budget));
         return Err(Error::refused(text).hint(advice).with_needed_bytes(bytes));
     }
     let left = Limits { memory_bytes: budget - bytes, ..limits.clone() };
     let plan = asked.plan(work, &left).map_err(|error| match error.needed_bytes() {
         Some(needed) if bytes > 0 => {
-            error.context(format!("beside a result of {}", show_memory(bytes))).hint(advice).with_needed_bytes(needed.saturating_add(bytes))
+            let smallest = needed.saturating_add(bytes);
+            let mut hint = format!("--memory {smallest} ({}) is the smallest that works", show_memory(smallest));
+            if bytes >= needed {
+                hint.push_str("; or save it (`save`, or -o), take it block by block (`blocks`), or slice it");
+            }
+            error.context(format!("beside a result of {}", show_memory(bytes))).hint(hint).with_needed_bytes(smallest)
         }
         _ => error,
     })?;

@@ -35,8 +35,24 @@ impl Folder {
 
     /// The program, ready to be given more.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_outcore"));
-        command.current_dir(self.folder.path()).args(words).stdin(Stdio::null());
+        let mut command = self.alone(env!("CARGO_BIN_EXE_outcore"));
+        command.args(words);
+        command
+    }
+
+    /// A line of a shell that finds the program, ready to be given more.
+    pub fn shell(&self, line: &str) -> Command {
+        let mut command = self.alone("sh");
+        let program = Path::new(env!("CARGO_BIN_EXE_outcore"));
+        let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+        command.args(["-c", line]).env("PATH", path);
+        command
+    }
+
+    /// A program in the folder, without anything of who runs the tests.
+    fn alone(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         // Settings of the person who runs the tests are not part of them.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OUTCORE_")) {
             command.env_remove(name);

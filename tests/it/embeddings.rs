@@ -1,7 +1,7 @@
 //! Jobs over files of vectors: audit, quantize, shuffle, split, and rows that are appended.
 
 use crate::cli_support::{Folder, npy};
-use std::{fs, path::Path, process::Stdio, time::Duration};
+use std::{fs, process::Stdio, time::Duration};
 
 const ROWS: usize = 400;
 const WIDTH: usize = 24;
@@ -14,60 +14,6 @@ fn values(count: usize) -> Vec<f32> {
         (state >> 8) as f32 / (1 << 23) as f32 - 1.0
     };
     (0..count).map(|_| next()).collect()
-}
-
-fn embeddings(folder: &Folder) {
-    folder.f32("embeddings.npy", &[ROWS, WIDTH], &values(ROWS * WIDTH));
-    folder.f32("queries.npy", &[3, WIDTH], &values(3 * WIDTH + 1)[1..]);
-}
-
-/// Runs every command of a page, and gives their number.
-pub fn run_page(folder: &Folder, page: &str) -> usize {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
-    let mut ran = 0;
-    for line in text.lines().filter_map(|line| line.strip_prefix("outcore ")) {
-        let line = line.split(" # ").next().unwrap().trim();
-        // Quoted words of the page have no blanks inside but the statements'.
-        let words: Vec<String> = line.split('\'').enumerate().fold(Vec::new(), |mut words, (place, part)| {
-            match place % 2 {
-                0 => words.extend(part.split_whitespace().map(str::to_string)),
-                _ => words.push(part.to_string()),
-            }
-            words
-        });
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        folder.ok(&words);
-        ran += 1;
-    }
-    ran
-}
-
-#[test]
-fn every_command_of_the_page_runs() {
-    let folder = Folder::on_disk();
-    embeddings(&folder);
-    assert_eq!(run_page(&folder, "docs/embeddings.md"), 21);
-    assert_eq!(folder.ok(&["eval", "x.shape", "graph.npy"]), "(400, 3)");
-    assert_eq!(folder.ok(&["eval", "x.shape", "all.npy"]), "(400, 24)");
-    assert_eq!(folder.ok(&["eval", "all(x >= 0.6)", "pair-scores.npy"]), "True");
-    assert_eq!(folder.ok(&["eval", "all(x[:, 0] < x[:, 1])", "pairs.npy"]), "True");
-    let far = folder.ok(&["eval", "max(abs(x - y)) < max(abs(x)) / 250", "x=embeddings.npy", "y=back.npy"]);
-    assert_eq!(far, "True");
-    assert_eq!(folder.ok(&["eval", "all(y == (x > 0))", "x=embeddings.npy", "y=zeros-and-ones.npy"]), "True");
-    folder.ok(&["eval", "shuffle(x, seed=7)", "embeddings.npy", "-o", "gathered.npy"]);
-    folder.ok(&["diff", "gathered.npy", "shuffled.npy", "--bits"]);
-    assert_eq!(folder.ok(&["eval", "all(p == shuffle(arange(400), seed=7))", "p=order.npy"]), "True");
-    folder.ok(&["eval", "concatenate([a, b, c], axis=0)", "a=train.npy", "b=val.npy", "c=test.npy", "-o", "parts.npy"]);
-    folder.ok(&["diff", "parts.npy", "shuffled.npy", "--bits"]);
-}
-
-#[test]
-fn every_command_of_the_linear_algebra_page_runs() {
-    let folder = Folder::on_disk();
-    embeddings(&folder);
-    assert_eq!(run_page(&folder, "docs/linalg.md"), 4);
-    assert_eq!(folder.ok(&["eval", "x.shape", "projected.npy"]), "(400, 10)");
-    assert_eq!(folder.ok(&["eval", "max(x) < 20", "batch-labels.npy"]), "True");
 }
 
 #[test]

@@ -1,11 +1,22 @@
 //! The examples do what they say, on the data that they make themselves.
 
-use std::process::Command;
+use crate::cli_support::Folder;
+use std::{path::Path, process::Command};
 
 /// Runs an example and gives what it printed.
 fn run(name: &str) -> String {
+    start(name, Path::new(env!("CARGO_MANIFEST_DIR")))
+}
+
+/// The same where its files are.
+pub fn run_in(name: &str, folder: &Folder) -> String {
+    start(name, &folder.path("."))
+}
+
+fn start(name: &str, folder: &Path) -> String {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--offline", "--example", name]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+    cargo.args(["run", "--quiet", "--offline", "--example", name, "--manifest-path"]).arg(manifest).current_dir(folder);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

@@ -4,7 +4,6 @@ use crate::cli_support::{Folder, Run};
 use serde_json::{Value, json};
 use std::{
     fs,
-    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -337,25 +336,20 @@ fn a_signal_leaves_nothing_behind() {
 }
 
 #[test]
-fn every_command_of_the_tuning_page_runs() {
+fn a_report_draws_its_roofline_by_the_profile() {
     let folder = Folder::on_disk();
-    folder.counting("embeddings.npy", &[400, 24]);
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tuning.md")).unwrap();
-    let mut ran = 0;
-    for line in text.lines().filter_map(|line| line.strip_prefix("outcore ")) {
-        let line = line.split(" # ").next().unwrap().trim();
-        let (command, file) = line.split_once(" > ").map_or((line, None), |(command, file)| (command, Some(file)));
-        let words: Vec<&str> = command
-            .split('\'')
-            .enumerate()
-            .flat_map(|(place, part)| if place % 2 == 0 { part.split_whitespace().collect() } else { vec![part] })
-            .collect();
-        let output = with_profile(&folder, &words);
-        assert_eq!(output.code, 0, "{line}: {}", output.stderr);
-        if let Some(file) = file {
-            folder.write(file, output.stdout.as_bytes());
-        }
-        ran += 1;
-    }
-    assert_eq!(ran, 14);
+    folder.counting("x.npy", &[600, 50]);
+    let limits_of = |name: &str, more: &[&str]| {
+        let words = [&["eval", "sum(x * 2)", "x.npy", "--report", name], more].concat();
+        assert_eq!(with_profile(&folder, &words).code, 0);
+        fs::read_to_string(folder.path(name)).unwrap()
+    };
+    assert!(limits_of("before.html", &[]).contains("measured right after the run"));
+    assert_eq!(with_profile(&folder, &["doctor", "--save"]).code, 0);
+    let page = limits_of("after.html", &[]);
+    assert!(page.contains("outcore doctor --save") && !page.contains("measured right after the run"));
+    // It says nothing of another number of threads.
+    let profile = json_of(&fs::read_to_string(folder.path("machine.json")).unwrap());
+    let other = (profile["rates"]["threads"].as_u64().unwrap() + 1).to_string();
+    assert!(limits_of("other.html", &["--threads", &other]).contains("measured right after the run"));
 }

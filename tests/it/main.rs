@@ -8,6 +8,7 @@ mod bad_input;
 mod cli;
 mod cli_linalg;
 mod cli_support;
+mod docs;
 mod embeddings;
 mod examples;
 mod formats;

@@ -280,14 +280,3 @@ fn shells_and_manuals_know_every_mode() {
     place.ok(&["man", "--dir", "pages"]);
     assert!(modes.iter().all(|mode| place.path("pages").join(format!("outcore-{mode}.1")).exists()));
 }
-
-#[test]
-fn every_command_of_the_page_runs() {
-    let folder = Folder::on_disk();
-    let values: Vec<f32> = (0..2400u32).map(|value| (value.wrapping_mul(2_654_435_761) >> 16) as f32 / 65_536.0).collect();
-    folder.f32("embeddings.npy", &[400, 6], &values);
-    assert_eq!(crate::embeddings::run_page(&folder, "docs/reports.md"), 7);
-    for name in ["run.html", "stats.json", "stages.csv", "trace.json", "plan.svg"] {
-        assert!(folder.path(name).exists(), "{name}");
-    }
-}

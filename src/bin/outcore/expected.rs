@@ -68,7 +68,13 @@ mod tests {
     #[test]
     fn disks_are_known_by_their_mounts() {
         let disk = |mount: &str, read, write| DiskRates { mount: mount.into(), kind: "ext4".into(), read, write };
-        let rates = Rates { memory_read: 9.0, memory_copy: 1.0, disks: vec![disk("/", 1.0, 2.0), disk("/data", 3.0, 4.0)] };
+        let rates = Rates {
+            memory_read: 9.0,
+            memory_copy: 1.0,
+            operations: None,
+            threads: None,
+            disks: vec![disk("/", 1.0, 2.0), disk("/data", 3.0, 4.0)],
+        };
         let found = machine_rates(&rates, Some("/data"), Some("/"));
         assert_eq!(found, TransferRates { memory_read: 9.0, input_read: Some(3.0), output_write: Some(2.0), one_disk: false });
         assert_eq!(machine_rates(&rates, Some("/else"), Some("/else")).input_read, None);

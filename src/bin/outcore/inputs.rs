@@ -1,7 +1,7 @@
 //! `NAME=PATH`, one bare `PATH`, and imagined arrays `x=f32[4000000,768]`.
 
 use crate::output::note;
-use outcore::{Array, DType, Error, Result, Session, store::joined};
+use outcore::{Array, DType, Error, ErrorKind, Result, Session, store::joined};
 
 /// The name of an input or output that is given without one.
 const BARE_NAME: &str = "x";
@@ -68,7 +68,13 @@ pub fn warn_of_order(path: &str) -> Result<()> {
 
 /// Opens the inputs. Every one is looked at before any is read.
 pub fn open(session: &Session, inputs: &[(String, String)]) -> Result<Vec<(String, Array)>> {
-    inputs.iter().map(|(name, path)| Ok((name.clone(), session.open(path).checked()?))).collect()
+    let open = |path: &String| {
+        session.open(path).checked().map_err(|error| match error.kind() {
+            ErrorKind::NotFound if imagined(path).is_some() => error.hint("only `outcore explain` imagines inputs"),
+            _ => error,
+        })
+    };
+    inputs.iter().map(|(name, path)| Ok((name.clone(), open(path)?))).collect()
 }
 
 /// Opens the inputs; those like `f32[4000000,768]` are imagined, unless a file is called so.

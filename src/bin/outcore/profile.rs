@@ -43,6 +43,12 @@ pub struct Rates {
     pub memory_read: f64,
     /// Memory read and written, by all threads.
     pub memory_copy: f64,
+    /// Operations per second in registers of the kernels, by all threads. Profiles of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<f64>,
+    /// What "all threads" were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
     /// Disks that were looked at.
     pub disks: Vec<DiskRates>,
 }
@@ -82,7 +88,7 @@ pub enum Found {
     /// Nothing.
     None,
     /// A profile of this machine.
-    Fits(PathBuf, Profile),
+    Fits(PathBuf, Box<Profile>),
     /// A file that says nothing of this machine, and why.
     Stale(PathBuf, String),
 }
@@ -185,7 +191,7 @@ fn load_from(path: &Path, hostname: &str, cpu: &str) -> Found {
         Ok(profile) if profile.schema != SCHEMA => stale(format!("its schema is {}, not {SCHEMA}", profile.schema)),
         Ok(profile) if profile.hostname != hostname => stale(format!("it is of the machine {}, this is {hostname}", profile.hostname)),
         Ok(profile) if profile.cpu != cpu => stale(format!("it is of a {}, this is a {cpu}", profile.cpu)),
-        Ok(profile) => Found::Fits(path.to_path_buf(), profile),
+        Ok(profile) => Found::Fits(path.to_path_buf(), Box::new(profile)),
     }
 }
 
@@ -195,7 +201,7 @@ pub fn change(how: impl FnOnce(&mut Profile)) -> Result<PathBuf> {
         return Err(Error::usage("there is no place for a machine profile").hint("OUTCORE_PROFILE=machine.json"));
     };
     let mut profile = match load() {
-        Found::Fits(_, profile) => profile,
+        Found::Fits(_, profile) => *profile,
         _ => Profile::default(),
     };
     profile.schema = SCHEMA.to_string();
@@ -238,7 +244,7 @@ mod tests {
         assert_eq!(load_from(&path, "host", "cpu"), Found::None);
         let profile = Profile { schema: SCHEMA.into(), hostname: "host".into(), cpu: "cpu".into(), ..Profile::default() };
         write(&path, &profile).unwrap();
-        assert_eq!(load_from(&path, "host", "cpu"), Found::Fits(path.clone(), profile));
+        assert_eq!(load_from(&path, "host", "cpu"), Found::Fits(path.clone(), Box::new(profile)));
         for (hostname, cpu, said) in [("other", "cpu", "the machine host"), ("host", "better", "of a cpu")] {
             let note = load_from(&path, hostname, cpu).note().unwrap();
             assert!(note.contains(said) && note.contains("is not used"), "{note}");

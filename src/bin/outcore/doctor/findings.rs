@@ -309,7 +309,7 @@ fn variables(all: impl Iterator<Item = (String, String)>) -> BTreeMap<String, St
 fn profile_findings(found: &Found) -> ProfileFindings {
     match found {
         Found::None => ProfileFindings { path: crate::profile::path(), ..ProfileFindings::default() },
-        Found::Fits(path, profile) => ProfileFindings { path: Some(path.clone()), profile: Some(profile.clone()), stale: None },
+        Found::Fits(path, profile) => ProfileFindings { path: Some(path.clone()), profile: Some(Profile::clone(profile)), stale: None },
         Found::Stale(path, why) => ProfileFindings { path: Some(path.clone()), profile: None, stale: Some(why.clone()) },
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     args::Common,
     output::{Style, note, print},
     profile::{self, DiskRates, Rates},
+    reporting::operation_rate,
     settings::Settings,
 };
 use clap::Args;
@@ -34,7 +35,8 @@ pub struct Doctor {
     /// Show what has changed since `outcore doctor --json > OLD.json`
     #[arg(long, value_name = "OLD.json")]
     pub compare: Option<PathBuf>,
-    /// Keep the measured rates in the machine profile (~/.config/outcore/machine.json, or OUTCORE_PROFILE): `explain` predicts times by them
+    /// Keep the measured rates in the machine profile (~/.config/outcore/machine.json, or OUTCORE_PROFILE): `explain` predicts times by
+    /// them, and reports draw their roofline
     #[arg(long, conflicts_with = "quick")]
     pub save: bool,
     /// Measure nothing
@@ -47,7 +49,8 @@ pub fn run(command: &Doctor, common: &Common, settings: &Settings) -> Result<()>
     let old = command.compare.as_ref().map(read_old).transpose()?;
     let found = Findings::look(command, common, settings)?;
     if command.save {
-        let path = profile::change(|profile| profile.rates = rates(&found))?;
+        let operations = operation_rate(settings)?;
+        let path = profile::change(|profile| profile.rates = rates(&found, operations, settings.session.limits().threads))?;
         note("saved", &format!("the measured rates, in {}", path.display()));
     }
     let new = serde_json::to_value(&found).map_err(|error| Error::internal(format!("findings are no JSON: {error}")))?;
@@ -69,8 +72,9 @@ fn read_old(path: &PathBuf) -> Result<serde_json::Value> {
     }
 }
 
-/// What a profile keeps of the findings. The last path on a disk speaks for it.
-fn rates(found: &Findings) -> Option<Rates> {
+/// What a profile keeps of the findings. The last path on a disk speaks for it. `operations` were measured with `threads`: if memory was
+/// with others, they are not kept.
+fn rates(found: &Findings, operations: f64, threads: usize) -> Option<Rates> {
     let memory = found.memory_rates.as_ref()?;
     let mut disks: Vec<DiskRates> = Vec::new();
     for path in &found.paths {
@@ -78,5 +82,6 @@ fn rates(found: &Findings) -> Option<Rates> {
         disks.retain(|disk| disk.mount != path.mount);
         disks.push(DiskRates { mount: path.mount.clone(), kind: path.kind.clone(), read, write });
     }
-    Some(Rates { memory_read: memory.read_all, memory_copy: memory.copy_all, disks })
+    let operations = (memory.threads == threads).then_some(operations);
+    Some(Rates { memory_read: memory.read_all, memory_copy: memory.copy_all, operations, threads: Some(memory.threads), disks })
 }

@@ -4,6 +4,8 @@
 mod environment;
 mod rates;
 
+pub use rates::operation_rate;
+
 use crate::{
     args::spelling,
     measure::{peak_resident_bytes, processor},
@@ -118,7 +120,7 @@ impl Reports {
         let is_page = self.reports.iter().any(|(_, format)| *format == Format::Html);
         // Before the measure, whose memory is not the job's.
         let peak = peak_resident_bytes();
-        let machine = if is_page { rates::measure(settings) } else { None };
+        let machine = if is_page { rates::find(settings) } else { None };
         let summary = Summary { machine, ..summary(&known, session, &record, peak, settings) };
         self.reports.iter().try_for_each(|(path, format)| match format {
             Format::Json => write(path, &summary.json()),

@@ -1,6 +1,6 @@
-//! What this machine can do at most, measured in a moment after the job: a report draws the job under it.
+//! What this machine can do at most: a report draws the job under it. The machine profile knows, or it is measured in a moment after the job.
 
-use crate::settings::Settings;
+use crate::{profile::Found, settings::Settings};
 use outcore::{Result, ndarray::Array1, report::MachineRates};
 use std::{
     hint::black_box,
@@ -18,8 +18,21 @@ const REPEATS: usize = 5;
 const ELEMENTS: usize = 1 << 21;
 const PAIRS: usize = 48;
 
+/// The rates that the machine profile has, or else those of now.
+pub fn find(settings: &Settings) -> Option<MachineRates> {
+    known(&settings.profile, settings.session.limits().threads).or_else(|| measure(settings))
+}
+
+/// The rates of a profile that were measured with so many threads.
+fn known(profile: &Found, threads: usize) -> Option<MachineRates> {
+    let Found::Fits(path, profile) = profile else { return None };
+    let rates = profile.rates.as_ref().filter(|rates| rates.threads == Some(threads))?;
+    let measured = format!("Limits are those that `outcore doctor --save` measured with as many threads, in {}", path.display());
+    Some(MachineRates { bytes_per_second: rates.memory_read, operations_per_second: rates.operations?, measured })
+}
+
 /// The rates; `None` where the budget leaves too little memory for the measure to mean something.
-pub fn measure(settings: &Settings) -> Option<MachineRates> {
+fn measure(settings: &Settings) -> Option<MachineRates> {
     let limits = settings.session.limits();
     let bytes = BYTES.min(limits.memory_bytes / 4);
     if bytes < BYTES_MIN {
@@ -55,7 +68,7 @@ fn read_rate(bytes: u64, threads: usize) -> f64 {
 
 /// Operations per second of the kernels themselves, where memory is not what they wait for.
 #[allow(clippy::cast_precision_loss, reason = "a rate")]
-fn operation_rate(settings: &Settings) -> Result<f64> {
+pub fn operation_rate(settings: &Settings) -> Result<f64> {
     let session = settings.recipe.builder().build()?;
     let mut value = session.from_ndarray(Array1::<f32>::ones(ELEMENTS));
     for _ in 0..PAIRS {
