@@ -2,9 +2,23 @@
 
 use crate::{
     error::{Error, Result},
+    format::task::{decode, encode},
     store::output::{is_full, sync_folder},
 };
 use std::{fs, io, io::Write, os::unix::fs::PermissionsExt, path::Path};
+
+pub use crate::format::task::Piece;
+
+/// Puts what a task left at `path`; `plan` is the identity of the plan that it belongs to.
+pub fn put_piece(path: &Path, piece: &Piece, plan: &str) -> Result<()> {
+    put(path, &encode(piece, plan))
+}
+
+/// What a task of the same plan left at `path`; `None` if nothing is there.
+pub fn get_piece(path: &Path, plan: &str) -> Result<Option<Piece>> {
+    let Some(bytes) = get(path)? else { return Ok(None) };
+    decode(&bytes, plan).map(Some).map_err(|error| error.context(path.display()))
+}
 
 /// Puts `bytes` at `path`, in place of what is there. The folder must exist.
 pub fn put(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -4,10 +4,9 @@ use super::{StageTasks, TaskDone, TaskSize};
 use crate::{
     array::{identity::Identity, phased::Level},
     error::{Error, Result},
-    format::task::{Piece, decode, encode},
     plan::{Limits, NUMERICS_VERSION, Plan, Stage},
     run::divides,
-    store::tasks::{get, make_folder, numbered, put},
+    store::tasks::{Piece, get, get_piece, make_folder, numbered, put, put_piece},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
@@ -212,13 +211,13 @@ impl Phase {
     pub fn finish_task(&self, done: &TaskDone, piece: &Piece) -> Result<()> {
         let folder = self.stage(done.stage);
         make_folder(&folder)?;
-        put(&folder.join(format!("{:07}.part", done.task)), &encode(piece, &done.plan))?;
+        put_piece(&folder.join(format!("{:07}.part", done.task)), piece, &done.plan)?;
         put_json(&folder.join(format!("{:07}.done", done.task)), done)
     }
 
     /// What a task left.
     pub fn piece(&self, stage: usize, task: usize, plan: &str) -> Result<Piece> {
-        read_piece(&self.stage(stage).join(format!("{task:07}.part")), plan)?
+        get_piece(&self.stage(stage).join(format!("{task:07}.part")), plan)?
             .ok_or_else(|| Error::data(format!("task {task} of stage {stage} of phase {} is done and left nothing", self.phase)))
     }
 
@@ -229,7 +228,7 @@ impl Phase {
 
     /// Puts down the results of a stage.
     pub fn put_results(&self, stage: usize, results: Vec<(usize, Vec<u8>)>, plan: &str) -> Result<()> {
-        put(&self.results_path(stage), &encode(&Piece { results, ..Piece::default() }, plan))
+        put_piece(&self.results_path(stage), &Piece { results, ..Piece::default() }, plan)
     }
 
     /// The results of the first `stages` stages, by their place in the plan.
@@ -238,7 +237,7 @@ impl Phase {
         for stage in 0..stages {
             let missing =
                 || Error::usage(format!("stage {stage} of phase {} is not put together yet", self.phase)).hint("outcore plan --job FOLDER");
-            for (place, bytes) in read_piece(&self.results_path(stage), &plan.plan_id)?.ok_or_else(missing)?.results {
+            for (place, bytes) in get_piece(&self.results_path(stage), &plan.plan_id)?.ok_or_else(missing)?.results {
                 if let Some(result) = results.get_mut(place) {
                     *result = Some(bytes);
                 }
@@ -254,11 +253,6 @@ impl Phase {
     fn results_path(&self, stage: usize) -> PathBuf {
         self.path.join(format!("stage-{stage}.results"))
     }
-}
-
-fn read_piece(path: &Path, plan: &str) -> Result<Option<Piece>> {
-    let Some(bytes) = get(path)? else { return Ok(None) };
-    decode(&bytes, plan).map(Some).map_err(|error| error.context(path.display()))
 }
 
 /// How a stage is cut into tasks.

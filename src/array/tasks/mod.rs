@@ -139,9 +139,9 @@ impl Tasks {
         Folder::new(folder.into()).limits()
     }
 
-    /// What the job is called in its folder: 16 hexadecimal digits.
-    pub fn id(&self) -> Result<String> {
-        self.folder.job()
+    /// What the job in `folder` is called: 16 hexadecimal digits.
+    pub fn id_of(folder: impl Into<PathBuf>) -> Result<String> {
+        Folder::new(folder.into()).job()
     }
 
     /// Puts together what tasks have left, does what is too small for tasks, and says what is next. The first call begins the job: it

@@ -16,11 +16,10 @@ use crate::{
         session::Session,
     },
     error::{Error, Result},
-    format::task::Piece,
     nd::Region,
     plan::{OutputFrom, Plan},
     run::{Doing, Share},
-    store::Target,
+    store::{Target, tasks::Piece},
 };
 use std::{
     sync::{

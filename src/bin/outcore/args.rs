@@ -6,6 +6,7 @@ use crate::{
     output::Style,
     settings::ProfileUse,
     shell::{Completions, Man},
+    tasks::Emit,
     tune,
 };
 use clap::{
@@ -153,7 +154,7 @@ pub enum Mode {
     /// Count, NaN, infinities, minimum, maximum, mean, deviation, sum and norm in one pass, in f64 and exact
     Stats(Stats),
     /// Evaluate statements; print the last value or save values
-    Eval(Eval),
+    Eval(Evaluate),
     /// Begin a job that many processes carry out, or say what is next of it
     Plan(Plan),
     /// Run a task of such a job
@@ -260,6 +261,20 @@ pub struct Eval {
     pub layout: Layout,
 }
 
+/// `outcore eval`.
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// What is evaluated.
+    #[command(flatten)]
+    pub eval: Eval,
+    /// On a Dask cluster, in tasks: dask://HOST:8786, dask:local?workers=2, dask:scheduler-file=PATH (needs the package outcore-dask)
+    #[arg(long, value_name = "CLUSTER")]
+    pub on: Option<String>,
+    /// The folder of a job on a cluster, which all machines see under this path
+    #[arg(long, value_name = "DIR", requires = "on")]
+    pub job: Option<PathBuf>,
+}
+
 /// `outcore plan`.
 #[derive(Debug, Args)]
 pub struct Plan {
@@ -275,6 +290,9 @@ pub struct Plan {
     /// Tasks of a stage, at most
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     pub tasks_max: usize,
+    /// Print what a scheduler is given to run the tasks
+    #[arg(long, value_name = "WHOM")]
+    pub emit: Option<Emit>,
 }
 
 /// As [`Eval`], of which nothing has to be given.

@@ -16,11 +16,22 @@ use page::{Block, Command, blocks, commands, covers};
 use std::{fs, path::Path};
 
 /// Blocks (by page and first line) and commands (by page and text) that are not run, and why.
-const NOT_RUN: [(&str, &str, &str); 7] = [
+const NOT_RUN: [(&str, &str, &str); 10] = [
     ("README.md", "cargo run --release -- demo", "builds the program, and `demo` has tests of its own"),
     ("README.md", "cargo test", "this is it"),
     ("README.md", "cargo install --path .", "installs into the home of whoever runs the tests"),
     ("README.md", "use outcore::{Save, Session, axis};", "needs a file beside it: `examples/readme.rs`, which a test compares and runs"),
+    ("docs/cluster.md", "pip install ./python/outcore-dask", "installs from the package index"),
+    (
+        "docs/cluster.md",
+        "outcore eval '(x - mean(x, 0)) / std(x, 0)' x.zarr -o z.zarr --on dask://head-node:8786 --job /shared/jobs/z --memory 2GiB --threads 1",
+        "a cluster that is not there",
+    ),
+    (
+        "docs/cluster.md",
+        "outcore eval 'mean(x, 0)' x.zarr --on 'dask:local?workers=2' --job jobs/mean",
+        "needs Python with distributed: `tests/dask_parity.py` runs jobs on Dask",
+    ),
     ("docs/from-dask.md", "x = da.from_zarr(\"temperature.zarr\")", "Python, which tests do not need"),
     ("docs/from-numpy.md", "x = np.load(\"embeddings.npy\", mmap_mode=\"r\")", "Python, which tests do not need"),
     (
@@ -66,6 +77,7 @@ pages! {
     embeddings "docs/embeddings.md" 21,
     errors "docs/errors.md" 33,
     formats "docs/formats.md" 7,
+    cluster "docs/cluster.md" 6,
     from_dask "docs/from-dask.md" 4,
     from_numpy "docs/from-numpy.md" 13,
     larger_than_memory "docs/larger-than-memory.md" 7,

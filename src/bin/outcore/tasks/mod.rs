@@ -2,6 +2,12 @@
 //!
 //! The folder keeps the command line that began the job, so that a task needs to be told nothing but the folder and its number.
 
+mod emit;
+mod on;
+
+pub use emit::Emit;
+pub use on::run as on;
+
 use crate::{
     args::{Eval, Finish, Low, Mode, Plan, Task},
     errors,
@@ -66,7 +72,10 @@ pub fn plan(command: Plan, settings: &Settings) -> Result<()> {
             next(&given.unwrap_or(eval), &folder, size, &settings)?
         }
     };
-    tell(&step, &folder, settings.style)
+    match (command.emit, &step) {
+        (Some(scheduler), Step::Run(stage)) => print(emit::text(scheduler, stage, &id(&folder)?, &folder).trim_end()),
+        _ => tell(&step, &folder, settings.style),
+    }
 }
 
 /// Runs a task; the exit code says whether another try may help.
@@ -176,6 +185,7 @@ fn as_begun(began: &Began, folder: &Path, style: Style) -> Result<(Eval, Setting
     let Low { mode, mut common } = Low::try_parse_from(&began.words).map_err(|error| bad(error.to_string()))?;
     let eval = match mode {
         Mode::Plan(plan) => plan.eval.eval(),
+        Mode::Eval(command) => Some(command.eval),
         _ => None,
     };
     let limits = Tasks::limits_of(folder)?;
@@ -228,11 +238,13 @@ fn tell(step: &Step, folder: &Path, style: Style) -> Result<()> {
     }
 }
 
+fn id(folder: &Path) -> Result<String> {
+    Tasks::id_of(folder)
+}
+
 fn step_json(step: &Step, folder: &Path) -> Result<Value> {
-    let bytes = get(&folder.join("tasks.json"))?.unwrap_or_default();
-    let header: Value = serde_json::from_slice(&bytes).unwrap_or_default();
-    let job: String = header["job"].as_str().unwrap_or_default().chars().take(16).collect();
-    let mut line = json!({"schema": "outcore.step/1", "job": job, "version": env!("CARGO_PKG_VERSION"), "numerics": NUMERICS_VERSION});
+    let mut line =
+        json!({"schema": "outcore.step/1", "job": id(folder)?, "version": env!("CARGO_PKG_VERSION"), "numerics": NUMERICS_VERSION});
     let step = serde_json::to_value(step).map_err(|error| Error::internal(format!("a step is no JSON: {error}")))?;
     for (key, value) in step.as_object().into_iter().flatten() {
         let key = if key == "bytes_peak" { "peak_bytes" } else { key };

@@ -1,0 +1,83 @@
+//! `outcore eval ... --on dask:...`: plans the job in tasks and has the Python package `outcore-dask` drive them on a cluster.
+
+use super::{absolute, keep_words, next};
+use crate::{
+    args::Eval,
+    output::{Style, note, print},
+    settings::Settings,
+};
+use outcore::{Error, Result, TaskSize};
+use serde_json::Value;
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// Which Python has the package.
+const PYTHON: &str = "OUTCORE_PYTHON";
+
+/// Evaluates on the cluster that `scheduler` names; the exit code is the driver's. What was begun stays in `job` if it fails.
+pub fn run(eval: &Eval, scheduler: &str, job: Option<&PathBuf>, settings: &Settings) -> Result<u8> {
+    if !scheduler.starts_with("dask:") {
+        return Err(Error::usage(format!("--on {scheduler}: no such kind of cluster"))
+            .hint("dask://HOST:8786, dask:local?workers=2 or dask:scheduler-file=PATH"));
+    }
+    let job = job.ok_or_else(|| Error::usage("--on needs a folder that all machines see").hint("--job FOLDER"))?;
+    let folder = absolute(job)?;
+    let is_begun = super::began(&folder)?.is_some();
+    if !is_begun {
+        let _ = next(eval, &folder, TaskSize::default(), settings)?;
+        keep_words(&folder)?;
+    }
+    let code = drive(&folder, scheduler, settings.style)?;
+    if code != 0 {
+        note("note", &format!("what is done is kept in {}: the same command goes on with it", folder.display()));
+    }
+    Ok(code)
+}
+
+/// Runs the driver; passes on what it prints, and tells of its events.
+fn drive(folder: &Path, scheduler: &str, style: Style) -> Result<u8> {
+    let python = env::var_os(PYTHON).unwrap_or_else(|| "python3".into());
+    let program = env::current_exe().map_err(|error| Error::io("find", "this program", error))?;
+    let mut command = Command::new(&python);
+    command.args(["-m", "outcore_dask", "--scheduler", scheduler, "--job"]).arg(folder).arg("--outcore").arg(program);
+    let missing = |error| {
+        Error::usage(format!("{} cannot be started: {error}", python.display()))
+            .hint(format!("pip install outcore-dask; {PYTHON} names the Python that has it"))
+    };
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(missing)?;
+    let stdout = child.stdout.take().ok_or_else(|| Error::internal("a driver without output"))?;
+    let mut is_done = false;
+    for line in BufReader::new(stdout).lines() {
+        let line = line.map_err(|error| Error::io("read", "the events of the driver", error))?;
+        let event: Option<Value> = if is_done { None } else { serde_json::from_str(&line).ok() };
+        match event.filter(|event| event["event"].is_string()) {
+            Some(event) => {
+                is_done = event["event"] == "done";
+                tell(&event, &line, style);
+            }
+            None => print(&line)?,
+        }
+    }
+    let status = child.wait().map_err(|error| Error::io("wait for", "the driver", error))?;
+    // Ended by a signal: as a shell says it.
+    let code = status.code().unwrap_or(137);
+    Ok(u8::try_from(code).unwrap_or(70))
+}
+
+/// Tells of an event: to programs as it is, to people what they wait for.
+fn tell(event: &Value, line: &str, style: Style) {
+    let text = |name: &str| event[name].as_str().unwrap_or_default().to_string();
+    match (style, event["event"].as_str()) {
+        (Style::Json, _) => eprintln!("{line}"),
+        (_, Some("stage")) => note("stage", &format!("{}: {} tasks on {} slots", text("name"), event["tasks"], event["slots"])),
+        (_, Some("task")) if matches!(event["state"].as_str(), Some("retry" | "lost" | "backup")) => {
+            note("task", &format!("{} of {}: {} {}", event["task"], text("name"), text("state"), text("message")));
+        }
+        (_, Some("failed")) => note("error", &text("message")),
+        _ => {}
+    }
+}
