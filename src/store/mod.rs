@@ -26,6 +26,7 @@ pub mod memory;
 pub mod mmap;
 pub mod nameless;
 pub mod npy;
+mod object;
 pub mod open;
 pub mod output;
 mod part;

@@ -10,6 +10,7 @@ use crate::{
         columns::{self, TableFormat},
         joined,
         npy::{self, NpyOptions},
+        object,
         output::OutputMode,
         raw::{self, RawLayout},
         tensors, vectors,
@@ -85,6 +86,7 @@ impl Any {
 }
 
 fn open_any(path_text: &str) -> Result<Any> {
+    object::refuse_unknown(path_text)?;
     let (path, query) = split(path_text)?;
     if let Some(paths) = joined::files(path)? {
         return Ok(Any::plain(Arc::new(joined::open_files(path_text, &paths, query)?)));
@@ -99,10 +101,6 @@ fn open_any(path_text: &str) -> Result<Any> {
 /// Opens a file of elements.
 fn open_dense(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
-    refuse_later(
-        path,
-        "`.npy`, `.npz`, `.safetensors`, `.arrow`, `.parquet`, vector files and Zarr stores are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`",
-    )?;
     if extension(path) == "npy" {
         let query = Query::parse(path_text, query)?;
         if let Some(key) = query.raw_key.or(query.cf.map(|_| "cf".to_string())) {
@@ -117,6 +115,9 @@ fn open_dense(path_text: &str) -> Result<Arc<dyn Source>> {
     let layout = Query::parse(path_text, query)?;
     let Some(dtype) = layout.dtype else {
         // A missing file is the nearer trouble.
+        if object::is_object(Path::new(path)) {
+            return Err(Error::usage(format!("cannot tell what {path} holds: its name has none of the known endings")).hint(RAW_EXAMPLE));
+        }
         if let Err(error) = std::fs::metadata(path) {
             return Err(Error::io("open", path, error));
         }
@@ -203,7 +204,7 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
         return append(Path::new(path), dtype, shape);
     }
     let path = Path::new(path_text);
-    refuse_later(path_text, OUTPUTS_KNOWN)?;
+    refuse_object(path_text)?;
     if path_text.contains('*') && !path.exists() {
         return Err(Error::usage(format!("cannot write {path_text}: an output is one file")).hint("name it without `*`"));
     }
@@ -274,15 +275,14 @@ pub fn split_zarr_output(path_text: &str) -> Option<(&str, Option<&str>)> {
     (!path.contains("://") && zarr::is_zarr(Path::new(path))).then_some((path, query))
 }
 
-/// Refuses by name what later versions read and write.
-fn refuse_later(path_text: &str, hint: &str) -> Result<()> {
-    const SCHEMES: [&str; 6] = ["s3://", "gs://", "az://", "http://", "https://", "file://"];
-    match SCHEMES.iter().find(|scheme| path_text.starts_with(**scheme)) {
-        Some(scheme) if !Path::new(path_text).exists() => {
-            Err(Error::usage(format!("{path_text}: {scheme} paths are not available yet")).hint(hint))
-        }
-        _ => Ok(()),
+/// Refuses outputs that are no files.
+fn refuse_object(path_text: &str) -> Result<()> {
+    object::refuse_unknown(path_text)?;
+    if object::is_object(Path::new(path_text)) {
+        return Err(Error::usage(format!("cannot write {path_text}: objects are read and not written"))
+            .hint("write a file, and copy it there"));
     }
+    Ok(())
 }
 
 /// Path and query. The query begins at the last `?`, unless there is a file of that whole name.

@@ -1,0 +1,60 @@
+//! What stands for objects in an outcore that was built without them: nothing can be made of these types.
+
+use super::{First, not_built, scheme_of};
+use crate::{error::Result, store::file::FileIdentity};
+
+/// An object that there is none of.
+#[derive(Debug)]
+pub enum Object {}
+
+impl Object {
+    pub fn open(url: &str, _: First) -> Result<Self> {
+        Err(not_built(url, scheme_of(url).unwrap_or_default()))
+    }
+
+    pub fn identity(&self) -> FileIdentity {
+        match *self {}
+    }
+
+    pub fn read_exact_at(&self, _: u64, _: &mut [u8]) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn read_ranges(&self, _: Vec<(u64, &mut [u8])>) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn check(&self) -> Result<()> {
+        match *self {}
+    }
+}
+
+/// A folder that there is none of.
+#[derive(Clone, Debug)]
+pub enum Folder {}
+
+impl Folder {
+    pub fn open(url: &str) -> Result<Self> {
+        Err(not_built(url, scheme_of(url).unwrap_or_default()))
+    }
+
+    pub fn child(&self, _: &str) -> Self {
+        match *self {}
+    }
+
+    pub fn name(&self, _: &str) -> String {
+        match *self {}
+    }
+
+    pub fn open_all(&self, _: &[(String, First)]) -> Vec<Result<Option<Object>>> {
+        match *self {}
+    }
+
+    pub fn children(&self) -> Result<Vec<String>> {
+        match *self {}
+    }
+
+    pub fn look(&self, _: &str, _: usize) -> Option<Vec<(String, u64, String)>> {
+        match *self {}
+    }
+}
