@@ -32,6 +32,8 @@ const AWS_VARIABLES: [&str; 6] = [
 ];
 const AWS_HINT: &str = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (`aws configure export-credentials --format env` prints them), \
                         AWS_REGION or AWS_ENDPOINT_URL; AWS_SKIP_SIGNATURE=true for a public bucket";
+/// What the client says of an answer that is not a part.
+const WHOLE: &str = "non-partial response";
 /// Characters of what a server said that an error shows.
 const SAID_MAX: usize = 300;
 
@@ -94,11 +96,16 @@ pub(super) fn is_out_of_range(error: &object_store::Error) -> bool {
     text.contains("416") || text.contains("InvalidRange")
 }
 
+/// Whether a server answered with all of an object where a part was asked for.
+pub(super) fn gives_no_parts(error: &object_store::Error) -> bool {
+    text_of(error).contains(WHOLE)
+}
+
 fn hint_of(url: &str, text: &str) -> Option<String> {
     if text.contains("169.254.169.254") || text.contains("metadata.google.internal") || text.contains("redential") || text.contains("ccount") {
         return Some(credentials_hint(url).to_string());
     }
-    if text.contains("non-partial response") {
+    if text.contains(WHOLE) {
         return Some("the server gives no parts of files: download it first".to_string());
     }
     if text.contains("builder error") || text.contains("scheme is not") || text.contains("not allowed") {

@@ -266,16 +266,21 @@ impl Place {
         let range = match first {
             First::Head(bytes) => Some(GetRange::Bounded(0..bytes.max(1))),
             First::Tail(bytes) => Some(GetRange::Suffix(bytes.max(1))),
-            First::Whole(_) | First::Look => None,
+            // A range, too: its answer says how long the object is, whatever comes of it.
+            First::Whole(bytes_max) => Some(GetRange::Bounded(0..bytes_max.saturating_add(1))),
+            First::Look => None,
         };
         let head = first == First::Look;
         let options = GetOptions { range, head, ..GetOptions::default() };
-        let answer = self.client.store.get_opts(&self.path, options).await;
-        match answer {
+        match self.client.store.get_opts(&self.path, options).await {
             // Azure knows no ranges from the end.
             Err(object_store::Error::NotSupported { .. } | object_store::Error::NotImplemented { .. }) if !head => {
                 let options = GetOptions { head: true, ..GetOptions::default() };
                 Ok((self.client.store.get_opts(&self.path, options).await?, false))
+            }
+            // Some web servers give files as a whole only.
+            Err(error) if matches!(first, First::Whole(_)) && fault::gives_no_parts(&error) => {
+                Ok((self.client.store.get_opts(&self.path, GetOptions::default()).await?, true))
             }
             answer => Ok((answer?, !head)),
         }
