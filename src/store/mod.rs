@@ -34,6 +34,7 @@ pub mod raw;
 mod runs;
 mod same;
 pub mod scratch;
+mod sent;
 pub mod state;
 #[doc(hidden)]
 pub mod suite;

@@ -13,7 +13,7 @@ use crate::{
         object,
         output::OutputMode,
         raw::{self, RawLayout},
-        tensors, vectors,
+        sent, tensors, vectors,
         zarr::{self, CfPacking, Opened, ZarrOptions, ZarrOrigin, ZarrSource},
     },
 };
@@ -197,6 +197,7 @@ pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) 
 /// As [`create`]. A Zarr array is laid out as `options` say, and as the query of its path says on top:
 /// `out.zarr?chunks=4096,128&shards=65536,128&codec=zstd:3&version=3&dims=row,_`.
 pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<Arc<dyn Target>> {
+    object::refuse_unknown(path_text)?;
     if let Some((path, options)) = zarr_output(path_text, options)? {
         return Ok(Arc::new(zarr::create(Path::new(path), path, dtype, shape, mode, &options)?));
     }
@@ -204,7 +205,9 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
         return append(Path::new(path), dtype, shape);
     }
     let path = Path::new(path_text);
-    refuse_object(path_text)?;
+    if object::scheme_of(path_text).is_some() && !path.exists() {
+        return create_object(path_text, dtype, shape, mode);
+    }
     if path_text.contains('*') && !path.exists() {
         return Err(Error::usage(format!("cannot write {path_text}: an output is one file")).hint("name it without `*`"));
     }
@@ -250,6 +253,9 @@ pub fn reopen(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode, 
         return Ok(found.map(|target| Arc::new(target) as Arc<dyn Target>));
     }
     let path = Path::new(path_text);
+    if object::is_object(path) {
+        return Ok(None);
+    }
     let found = match extension(path_text).as_str() {
         "npy" => npy::reopen(path, dtype, shape, mode)?,
         "bin" | "raw" => raw::reopen(path, dtype, shape, mode)?,
@@ -271,18 +277,16 @@ pub fn split_zarr_output(path_text: &str) -> Option<(&str, Option<&str>)> {
         Some((path, query)) if !Path::new(path_text).exists() => (path, Some(query)),
         _ => (path_text, None),
     };
-    // A scheme is no folder.
-    (!path.contains("://") && zarr::is_zarr(Path::new(path))).then_some((path, query))
+    zarr::is_zarr(Path::new(path)).then_some((path, query))
 }
 
-/// Refuses outputs that are no files.
-fn refuse_object(path_text: &str) -> Result<()> {
-    object::refuse_unknown(path_text)?;
-    if object::is_object(Path::new(path_text)) {
-        return Err(Error::usage(format!("cannot write {path_text}: objects are read and not written"))
-            .hint("write a file, and copy it there"));
+/// Starts an array that is an object.
+fn create_object(url: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Arc<dyn Target>> {
+    object::check_writable(url)?;
+    match extension(url).as_str() {
+        "npy" => Ok(Arc::new(sent::create_npy(url, dtype, shape, mode)?)),
+        end => Err(Error::usage(format!("cannot write {url}: objects `.{end}` are not written")).hint("written are .zarr and .npy")),
     }
-    Ok(())
 }
 
 /// Path and query. The query begins at the last `?`, unless there is a file of that whole name.

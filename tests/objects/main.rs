@@ -5,4 +5,5 @@
 mod dense;
 mod program;
 mod server;
+mod writes;
 mod zarr;

@@ -9,6 +9,7 @@ pub(super) enum Doing {
     Open,
     Read,
     List,
+    Write,
 }
 
 impl Doing {
@@ -17,6 +18,7 @@ impl Doing {
             Doing::Open => "open",
             Doing::Read => "read",
             Doing::List => "list",
+            Doing::Write => "write",
         }
     }
 }

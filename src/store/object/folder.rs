@@ -48,7 +48,11 @@ impl Folder {
         format!("{}/{key}", self.url)
     }
 
-    fn path(&self, key: &str) -> Path {
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) fn path(&self, key: &str) -> Path {
         key.split('/').filter(|part| !part.is_empty()).fold(self.prefix.clone(), |path, part| path.join(part))
     }
 

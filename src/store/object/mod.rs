@@ -17,11 +17,13 @@ mod folder;
 mod read;
 #[cfg(not(feature = "object-store"))]
 mod stub;
+#[cfg(feature = "object-store")]
+mod write;
 
 #[cfg(feature = "object-store")]
-pub(super) use self::{folder::Folder, read::Object};
+pub(super) use self::{folder::Folder, read::Object, write::Put};
 #[cfg(not(feature = "object-store"))]
-pub(super) use stub::{Folder, Object};
+pub(super) use stub::{Folder, Object, Put};
 
 /// Beginnings of what is read from elsewhere.
 const SCHEMES: [&str; 8] = ["s3://", "s3a://", "gs://", "az://", "abfs://", "abfss://", "http://", "https://"];
@@ -39,6 +41,9 @@ const CONNECTION_BYTES: u64 = 512 << 10;
 const HELD_BYTES_MAX: u64 = 2 << 20;
 /// Bytes of whole chunks that are fetched together.
 pub(super) const BATCH_BYTES: u64 = 4 << 20;
+
+/// Bytes of an object that is put in one request; longer ones are put in parts of as many.
+pub(super) const UPLOAD_BYTES: u64 = 8 << 20;
 
 /// Bytes that one read holds besides the buffer it fills.
 pub(super) const READ_SCRATCH_BYTES: u64 = REQUESTS_MAX as u64 * CONNECTION_BYTES + HELD_BYTES_MAX;
@@ -78,6 +83,23 @@ pub(super) fn refuse_unknown(text: &str) -> Result<()> {
         return Err(Error::usage(format!("{text}: files are named by their paths")).hint(format!("`{}`", &text["file://".len()..])));
     }
     Ok(())
+}
+
+/// Splits an address at its last slash.
+pub(super) fn split_last(url: &str) -> Result<(&str, &str)> {
+    url.rsplit_once('/').filter(|(folder, name)| !name.is_empty() && folder.len() > folder.find("://").map_or(0, |at| at + 3)).ok_or_else(|| {
+        Error::usage(format!("{url} names no object")).hint("as in s3://bucket/folder/x.npy")
+    })
+}
+
+/// An error for addresses that are read and not written.
+pub(super) fn check_writable(url: &str) -> Result<()> {
+    match scheme_of(url) {
+        Some(scheme) if scheme.starts_with("http") => {
+            Err(Error::usage(format!("cannot write {url}: web servers are read and not written")).hint("s3://, gs:// or az://"))
+        }
+        _ => refuse_unknown(url),
+    }
 }
 
 fn not_built(text: &str, scheme: &str) -> Error {

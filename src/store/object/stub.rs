@@ -2,6 +2,7 @@
 
 use super::{First, not_built, scheme_of};
 use crate::{error::Result, store::file::FileIdentity};
+use std::path::Path;
 
 /// An object that there is none of.
 #[derive(Debug)]
@@ -27,6 +28,13 @@ impl Object {
     pub fn check(&self) -> Result<()> {
         match *self {}
     }
+}
+
+/// How an object would be put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    Create,
+    Replace,
 }
 
 /// A folder that there is none of.
@@ -55,6 +63,30 @@ impl Folder {
     }
 
     pub fn look(&self, _: &str, _: usize) -> Option<Vec<(String, u64, String)>> {
+        match *self {}
+    }
+
+    pub fn put(&self, _: &str, _: &[u8], _: Put) -> Result<bool> {
+        match *self {}
+    }
+
+    pub fn text(&self, _: &str) -> Result<Option<Vec<u8>>> {
+        match *self {}
+    }
+
+    pub fn upload(&self, _: &str, _: &Path, _: Put) -> Result<bool> {
+        match *self {}
+    }
+
+    pub fn has(&self, _: &str) -> Result<bool> {
+        match *self {}
+    }
+
+    pub fn remove(&self, _: &str) -> Result<()> {
+        match *self {}
+    }
+
+    pub fn remove_all_but(&self, _: &str) -> Result<()> {
         match *self {}
     }
 }
