@@ -156,7 +156,8 @@ pub fn files(path: &str) -> Result<Option<Vec<PathBuf>>> {
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(PathBuf::from).collect()
     } else if object::is_object(Path::new(path)) {
         return match path.contains('*') {
-            true => Err(Error::usage(format!("{path}: stars stand for names of files, not of objects")).hint("a list of addresses, one a line: `@list.txt`")),
+            true => Err(Error::usage(format!("{path}: stars stand for names of files, not of objects"))
+                .hint("a list of addresses, one a line: `@list.txt`")),
             false => Ok(None),
         };
     } else if path.contains('*') {

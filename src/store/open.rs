@@ -175,6 +175,9 @@ fn open_framed(path_text: &str, path: &str, query: Option<&str>) -> Result<Optio
     }
     let (place, dims) = (Path::new(file), query.dims.as_ref());
     if let Some(table) = table {
+        if object::is_object(place) {
+            return Err(Error::usage(format!("{path_text}: tables are read from files, not from objects")).hint("download it first"));
+        }
         return columns::open(place, table, part, dims).map(Some);
     }
     match (format, end.as_str()) {

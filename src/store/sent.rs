@@ -4,8 +4,7 @@ use crate::{
     error::{Error, Result},
     nd::{DType, Region},
     store::{
-        Target,
-        npy,
+        Target, npy,
         object::{self, Folder, Put},
         output::{FileTarget, OutputMode, exists},
     },
@@ -69,6 +68,7 @@ impl Target for SentFile {
         if self.folder.upload(&self.key, &self.path, put)? {
             return Ok(());
         }
-        Err(Error::output(format!("{} exists: it was created while the result was being computed", self.url)).hint("`--overwrite` replaces it"))
+        Err(Error::output(format!("{} exists: it was created while the result was being computed", self.url))
+            .hint("`--overwrite` replaces it"))
     }
 }

@@ -46,11 +46,17 @@ pub enum Fault {
     /// Every answer takes a while.
     Slow,
     /// Every so many requests are answered with 503 or 500.
-    Fails { every: usize },
+    Fails {
+        every: usize,
+    },
     /// The connection of every so many requests is closed without an answer.
-    Resets { every: usize },
+    Resets {
+        every: usize,
+    },
     /// Of every so many answers half a body comes, and then the end of the connection.
-    Truncates { every: usize },
+    Truncates {
+        every: usize,
+    },
     /// All answers say to have fewer bytes than were asked for, and have them.
     Short,
 }
@@ -142,7 +148,10 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Res
         Fault::Slow => tokio::time::sleep(Duration::from_millis(40)).await,
         Fault::Fails { every } if is_turn(every) => {
             let status = if number.is_multiple_of(2) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
-            return Ok(Response::builder().status(status).body(Body::from(Bytes::from_static(b"<Error><Code>SlowDown</Code></Error>"))).unwrap());
+            return Ok(Response::builder()
+                .status(status)
+                .body(Body::from(Bytes::from_static(b"<Error><Code>SlowDown</Code></Error>")))
+                .unwrap());
         }
         Fault::Resets { every } if is_turn(every) => return Err(io::ErrorKind::ConnectionReset.into()),
         _ => {}
@@ -179,7 +188,8 @@ fn web(state: &State, method: &Method, path: &str, range: &str) -> Response<Body
     let length = bytes.len();
     let made = Response::builder().header("last-modified", "Sat, 01 Nov 2025 10:00:00 GMT").header("accept-ranges", "bytes");
     let wanted = range.strip_prefix("bytes=").and_then(|range| range.split_once('-'));
-    let wanted = wanted.and_then(|(from, to)| Some((from.parse::<usize>().ok()?, to.parse::<usize>().unwrap_or(length - 1).min(length - 1))));
+    let wanted =
+        wanted.and_then(|(from, to)| Some((from.parse::<usize>().ok()?, to.parse::<usize>().unwrap_or(length - 1).min(length - 1))));
     let body = |part: Bytes| if method == Method::HEAD { Body::empty() } else { Body::from(part) };
     match wanted {
         Some((from, to)) => {

@@ -98,13 +98,23 @@ pub(super) fn is_out_of_range(error: &object_store::Error) -> bool {
     text.contains("416") || text.contains("InvalidRange")
 }
 
+/// Whether a connection broke before there was an answer, and nothing was tried again.
+pub(super) fn broke_off(error: &object_store::Error) -> bool {
+    let text = text_of(error);
+    text.contains("error sending request") && !text.contains("max_retries")
+}
+
 /// Whether a server answered with all of an object where a part was asked for.
 pub(super) fn gives_no_parts(error: &object_store::Error) -> bool {
     text_of(error).contains(WHOLE)
 }
 
 fn hint_of(url: &str, text: &str) -> Option<String> {
-    if text.contains("169.254.169.254") || text.contains("metadata.google.internal") || text.contains("redential") || text.contains("ccount") {
+    if text.contains("169.254.169.254")
+        || text.contains("metadata.google.internal")
+        || text.contains("redential")
+        || text.contains("ccount")
+    {
         return Some(credentials_hint(url).to_string());
     }
     if text.contains(WHOLE) {

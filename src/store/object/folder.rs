@@ -35,12 +35,7 @@ impl Folder {
 
     /// The folder of a name below this one.
     pub fn child(&self, name: &str) -> Self {
-        Folder {
-            client: Arc::clone(&self.client),
-            prefix: self.path(name),
-            url: self.name(name),
-            stamps: Arc::default(),
-        }
+        Folder { client: Arc::clone(&self.client), prefix: self.path(name), url: self.name(name), stamps: Arc::default() }
     }
 
     /// What errors call an object below it.
@@ -58,7 +53,8 @@ impl Folder {
 
     /// Opens objects, with several requests in flight; `None` for those that there are none of.
     pub fn open_all(&self, wanted: &[(String, First)]) -> Vec<Result<Option<Object>>> {
-        let mut found: Vec<Option<Result<Option<Object>>>> = wanted.iter().map(|(key, first)| self.known(key, *first).map(|object| Ok(Some(object)))).collect();
+        let mut found: Vec<Option<Result<Option<Object>>>> =
+            wanted.iter().map(|(key, first)| self.known(key, *first).map(|object| Ok(Some(object)))).collect();
         let missing: Vec<usize> = (0..wanted.len()).filter(|&index| found[index].is_none()).collect();
         let ask = |index: usize| {
             let (key, first) = &wanted[index];

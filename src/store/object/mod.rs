@@ -79,17 +79,17 @@ pub(super) fn refuse_unknown(text: &str) -> Result<()> {
     if let Some(scheme) = scheme_of(text).filter(|_| cfg!(not(feature = "object-store"))) {
         return Err(not_built(text, scheme));
     }
-    if text.starts_with("file://") {
-        return Err(Error::usage(format!("{text}: files are named by their paths")).hint(format!("`{}`", &text["file://".len()..])));
+    match text.strip_prefix("file://") {
+        Some(path) => Err(Error::usage(format!("{text}: files are named by their paths")).hint(format!("`{path}`"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Splits an address at its last slash.
 pub(super) fn split_last(url: &str) -> Result<(&str, &str)> {
-    url.rsplit_once('/').filter(|(folder, name)| !name.is_empty() && folder.len() > folder.find("://").map_or(0, |at| at + 3)).ok_or_else(|| {
-        Error::usage(format!("{url} names no object")).hint("as in s3://bucket/folder/x.npy")
-    })
+    url.rsplit_once('/')
+        .filter(|(folder, name)| !name.is_empty() && folder.len() > folder.find("://").map_or(0, |at| at + 3))
+        .ok_or_else(|| Error::usage(format!("{url} names no object")).hint("as in s3://bucket/folder/x.npy"))
 }
 
 /// An error for addresses that are read and not written.

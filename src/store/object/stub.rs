@@ -37,56 +37,62 @@ pub enum Put {
     Replace,
 }
 
-/// A folder that there is none of.
+/// A folder that cannot be looked into.
 #[derive(Clone, Debug)]
-pub enum Folder {}
+pub struct Folder {
+    url: String,
+}
 
 impl Folder {
     pub fn open(url: &str) -> Result<Self> {
-        Err(not_built(url, scheme_of(url).unwrap_or_default()))
+        refuse(url).map(|()| Folder { url: url.to_string() })
     }
 
-    pub fn child(&self, _: &str) -> Self {
-        match *self {}
+    pub fn child(&self, name: &str) -> Self {
+        Folder { url: self.name(name) }
     }
 
-    pub fn name(&self, _: &str) -> String {
-        match *self {}
+    pub fn name(&self, key: &str) -> String {
+        format!("{}/{key}", self.url)
     }
 
-    pub fn open_all(&self, _: &[(String, First)]) -> Vec<Result<Option<Object>>> {
-        match *self {}
+    pub fn open_all(&self, wanted: &[(String, First)]) -> Vec<Result<Option<Object>>> {
+        wanted.iter().map(|_| refuse(&self.url).map(|()| None)).collect()
     }
 
     pub fn children(&self) -> Result<Vec<String>> {
-        match *self {}
+        refuse(&self.url).map(|()| Vec::new())
     }
 
     pub fn look(&self, _: &str, _: usize) -> Option<Vec<(String, u64, String)>> {
-        match *self {}
+        None
     }
 
     pub fn put(&self, _: &str, _: &[u8], _: Put) -> Result<bool> {
-        match *self {}
+        refuse(&self.url).map(|()| false)
     }
 
     pub fn text(&self, _: &str) -> Result<Option<Vec<u8>>> {
-        match *self {}
+        refuse(&self.url).map(|()| None)
     }
 
     pub fn upload(&self, _: &str, _: &Path, _: Put) -> Result<bool> {
-        match *self {}
+        refuse(&self.url).map(|()| false)
     }
 
     pub fn has(&self, _: &str) -> Result<bool> {
-        match *self {}
+        refuse(&self.url).map(|()| false)
     }
 
     pub fn remove(&self, _: &str) -> Result<()> {
-        match *self {}
+        refuse(&self.url)
     }
 
     pub fn remove_all_but(&self, _: &str) -> Result<()> {
-        match *self {}
+        refuse(&self.url)
     }
+}
+
+fn refuse(url: &str) -> Result<()> {
+    Err(not_built(url, scheme_of(url).unwrap_or_default()))
 }

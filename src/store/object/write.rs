@@ -9,10 +9,14 @@ use super::{
 use crate::error::{Error, Result};
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path as Key};
-use std::{fs::File, io::Read, path::Path};
+use std::{fs::File, io::Read, path::Path, time::Duration};
 
 /// Objects that are removed at a time.
 const REMOVED_TOGETHER: usize = 8;
+
+/// How often an object with a condition is put, when the connection breaks.
+const PUT_ATTEMPTS: u32 = 5;
+const PUT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether an object may take the place of another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +30,19 @@ impl Folder {
     /// Puts an object of these bytes; whether it was put: not if it must be new and there is another one already.
     pub fn put(&self, key: &str, bytes: &[u8], put: Put) -> Result<bool> {
         let mode = if put == Put::Create { PutMode::Create } else { PutMode::Overwrite };
-        let options = PutOptions { mode, ..PutOptions::default() };
         let (client, path) = (self.client(), self.path(key));
-        match client.wait(client.store.put_opts(&path, PutPayload::from(bytes.to_vec()), options)) {
-            Ok(_) => Ok(true),
-            // A request that was tried again finds what it has put itself.
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(self.text(key)?.is_some_and(|there| there == bytes)),
-            Err(error) => Err(fault::explain(&self.name(key), Doing::Write, &error)),
+        for attempt in 1.. {
+            let options = PutOptions { mode: mode.clone(), ..PutOptions::default() };
+            match client.wait(client.store.put_opts(&path, PutPayload::from(bytes.to_vec()), options)) {
+                Ok(_) => return Ok(true),
+                // A request that was tried again finds what it has put itself.
+                Err(object_store::Error::AlreadyExists { .. }) => return Ok(self.text(key)?.is_some_and(|there| there == bytes)),
+                // The client does not try again by itself what has a condition.
+                Err(error) if attempt < PUT_ATTEMPTS && fault::broke_off(&error) => std::thread::sleep(PUT_PAUSE * attempt),
+                Err(error) => return Err(fault::explain(&self.name(key), Doing::Write, &error)),
+            }
         }
+        Err(Error::internal("a write without an end"))
     }
 
     /// All of a small object; `None` if there is none.
@@ -122,10 +131,13 @@ impl Folder {
             async move { is_other }
         });
         let work = work.map_ok(|meta| async move { client.store.delete(&meta.location).await }).try_buffer_unordered(REMOVED_TOGETHER);
-        let removed = client.wait(work.filter(|done| {
-            let is_gone = matches!(done, Err(object_store::Error::NotFound { .. }));
-            async move { !is_gone }
-        }).try_collect::<()>());
+        let removed = client.wait(
+            work.filter(|done| {
+                let is_gone = matches!(done, Err(object_store::Error::NotFound { .. }));
+                async move { !is_gone }
+            })
+            .try_collect::<()>(),
+        );
         removed.map_err(|error| fault::explain(&self.name(""), Doing::Write, &error))
     }
 }

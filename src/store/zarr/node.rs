@@ -15,6 +15,9 @@ use std::path::Path;
 const DEPTH_MAX: usize = 16;
 const ARRAYS_MAX: usize = 10_000;
 
+/// Paths of arrays, and what they are or why they cannot be read.
+type Listed = Vec<(String, Result<ArrayMetadata>)>;
+
 /// What stands at a path.
 pub(super) enum Node {
     Array(Box<ArrayNode>),
@@ -61,7 +64,7 @@ pub(super) fn hash(bytes: &[u8]) -> u64 {
 }
 
 /// Paths of the arrays below a group, relative to it, sorted; an array that cannot be read is listed with its error.
-pub(super) fn arrays(files: &Files) -> Result<Vec<(String, Result<ArrayMetadata>)>> {
+pub(super) fn arrays(files: &Files) -> Result<Listed> {
     // Elsewhere every look is a request: one text that says it all is believed.
     if files.objects().is_some()
         && let Some(listed) = consolidated(files)?
@@ -74,7 +77,7 @@ pub(super) fn arrays(files: &Files) -> Result<Vec<(String, Result<ArrayMetadata>
 }
 
 /// The arrays that the consolidated metadata of a group name; `None` if it has none.
-fn consolidated(files: &Files) -> Result<Option<Vec<(String, Result<ArrayMetadata>)>>> {
+fn consolidated(files: &Files) -> Result<Option<Listed>> {
     let mut found = Vec::new();
     if let Some((text, _)) = files.text("zarr.json")? {
         let head = object(&text).map_err(|error| error.context(files.name("zarr.json")))?;
@@ -101,7 +104,7 @@ fn consolidated(files: &Files) -> Result<Option<Vec<(String, Result<ArrayMetadat
     Ok(Some(found))
 }
 
-fn collect(files: &Files, prefix: &str, depth: usize, found: &mut Vec<(String, Result<ArrayMetadata>)>) -> Result<()> {
+fn collect(files: &Files, prefix: &str, depth: usize, found: &mut Listed) -> Result<()> {
     for name in files.children()? {
         if found.len() >= ARRAYS_MAX {
             return Ok(());
@@ -110,6 +113,8 @@ fn collect(files: &Files, prefix: &str, depth: usize, found: &mut Vec<(String, R
         match read(&child) {
             Ok(Some(Node::Array(node))) => found.push((path, Ok(node.metadata))),
             Err(error) => found.push((path, Err(error))),
+            // Of objects the names of chunks look like folders, too, and every look is a request.
+            Ok(None) if files.objects().is_some() => {}
             // Folders without metadata are groups that nobody wrote down.
             Ok(Some(Node::Group) | None) if depth < DEPTH_MAX => collect(&child, &format!("{path}/"), depth + 1, found)?,
             Ok(_) => {}

@@ -106,8 +106,8 @@ fn open_objects(path: &str) -> Result<Option<Opened>> {
         return Ok(None);
     }
     // A web server cannot be asked what it has.
-    match files.children() {
-        Ok(names) if !names.is_empty() => group(&files).map(Opened::Group).map(Some),
+    match files.children().and_then(|_| group(&files)) {
+        Ok(group) if !group.arrays.is_empty() => Ok(Some(Opened::Group(group))),
         _ => Err(Error::not_found(format!("there is no Zarr array or group {path}: neither zarr.json nor .zarray nor .zgroup"))),
     }
 }

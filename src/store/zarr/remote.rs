@@ -83,7 +83,8 @@ pub(super) fn look(folder: &Folder, metadata: &ArrayMetadata, grid: &[usize]) ->
     let decoded = metadata.shape.iter().fold(metadata.dtype.size() as u64, |bytes, &length| bytes.saturating_mul(length as u64));
     let unknown = Seen { files: 0, hash: 0, encoded_bytes: decoded };
     let Some(listed) = folder.look(if metadata.keys.prefixed { "c" } else { "" }, LISTED_MAX) else { return unknown };
-    let is_chunk = |key: &str| key.rsplit('/').next().is_some_and(|name| name.starts_with(|letter: char| letter.is_ascii_digit() || letter == 'c'));
+    let is_chunk =
+        |key: &str| key.rsplit('/').next().is_some_and(|name| name.starts_with(|letter: char| letter.is_ascii_digit() || letter == 'c'));
     let chunks: Vec<_> = listed.iter().filter(|(key, ..)| is_chunk(key)).collect();
     let bytes = chunks.iter().fold(0u64, |bytes, (_, size, _)| bytes.saturating_add(*size));
     let mut marks = Vec::new();

@@ -6,10 +6,10 @@
 
 use super::{
     ZarrTarget,
+    existing::Part,
     layout::Layout,
     metadata::{ArrayFacts, MetadataFile, group_files},
     options::{Place, ZarrOptions, ZarrVersion},
-    existing::Part,
     target::Goal,
 };
 use crate::{
