@@ -50,10 +50,6 @@ impl Target for SentFile {
         self.url.clone()
     }
 
-    fn write_scratch_bytes(&self) -> u64 {
-        2 * object::UPLOAD_BYTES
-    }
-
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
         self.inner.write(region, bytes)
     }

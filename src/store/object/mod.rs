@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 use std::path::Path;
 
 #[cfg(feature = "object-store")]
+mod ahead;
+#[cfg(feature = "object-store")]
 mod client;
 #[cfg(feature = "object-store")]
 mod fault;

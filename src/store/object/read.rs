@@ -1,7 +1,8 @@
 //! [`Object`]: reads of ranges, several in flight, held against what the object was when it was opened.
 
 use super::{
-    First, GAP_BYTES_MAX, HELD_BYTES_MAX, PIECE_BYTES, REQUESTS_MAX,
+    First, PIECE_BYTES, REQUESTS_MAX,
+    ahead::{Ahead, Keep},
     client::{Address, Client},
     fault::{self, Doing},
 };
@@ -11,17 +12,10 @@ use crate::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStoreExt, path::Path};
-use std::{
-    collections::VecDeque,
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 /// Reads below this are served from what is read ahead.
 const SMALL_BYTES: usize = 256 << 10;
-/// Bytes that are read ahead where nothing was read near by.
-const AHEAD_BYTES_MIN: u64 = 64 << 10;
 /// How often a body that ends early is asked for again; the client does so by itself where there are etags.
 const BODY_ATTEMPTS: usize = 4;
 const BODY_PAUSE: Duration = Duration::from_millis(100);
@@ -47,7 +41,7 @@ impl Stamp {
 pub struct Object {
     place: Place,
     stamp: Stamp,
-    held: Mutex<VecDeque<Held>>,
+    held: Arc<Ahead>,
 }
 
 /// Where an object is.
@@ -56,19 +50,6 @@ pub(super) struct Place {
     pub client: Arc<Client>,
     pub path: Path,
     pub url: String,
-}
-
-/// Bytes that were read ahead.
-#[derive(Clone, Debug)]
-struct Held {
-    start: u64,
-    bytes: Arc<Vec<u8>>,
-}
-
-impl Held {
-    fn end(&self) -> u64 {
-        self.start + self.bytes.len() as u64
-    }
 }
 
 impl Object {
@@ -84,7 +65,7 @@ impl Object {
 
     /// An object that was opened before, as it was then.
     pub(super) fn known(place: Place, stamp: Stamp) -> Self {
-        Object { place, stamp, held: Mutex::default() }
+        Object { place, stamp, held: Arc::default() }
     }
 
     pub(super) fn stamp(&self) -> &Stamp {
@@ -105,18 +86,18 @@ impl Object {
 
     /// Fills `out` with the bytes from `offset`.
     pub fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
-        if out.is_empty() || self.copy_held(offset, out) {
+        if out.is_empty() || self.held.copy(offset, out) {
             return Ok(());
         }
         if out.len() >= SMALL_BYTES {
             return self.read_ranges(vec![(offset, out)]);
         }
         self.check_range(offset, out.len())?;
-        let range = offset..self.ahead_of(offset, out.len() as u64);
+        let range = offset..self.held.end_of(offset, out.len() as u64).min(self.stamp.size_bytes);
         let mut bytes = vec![0; (range.end - range.start) as usize];
         self.read_ranges(vec![(range.start, &mut bytes)])?;
         out.copy_from_slice(&bytes[..out.len()]);
-        self.hold(range.start, bytes);
+        self.held.put(range.start, bytes, Keep::WhileThereIsRoom);
         Ok(())
     }
 
@@ -198,38 +179,12 @@ impl Object {
         }
         Err(Error::internal("a read without an end"))
     }
-
-    /// Where reading ahead from `offset` should end.
-    fn ahead_of(&self, offset: u64, length: u64) -> u64 {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        // One read after the other, with gaps: the gaps are read along.
-        let near = held.iter().any(|held| offset >= held.start && offset <= held.end().saturating_add(GAP_BYTES_MAX));
-        let ahead = if near { GAP_BYTES_MAX } else { AHEAD_BYTES_MIN };
-        (offset + ahead.max(length)).min(self.stamp.size_bytes)
-    }
-
-    fn copy_held(&self, offset: u64, out: &mut [u8]) -> bool {
-        let found = {
-            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            held.iter().find(|held| offset >= held.start && offset.saturating_add(out.len() as u64) <= held.end()).cloned()
-        };
-        let Some(Held { start, bytes }) = found else { return false };
-        out.copy_from_slice(&bytes[(offset - start) as usize..][..out.len()]);
-        true
-    }
-
-    fn hold(&self, start: u64, bytes: Vec<u8>) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.push_back(Held { start, bytes: Arc::new(bytes) });
-        while held.len() > 1 && held.iter().map(|held| held.bytes.len() as u64).sum::<u64>() > HELD_BYTES_MAX {
-            held.pop_front();
-        }
-    }
 }
 
 impl Place {
     /// Opens the object, with the bytes that `first` asks for.
     pub async fn open(self, first: First) -> Result<Object> {
+        let keep = if matches!(first, First::Whole(_)) { Keep::Pinned } else { Keep::WhileThereIsRoom };
         for attempt in 1.. {
             let (answer, body) = match self.ask(first).await {
                 Ok(answer) => answer,
@@ -248,7 +203,7 @@ impl Place {
             if count == bytes.len() && failed.is_none() {
                 let object = Object::known(self, stamp);
                 if !bytes.is_empty() {
-                    object.hold(range.start, bytes);
+                    object.held.put(range.start, bytes, keep);
                 }
                 return Ok(object);
             }

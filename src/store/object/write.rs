@@ -14,6 +14,8 @@ use std::{fs::File, io::Read, path::Path, time::Duration};
 /// Objects that are removed at a time.
 const REMOVED_TOGETHER: usize = 8;
 
+/// Parts of an object at most; stores take 10,000.
+const PARTS_MAX: u64 = 9_000;
 /// How often an object with a condition is put, when the connection breaks.
 const PUT_ATTEMPTS: u32 = 5;
 const PUT_PAUSE: Duration = Duration::from_millis(100);
@@ -64,9 +66,10 @@ impl Folder {
         let failed = |error| Error::io("read", file.display(), error);
         let mut from = File::open(file).map_err(failed)?;
         let length = from.metadata().map_err(failed)?.len();
+        let part_bytes = UPLOAD_BYTES.max(length / PARTS_MAX + 1);
         let mut next = || -> Result<Vec<u8>> {
-            let mut part = Vec::new();
-            from.by_ref().take(UPLOAD_BYTES).read_to_end(&mut part).map_err(failed)?;
+            let mut part = Vec::with_capacity(usize::try_from(part_bytes.min(length)).unwrap_or(0));
+            from.by_ref().take(part_bytes).read_to_end(&mut part).map_err(failed)?;
             Ok(part)
         };
         if length <= UPLOAD_BYTES {

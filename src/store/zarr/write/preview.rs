@@ -25,7 +25,7 @@ use std::path::Path;
 pub fn chunks_of(path: &Path, name: &str, dtype: DType, shape: &[usize], options: &ZarrOptions) -> Result<OutputChunks> {
     if object::is_object(path) && options.place == Place::New {
         let layout = Layout::new(name, shape, dtype, options.version.unwrap_or(ZarrVersion::V3), options)?;
-        let scratch_bytes = write_scratch_bytes(options.codec.unwrap_or_default(), &layout, dtype) + remote::SCRATCH_BYTES;
+        let scratch_bytes = write_scratch_bytes(options.codec.unwrap_or_default(), &layout, dtype) + remote::scratch_bytes(&layout, dtype);
         return Ok(OutputChunks { scratch_bytes, chunk: layout.chunk });
     }
     let (layout, codec) = match options.place {

@@ -6,6 +6,7 @@
 
 use super::{
     ZarrTarget,
+    codec::encoded_bytes_max,
     existing::Part,
     layout::Layout,
     metadata::{ArrayFacts, MetadataFile, group_files},
@@ -31,8 +32,11 @@ use std::{
 const WRITER: &str = ".outcore-writer";
 /// What makes objects an array or a group.
 const METADATA: [&str; 4] = ["zarr.json", ".zarray", ".zattrs", ".zgroup"];
+
 /// What writing to an object store holds besides what writing files does: a part of a shard, or a chunk, on its way.
-pub(super) const SCRATCH_BYTES: u64 = 2 * UPLOAD_BYTES;
+pub(super) fn scratch_bytes(layout: &Layout, dtype: DType) -> u64 {
+    UPLOAD_BYTES.max(encoded_bytes_max(layout.chunk.iter().product::<usize>() * dtype.size()))
+}
 
 /// Arrays that this process has begun.
 static BEGUN: AtomicU64 = AtomicU64::new(0);

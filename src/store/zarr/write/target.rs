@@ -134,7 +134,7 @@ impl Target for ZarrTarget {
     }
 
     fn write_scratch_bytes(&self) -> u64 {
-        let remote = self.remote.as_ref().map_or(0, |_| remote::SCRATCH_BYTES);
+        let remote = self.remote.as_ref().map_or(0, |_| remote::scratch_bytes(&self.layout, self.dtype));
         write_scratch_bytes(self.codec, &self.layout, self.dtype) + remote
     }
 
