@@ -4,7 +4,7 @@ use crate::server::{environment, server};
 use std::process::{Command, Output};
 
 fn program(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_outcore"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_outcore-with-objects"));
     command.args(words).env_clear().envs(environment(&server().endpoint));
     command
 }
