@@ -1,5 +1,5 @@
 //! Input files: opened read-only, read at a place, and checked against what they were when they were opened. Objects of object stores
-//! are files, too ([`super::object`]), which cannot be mapped.
+//! are files, too (`store/object`), which cannot be mapped.
 
 use crate::{
     error::{Error, ErrorKind, Result},
