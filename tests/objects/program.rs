@@ -52,6 +52,24 @@ fn commands_read_objects() {
 }
 
 #[test]
+fn commands_write_objects() {
+    let server = server();
+    let folder = tempfile::tempdir().unwrap();
+    let local = folder.path().join("x.npy").display().to_string();
+    runs(&["eval", "astype(reshape(arange(600), (20, 30)), f32)", "-o", &local]);
+    for out in ["s3://plain/out/y.zarr?chunks=7,8&shards=none", "s3://plain/out/y.npy"] {
+        let bare = out.split('?').next().unwrap();
+        runs(&["eval", "x + 1", &local, "-o", out]);
+        assert_eq!(runs(&["eval", "sum(x)", bare]), runs(&["eval", "sum(x + 1)", &local]));
+        fails(&mut program(&["eval", "x + 1", &local, "-o", out]), 73, &["exists"]);
+        runs(&["convert", &local, out, "--overwrite"]);
+        assert_eq!(runs(&["eval", "sum(x)", bare]), runs(&["eval", "sum(x)", &local]));
+    }
+    let keys = server.path("plain", "out/y.zarr/zarr.json");
+    assert!(keys.exists() && !keys.with_file_name(".outcore-writer").exists());
+}
+
+#[test]
 fn errors_have_exit_codes_and_say_what_to_do() {
     server();
     fails(&mut program(&["info", "s3://plain/none.npy"]), 66, &["s3://plain/none.npy", "404"]);
