@@ -302,7 +302,9 @@ impl Needs<'_> {
         let per_worker = store_bytes_per_worker(reads, self.writes.iter().map(scratch));
         let waiting = |write: &WriteNeed<'_>| if write.waiting_bytes > 0 { write.waiting_bytes.saturating_add(scratch(write)) } else { 0 };
         let waiting = self.writes.iter().map(waiting).fold(0, u64::saturating_add);
-        let transfers = if waiting > 0 { TRANSFER_THREADS } else { 0 };
+        // What is requested from elsewhere takes room while it comes.
+        let copies = |read: &Read| read.scratch_bytes > 0 && matches!(read.access, Access::Segments { .. });
+        let transfers = if waiting > 0 || reads.iter().any(copies) { TRANSFER_THREADS } else { 0 };
         per_worker.saturating_mul((workers + transfers) as u64).saturating_add(waiting)
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     nd::{Region, SourceFacts},
-    store::{Source, Window, check_read, file::InputFile},
+    store::{Source, Window, check_read, file::InputFile, object::READ_SCRATCH_BYTES},
 };
 use std::{ops::Range, sync::Arc};
 
@@ -20,9 +20,10 @@ impl DenseFile {
     pub(super) fn new(file: impl Into<Arc<InputFile>>, data_offset: u64, facts: SourceFacts) -> Self {
         let file = file.into();
         // A window of elements that straddle their alignment could not be used in place.
-        let mappable = data_offset.is_multiple_of(facts.dtype.size() as u64);
+        let mappable = !file.is_remote() && data_offset.is_multiple_of(facts.dtype.size() as u64);
         let identity = file.identity().to_string();
-        DenseFile { file, data_offset, facts: SourceFacts { mappable, identity, ..facts } }
+        let read_scratch_bytes = if file.is_remote() { READ_SCRATCH_BYTES } else { 0 };
+        DenseFile { file, data_offset, facts: SourceFacts { mappable, read_scratch_bytes, identity, ..facts } }
     }
 
     /// Place in the file, in bytes, and number of bytes of a run of elements.

@@ -1,6 +1,10 @@
-//! Input files: opened read-only, read at a place, and checked against what they were when they were opened.
+//! Input files: opened read-only, read at a place, and checked against what they were when they were opened. Objects of object stores
+//! are files, too (`store/object`), which cannot be mapped.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    store::object::{self, First, Object},
+};
 use std::{
     fmt,
     fs::{File, Metadata},
@@ -9,7 +13,8 @@ use std::{
     path::Path,
 };
 
-/// What makes a file the same file with the same content: two equal identities mean that nobody wrote in between.
+/// What makes a file the same file with the same content: two equal identities mean that nobody wrote in between. Of an object device and
+/// inode are hashes of its store and of its etag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileIdentity {
     /// Device the file lies on.
@@ -41,18 +46,30 @@ impl fmt::Display for FileIdentity {
     }
 }
 
-/// A regular file that is read and never written.
+/// A regular file or an object that is read and never written.
 #[derive(Debug)]
 pub struct InputFile {
-    file: File,
+    medium: Medium,
     name: String,
     identity: FileIdentity,
 }
 
+#[derive(Debug)]
+enum Medium {
+    File(File),
+    Object(Box<Object>),
+}
+
+/// Bytes that are fetched with the first look at an object: headers are rarely longer.
+const HEADER_BYTES: u64 = 64 << 10;
+
 impl InputFile {
-    /// Opens a regular file. Directories, pipes, sockets and devices are refused.
+    /// Opens a regular file, or an object by its address. Directories, pipes, sockets and devices are refused.
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
+        if object::is_object(path) {
+            return Ok(InputFile::of_object(name.clone(), Object::open(&name, First::Head(HEADER_BYTES))?));
+        }
         let cannot_open = |error| Error::io("open", &name, error);
         // Looked at before it is opened: opening a device can have effects. Looked at again after: the name may be another file by then.
         refuse_special(&name, &std::fs::metadata(path).map_err(cannot_open)?)?;
@@ -60,7 +77,12 @@ impl InputFile {
         let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(cannot_open)?;
         let metadata = file.metadata().map_err(|error| Error::io("inspect", &name, error))?;
         refuse_special(&name, &metadata)?;
-        Ok(InputFile { identity: FileIdentity::of(&metadata), file, name })
+        Ok(InputFile { identity: FileIdentity::of(&metadata), medium: Medium::File(file), name })
+    }
+
+    /// An object that is open.
+    pub(super) fn of_object(name: String, object: Object) -> Self {
+        InputFile { identity: object.identity(), medium: Medium::Object(Box::new(object)), name }
     }
 
     /// What errors call it: the path as it was given.
@@ -75,15 +97,36 @@ impl InputFile {
         self.identity
     }
 
-    /// The open file.
+    /// The open file; `None` for an object.
     #[must_use]
-    pub fn file(&self) -> &File {
-        &self.file
+    pub fn file(&self) -> Option<&File> {
+        match &self.medium {
+            Medium::File(file) => Some(file),
+            Medium::Object(_) => None,
+        }
+    }
+
+    /// Whether every read is a request to somewhere else.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        matches!(self.medium, Medium::Object(_))
+    }
+
+    /// Fills every buffer with the bytes from its place; those of an object with several requests in flight.
+    pub(super) fn read_ranges(&self, wanted: Vec<(u64, &mut [u8])>) -> Result<()> {
+        match &self.medium {
+            Medium::File(_) => wanted.into_iter().try_for_each(|(offset, out)| self.read_exact_at(offset, out)),
+            Medium::Object(object) => object.read_ranges(wanted),
+        }
     }
 
     /// Fills `out` with the bytes from `offset`, then makes sure that nobody changed the file.
     pub fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> Result<()> {
-        let read = self.file.read_exact_at(out, offset);
+        let file = match &self.medium {
+            Medium::File(file) => file,
+            Medium::Object(object) => return object.read_exact_at(offset, out),
+        };
+        let read = file.read_exact_at(out, offset);
         // A change explains a failed read better than the failure does.
         self.check()?;
         read.map_err(|error| match error.kind() {
@@ -105,7 +148,11 @@ impl InputFile {
 
     /// An error if the file is not what it was when it was opened.
     pub fn check(&self) -> Result<()> {
-        let metadata = self.file.metadata().map_err(|error| Error::io("inspect", &self.name, error))?;
+        let file = match &self.medium {
+            Medium::File(file) => file,
+            Medium::Object(object) => return object.check(),
+        };
+        let metadata = file.metadata().map_err(|error| Error::io("inspect", &self.name, error))?;
         let (then, now) = (self.identity, FileIdentity::of(&metadata));
         if now == then {
             return Ok(());
@@ -122,8 +169,8 @@ impl InputFile {
     /// Asks the kernel to load a range of bytes soon.
     pub fn prefetch(&self, offset: u64, length: u64) {
         // Advice only; a length of 0 would mean all the rest of the file.
-        if let Some(length) = std::num::NonZeroU64::new(length) {
-            let _ = rustix::fs::fadvise(&self.file, offset, Some(length), rustix::fs::Advice::WillNeed);
+        if let (Some(length), Medium::File(file)) = (std::num::NonZeroU64::new(length), &self.medium) {
+            let _ = rustix::fs::fadvise(file, offset, Some(length), rustix::fs::Advice::WillNeed);
         }
     }
 }

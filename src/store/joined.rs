@@ -8,7 +8,7 @@ use crate::{
         Region, SourceFacts, StoreLayout,
         shape::{c_strides, show},
     },
-    store::{AlignedBytes, Source, Window, check_read, open::open},
+    store::{AlignedBytes, Source, Window, check_read, object, open::open},
 };
 use std::{
     ops::Range,
@@ -154,6 +154,12 @@ pub fn files(path: &str) -> Result<Option<Vec<PathBuf>>> {
     let found = if let Some(list) = path.strip_prefix('@') {
         let text = std::fs::read_to_string(list).map_err(|error| Error::io("open", list, error))?;
         text.lines().map(str::trim).filter(|line| !line.is_empty()).map(PathBuf::from).collect()
+    } else if object::is_object(Path::new(path)) {
+        return match path.contains('*') {
+            true => Err(Error::usage(format!("{path}: stars stand for names of files, not of objects"))
+                .hint("a list of addresses, one a line: `@list.txt`")),
+            false => Ok(None),
+        };
     } else if path.contains('*') {
         glob(path)?
     } else {

@@ -66,12 +66,13 @@ impl Window {
         if length == 0 {
             return Ok(Window { content: Content::Copied { bytes: AlignedBytes::default() } });
         }
-        let Some(claim) = Slot::claim() else {
+        // An object cannot be mapped.
+        let (Some(open), Some(claim)) = (file.file(), Slot::claim()) else {
             return Self::copied(file, offset, length);
         };
         // SAFETY: the mapping is read-only and shared. Another process may write to the file, as with any mapping of a file: that
         // is detected by `check`, before results are used, and bytes have no invalid values. Shrinking is the guard's business.
-        let mapped = unsafe { memmap2::MmapOptions::new().offset(offset).len(length).map(file.file()) };
+        let mapped = unsafe { memmap2::MmapOptions::new().offset(offset).len(length).map(open) };
         match mapped {
             Ok(map) => {
                 let slot = claim.publish(&map);
@@ -98,7 +99,7 @@ impl Window {
         if !slot.is_poisoned() {
             return file.check();
         }
-        let size_bytes = file.file().metadata().map_or(0, |metadata| metadata.len());
+        let size_bytes = file.file().and_then(|file| file.metadata().ok()).map_or(0, |metadata| metadata.len());
         let then = file.identity().size_bytes;
         if size_bytes < then {
             return Err(Error::changed(format!("{} shrank while it was mapped (size {then} -> {size_bytes})", file.name())));

@@ -105,7 +105,7 @@ fn a_bus_error_elsewhere_ends_the_process_as_ever() {
         let path = Path::new(&how).join("x");
         let file = file_of(&path, 10_000);
         // SAFETY: the mapping is read once, in this process that is meant to die of it.
-        let map = unsafe { memmap2::Mmap::map(file.file()).unwrap() };
+        let map = unsafe { memmap2::Mmap::map(file.file().unwrap()).unwrap() };
         File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
         std::process::exit(i32::from(std::hint::black_box(map[0])));
     }

@@ -26,6 +26,7 @@ pub mod memory;
 pub mod mmap;
 pub mod nameless;
 pub mod npy;
+mod object;
 pub mod open;
 pub mod output;
 mod part;
@@ -33,6 +34,7 @@ pub mod raw;
 mod runs;
 mod same;
 pub mod scratch;
+mod sent;
 pub mod state;
 #[doc(hidden)]
 pub mod suite;

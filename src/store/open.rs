@@ -10,9 +10,10 @@ use crate::{
         columns::{self, TableFormat},
         joined,
         npy::{self, NpyOptions},
+        object,
         output::OutputMode,
         raw::{self, RawLayout},
-        tensors, vectors,
+        sent, tensors, vectors,
         zarr::{self, CfPacking, Opened, ZarrOptions, ZarrOrigin, ZarrSource},
     },
 };
@@ -85,6 +86,7 @@ impl Any {
 }
 
 fn open_any(path_text: &str) -> Result<Any> {
+    object::refuse_unknown(path_text)?;
     let (path, query) = split(path_text)?;
     if let Some(paths) = joined::files(path)? {
         return Ok(Any::plain(Arc::new(joined::open_files(path_text, &paths, query)?)));
@@ -99,10 +101,6 @@ fn open_any(path_text: &str) -> Result<Any> {
 /// Opens a file of elements.
 fn open_dense(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
-    refuse_later(
-        path,
-        "`.npy`, `.npz`, `.safetensors`, `.arrow`, `.parquet`, vector files and Zarr stores are read, and raw binary as `file.bin?dtype=f32&shape=-1,128`",
-    )?;
     if extension(path) == "npy" {
         let query = Query::parse(path_text, query)?;
         if let Some(key) = query.raw_key.or(query.cf.map(|_| "cf".to_string())) {
@@ -117,6 +115,9 @@ fn open_dense(path_text: &str) -> Result<Arc<dyn Source>> {
     let layout = Query::parse(path_text, query)?;
     let Some(dtype) = layout.dtype else {
         // A missing file is the nearer trouble.
+        if object::is_object(Path::new(path)) {
+            return Err(Error::usage(format!("cannot tell what {path} holds: its name has none of the known endings")).hint(RAW_EXAMPLE));
+        }
         if let Err(error) = std::fs::metadata(path) {
             return Err(Error::io("open", path, error));
         }
@@ -174,6 +175,9 @@ fn open_framed(path_text: &str, path: &str, query: Option<&str>) -> Result<Optio
     }
     let (place, dims) = (Path::new(file), query.dims.as_ref());
     if let Some(table) = table {
+        if object::is_object(place) {
+            return Err(Error::usage(format!("{path_text}: tables are read from files, not from objects")).hint("download it first"));
+        }
         return columns::open(place, table, part, dims).map(Some);
     }
     match (format, end.as_str()) {
@@ -196,6 +200,7 @@ pub fn create(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode) 
 /// As [`create`]. A Zarr array is laid out as `options` say, and as the query of its path says on top:
 /// `out.zarr?chunks=4096,128&shards=65536,128&codec=zstd:3&version=3&dims=row,_`.
 pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<Arc<dyn Target>> {
+    object::refuse_unknown(path_text)?;
     if let Some((path, options)) = zarr_output(path_text, options)? {
         return Ok(Arc::new(zarr::create(Path::new(path), path, dtype, shape, mode, &options)?));
     }
@@ -203,7 +208,9 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
         return append(Path::new(path), dtype, shape);
     }
     let path = Path::new(path_text);
-    refuse_later(path_text, OUTPUTS_KNOWN)?;
+    if object::scheme_of(path_text).is_some() && !path.exists() {
+        return create_object(path_text, dtype, shape, mode);
+    }
     if path_text.contains('*') && !path.exists() {
         return Err(Error::usage(format!("cannot write {path_text}: an output is one file")).hint("name it without `*`"));
     }
@@ -258,6 +265,9 @@ pub fn reopen(
         return Ok(found.map(|target| Arc::new(target) as Arc<dyn Target>));
     }
     let path = Path::new(path_text);
+    if object::is_object(path) {
+        return Ok(None);
+    }
     let found = match extension(path_text).as_str() {
         "npy" => npy::reopen(path, dtype, shape, mode, hold)?,
         "bin" | "raw" => raw::reopen(path, dtype, shape, mode, hold)?,
@@ -279,18 +289,15 @@ pub fn split_zarr_output(path_text: &str) -> Option<(&str, Option<&str>)> {
         Some((path, query)) if !Path::new(path_text).exists() => (path, Some(query)),
         _ => (path_text, None),
     };
-    // A scheme is no folder.
-    (!path.contains("://") && zarr::is_zarr(Path::new(path))).then_some((path, query))
+    zarr::is_zarr(Path::new(path)).then_some((path, query))
 }
 
-/// Refuses by name what later versions read and write.
-fn refuse_later(path_text: &str, hint: &str) -> Result<()> {
-    const SCHEMES: [&str; 6] = ["s3://", "gs://", "az://", "http://", "https://", "file://"];
-    match SCHEMES.iter().find(|scheme| path_text.starts_with(**scheme)) {
-        Some(scheme) if !Path::new(path_text).exists() => {
-            Err(Error::usage(format!("{path_text}: {scheme} paths are not available yet")).hint(hint))
-        }
-        _ => Ok(()),
+/// Starts an array that is an object.
+fn create_object(url: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<Arc<dyn Target>> {
+    object::check_writable(url)?;
+    match extension(url).as_str() {
+        "npy" => Ok(Arc::new(sent::create_npy(url, dtype, shape, mode)?)),
+        end => Err(Error::usage(format!("cannot write {url}: objects `.{end}` are not written")).hint("written are .zarr and .npy")),
     }
 }
 

@@ -45,7 +45,7 @@ fn files_that_are_not_what_they_say() {
         ("x.npz", 66, &["x.npz"]),
         ("x.fvecs", 66, &["x.fvecs"]),
         ("x.safetensors#w", 66, &["x.safetensors"]),
-        ("s3://bucket/x.npy", 2, &["s3://", "not available yet"]),
+        ("s3://bucket/x.npy", 2, &["s3://", "feature `object-store`"]),
         ("shards/*.npy", 66, &["shards/*.npy", "no file"]),
     ];
     for (path, code, parts) in cases {

@@ -114,7 +114,8 @@ pub struct TaskDone {
 ///         tasks.run(stage.phase, stage.stage, task)?;
 ///     }
 /// }
-/// assert_eq!(tasks.finish()?.arrays[0].as_ref().unwrap().item(&[]).to_string(), "499500");
+/// let result = tasks.finish()?;
+/// assert_eq!(result.arrays[0].as_ref().unwrap().view::<i64, ndarray::Ix0>()?[()], 499_500);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! The files of a node: those of a folder, or of a folder in a zip archive.
+//! The files of a node: those of a folder, of a folder in a zip archive, or objects below a prefix.
 
 use super::{
     archive::{Archive, Located},
@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    store::file::{FileIdentity, InputFile},
+    store::{
+        file::{FileIdentity, InputFile},
+        object::{First, Folder},
+    },
 };
 use std::{
     os::unix::fs::MetadataExt,
@@ -22,6 +25,8 @@ pub(super) enum Files {
     Folder(PathBuf),
     /// Those of an archive whose names begin with a prefix, which is empty or ends in a slash.
     Archive { archive: Arc<Archive>, prefix: String },
+    /// Objects of an object store.
+    Objects(Folder),
 }
 
 /// A file of a store, open.
@@ -70,6 +75,7 @@ impl Files {
         match self {
             Files::Folder(folder) => Files::Folder(folder.join(name)),
             Files::Archive { archive, prefix } => Files::Archive { archive: Arc::clone(archive), prefix: format!("{prefix}{name}/") },
+            Files::Objects(folder) => Files::Objects(folder.child(name)),
         }
     }
 
@@ -78,7 +84,28 @@ impl Files {
         match self {
             Files::Folder(folder) => folder.join(key).display().to_string(),
             Files::Archive { archive, prefix } => format!("{}/{prefix}{key}", archive.file.name()),
+            Files::Objects(folder) => folder.name(key),
         }
+    }
+
+    /// The objects, if every look at a file is a request to somewhere else.
+    pub fn objects(&self) -> Option<&Folder> {
+        match self {
+            Files::Objects(folder) => Some(folder),
+            Files::Folder(_) | Files::Archive { .. } => None,
+        }
+    }
+
+    /// Opens files with several requests in flight; `None` for those that there are none of.
+    pub fn open_all(folder: &Folder, wanted: &[(String, First)]) -> Vec<Result<Option<Found>>> {
+        let found = folder.open_all(wanted).into_iter().zip(wanted);
+        let found = found.map(|(object, (key, _))| {
+            let Some(object) = object? else { return Ok(None) };
+            let file = InputFile::of_object(folder.name(key), object);
+            let length = file.identity().size_bytes;
+            Ok(Some(Found { file: Arc::new(file), content: Content::Range { start: 0, length } }))
+        });
+        found.collect()
     }
 
     /// Whether files may have to be inflated before they are read.
@@ -98,6 +125,10 @@ impl Files {
                     Located::Inflated(bytes) => Content::Bytes(bytes),
                 };
                 return Ok(Some(Found { file: Arc::clone(&archive.file), content }));
+            }
+            Files::Objects(folder) => {
+                let mut found = Files::open_all(folder, &[(key.to_string(), First::Whole(bytes_max))]);
+                return found.pop().unwrap_or(Ok(None));
             }
         };
         match InputFile::open(&folder.join(key)) {
@@ -132,6 +163,7 @@ impl Files {
         let folder = match self {
             Files::Folder(folder) => folder,
             Files::Archive { archive, prefix } => return Ok(archive.folders(prefix)),
+            Files::Objects(folder) => return folder.children(),
         };
         let failed = |error| Error::io("list", folder.display(), error);
         let mut names = Vec::new();
@@ -163,6 +195,8 @@ impl Files {
                 Some((metadata.size(), FileIdentity::of(&metadata).modified_ns))
             }
             Files::Archive { archive, prefix } => archive.entry(&format!("{prefix}{key}")).map(|entry| (entry.content_bytes, 0)),
+            // A request for each would take longer than it is worth.
+            Files::Objects(_) => None,
         }
     }
 
@@ -190,6 +224,7 @@ impl Files {
         match self {
             Files::Folder(folder) => folder.is_dir(),
             Files::Archive { archive, prefix } => archive.has(prefix),
+            Files::Objects(folder) => folder.children().is_ok_and(|names| !names.is_empty()),
         }
     }
 }

@@ -17,6 +17,7 @@ mod part;
 pub mod publish;
 mod rare;
 mod read;
+mod remote;
 mod shard;
 mod source;
 mod v2;

@@ -15,6 +15,9 @@ use std::path::Path;
 const DEPTH_MAX: usize = 16;
 const ARRAYS_MAX: usize = 10_000;
 
+/// Paths of arrays, and what they are or why they cannot be read.
+type Listed = Vec<(String, Result<ArrayMetadata>)>;
+
 /// What stands at a path.
 pub(super) enum Node {
     Array(Box<ArrayNode>),
@@ -61,13 +64,47 @@ pub(super) fn hash(bytes: &[u8]) -> u64 {
 }
 
 /// Paths of the arrays below a group, relative to it, sorted; an array that cannot be read is listed with its error.
-pub(super) fn arrays(files: &Files) -> Result<Vec<(String, Result<ArrayMetadata>)>> {
+pub(super) fn arrays(files: &Files) -> Result<Listed> {
+    // Elsewhere every look is a request: one text that says it all is believed.
+    if files.objects().is_some()
+        && let Some(listed) = consolidated(files)?
+    {
+        return Ok(listed);
+    }
     let mut found = Vec::new();
     collect(files, "", 0, &mut found)?;
     Ok(found)
 }
 
-fn collect(files: &Files, prefix: &str, depth: usize, found: &mut Vec<(String, Result<ArrayMetadata>)>) -> Result<()> {
+/// The arrays that the consolidated metadata of a group name; `None` if it has none.
+fn consolidated(files: &Files) -> Result<Option<Listed>> {
+    let mut found = Vec::new();
+    if let Some((text, _)) = files.text("zarr.json")? {
+        let head = object(&text).map_err(|error| error.context(files.name("zarr.json")))?;
+        let Some(listed) = head.get("consolidated_metadata").and_then(|held| held.get("metadata")).and_then(Value::as_object) else {
+            return Ok(None);
+        };
+        let arrays = listed.iter().filter_map(|(path, node)| Some((path, node.as_object()?)));
+        let arrays = arrays.filter(|(_, node)| node.get("node_type").is_some_and(|kind| kind == "array"));
+        found.extend(arrays.map(|(path, node)| (path.clone(), ArrayMetadata::of_v3(node))));
+    } else if let Some((text, _)) = files.text(".zmetadata")? {
+        let head = object(&text).map_err(|error| error.context(files.name(".zmetadata")))?;
+        let Some(listed) = head.get("metadata").and_then(Value::as_object) else { return Ok(None) };
+        for (key, array) in listed {
+            let Some(path) = key.strip_suffix("/.zarray") else { continue };
+            let attributes = listed.get(&format!("{path}/.zattrs")).map(Value::to_string);
+            let metadata = ArrayMetadata::of_v2(array.to_string().as_bytes(), attributes.as_ref().map(String::as_bytes));
+            found.push((path.to_string(), metadata));
+        }
+    } else {
+        return Ok(None);
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found.truncate(ARRAYS_MAX);
+    Ok(Some(found))
+}
+
+fn collect(files: &Files, prefix: &str, depth: usize, found: &mut Listed) -> Result<()> {
     for name in files.children()? {
         if found.len() >= ARRAYS_MAX {
             return Ok(());
@@ -76,6 +113,8 @@ fn collect(files: &Files, prefix: &str, depth: usize, found: &mut Vec<(String, R
         match read(&child) {
             Ok(Some(Node::Array(node))) => found.push((path, Ok(node.metadata))),
             Err(error) => found.push((path, Err(error))),
+            // Of objects the names of chunks look like folders, too, and every look is a request.
+            Ok(None) if files.objects().is_some() => {}
             // Folders without metadata are groups that nobody wrote down.
             Ok(Some(Node::Group) | None) if depth < DEPTH_MAX => collect(&child, &format!("{path}/"), depth + 1, found)?,
             Ok(_) => {}

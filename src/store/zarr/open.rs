@@ -6,7 +6,10 @@ use super::{
     node::{self, Node},
     source::ZarrSource,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    store::object::{self, Folder},
+};
 use std::path::{Component, Path};
 
 /// Names of arrays that an error shows.
@@ -40,6 +43,9 @@ pub struct GroupArray {
 /// Opens an array or a group of a Zarr store; `None` if the path leads to none.
 pub fn open(path: &str) -> Result<Option<Opened>> {
     let place = Path::new(path);
+    if object::is_object(place) {
+        return open_objects(path);
+    }
     if let Some((archive, inside)) = in_archive(place) {
         let files = Files::of_archive(archive, &inside)?;
         return match known(path, &files)? {
@@ -82,6 +88,28 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
     }
     let group = group(&Files::Folder(root.to_path_buf()))?;
     Err(Error::not_found(format!("there is no array {path}")).hint(group.arrays_named(&root.display().to_string())))
+}
+
+/// Opens an array or a group of a store of objects; `None` if the address is that of one object.
+fn open_objects(path: &str) -> Result<Option<Opened>> {
+    let parts: Vec<&Path> = path.split('/').skip(3).filter(|part| !part.is_empty()).map(Path::new).collect();
+    let is_store = parts.iter().any(|part| part.extension().is_some_and(|end| end.eq_ignore_ascii_case("zarr")));
+    // What ends like a file is one: looking for metadata takes three requests.
+    if !is_store && parts.last().is_some_and(|part| part.extension().is_some()) {
+        return Ok(None);
+    }
+    let files = Files::Objects(Folder::open(path)?);
+    if let Some(opened) = known(path.trim_end_matches('/'), &files)? {
+        return Ok(Some(opened));
+    }
+    if !is_store {
+        return Ok(None);
+    }
+    // A web server cannot be asked what it has.
+    match files.children().and_then(|_| group(&files)) {
+        Ok(group) if !group.arrays.is_empty() => Ok(Some(Opened::Group(group))),
+        _ => Err(Error::not_found(format!("there is no Zarr array or group {path}: neither zarr.json nor .zarray nor .zgroup"))),
+    }
 }
 
 /// The array or group that has metadata of its own.

@@ -62,6 +62,40 @@ impl<'a> Part<'a> {
         Ok(())
     }
 
+    /// Whether it is read by requests to somewhere else.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Part::File { file, .. } if file.is_remote())
+    }
+
+    /// Ranges of it, in place or read into `buffer` one after the other, together where requests can be in flight together.
+    pub fn load_ranges<'b>(self, ranges: &[(u64, u64)], buffer: &'b mut Vec<u8>) -> Result<Vec<Part<'b>>, Fault>
+    where
+        'a: 'b,
+    {
+        let outside = || Fault::Corrupt("its index leads out of it".to_string());
+        let parts = ranges.iter().map(|&(from, count)| self.range(from, count).ok_or_else(outside));
+        let parts: Vec<Part<'a>> = parts.collect::<Result<_, _>>()?;
+        let Part::File { file, .. } = self else { return Ok(parts) };
+        let length = parts.iter().map(Part::length).sum::<u64>();
+        let mut rest = room(buffer, usize::try_from(length).unwrap_or(usize::MAX))?;
+        let mut wanted = Vec::with_capacity(parts.len());
+        for part in &parts {
+            let Part::File { start, length, .. } = part else { continue };
+            let (out, behind) = rest.split_at_mut(*length as usize);
+            wanted.push((*start, out));
+            rest = behind;
+        }
+        file.read_ranges(wanted)?;
+        let mut rest: &'b [u8] = &buffer[..length as usize];
+        let mut loaded = Vec::with_capacity(parts.len());
+        for part in &parts {
+            let (bytes, behind) = rest.split_at(part.length() as usize);
+            loaded.push(Part::Bytes(bytes));
+            rest = behind;
+        }
+        Ok(loaded)
+    }
+
     /// All of it, in place or read into `buffer`; more than `bytes_max` is not what an encoder makes.
     pub fn load<'b>(self, buffer: &'b mut Vec<u8>, bytes_max: usize) -> Result<&'b [u8], Fault>
     where

@@ -7,6 +7,7 @@ use super::{
     part::{Fault, Part, room},
     shard::{Index, IndexCache, Key, coordinates},
 };
+use crate::store::object::{GAP_BYTES_MAX as GAP_BYTES_MAX_REMOTE, REQUESTS_MAX};
 use std::{mem, sync::Arc};
 
 /// Runs of so many bytes are read straight to where they are wanted.
@@ -173,42 +174,32 @@ impl Reader<'_> {
         found.sort_unstable();
         // Large plain chunks and shards inside of shards are read in parts, from where they lie.
         let in_place = inner.is_open_shard() || inner.is_plain() && inner.decoded_bytes() > PIECE_BYTES;
-        let largest = inner.encoded_bytes_max() as u64;
-        let mut rest = found.as_slice();
-        while let Some(&(first, length, number)) = rest.first() {
-            if length > largest && !inner.is_open_shard() {
-                let name = crate::nd::shape::show(&coordinates(number, &shard.grid));
-                return Err(format!("inner chunk {name} has {length} bytes, no encoding of it takes more than {largest}").into());
-            }
-            let (mut taken, mut end) = (1, first + length);
-            while let Some(&(offset, length, _)) = rest.get(taken).filter(|_| !in_place) {
-                let next = offset + length;
-                if offset.saturating_sub(end) > INNER_GAP_BYTES_MAX || next - first > GROUP_BYTES as u64 {
-                    break;
-                }
-                (taken, end) = (taken + 1, end.max(next));
-            }
-            let group = part.range(first, end - first).ok_or_else(|| "its index leads out of it".to_string())?;
+        let groups = groups_of(shard, &found, in_place, part.is_remote())?;
+        let together = if part.is_remote() && !in_place { REQUESTS_MAX } else { 1 };
+        for batch in groups.chunks(together) {
             let mut buffer = Vec::new();
-            let group = if in_place || matches!(group, Part::Bytes(_)) {
-                group
+            let loaded = if in_place {
+                let group = &batch[0];
+                vec![part.range(group.start, group.length).ok_or_else(|| "its index leads out of it".to_string())?]
             } else {
                 buffer = mem::take(&mut self.scratch.encoded);
-                Part::Bytes(group.load(&mut buffer, GROUP_BYTES.max(inner.encoded_bytes_max()))?)
+                let ranges: Vec<(u64, u64)> = batch.iter().map(|group| (group.start, group.length)).collect();
+                part.load_ranges(&ranges, &mut buffer)?
             };
-            for &(offset, length, number) in &rest[..taken] {
-                let cell = coordinates(number, &shard.grid);
-                let (from, within, extent) = overlap(&cell, &inner.shape, start, shape);
-                let part = group.range(offset - first, length).ok_or_else(|| "its index leads out of it".to_string())?;
-                self.read(inner, part, &from, &extent, out, &to.moved(&within)).map_err(|fault| match fault {
-                    Fault::Corrupt(why) => Fault::Corrupt(format!("inner chunk {}: {why}", crate::nd::shape::show(&cell))),
-                    failed => failed,
-                })?;
+            for (group, bytes) in batch.iter().zip(loaded) {
+                for &(offset, length, number) in group.chunks {
+                    let cell = coordinates(number, &shard.grid);
+                    let (from, within, extent) = overlap(&cell, &inner.shape, start, shape);
+                    let part = bytes.range(offset - group.start, length).ok_or_else(|| "its index leads out of it".to_string())?;
+                    self.read(inner, part, &from, &extent, out, &to.moved(&within)).map_err(|fault| match fault {
+                        Fault::Corrupt(why) => Fault::Corrupt(format!("inner chunk {}: {why}", crate::nd::shape::show(&cell))),
+                        failed => failed,
+                    })?;
+                }
             }
             if !buffer.is_empty() {
                 self.scratch.encoded = buffer;
             }
-            rest = &rest[taken..];
         }
         Ok(())
     }
@@ -226,6 +217,40 @@ impl Reader<'_> {
         self.indexes.put(key, file.identity(), &index);
         Ok(index)
     }
+}
+
+/// Inner chunks that are read together.
+struct Group<'a> {
+    start: u64,
+    length: u64,
+    /// Offset, length and number.
+    chunks: &'a [(u64, u64, usize)],
+}
+
+/// Puts inner chunks that lie close together into groups; those that are read in place stay alone.
+fn groups_of<'a>(shard: &Shard, found: &'a [(u64, u64, usize)], in_place: bool, is_remote: bool) -> Result<Vec<Group<'a>>, Fault> {
+    let inner = &shard.inner;
+    let largest = inner.encoded_bytes_max() as u64;
+    let gap_bytes_max = if is_remote { GAP_BYTES_MAX_REMOTE } else { INNER_GAP_BYTES_MAX };
+    let (mut groups, mut rest) = (Vec::new(), found);
+    while let Some(&(start, length, number)) = rest.first() {
+        if length > largest && !inner.is_open_shard() {
+            let name = crate::nd::shape::show(&coordinates(number, &shard.grid));
+            return Err(format!("inner chunk {name} has {length} bytes, no encoding of it takes more than {largest}").into());
+        }
+        let (mut taken, mut end) = (1, start + length);
+        while let Some(&(offset, length, _)) = rest.get(taken).filter(|_| !in_place) {
+            let next = offset + length;
+            if offset.saturating_sub(end) > gap_bytes_max || next - start > GROUP_BYTES as u64 {
+                break;
+            }
+            (taken, end) = (taken + 1, end.max(next));
+        }
+        let (chunks, behind) = rest.split_at(taken);
+        groups.push(Group { start, length: end - start, chunks });
+        rest = behind;
+    }
+    Ok(groups)
 }
 
 /// Reads runs of one file, in their order, neighbours together.

@@ -9,6 +9,7 @@ use super::{
     node::{ArrayNode, hash},
     part::Fault,
     read::{Reader, Scratch, for_each_cell, overlap},
+    remote,
     shard::{IndexCache, coordinates},
     window,
 };
@@ -39,8 +40,8 @@ thread_local! {
 /// An array of a Zarr store. Reads decode on the calling thread.
 #[derive(Debug)]
 pub struct ZarrSource {
-    files: Files,
-    metadata: ArrayMetadata,
+    pub(super) files: Files,
+    pub(super) metadata: ArrayMetadata,
     /// How a chunk is decoded: what metadata say, but that elements of chunks that can be mapped keep their byte order.
     pub(super) chain: Chain,
     /// The bytes of one element of what was never written, in the source's byte order.
@@ -58,10 +59,10 @@ impl ZarrSource {
         let ArrayNode { metadata, texts } = node;
         let opened_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
         let grid = metadata.grid();
-        let seen = look(&files, &metadata, &grid);
+        let seen = files.objects().map_or_else(|| look(&files, &metadata, &grid), |folder| remote::look(folder, &metadata, &grid));
         let identity: Vec<String> = texts.iter().map(|(key, identity, hash)| format!("{key}:{identity}:{hash:016x}")).collect();
         let (mut chain, mut fill) = (metadata.chain.clone(), metadata.fill.clone());
-        let mappable = !files.are_archived() && window::is_in_place(&chain, &metadata.shape);
+        let mappable = !files.are_archived() && files.objects().is_none() && window::is_in_place(&chain, &metadata.shape);
         let swapped = mappable && window::keep_byte_order(&mut chain);
         if swapped {
             fill.reverse();
@@ -69,6 +70,7 @@ impl ZarrSource {
         let chunk = metadata.chain.unit().iter().zip(&metadata.shape).map(|(&chunk, &length)| chunk.min(length.max(1))).collect();
         // An entry of an archive may be deflated, whatever it holds.
         let inflated_bytes = if files.are_archived() { metadata.chain.encoded_bytes_max() as u64 * 2 + 65536 } else { 0 };
+        let fetched_bytes = files.objects().map_or(0, |_| remote::scratch_bytes(&metadata.chain));
         let facts = SourceFacts {
             name,
             shape: metadata.shape.clone(),
@@ -77,7 +79,7 @@ impl ZarrSource {
             layout: StoreLayout::Chunked { chunk },
             swapped,
             encoded_bytes: seen.encoded_bytes,
-            read_scratch_bytes: (metadata.chain.scratch_bytes() as u64).saturating_add(inflated_bytes),
+            read_scratch_bytes: (metadata.chain.scratch_bytes() as u64).saturating_add(inflated_bytes).saturating_add(fetched_bytes),
             mappable,
             resident: false,
             identity: format!("{} {}:{:016x}", identity.join(" "), seen.files, seen.hash),
@@ -131,10 +133,23 @@ impl ZarrSource {
     }
 
     fn read_chunk(&self, scratch: &mut Scratch, cell: &[usize], region: &Region, out: &mut [u8], whole: &Layout) -> Result<()> {
+        self.decode_chunk(self.open_chunk(cell)?, scratch, cell, region, out, whole)
+    }
+
+    /// Decodes what a box has of a chunk, whose file is open if there is one.
+    pub(super) fn decode_chunk(
+        &self,
+        found: Option<Found>,
+        scratch: &mut Scratch,
+        cell: &[usize],
+        region: &Region,
+        out: &mut [u8],
+        whole: &Layout,
+    ) -> Result<()> {
         let chain = &self.chain;
         let (from, within, extent) = overlap(cell, &chain.shape, &region.start, &region.shape);
         let to = whole.moved(&within);
-        let Some(found) = self.open_chunk(cell)? else {
+        let Some(found) = found else {
             copy::fill(&self.fill, &extent, out, &to);
             return Ok(());
         };
@@ -204,6 +219,9 @@ impl Source for ZarrSource {
             return Ok(());
         }
         let whole = Layout::in_c_order(&region.shape, &vec![0; region.rank()]);
+        if let Some(folder) = self.files.objects() {
+            return self.read_remote(folder, region, out, &whole);
+        }
         let mut result = Ok(());
         self.with_scratch(|scratch| {
             for_each_cell(&region.start, &region.shape, &self.chain.shape, |cell| {
@@ -220,7 +238,8 @@ impl Source for ZarrSource {
     }
 
     fn prefetch_box(&self, region: &Region) {
-        if !region.fits(&self.metadata.shape) || region.is_empty() {
+        // What is fetched is nowhere until it is read.
+        if !region.fits(&self.metadata.shape) || region.is_empty() || self.files.objects().is_some() {
             return;
         }
         let (chain, in_place) = (&self.chain, self.facts.mappable);
@@ -261,11 +280,11 @@ impl Source for ZarrSource {
 }
 
 /// What a look at some of the chunks' files showed.
-struct Seen {
-    files: usize,
-    hash: u64,
+pub(super) struct Seen {
+    pub files: usize,
+    pub hash: u64,
     /// Bytes of all files, if as many more were like those that were seen.
-    encoded_bytes: u64,
+    pub encoded_bytes: u64,
 }
 
 /// Looks at the files of chunks, spread over the grid: all of them if they are few.

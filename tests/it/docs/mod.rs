@@ -84,6 +84,7 @@ pages! {
     linalg "docs/linalg.md" 4,
     math "docs/math.md" 0,
     numerics "docs/numerics.md" 3,
+    objects "docs/objects.md" 0,
     reliability "docs/reliability.md" 0,
     reports "docs/reports.md" 7,
     resume "docs/resume.md" 1,

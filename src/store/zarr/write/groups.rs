@@ -7,6 +7,7 @@ use super::{consolidated, metadata::group_files, options::ZarrVersion, shard::fa
 use crate::{
     error::{Error, Result},
     store::{
+        object,
         output::{cannot_create, sync_folder},
         zarr::{metadata::object, publish::Standing},
     },
@@ -55,6 +56,9 @@ pub(super) fn node(folder: &Path) -> Node {
 
 /// The group that an array at this path lies in, or would lie in, whose metadata may still have to be made.
 pub fn group_around(array: &Path) -> Option<PathBuf> {
+    if object::is_object(array) {
+        return None;
+    }
     let absolute = std::path::absolute(array).ok()?;
     above(&absolute.components().collect::<PathBuf>()).last().map(|group| group.to_path_buf())
 }

@@ -15,6 +15,7 @@ mod layout;
 mod metadata;
 mod options;
 mod preview;
+mod remote;
 mod shard;
 mod target;
 
@@ -37,7 +38,7 @@ use crate::{
         DType, Dims,
         shape::{element_count, show},
     },
-    store::{output::OutputMode, part::Hold},
+    store::{object, output::OutputMode, part::Hold},
 };
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,9 @@ pub fn is_zarr(path: &Path) -> bool {
 
 /// Starts a Zarr array at `path`; `name` is what errors call it.
 pub fn create(path: &Path, name: &str, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<ZarrTarget> {
+    if object::is_object(path) {
+        return remote::create(name, dtype, shape, mode, options);
+    }
     if options.place != Place::New {
         return create_part(path, name, dtype, shape, options);
     }
@@ -79,7 +83,7 @@ pub fn reopen(
     options: &ZarrOptions,
     hold: Hold,
 ) -> Result<Option<ZarrTarget>> {
-    if options.place != Place::New {
+    if options.place != Place::New || object::is_object(path) {
         return Ok(None);
     }
     let found = begin(path, name, dtype, shape, mode, options, &|destination| PartFolder::resume(destination, name, mode, hold))?;

@@ -9,6 +9,7 @@ use super::{
     layout::Layout,
     metadata::MetadataFile,
     options::ZarrVersion,
+    remote::{self, Remote},
     shard::{self, Places, Progress, Shard, failed, ravel, unravel},
 };
 use crate::{
@@ -72,6 +73,8 @@ pub struct ZarrTarget {
     is_shared: bool,
     /// What an earlier process noted of its shards; `None` where nothing is gone on with.
     notes: Option<Mutex<Notes>>,
+    /// Where its files go when they are complete, if it becomes objects.
+    remote: Option<Remote>,
 }
 
 /// What becomes of the folder.
@@ -135,7 +138,8 @@ impl Target for ZarrTarget {
     }
 
     fn write_scratch_bytes(&self) -> u64 {
-        write_scratch_bytes(self.codec, &self.layout, self.dtype)
+        let remote = self.remote.as_ref().map_or(0, |_| remote::scratch_bytes(&self.layout, self.dtype));
+        write_scratch_bytes(self.codec, &self.layout, self.dtype) + remote
     }
 
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
@@ -159,6 +163,9 @@ impl Target for ZarrTarget {
     }
 
     fn settle(&self) -> Result<()> {
+        if self.remote.is_some() {
+            return Ok(());
+        }
         let settled = match self.goal {
             Goal::Array if !self.is_shared => self.checkpoint(),
             Goal::Array | Goal::PartOfOne => self.settle_files(),
@@ -171,11 +178,14 @@ impl Target for ZarrTarget {
     }
 
     fn folder(&self) -> Option<PathBuf> {
+        if self.remote.is_some() {
+            return None;
+        }
         self.destination.parent().map(Path::to_path_buf)
     }
 
     fn part(&self) -> Option<UnfinishedPart> {
-        let folder = self.folder.as_ref().filter(|_| self.goal == Goal::Array)?.path();
+        let folder = self.folder.as_ref().filter(|_| self.goal == Goal::Array && self.remote.is_none())?.path();
         UnfinishedPart::of(folder, &File::open(folder).ok()?).ok()
     }
 
@@ -213,6 +223,10 @@ impl ZarrTarget {
     }
 
     fn sync_all(&self) -> Result<()> {
+        if self.remote.is_some() {
+            // What was put is durable.
+            return Ok(());
+        }
         // An array with holes is never published, and gets no metadata.
         if check_complete(self, self.written.load(Ordering::Relaxed)).is_ok() && !self.has_metadata.swap(true, Ordering::AcqRel) {
             for (name, text) in &self.metadata {
@@ -233,6 +247,9 @@ impl ZarrTarget {
     fn publish_all(&self) -> Result<()> {
         check_complete(self, self.written.load(Ordering::Relaxed))?;
         self.check_shards()?;
+        if let Some(remote) = &self.remote {
+            return remote.publish(&self.metadata);
+        }
         let notes = self.root()?.join(checkpoint::NOTES);
         if notes.exists() {
             std::fs::remove_file(&notes).map_err(|error| failed("remove", &notes, error))?;
@@ -288,6 +305,7 @@ impl ZarrTarget {
             is_noted: AtomicBool::new(false),
             is_shared: false,
             notes: None,
+            remote: None,
         })
     }
 
@@ -312,6 +330,12 @@ impl ZarrTarget {
             }
         }
         Ok(())
+    }
+
+    /// Lets files become objects.
+    pub(super) fn with_remote(mut self, remote: Remote) -> Self {
+        self.remote = Some(remote);
+        self
     }
 
     /// An error if the file system has not the room for it. What compressed chunks will take nobody knows.
@@ -407,6 +431,9 @@ impl ZarrTarget {
     }
 
     fn store_as_file(&self, place: &[usize], encoded: &[u8]) -> Result<()> {
+        if let Some(remote) = &self.remote {
+            return remote.put(&self.key(place), encoded);
+        }
         let path = self.root()?.join(self.key(place));
         if self.is_shared {
             self.replace_file(&path, encoded).map_err(|error| failed("write", &path, error))?;
@@ -461,8 +488,14 @@ impl ZarrTarget {
         let open = |path: &Path| self.open(path, OpenOptions::new().write(true).create(true));
         let progress = lock(&shard).take(ravel(&within, &inside), encoded, &open)?;
         // In one of the two lists at any time.
-        if progress == Progress::Done {
-            lock(&self.unsynced).files.push(of_file.clone());
+        match &self.remote {
+            Some(remote) if progress == Progress::Done => {
+                let file = self.root()?.join(self.key(&of_file));
+                remote.upload(&self.key(&of_file), &file)?;
+                self.remove_late(std::slice::from_ref(&of_file))?;
+            }
+            None if progress == Progress::Done => lock(&self.unsynced).files.push(of_file.clone()),
+            _ => {}
         }
         if progress != Progress::Open {
             if let Some(notes) = &self.notes {
