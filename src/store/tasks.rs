@@ -5,7 +5,13 @@ use crate::{
     format::task::{decode, encode},
     store::output::{is_full, sync_folder},
 };
-use std::{fs, io, io::Write, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
 
 pub use crate::format::task::Piece;
 
@@ -55,6 +61,28 @@ pub fn get(path: &Path) -> Result<Option<Vec<u8>>> {
 pub fn make_folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path)
         .map_err(|error| Error::output(format!("cannot make the folder {}: {error}", path.display())).with_source(error))
+}
+
+/// What others are kept out by, for as long as it lives.
+#[derive(Debug)]
+pub struct Alone {
+    _file: File,
+}
+
+/// Locks the file at `path`, which is made if it is not there. Where files cannot be locked everybody is believed.
+///
+/// # Errors
+/// [`crate::ErrorKind::Io`] while another process has it.
+pub fn alone(path: &Path) -> Result<Alone> {
+    let opened = File::options().read(true).write(true).create(true).truncate(false).open(path);
+    let file = opened.map_err(|error| Error::io("open", path.display(), error))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let error = io::Error::from(io::ErrorKind::WouldBlock);
+            Err(Error::io("lock", path.display(), error).hint("another process plans or finishes this job: wait until it is done"))
+        }
+        _ => Ok(Alone { _file: file }),
+    }
 }
 
 /// Numbers of the files in a folder that are called `NUMBER.end`.

@@ -2,11 +2,11 @@
 
 use super::{StageTasks, TaskDone, TaskSize};
 use crate::{
-    array::{identity::Identity, phased::Level},
+    array::{identity::Identity, phased::Level, size::show_memory},
     error::{Error, Result},
     plan::{Limits, NUMERICS_VERSION, Plan, Stage},
     run::divides,
-    store::tasks::{Piece, get, get_piece, make_folder, numbered, put, put_piece},
+    store::tasks::{Alone, Piece, alone, get, get_piece, make_folder, numbered, put, put_piece},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,8 @@ struct Header {
 pub(super) struct Agreed {
     pub plan: String,
     pub stages: Vec<AgreedStage>,
+    /// The number of every unfinished output on its device; `None` for what is no file.
+    pub parts: Vec<Option<u64>>,
 }
 
 /// How a stage is cut.
@@ -65,6 +67,12 @@ impl Folder {
 
     pub fn name(&self) -> std::path::Display<'_> {
         self.path.display()
+    }
+
+    /// Keeps others from planning and publishing for as long as it lives.
+    pub fn lock(&self) -> Result<Alone> {
+        make_folder(&self.path)?;
+        alone(&self.path.join("lock"))
     }
 
     /// Whether a job was begun here.
@@ -118,8 +126,12 @@ impl Folder {
             return Err(Error::changed(text).hint("begin again in another folder"));
         }
         if there.limits != *limits {
-            return Err(Error::refused(format!("the job in {name} was planned for other limits: {:?}", there.limits))
-                .hint("the same --memory, --threads, --block and --io"));
+            let Limits { memory_bytes, threads, .. } = there.limits;
+            let text = format!(
+                "the job in {name} was planned for {} and {threads} threads, or another block or I/O mode",
+                show_memory(memory_bytes)
+            );
+            return Err(Error::refused(text).hint("the same --memory, --threads, --block and --io"));
         }
         Ok(())
     }
@@ -181,9 +193,10 @@ impl Phase {
     }
 
     /// Writes down how it is cut.
-    pub fn agree(&self, plan: &Plan, size: TaskSize) -> Result<Agreed> {
+    pub fn agree(&self, plan: &Plan, size: TaskSize, parts: Vec<Option<u64>>) -> Result<Agreed> {
         make_folder(&self.path)?;
-        let agreed = Agreed { plan: plan.plan_id.clone(), stages: plan.stages.iter().map(|stage| cut(stage, size)).collect() };
+        let stages = plan.stages.iter().map(|stage| cut(stage, size)).collect();
+        let agreed = Agreed { plan: plan.plan_id.clone(), stages, parts };
         put_json(&self.path.join("plan.json"), &agreed)?;
         Ok(agreed)
     }

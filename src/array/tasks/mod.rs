@@ -149,14 +149,13 @@ impl Tasks {
     /// makes the folder and the unfinished outputs. `size` counts for phases that were not planned yet.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Refused`] if the folder is another job's, or one of another version; [`crate::ErrorKind::Changed`] if an input
+    /// [`crate::ErrorKind::Io`] while another process plans; [`crate::ErrorKind::Refused`] if the folder is another job's, or one of another version; [`crate::ErrorKind::Changed`] if an input
     /// changed; whatever planning says.
     pub fn next(&self, size: TaskSize) -> Result<Step> {
-        if self.folder.is_begun()? && self.folder.is_finished()? {
-            return Ok(Step::Finished);
-        }
+        let _alone = self.folder.lock()?;
         match self.walk(Intent::Plan(size))? {
             Found::Tasks(tasks) => Ok(Step::Run(tasks)),
+            Found::End(_) if self.folder.is_finished()? => Ok(Step::Finished),
             Found::End(_) => Ok(Step::Finish),
             Found::Task(_) => Err(Error::internal("a task was run where one was planned")),
         }
@@ -176,7 +175,14 @@ impl Tasks {
     }
 
     /// Gives the outputs their names, once all tasks are done.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Usage`] while tasks are missing, or if it was done before; [`crate::ErrorKind::Output`] while somebody still writes.
     pub fn finish(&self) -> Result<JobResult> {
+        let _alone = self.folder.lock()?;
+        if self.folder.is_finished()? && self.job.paths().iter().any(Option::is_some) {
+            return Err(Error::usage(format!("the job in {} is finished: its outputs have their names", self.folder.name())));
+        }
         match self.walk(Intent::Finish)? {
             Found::End(Some(result)) => {
                 self.folder.finish()?;

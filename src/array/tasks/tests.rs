@@ -69,6 +69,9 @@ fn in_tasks(make: &dyn Fn() -> Job, at: &Path, size: TaskSize) -> (JobResult, us
     }
     let result = tasks().finish().unwrap();
     assert_eq!(tasks().next(size).unwrap(), Step::Finished);
+    if result.arrays.iter().all(Option::is_none) {
+        assert_eq!(tasks().finish().unwrap_err().kind(), crate::ErrorKind::Usage);
+    }
     (result, count)
 }
 
@@ -187,10 +190,20 @@ fn what_does_not_belong_together_is_refused() {
     let other = Session::builder().memory("9MiB").threads(2).block_bytes(16 << 10).build().unwrap();
     let job_of_other = Job::new(&other).output("y", &value(folder.path(), "x * 2"), to.clone()).tasks(&at);
     assert_eq!(job_of_other.run(0, 0, 0).unwrap_err().kind(), crate::ErrorKind::Refused);
-    // Another job may not take the place of what is being written, while somebody writes it.
     for task in 0..stage.tasks {
         make("x * 2").run(0, 0, task).unwrap();
     }
+    // Another job takes the place of what nobody holds; this one sees it.
+    let (part, aside) = (folder.path().join(".y.npy.part"), folder.path().join("aside"));
+    fs::rename(&part, &aside).unwrap();
+    assert_eq!(make("x * 2").next(size).unwrap_err().kind(), crate::ErrorKind::Data, "it is gone");
+    fs::copy(&aside, &part).unwrap();
+    assert_eq!(make("x * 2").next(size).unwrap_err().kind(), crate::ErrorKind::Data, "it is another one");
+    fs::rename(&aside, &part).unwrap();
+    assert_eq!(make("x * 2").next(size).unwrap(), Step::Finish);
+    let held = crate::store::tasks::alone(&at.join("lock")).unwrap();
+    assert_eq!(make("x * 2").next(size).unwrap_err().kind(), crate::ErrorKind::Io);
+    drop(held);
     // A damaged input: its tasks are those of another file.
     let bytes = fs::read(folder.path().join("x.npy")).unwrap();
     fs::write(folder.path().join("x.npy"), &bytes).unwrap();

@@ -17,7 +17,7 @@ use crate::{
     },
     error::{Error, Result},
     nd::Region,
-    plan::{OutputFrom, Plan},
+    plan::{Output, OutputFrom, Plan},
     run::{Doing, Share},
     store::{Target, tasks::Piece},
 };
@@ -31,6 +31,9 @@ use std::{
 
 /// A stage of one task that moves less is run by whoever plans.
 const SMALL_BYTES: u64 = 64 << 20;
+
+/// Warnings of tasks that are told one by one.
+const WARNINGS_MAX: usize = 16;
 
 /// What a process has come to do.
 #[derive(Clone, Copy, Debug)]
@@ -95,14 +98,19 @@ impl Walk {
         }
         let phase = self.folder.phase(number);
         let at = Place { session, plan, phase: &phase, number, control };
+        let parts = parts_of(&bindings);
         let agreed = match (phase.agreed()?, self.intent) {
             (Some(agreed), _) => agreed,
-            (None, Intent::Plan(size)) => phase.agree(plan, size)?,
+            (None, Intent::Plan(size)) => phase.agree(plan, size, parts.clone())?,
             (None, _) => return Err(Error::usage(format!("phase {number} is not planned yet")).hint("outcore plan --job FOLDER")),
         };
         if agreed.plan != plan.plan_id || agreed.stages.len() != plan.stages.len() {
             let text = format!("phase {number} was planned as {}, here it is {}", agreed.plan, plan.plan_id);
             return Err(Error::refused(text).hint("the same program and settings on all machines, or another folder"));
+        }
+        if agreed.parts != parts {
+            return Err(Error::data("an unfinished output is not the one that tasks have written: another job took its place")
+                .hint("begin again in another folder"));
         }
         match self.intent {
             Intent::Task { phase, stage, task } if phase == number => {
@@ -123,7 +131,9 @@ impl Walk {
                         return Err(self.stop(Found::Tasks(at.phase.step(stage, &agreed, plan)?)));
                     }
                 }
-                at.replay(&agreed, bindings)
+                let stats = if matches!(intent, Intent::Finish) { at.took(&agreed)? } else { RunStats::default() };
+                at.replay(&agreed, bindings)?;
+                Ok(RunStats { output_counts: vec![None; plan.outputs.len()], ..stats })
             }
         }
     }
@@ -225,9 +235,28 @@ impl Place<'_> {
         Ok(share.take_left().results)
     }
 
+    /// What all tasks of the phase did together.
+    fn took(&self, agreed: &Agreed) -> Result<RunStats> {
+        let (mut stats, mut more) = (RunStats::default(), 0);
+        for (stage, cut) in agreed.stages.iter().enumerate() {
+            for task in 0..cut.tasks {
+                let Some(done) = self.phase.done(stage, task, &agreed.plan)? else { continue };
+                stats.bytes_read += done.bytes_read;
+                stats.bytes_written += done.bytes_written;
+                stats.bytes_peak_held = stats.bytes_peak_held.max(done.bytes_peak_held);
+                for (about, text) in done.warnings.iter().filter_map(|text| text.split_once(": ")) {
+                    if stats.warnings.len() < WARNINGS_MAX { stats.warn(about, text.to_string()) } else { more += 1 }
+                }
+            }
+        }
+        if more > 0 {
+            stats.warn("tasks", format!("{more} warnings more: they stand in the files *.done of the job"));
+        }
+        Ok(stats)
+    }
+
     /// Gives the sinks what tasks have kept for them, and what is a result.
-    fn replay(&self, agreed: &Agreed, mut bindings: Bindings<'_>) -> Result<RunStats> {
-        let mut stats = RunStats { output_counts: vec![None; self.plan.outputs.len()], ..RunStats::default() };
+    fn replay(&self, agreed: &Agreed, mut bindings: Bindings<'_>) -> Result<()> {
         let results = self.phase.results(self.plan.stages.len(), self.plan)?;
         let missing = |name: &str| Error::data(format!("the result `{name}` of phase {} is not there", self.number));
         for (sink, output) in bindings.sinks.iter_mut().zip(&self.plan.outputs) {
@@ -237,30 +266,31 @@ impl Place<'_> {
             }
         }
         for (stage, cut) in agreed.stages.iter().enumerate() {
+            if !self.plan.outputs.iter().zip(&bindings.sinks).any(|(output, sink)| is_kept(output, sink, stage)) {
+                continue;
+            }
             for task in 0..cut.tasks {
-                if let Some(done) = self.phase.done(stage, task, &agreed.plan)? {
-                    stats.bytes_read += done.bytes_read;
-                    stats.bytes_written += done.bytes_written;
-                    stats.bytes_peak_held = stats.bytes_peak_held.max(done.bytes_peak_held);
-                    done.warnings
-                        .iter()
-                        .filter_map(|text| text.split_once(": "))
-                        .for_each(|(about, text)| stats.warn(about, text.to_string()));
-                }
-                if self.plan.outputs.iter().zip(&bindings.sinks).any(|(output, sink)| is_kept(output, sink, stage)) {
-                    for (output, region, bytes) in self.phase.piece(stage, task, &agreed.plan)?.boxes {
-                        let sink = bindings.sinks.get_mut(output).ok_or_else(|| missing("of a task"))?;
-                        give(sink, &region, &bytes)?;
-                    }
+                for (output, region, bytes) in self.phase.piece(stage, task, &agreed.plan)?.boxes {
+                    let sink = bindings.sinks.get_mut(output).ok_or_else(|| missing("of a task"))?;
+                    give(sink, &region, &bytes)?;
                 }
             }
         }
-        Ok(stats)
+        Ok(())
     }
 }
 
+/// The number of every unfinished output on its device.
+fn parts_of(bindings: &Bindings<'_>) -> Vec<Option<u64>> {
+    let part = |sink: &Sink<'_>| match sink {
+        Sink::Target(target) => target.part().map(|part| part.inode),
+        Sink::Memory(_) | Sink::Caller(_) => None,
+    };
+    bindings.sinks.iter().map(part).collect()
+}
+
 /// Whether tasks of a stage have kept boxes of an output.
-fn is_kept(output: &crate::plan::Output, sink: &Sink<'_>, stage: usize) -> bool {
+fn is_kept(output: &Output, sink: &Sink<'_>, stage: usize) -> bool {
     output.from == OutputFrom::Stage(stage) && !matches!(sink, Sink::Target(_))
 }
 
@@ -284,6 +314,9 @@ pub(super) fn walk(job: &Job, way: &Walk) -> Result<Option<JobResult>> {
     match way.intent {
         Intent::Plan(_) if !way.folder.is_begun()? => way.folder.begin(&who, limits)?,
         _ => way.folder.check(&who, limits)?,
+    }
+    if matches!(way.intent, Intent::Plan(_)) && way.folder.is_finished()? {
+        return Ok(None);
     }
     let carried = Carried::new(&work, &job.paths(), &job.dims()?, job.save_options().zarr_options())?;
     settle(session, &mut work, limits)?;
