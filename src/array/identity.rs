@@ -35,9 +35,9 @@ pub(super) fn identity(work: &Work, layouts: &[String]) -> Result<Option<Identit
         let Some(identity) = identity else { return Ok(None) };
         inputs.push((facts.name.clone(), identity));
     }
-    // Names are ways to spell a path, and identities are compared one by one, to say which one changed.
-    let nameless = |facts: &SourceFacts| SourceFacts { name: String::new(), identity: String::new(), ..facts.clone() };
-    let sources: Vec<SourceFacts> = work.graph.sources.iter().map(nameless).collect();
+    // Identities are compared one by one, to say which one changed.
+    let bare = |facts: &SourceFacts| SourceFacts { identity: String::new(), ..facts.nameless() };
+    let sources: Vec<SourceFacts> = work.graph.sources.iter().map(bare).collect();
     let text = serde_json::to_vec(&(&work.graph.nodes, sources, &work.graph.functions, &work.roots, layouts))
         .map_err(|error| Error::internal(format!("a graph cannot be written as text: {error}")))?;
     Ok(Some(Identity { job: short(blake3::hash(&text)), inputs, depends_on_grid: depends_on_grid(work) }))

@@ -23,7 +23,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     expr::NodeId,
     plan::{Decision, Limits, Plan},
-    store::MemoryTarget,
+    store::{MemoryTarget, Target},
 };
 use serde::Serialize;
 use std::{
@@ -215,7 +215,7 @@ impl Job {
         let started_files = Started::new(&files, self.written_shapes(work)?, self.dims()?)?;
         let asked = Asked { layouts: started_files.layouts(), ..self.asked() };
         let plan = plan_beside_results(&asked, work, limits, results.iter().flatten())?;
-        let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;
+        let memories = memories_for(&results)?;
         let targets = started_files.begin(&plan)?;
         match self.execute(&plan, work, &targets, &memories) {
             Ok(stats) => phases.push(stats),
@@ -228,12 +228,25 @@ impl Job {
             Err(error) => return Err(targets.stop(error)),
         };
         targets.publish()?;
+        let mut made = self.result(plan, merge(phases), &memories, (&work.warnings, left), started)?;
+        made.report.kept = kept;
+        made.report.record = self.session.record_since(begin);
+        Ok(made)
+    }
+
+    /// What a job gave whose outputs have their names. `said` are warnings of before and after its execution.
+    pub(super) fn result(
+        &self,
+        plan: Plan,
+        stats: RunStats,
+        memories: &[Option<Arc<MemoryTarget>>],
+        said: (&[String], Vec<String>),
+        started: Instant,
+    ) -> Result<JobResult> {
         let digests = if self.save.wants_digests() { of_files(&self.session, &self.paths(), &plan.outputs)? } else { Vec::new() };
         let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
-        let stats = merge(phases);
-        let mut report = RunReport { digests, kept, job_id: plan.job_id, plan_id: plan.plan_id, ..RunReport::of(stats, started) };
-        report.record = self.session.record_since(begin);
-        report.warnings = work.warnings.iter().cloned().chain(report.warnings).chain(left).collect();
+        let mut report = RunReport { digests, job_id: plan.job_id, plan_id: plan.plan_id, ..RunReport::of(stats, started) };
+        report.warnings = said.0.iter().cloned().chain(report.warnings).chain(said.1).collect();
         Ok(JobResult { arrays, report })
     }
 
@@ -253,13 +266,8 @@ impl Job {
     }
 
     fn execute(&self, plan: &Plan, work: &Work, targets: &Targets, memories: &[Option<Arc<MemoryTarget>>]) -> Result<RunStats> {
-        let sinks = memories.iter().enumerate().map(|(index, memory)| match (memory, targets.get(index)) {
-            (Some(memory), _) => Ok(Sink::Memory(Arc::clone(memory))),
-            (None, Some(target)) => Ok(Sink::Target(target)),
-            (None, None) => Err(Error::internal("an output without a destination")),
-        });
         let control = Control { journal: targets.journal(), ..control(&self.session) };
-        run_with(&self.session, plan, work, sinks.collect::<Result<_>>()?, control)
+        run_with(&self.session, plan, work, sinks(memories, |index| targets.get(index))?, control)
     }
 
     pub(super) fn build(&self) -> Result<Work> {
@@ -319,6 +327,24 @@ impl Job {
         let in_memory = |(shape, (_, _, to)): (ResultShape, &(String, Array, Destination))| (*to == Destination::Memory).then_some(shape);
         Ok(self.written_shapes(work)?.into_iter().zip(&self.outputs).map(in_memory).collect())
     }
+}
+
+/// Where every output goes: into its array in memory, or into its target.
+pub(super) fn sinks<'a>(
+    memories: &[Option<Arc<MemoryTarget>>],
+    target: impl Fn(usize) -> Option<Arc<dyn Target>>,
+) -> Result<Vec<Sink<'a>>> {
+    let sink = |(index, memory): (usize, &Option<Arc<MemoryTarget>>)| match (memory, target(index)) {
+        (Some(memory), _) => Ok(Sink::Memory(Arc::clone(memory))),
+        (None, Some(target)) => Ok(Sink::Target(target)),
+        (None, None) => Err(Error::internal("an output without a destination")),
+    };
+    memories.iter().enumerate().map(sink).collect()
+}
+
+/// Arrays in memory for the results that stay there.
+pub(super) fn memories_for(results: &[Option<ResultShape>]) -> Result<Vec<Option<Arc<MemoryTarget>>>> {
+    results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect()
 }
 
 /// An array in memory for a result.

@@ -13,6 +13,7 @@
 //! The header is the first record. A reader takes records up to the first one that is cut, damaged or unknown: what follows was
 //! never promised to anybody.
 
+use super::reader::Reader;
 use crate::nd::{DType, Region};
 
 /// First bytes of a journal.
@@ -102,38 +103,38 @@ pub fn decode(head: [u8; HEAD_BYTES], rest: &[u8]) -> Option<Record> {
     if check != check_of(&[&head, payload]) {
         return None;
     }
-    let mut reader = Reader { bytes: payload, at: 0 };
+    let mut reader = Reader { rest: payload };
     let record = match head[0] {
         KIND_HEADER => return decode_header(&mut reader),
         KIND_FINISHED => {
-            let (output, start, shape) = (reader.number()? as usize, reader.lengths()?, reader.lengths()?);
+            let (output, start, shape) = (reader.u32()? as usize, lengths(&mut reader)?, lengths(&mut reader)?);
             if start.len() != shape.len() {
                 return None;
             }
             Record::Finished { output, region: Region { start, shape } }
         }
         // What follows the key are its bytes.
-        KIND_TEMP => return Some(Record::Temp { key: reader.text()?, from: reader.at }),
+        KIND_TEMP => return Some(Record::Temp { key: reader.text()?, from: payload.len() - reader.rest.len() }),
         _ => Record::Publishing,
     };
-    (reader.at == payload.len()).then_some(record)
+    reader.rest.is_empty().then_some(record)
 }
 
 fn decode_header(reader: &mut Reader<'_>) -> Option<Record> {
-    let version = reader.number()?;
+    let version = reader.u32()?;
     if version != VERSION {
         return Some(Record::OtherVersion(version));
     }
-    let mut header = Header { numerics: reader.number()?, job: reader.text()?, grid: reader.text()?, ..Header::default() };
-    for _ in 0..reader.number()? {
+    let mut header = Header { numerics: reader.u32()?, job: reader.text()?, grid: reader.text()?, ..Header::default() };
+    for _ in 0..reader.u32()? {
         header.inputs.push((reader.text()?, reader.text()?));
     }
-    for _ in 0..reader.number()? {
+    for _ in 0..reader.u32()? {
         let (name, dtype) = (reader.text()?, reader.text()?);
         let dtype = DType::ALL.into_iter().find(|known| known.name() == dtype)?;
-        header.outputs.push(HeaderOutput { name, dtype, shape: reader.lengths()?, device: reader.long()?, inode: reader.long()? });
+        header.outputs.push(HeaderOutput { name, dtype, shape: lengths(reader)?, device: reader.u64()?, inode: reader.u64()? });
     }
-    (reader.at == reader.bytes.len()).then_some(Record::Header(header))
+    reader.rest.is_empty().then_some(Record::Header(header))
 }
 
 /// A header as a record.
@@ -213,40 +214,10 @@ fn put_lengths(bytes: &mut Vec<u8>, lengths: &[usize]) {
     lengths.iter().for_each(|&length| bytes.extend((length as u64).to_le_bytes()));
 }
 
-/// Takes a payload apart. Lengths are what the payload has, whatever it claims.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn take(&mut self, length: usize) -> Option<&[u8]> {
-        let end = self.at.checked_add(length)?;
-        let taken = self.bytes.get(self.at..end)?;
-        self.at = end;
-        Some(taken)
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        self.take(4)?.try_into().ok().map(u32::from_le_bytes)
-    }
-
-    fn long(&mut self) -> Option<u64> {
-        self.take(8)?.try_into().ok().map(u64::from_le_bytes)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        let length = self.number()? as usize;
-        String::from_utf8(self.take(length)?.to_vec()).ok()
-    }
-
-    fn lengths(&mut self) -> Option<Vec<usize>> {
-        let rank = self.number()?;
-        if rank > RANK_MAX {
-            return None;
-        }
-        (0..rank).map(|_| self.long().and_then(|length| usize::try_from(length).ok())).collect()
-    }
+/// Lengths behind their number.
+fn lengths(reader: &mut Reader<'_>) -> Option<Vec<usize>> {
+    let rank = reader.u32().filter(|&rank| rank <= RANK_MAX)?;
+    reader.lengths(rank as usize)
 }
 
 #[cfg(test)]

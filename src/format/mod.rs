@@ -13,6 +13,7 @@ pub mod arrow;
 pub mod journal;
 pub mod npy;
 mod python_literal;
+mod reader;
 pub mod safetensors;
 pub mod state;
 pub mod task;

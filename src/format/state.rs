@@ -11,6 +11,7 @@
 //! payload: sections that were changed, cut, swapped or taken from another file are all found. Segments of an input follow one
 //! another from row 0 on. Equal contents give equal bytes.
 
+use super::reader::Reader;
 use crate::{
     error::{Error, Result},
     nd::DType,
@@ -178,7 +179,8 @@ fn put_list(out: &mut Vec<u8>, list: &[usize]) {
 fn read_subject(payload: &[u8]) -> Option<(DType, Vec<usize>, Vec<usize>)> {
     let mut reader = Reader { rest: payload };
     let dtype = reader.text()?.parse().ok()?;
-    Some((dtype, reader.list()?, reader.list()?))
+    let mut list = || reader.u32().and_then(|count| reader.lengths(count as usize));
+    Some((dtype, list()?, list()?))
 }
 
 fn read_input(payload: &[u8]) -> Option<StateInput> {
@@ -195,39 +197,6 @@ fn read_input(payload: &[u8]) -> Option<StateInput> {
         segments.push(StateSegment { rows_end, fingerprint, states });
     }
     reader.rest.is_empty().then_some(StateInput { name, identity, segments })
-}
-
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        Some(bytes)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.bytes(N)?.try_into().ok()
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        let length = self.u32()?;
-        String::from_utf8(self.bytes(length as usize)?.to_vec()).ok()
-    }
-
-    fn list(&mut self) -> Option<Vec<usize>> {
-        (0..self.u32()?).map(|_| usize::try_from(self.u64()?).ok()).collect()
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! ```
 //! Little-endian on every machine, but for the elements of results and boxes, which are native: a job runs on machines of one kind.
 
+use super::reader::Reader;
 use crate::{
     error::{Error, Result},
     nd::Region,
@@ -19,7 +20,7 @@ const VERSION: u8 = 1;
 const CHECK_BYTES: usize = 32;
 const PLAN_BYTES: usize = 16;
 /// Boxes of more axes are damage.
-const RANK_MAX: u64 = 64;
+const RANK_MAX: usize = 64;
 
 /// What a task left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,9 +69,8 @@ pub fn decode(bytes: &[u8], plan: &str) -> Result<Piece> {
         return Err(damaged());
     }
     let mut reader = Reader { rest: content };
-    let begins_well =
-        reader.take(4) == Some(MAGIC) && reader.take(1) == Some(&[VERSION]) && reader.take(PLAN_BYTES) == Some(&plan_bytes(plan));
-    let piece = begins_well.then(|| reader.piece()).flatten().ok_or_else(damaged)?;
+    let begins_well = reader.array() == Some(*MAGIC) && reader.array() == Some([VERSION]) && reader.array() == Some(plan_bytes(plan));
+    let piece = begins_well.then(|| piece(&mut reader)).flatten().ok_or_else(damaged)?;
     if reader.rest.is_empty() { Ok(piece) } else { Err(damaged()) }
 }
 
@@ -89,44 +89,26 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend(bytes);
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+fn piece(reader: &mut Reader<'_>) -> Option<Piece> {
+    let mut piece = Piece { states: long_bytes(reader)?, ..Piece::default() };
+    for _ in 0..reader.length()? {
+        piece.results.push((reader.length()?, long_bytes(reader)?));
+    }
+    for _ in 0..reader.length()? {
+        let (output, rank) = (reader.length()?, reader.length()?);
+        if rank > RANK_MAX {
+            return None;
+        }
+        let (start, shape) = (reader.lengths(rank)?, reader.lengths(rank)?);
+        piece.boxes.push((output, Region { start, shape }, long_bytes(reader)?));
+    }
+    Some(piece)
 }
 
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(count)?;
-        self.rest = rest;
-        Some(taken)
-    }
-
-    fn number(&mut self) -> Option<usize> {
-        let bytes = self.take(8)?.try_into().ok()?;
-        usize::try_from(u64::from_le_bytes(bytes)).ok()
-    }
-
-    fn bytes(&mut self) -> Option<Vec<u8>> {
-        let length = self.number()?;
-        self.take(length).map(<[u8]>::to_vec)
-    }
-
-    fn piece(&mut self) -> Option<Piece> {
-        let states = self.bytes()?;
-        let mut piece = Piece { states, ..Piece::default() };
-        for _ in 0..self.number()? {
-            piece.results.push((self.number()?, self.bytes()?));
-        }
-        for _ in 0..self.number()? {
-            let (output, rank) = (self.number()?, self.number()?);
-            if rank as u64 > RANK_MAX {
-                return None;
-            }
-            let mut lengths = || (0..rank).map(|_| self.number()).collect::<Option<Vec<usize>>>();
-            let (start, shape) = (lengths()?, lengths()?);
-            piece.boxes.push((output, Region { start, shape }, self.bytes()?));
-        }
-        Some(piece)
-    }
+/// Bytes behind their length in 64 bits.
+fn long_bytes(reader: &mut Reader<'_>) -> Option<Vec<u8>> {
+    let length = reader.length()?;
+    reader.bytes(length).map(<[u8]>::to_vec)
 }
 
 #[cfg(test)]

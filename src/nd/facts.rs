@@ -49,6 +49,12 @@ pub struct SourceFacts {
 }
 
 impl SourceFacts {
+    /// The same, whatever it is called: names are ways to spell a path.
+    #[must_use]
+    pub fn nameless(&self) -> Self {
+        SourceFacts { name: String::new(), ..self.clone() }
+    }
+
     /// Facts of a dense array in a file, in this machine's byte order.
     #[must_use]
     pub fn of_file(name: &str, dtype: DType, shape: Vec<usize>, strides: Vec<i64>, dims: Dims) -> Self {

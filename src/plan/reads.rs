@@ -66,7 +66,7 @@ pub fn place(input: &Input<'_>, runs: &Grid, block: &[usize], io: IoMode) -> Rea
 fn place_in_chunks(input: &Input<'_>, facts: &SourceFacts, chunk: &[usize], runs: &Grid) -> Read {
     let bytes = elements_of(chunk).saturating_mul(input.item_bytes as u64);
     // Gaps of less than a page are read along, as in files.
-    let (one, _) = one_chunk(&input.map, chunk, runs);
+    let (one, run) = within_chunk(&input.map, chunk, runs);
     let gaps = reach(&one, &one.shape, input.item_bytes).covered() as f64 / boxed(&input.map, &one.shape).max(1) as f64;
     let once = scaled(elements_spanned(&input.map, runs).saturating_mul(input.item_bytes as u64), gaps);
     Read {
@@ -76,7 +76,7 @@ fn place_in_chunks(input: &Input<'_>, facts: &SourceFacts, chunk: &[usize], runs
         access: Access::Chunks,
         bytes_per_run: bytes.saturating_add(2 * PAGE_BYTES),
         // Of a chunk that is in place only the pages that are wanted are looked at.
-        bytes_total: scaled(once, times_in_chunks(&input.map, chunk, runs, input.item_bytes)),
+        bytes_total: scaled(once, times_read(&one, &one.shape, &run, input.item_bytes)),
         scratch_bytes: facts.read_scratch_bytes,
     }
 }
@@ -173,12 +173,12 @@ pub fn times_read(map: &IndexMap, space: &[usize], run: &[usize], item_bytes: us
 /// As [`times_read`], of chunks that are read where they lie.
 #[must_use]
 pub fn times_in_chunks(map: &IndexMap, chunk: &[usize], runs: &Grid, item_bytes: usize) -> f64 {
-    let (one, run) = one_chunk(map, chunk, runs);
+    let (one, run) = within_chunk(map, chunk, runs);
     times_read(&one, &one.shape, &run, item_bytes)
 }
 
 /// What a view wants of one chunk, and what a run wants of it.
-fn one_chunk(map: &IndexMap, chunk: &[usize], runs: &Grid) -> (IndexMap, Vec<usize>) {
+fn within_chunk(map: &IndexMap, chunk: &[usize], runs: &Grid) -> (IndexMap, Vec<usize>) {
     let strides = c_strides(chunk);
     let inside = |axis: usize| match single_store_axis(map, axis) {
         Some(store) => (chunk[store].div_ceil(map.steps[axis][store].unsigned_abs() as usize), map.steps[axis][store] * strides[store]),

@@ -197,7 +197,7 @@ impl<'a> Execution<'a> {
                 None => self.run_stage(stage, 0..stage.run_count, Ending::Results)?,
             }
         }
-        if self.control.share.as_ref().is_none_or(|share| share.delivers()) {
+        if self.control.share.is_none() {
             self.deliver_temps()?;
         }
         for source in self.sources.iter().filter(|source| !source.facts().resident) {
@@ -288,9 +288,14 @@ impl<'a> Execution<'a> {
                 self.temps[temp] = Some(Arc::new(buffer));
             }
         }
+        self.pass_over(stage);
+        Ok(true)
+    }
+
+    /// Counts a stage as done that was done before.
+    pub fn pass_over(&mut self, stage: &PreparedStage) {
         self.bytes_done += stage.bytes_total;
         self.stats.push_stage(StageStats { name: stage.stage().name.clone(), ..StageStats::default() });
-        Ok(true)
     }
 
     /// Lets go of temps that no stage needs any more, and makes those of this stage.

@@ -8,7 +8,7 @@ use super::{budget::Purpose, execute::Execution, pool::Buffer, prepare::Prepared
 use crate::{
     error::{Error, Result},
     numeric::Accumulator,
-    plan::{OutputFrom, Stage, TempId, WriteTo},
+    plan::{Stage, WriteTo},
 };
 use std::{
     ops::Range,
@@ -26,14 +26,12 @@ pub enum Doing {
     Stage,
     /// What pieces of a stage left is put together: its results are left.
     Merge(Pieces),
-    /// Outputs that are results of stages go where they belong.
-    Deliver,
 }
 
 /// What one process does of a plan.
 pub struct Share {
-    /// The stage; their number where outputs are delivered.
-    pub stage: usize,
+    /// The stage.
+    stage: usize,
     /// What is to be done of it.
     doing: Mutex<Option<Doing>>,
     /// The results of earlier stages: one place per temp of the plan.
@@ -83,13 +81,6 @@ pub fn divides(stage: &Stage) -> bool {
     boxes && states && stage.folds.is_empty() && !stage.ordered
 }
 
-impl Share {
-    /// Whether outputs that are results go where they belong.
-    pub(super) fn delivers(&self) -> bool {
-        matches!(*self.doing.lock().unwrap_or_else(PoisonError::into_inner), Some(Doing::Deliver))
-    }
-}
-
 impl Execution<'_> {
     /// Does what the share of the control says of stage `stage`.
     pub(super) fn run_share(&mut self, stage: &Arc<PreparedStage>, share: &Share) -> Result<()> {
@@ -104,9 +95,7 @@ impl Execution<'_> {
     fn recall(&mut self, stage: &PreparedStage, share: &Share) -> Result<()> {
         for place in temps_of(stage) {
             let temp = &self.prepared.plan.temps[place];
-            let from = OutputFrom::Temp(TempId(place as u32));
-            let is_output = self.prepared.plan.outputs.iter().any(|output| output.from == from);
-            if temp.last_use < share.stage && !is_output {
+            if temp.last_use < share.stage {
                 continue;
             }
             let missing = || Error::internal(format!("the result `{}` of an earlier stage is not there", temp.name));
@@ -117,6 +106,7 @@ impl Execution<'_> {
             buffer.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
             self.temps[place] = Some(Arc::new(buffer));
         }
+        self.pass_over(stage);
         Ok(())
     }
 
@@ -132,7 +122,7 @@ impl Execution<'_> {
                 self.run_stage(stage, 0..0, Ending::Merged(&mut pieces))?;
                 left.results = self.results_of(stage);
             }
-            Some(Doing::Deliver) | None => return Err(Error::internal("a share of an execution that is nothing of its stage")),
+            None => return Err(Error::internal("a share of an execution that was done before")),
         }
         *share.left.lock().unwrap_or_else(PoisonError::into_inner) = left;
         Ok(())

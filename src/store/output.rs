@@ -19,15 +19,18 @@ use rustix::{
     io::Errno,
 };
 use std::{
-    fs::File,
-    io,
-    os::unix::fs::FileExt,
+    fs::{File, Permissions},
+    io::{self, Write},
+    os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
+
+/// What the names of files begin with that get theirs when they are whole.
+pub(super) const DRAFT: &str = ".draft-";
 
 /// Whether an output may take the place of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,10 +143,7 @@ impl OutputFile {
             return Err(Error::internal(format!("{} is published twice", self.name)));
         }
         rename(&self.part.path, &self.path, self.mode).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                Error::output(format!("{} exists: it was created while the result was being computed", self.name))
-                    .hint("`--overwrite` replaces it")
-            }
+            io::ErrorKind::AlreadyExists => appeared(&self.name),
             _ => Error::new(ErrorKind::Output, format!("cannot publish {}: {error}", self.name)).with_source(error),
         })?;
         *end = End::Published;
@@ -204,6 +204,21 @@ fn destination(path: &Path, name: &str, mode: OutputMode) -> Result<PathBuf> {
 
 pub(super) fn exists(name: &str) -> Error {
     Error::output(format!("{name} exists")).hint("`--overwrite` replaces it")
+}
+
+/// The error about an output that somebody else was faster with.
+pub(super) fn appeared(name: &str) -> Error {
+    Error::output(format!("{name} exists: it was created while the result was being computed")).hint("`--overwrite` replaces it")
+}
+
+/// Writes a small file beside its place and gives it its name, whatever is there: it appears whole, or not at all. Its content is durable
+/// then, its name once the folder is synced. The mask of the process decides who may read it.
+pub(super) fn replace(draft_folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let permissions = Permissions::from_mode(0o666);
+    let mut draft = tempfile::Builder::new().prefix(DRAFT).permissions(permissions).tempfile_in(draft_folder)?;
+    draft.write_all(bytes)?;
+    draft.as_file().sync_all()?;
+    draft.persist(path).map(drop).map_err(|error| error.error)
 }
 
 pub(super) fn cannot_create(name: &str, folder: &Path, error: io::Error) -> Error {

@@ -6,6 +6,7 @@
 use crate::{
     error::{Error, Result},
     store::{
+        file::hash,
         journal::{Reading, read},
         output::{OutputMode, sync_folder},
     },
@@ -75,10 +76,8 @@ pub fn part_path(place: &Path) -> Option<PathBuf> {
     if name.len() <= NAME_BYTES_MAX {
         part.push(name);
     } else {
-        // FNV-1a: names that differ have parts that differ.
-        let hash =
-            name.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-        part.push(format!("outcore-{hash:016x}"));
+        // Names that differ have parts that differ.
+        part.push(format!("outcore-{:016x}", hash(name.as_bytes())));
     }
     part.push(".part");
     Some(place.with_file_name(part))

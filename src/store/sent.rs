@@ -6,7 +6,7 @@ use crate::{
     store::{
         Target, npy,
         object::{self, Folder, Put},
-        output::{FileTarget, OutputMode, exists},
+        output::{FileTarget, OutputMode, appeared, exists},
     },
 };
 use std::path::PathBuf;
@@ -64,7 +64,6 @@ impl Target for SentFile {
         if self.folder.upload(&self.key, &self.path, put)? {
             return Ok(());
         }
-        Err(Error::output(format!("{} exists: it was created while the result was being computed", self.url))
-            .hint("`--overwrite` replaces it"))
+        Err(appeared(&self.url))
     }
 }

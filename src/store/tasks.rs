@@ -3,13 +3,11 @@
 use crate::{
     error::{Error, Result},
     format::task::{decode, encode},
-    store::output::{is_full, sync_folder},
+    store::output::{is_full, replace, sync_folder},
 };
 use std::{
     fs::{self, File, TryLockError},
     io,
-    io::Write,
-    os::unix::fs::PermissionsExt,
     path::Path,
 };
 
@@ -39,12 +37,7 @@ pub fn put(path: &Path, bytes: &[u8]) -> Result<()> {
 
 fn try_put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    // The mask of the process decides who else may read it.
-    let permissions = fs::Permissions::from_mode(0o666);
-    let mut draft = tempfile::Builder::new().prefix(".draft-").permissions(permissions).tempfile_in(folder)?;
-    draft.write_all(bytes)?;
-    draft.as_file().sync_all()?;
-    draft.persist(path).map_err(|error| error.error)?;
+    replace(folder, path, bytes)?;
     sync_folder(folder)
 }
 

@@ -106,6 +106,12 @@ fn what_cannot_be_is_said() {
     assert!(ran.code == 2 && ran.stderr.contains("shards cannot be written by several processes"), "{ran:?}");
     let step = plan(&folder, &[&["sum(x)", "x.npy", "--task-bytes", "6MB"], &LIMITS[..]].concat());
     folder.fails(&["plan", "sum(x * 2)", "x.npy", "--job", "job"], 78, &["another job"]);
+    folder.fails(&["eval", "sum(x * 2)", "x.npy", "--on", "dask:local", "--job", "job"], 78, &["another job"]);
+    // Its words mean what they mean where it is called.
+    fs::create_dir(folder.path("below")).unwrap();
+    let mut below = folder.command(&["plan", "sum(x)", "../x.npy", "--job", "../job"]);
+    let ran = Run::of(below.current_dir(folder.path("below")).output().unwrap());
+    assert!(ran.code == 0 && ran.stdout.contains("stage 0"), "{ran:?}");
     folder.fails(&["finish", "--job", "job"], 2, &["not done yet"]);
     folder.fails(&["task", "--job", "job", "--task", "x"], 2, &["neither a number nor auto"]);
     folder.fails(&["task", "--job", "job", "--task", "auto"], 2, &["SLURM_ARRAY_TASK_ID"]);

@@ -3,6 +3,7 @@
 //! `tests/objects/run.sh` builds and runs this; the package itself does not know of it.
 
 mod dense;
+mod made;
 mod program;
 mod server;
 mod writes;

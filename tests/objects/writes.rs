@@ -1,24 +1,14 @@
 //! Zarr arrays and npy files that become objects: whole or not at all, by one writer.
 
-use crate::server::{BUCKETS, Fault, server};
-use ndarray::{ArrayD, IxDyn};
+use crate::{
+    made::{made, session, values},
+    server::{BUCKETS, Fault, server},
+};
 use outcore::{
-    Array, DType, ErrorKind, Save, Session,
+    DType, ErrorKind, Save,
     nd::Region,
     store::{self, OutputMode, Target},
 };
-
-fn session(memory: &str) -> Session {
-    Session::builder().memory(memory).threads(2).build().unwrap()
-}
-
-fn values(array: &Array) -> ArrayD<f32> {
-    array.eval::<f32, IxDyn>().unwrap()
-}
-
-fn made(session: &Session, rows: usize, columns: usize) -> Array {
-    session.arange(0, (rows * columns) as i64, 1).cast::<f32>().sin().reshape([rows as i64, columns as i64])
-}
 
 const LAYOUTS: [(&str, &str); 3] = [
     ("zstd", "chunks=100,128&shards=none&codec=zstd:3"),

@@ -1,27 +1,18 @@
 //! Zarr stores as objects: v2 and v3, shards, groups; few requests, and none that is read twice.
 
-use crate::server::{BUCKETS, Fault, server};
-use ndarray::{ArrayD, IxDyn, s};
+use crate::{
+    made::{made, session, values},
+    server::{BUCKETS, Fault, server},
+};
+use ndarray::s;
 use outcore::{
-    Array, ErrorKind, Session,
+    Array, ErrorKind,
     nd::Region,
     store::{
         self, Source,
         zarr::{self, Opened},
     },
 };
-
-fn session(memory: &str) -> Session {
-    Session::builder().memory(memory).threads(2).build().unwrap()
-}
-
-fn values(array: &Array) -> ArrayD<f32> {
-    array.eval::<f32, IxDyn>().unwrap()
-}
-
-fn made(session: &Session, rows: usize, columns: usize) -> Array {
-    session.arange(0, (rows * columns) as i64, 1).cast::<f32>().sin().reshape([rows as i64, columns as i64])
-}
 
 const LAYOUTS: [(&str, &str); 6] = [
     ("zstd", "chunks=100,128&shards=none&codec=zstd:3"),

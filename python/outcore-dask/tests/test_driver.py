@@ -85,6 +85,14 @@ class JobCase(unittest.TestCase):
         self.folder = Path(holder.name) / "job"
         self.events = []
 
+    @classmethod
+    def share_cluster(cls, workers):
+        """One cluster for all cases of the class."""
+        cls.cluster = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None)
+        cls.addClassCleanup(cls.cluster.close)
+        cls.client = Client(cls.cluster)
+        cls.addClassCleanup(cls.client.close)
+
     def plan(self, **settings):
         """The first plan, with FAKE_ settings."""
         settings = {"stages": "z:20", **settings}
@@ -123,10 +131,7 @@ class OnCluster(JobCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
-        cls.addClassCleanup(cls.cluster.close)
-        cls.client = Client(cls.cluster)
-        cls.addClassCleanup(cls.client.close)
+        cls.share_cluster(2)
 
     def test_events(self):
         self.plan(stages="a mean(x):6")
@@ -330,10 +335,7 @@ class Contract(JobCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None)
-        cls.addClassCleanup(cls.cluster.close)
-        cls.client = Client(cls.cluster)
-        cls.addClassCleanup(cls.client.close)
+        cls.share_cluster(3)
 
     def outcore(self, *words):
         fake = {"FAKE_STAGES": "z:14,last stage:5", "FAKE_SECONDS": "0.2"}

@@ -160,8 +160,8 @@ impl Folder {
         self.path.join(format!("level-{level}.json"))
     }
 
-    pub fn phase(&self, phase: usize) -> Phase {
-        Phase { path: self.path.join(format!("phase-{phase}")), phase }
+    pub fn phase(&self, number: usize) -> Phase {
+        Phase { path: self.path.join(format!("phase-{number}")), number }
     }
 
     fn header(&self) -> Result<Header> {
@@ -183,7 +183,8 @@ fn beyond_device(identity: &str) -> &str {
 #[derive(Clone, Debug)]
 pub(super) struct Phase {
     path: PathBuf,
-    phase: usize,
+    /// Its place among the phases of the job.
+    pub number: usize,
 }
 
 impl Phase {
@@ -206,7 +207,7 @@ impl Phase {
         let AgreedStage { name, tasks, bytes, .. } = agreed.stages[stage].clone();
         let tasks_done = self.tasks_done(stage)?.len();
         let bytes_peak = plan.bytes_peak;
-        Ok(StageTasks { phase: self.phase, stage, name, tasks, tasks_done, bytes, bytes_peak, threads: plan.limits.threads })
+        Ok(StageTasks { phase: self.number, stage, name, tasks, tasks_done, bytes, bytes_peak, threads: plan.limits.threads })
     }
 
     /// The tasks that are done.
@@ -231,7 +232,7 @@ impl Phase {
     /// What a task left.
     pub fn piece(&self, stage: usize, task: usize, plan: &str) -> Result<Piece> {
         get_piece(&self.stage(stage).join(format!("{task:07}.part")), plan)?
-            .ok_or_else(|| Error::data(format!("task {task} of stage {stage} of phase {} is done and left nothing", self.phase)))
+            .ok_or_else(|| Error::data(format!("task {task} of stage {stage} of phase {} is done and left nothing", self.number)))
     }
 
     /// Whether all of a stage is done and put together.
@@ -248,8 +249,9 @@ impl Phase {
     pub fn results(&self, stages: usize, plan: &Plan) -> Result<Vec<Option<Vec<u8>>>> {
         let mut results = vec![None; plan.temps.len()];
         for stage in 0..stages {
-            let missing =
-                || Error::usage(format!("stage {stage} of phase {} is not put together yet", self.phase)).hint("outcore plan --job FOLDER");
+            let missing = || {
+                Error::usage(format!("stage {stage} of phase {} is not put together yet", self.number)).hint("outcore plan --job FOLDER")
+            };
             for (place, bytes) in get_piece(&self.results_path(stage), &plan.plan_id)?.ok_or_else(missing)?.results {
                 if let Some(result) = results.get_mut(place) {
                     *result = Some(bytes);

@@ -149,8 +149,8 @@ impl Tasks {
     /// makes the folder and the unfinished outputs. `size` counts for phases that were not planned yet.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`] while another process plans; [`crate::ErrorKind::Refused`] if the folder is another job's, or one of another version; [`crate::ErrorKind::Changed`] if an input
-    /// changed; whatever planning says.
+    /// [`crate::ErrorKind::Io`] while another process plans; [`crate::ErrorKind::Refused`] if the folder is another job's, or one of another
+    /// version; [`crate::ErrorKind::Changed`] if an input changed; whatever planning says.
     pub fn next(&self, size: TaskSize) -> Result<Step> {
         let _alone = self.folder.lock()?;
         match self.walk(Intent::Plan(size))? {

@@ -7,12 +7,11 @@ use super::{
 };
 use crate::{
     array::{
-        any::AnyArray,
         below::{Bindings, Control, RunStats, Sink, execute},
         carried::Carried,
-        digest::of_files,
-        job::{Job, JobResult, RunReport, memory_for, plan_beside_results},
+        job::{Job, JobResult, memories_for, plan_beside_results, sinks},
         phased::{Level, settle},
+        phases::control,
         session::Session,
     },
     error::{Error, Result},
@@ -97,7 +96,7 @@ impl Walk {
             return execute(session.engine()?, plan, bindings, control).map(|stats| session.tell(stats));
         }
         let phase = self.folder.phase(number);
-        let at = Place { session, plan, phase: &phase, number, control };
+        let at = Place { session, plan, phase: &phase, control };
         let parts = parts_of(&bindings);
         let agreed = match (phase.agreed()?, self.intent) {
             (Some(agreed), _) => agreed,
@@ -155,7 +154,6 @@ struct Place<'a> {
     session: &'a Session,
     plan: &'a Plan,
     phase: &'a Phase,
-    number: usize,
     control: &'a Control,
 }
 
@@ -163,7 +161,7 @@ impl Place<'_> {
     /// Runs a task and puts down what it leaves.
     fn run(&self, stage: usize, task: usize, agreed: &Agreed, bindings: &Bindings<'_>) -> Result<TaskDone> {
         let cut = agreed.stages.get(stage).filter(|cut| task < cut.tasks);
-        let missing = || Error::usage(format!("phase {} has no stage {stage} with a task {task}", self.number));
+        let missing = || Error::usage(format!("phase {} has no stage {stage} with a task {task}", self.phase.number));
         let cut = cut.ok_or_else(missing)?;
         let doing = if cut.divides { Doing::Runs(cut.runs_of(task)) } else { Doing::Stage };
         let share = Arc::new(Share::new(stage, doing, self.phase.results(stage, self.plan)?));
@@ -173,7 +171,7 @@ impl Place<'_> {
         let boxes = boxes.into_inner().unwrap_or_else(PoisonError::into_inner);
         let done = TaskDone {
             task,
-            phase: self.number,
+            phase: self.phase.number,
             stage,
             plan: self.plan.plan_id.clone(),
             seconds: stats.seconds,
@@ -258,7 +256,7 @@ impl Place<'_> {
     /// Gives the sinks what tasks have kept for them, and what is a result.
     fn replay(&self, agreed: &Agreed, mut bindings: Bindings<'_>) -> Result<()> {
         let results = self.phase.results(self.plan.stages.len(), self.plan)?;
-        let missing = |name: &str| Error::data(format!("the result `{name}` of phase {} is not there", self.number));
+        let missing = |name: &str| Error::data(format!("the result `{name}` of phase {} is not there", self.phase.number));
         for (sink, output) in bindings.sinks.iter_mut().zip(&self.plan.outputs) {
             if let OutputFrom::Temp(temp) = output.from {
                 let bytes = results[temp.0 as usize].as_deref().ok_or_else(|| missing(&output.name))?;
@@ -323,27 +321,18 @@ pub(super) fn walk(job: &Job, way: &Walk) -> Result<Option<JobResult>> {
     let results = job.result_shapes(&work)?;
     let asked = job.asked_with_layouts(&work)?;
     let plan = plan_beside_results(&asked, &work, limits, results.iter().flatten())?;
-    let memories = results.iter().map(|result| result.as_ref().map(memory_for).transpose()).collect::<Result<Vec<_>>>()?;
+    let memories = memories_for(&results)?;
     let outputs = match way.intent {
         Intent::Finish => Outputs::alone(job, &work, &carried)?,
         Intent::Plan(_) if !way.is_next_planned()? => Outputs::made(job, &work, &carried)?,
         _ => Outputs::shared(job, &work, &carried)?,
     };
-    let sinks = memories.iter().enumerate().map(|(index, memory)| match (memory, outputs.get(index)) {
-        (Some(memory), _) => Ok(Sink::Memory(Arc::clone(memory))),
-        (None, Some(target)) => Ok(Sink::Target(target)),
-        (None, None) => Err(Error::internal("an output without a destination")),
-    });
-    let bindings = Bindings { sources: work.sources.clone(), functions: work.functions.clone(), sinks: sinks.collect::<Result<_>>()? };
-    let control = Control { share: None, ..crate::array::phases::control(session) };
-    let stats = way.execute(session, &plan, bindings, &control)?;
+    let sinks = sinks(&memories, |index| outputs.get(index))?;
+    let bindings = Bindings { sources: work.sources.clone(), functions: work.functions.clone(), sinks };
+    let stats = way.execute(session, &plan, bindings, &control(session))?;
     if !matches!(way.intent, Intent::Finish) {
         return Ok(None);
     }
     let left = outputs.publish(&plan, || carried.write(&job.paths(), limits.memory_bytes))?;
-    let digests = if job.save_options().wants_digests() { of_files(session, &job.paths(), &plan.outputs)? } else { Vec::new() };
-    let arrays = memories.iter().map(|memory| memory.as_deref().map(AnyArray::collected).transpose()).collect::<Result<_>>()?;
-    let mut report = RunReport { digests, job_id: plan.job_id, plan_id: plan.plan_id, ..RunReport::of(stats, started) };
-    report.warnings = work.warnings.iter().cloned().chain(report.warnings).chain(left).collect();
-    Ok(Some(JobResult { arrays, report }))
+    job.result(plan, stats, &memories, (&work.warnings, left), started).map(Some)
 }

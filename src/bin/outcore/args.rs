@@ -244,6 +244,20 @@ pub struct Eval {
     // A statement may start with a minus. Apart from the inputs, so that flags after it stay flags.
     #[arg(value_name = "STATEMENTS", required_unless_present = "file", allow_hyphen_values = true)]
     pub text: Option<String>,
+    /// What goes in and where it goes.
+    #[command(flatten)]
+    pub given: Given,
+    /// Print a digest of every saved value, and put it into the report; the files are read once more
+    #[arg(long)]
+    pub digest: bool,
+    /// How Zarr outputs are laid out.
+    #[command(flatten)]
+    pub layout: Layout,
+}
+
+/// Inputs of statements, and what is saved.
+#[derive(Debug, Args)]
+pub struct Given {
     /// The inputs; one bare PATH is called x. For explain an input may be imagined: x=f32[4000000,768]
     #[arg(value_name = "[NAME=]PATH")]
     pub words: Vec<String>,
@@ -253,12 +267,6 @@ pub struct Eval {
     /// Save the result to PATH, or the value NAME to PATH; may be repeated
     #[arg(short = 'o', long = "output", value_name = "[NAME=]PATH")]
     pub outputs: Vec<String>,
-    /// Print a digest of every saved value, and put it into the report; the files are read once more
-    #[arg(long)]
-    pub digest: bool,
-    /// How Zarr outputs are laid out.
-    #[command(flatten)]
-    pub layout: Layout,
 }
 
 /// `outcore eval`.
@@ -301,15 +309,9 @@ pub struct Begun {
     /// What to compute. None: the job is there, and what is next of it is wanted
     #[arg(value_name = "STATEMENTS", allow_hyphen_values = true)]
     pub text: Option<String>,
-    /// The inputs; one bare PATH is called x
-    #[arg(value_name = "[NAME=]PATH")]
-    pub words: Vec<String>,
-    /// Read the statements from FILE
-    #[arg(short = 'f', long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
-    /// Save the result to PATH, or the value NAME to PATH; may be repeated
-    #[arg(short = 'o', long = "output", value_name = "[NAME=]PATH")]
-    pub outputs: Vec<String>,
+    /// What goes in and where it goes.
+    #[command(flatten)]
+    pub given: Given,
     /// How Zarr outputs are laid out.
     #[command(flatten)]
     pub layout: Layout,
@@ -318,8 +320,8 @@ pub struct Begun {
 impl Begun {
     /// What is to be computed; `None` if the job has to be there.
     pub fn eval(self) -> Option<Eval> {
-        let Begun { text, words, file, outputs, layout } = self;
-        (text.is_some() || file.is_some()).then_some(Eval { text, words, file, outputs, digest: false, layout })
+        let Begun { text, given, layout } = self;
+        (text.is_some() || given.file.is_some()).then_some(Eval { text, given, digest: false, layout })
     }
 }
 

@@ -100,9 +100,9 @@ pub fn statements(command: &Eval) -> Result<(String, Vec<String>)> {
     if let Some(flag) = command.text.as_deref().filter(|text| args::looks_like_a_flag(text)) {
         return Err(args::unknown_flag(flag));
     }
-    let (text, words) = match (&command.file, &command.text) {
-        (Some(path), first) => (read_statements(path)?, first.iter().chain(&command.words).cloned().collect()),
-        (None, text) => (text.clone().unwrap_or_default(), command.words.clone()),
+    let (text, words) = match (&command.given.file, &command.text) {
+        (Some(path), first) => (read_statements(path)?, first.iter().chain(&command.given.words).cloned().collect()),
+        (None, text) => (text.clone().unwrap_or_default(), command.given.words.clone()),
     };
     if text.trim().is_empty() {
         return Err(Error::usage("no statements").hint("outcore eval 'x.mean(0)' x.npy"));
@@ -128,7 +128,7 @@ pub fn build(text: &str, arrays: &[(String, Array)], settings: &Settings) -> Res
 
 /// What `-o` asks for.
 pub fn outputs(command: &Eval, built: &Built) -> Result<Vec<Output>> {
-    command.outputs.iter().map(|word| output(word, built)).collect()
+    command.given.outputs.iter().map(|word| output(word, built)).collect()
 }
 
 fn output(word: &str, built: &Built) -> Result<Output> {

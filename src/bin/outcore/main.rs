@@ -91,7 +91,7 @@ fn work(mode: Mode, common: &args::Common, settings: &settings::Settings) -> out
         Mode::Info(command) => info::run(&command, settings),
         Mode::Head(command) => head::run(&command, settings),
         Mode::Stats(command) => stats::run(&command, settings),
-        Mode::Eval(args::Evaluate { eval, on: Some(on), job }) => return tasks::on(&eval, &on, job.as_ref(), settings),
+        Mode::Eval(args::Evaluate { eval, on: Some(on), job }) => return tasks::on(eval, &on, job.as_ref(), settings),
         Mode::Eval(command) => eval::run(&command.eval, settings),
         Mode::Plan(command) => tasks::plan(command, settings),
         Mode::Task(command) => return tasks::task(&command, settings.style),

@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Result},
     expr::{FunctionId, FunctionRole, Graph, NodeId},
     kernel::program::{Product, SlotKind, Step},
+    nd::SourceFacts,
     numeric::{Accumulator, Scan},
     plan::{
         Access, Check, GlobalReduction, Limits, NUMERICS_VERSION, Output, OutputFrom, OutputLayout, Plan, Read, ReadFrom, Request, ScanBy,
@@ -90,7 +91,7 @@ pub fn assemble(graph: &Graph, views: &Views, drafts: &[Draft], asked: &Asked<'_
             .hint(format!("--memory {bytes_peak} ({needed}) is the smallest that works"))
             .with_needed_bytes(bytes_peak));
     }
-    let job_id = hash(&(job.0, job.1, &request.layout, NUMERICS_VERSION))?;
+    let job_id = job_id(job, &request.layout)?;
     let grids: Vec<_> = stages.iter().map(|stage| (&stage.run, &stage.origin, &stage.block)).collect();
     let plan_id = hash(&(&job_id, grids))?;
     Ok(Plan {
@@ -108,6 +109,12 @@ pub fn assemble(graph: &Graph, views: &Views, drafts: &[Draft], asked: &Asked<'_
         job_id,
         plan_id,
     })
+}
+
+/// Tells what is asked for, whatever the inputs are called and the limits are.
+fn job_id((graph, roots): (&Graph, &[NodeId]), layout: &str) -> Result<String> {
+    let sources: Vec<SourceFacts> = graph.sources.iter().map(SourceFacts::nameless).collect();
+    hash(&(&graph.nodes, sources, &graph.functions, roots, layout, NUMERICS_VERSION))
 }
 
 fn note_scan(why: &mut Why, stage: &Stage, scan: &StageScan) {

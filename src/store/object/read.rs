@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    store::file::FileIdentity,
+    store::file::{FileIdentity, hash},
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{GetOptions, GetRange, GetResult, ObjectMeta, ObjectStoreExt, path::Path};
@@ -269,9 +269,4 @@ pub(super) fn there(opened: Result<Object>) -> Result<Option<Object>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// FNV-1a of 64 bits: tells marks apart, proves nothing.
-fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

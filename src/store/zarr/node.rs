@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    store::file::FileIdentity,
+    store::file::{FileIdentity, hash},
 };
 use serde_json::Value;
 use std::path::Path;
@@ -56,11 +56,6 @@ pub(super) fn read(files: &Files) -> Result<Option<Node>> {
     let Some((text, _)) = files.text(".zgroup")? else { return Ok(None) };
     object(&text).map_err(|error| about(".zgroup", error))?;
     Ok(Some(Node::Group))
-}
-
-/// FNV-1a of 64 bits: tells texts apart, proves nothing.
-pub(super) fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Paths of the arrays below a group, relative to it, sorted; an array that cannot be read is listed with its error.

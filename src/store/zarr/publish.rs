@@ -11,7 +11,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     store::{
         journal_path, left_over, leftover,
-        output::{OutputMode, cannot_create, exists, sync_folder},
+        output::{OutputMode, appeared, cannot_create, exists, sync_folder},
         part::Hold,
         part_path,
     },
@@ -106,10 +106,7 @@ impl PartFolder {
             self.stays.store(false, Ordering::Release);
         });
         let replaced = replaced.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => {
-                Error::output(format!("{} exists: it was created while the result was being computed", self.name))
-                    .hint("`--overwrite` replaces it")
-            }
+            io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => appeared(&self.name),
             _ => Error::new(ErrorKind::Output, format!("cannot publish {}: {error}", self.name)).with_source(error),
         })?;
         let parent = self.destination.parent().unwrap_or(Path::new("/"));

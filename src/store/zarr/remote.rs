@@ -5,14 +5,16 @@ use super::{
     copy::Layout,
     files::Files,
     metadata::ArrayMetadata,
-    node::hash,
     read::{for_each_cell, overlap},
     source::{Seen, ZarrSource},
 };
 use crate::{
     error::Result,
     nd::Region,
-    store::object::{BATCH_BYTES, First, Folder, GAP_BYTES_MAX, READ_SCRATCH_BYTES, REQUESTS_MAX},
+    store::{
+        file::hash,
+        object::{BATCH_BYTES, First, Folder, GAP_BYTES_MAX, READ_SCRATCH_BYTES, REQUESTS_MAX},
+    },
 };
 
 /// Objects that are opened together at most.

@@ -6,7 +6,7 @@ use super::{
     copy::{self, Layout},
     files::{Files, Found},
     metadata::{About, ArrayMetadata},
-    node::{ArrayNode, hash},
+    node::ArrayNode,
     part::Fault,
     read::{Reader, Scratch, for_each_cell, overlap},
     remote,
@@ -16,7 +16,10 @@ use super::{
 use crate::{
     error::{Error, Result},
     nd::{Dims, Region, SourceFacts, StoreLayout, shape::show},
-    store::{ChunkWindow, Source, check_read, file::FileIdentity},
+    store::{
+        ChunkWindow, Source, check_read,
+        file::{FileIdentity, hash},
+    },
 };
 use serde_json::{Map, Value};
 use std::{

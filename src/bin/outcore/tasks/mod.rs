@@ -57,23 +57,9 @@ const SCHEMA: &str = "outcore.job/1";
 pub fn plan(command: Plan, settings: &Settings) -> Result<()> {
     let folder = absolute(&command.job)?;
     let size = TaskSize { bytes: task_bytes(&command.task_bytes)?, tasks_max: command.tasks_max.max(1) };
-    let begun = began(&folder)?;
-    let given = command.eval.eval();
-    let step = match (begun, given) {
-        (None, None) => return Err(nothing(&folder)),
-        (None, Some(eval)) => {
-            let step = next(&eval, &folder, size, settings)?;
-            keep_words(&folder)?;
-            step
-        }
-        (Some(began), given) => {
-            // The limits are those it began with, and so is what the command line does not say.
-            let (eval, settings) = as_begun(&began, &folder, settings.style)?;
-            next(&given.unwrap_or(eval), &folder, size, &settings)?
-        }
-    };
+    let step = begin(command.eval.eval(), &folder, size, settings)?;
     match (command.emit, &step) {
-        (Some(scheduler), Step::Run(stage)) => print(emit::text(scheduler, stage, &id(&folder)?, &folder).trim_end()),
+        (Some(scheduler), Step::Run(stage)) => print(emit::text(scheduler, stage, &Tasks::id_of(&folder)?, &folder).trim_end()),
         _ => tell(&step, &folder, settings.style),
     }
 }
@@ -82,7 +68,7 @@ pub fn plan(command: Plan, settings: &Settings) -> Result<()> {
 pub fn task(command: &Task, style: Style) -> Result<u8> {
     let index = index_of(&command.task)? + command.task_base;
     match run(command, index, style) {
-        Ok(done) if style == Style::Json => print(&done_json(&done).to_string()).map(|()| 0),
+        Ok(done) if style == Style::Json => done_json(&done).and_then(|line| print(&line.to_string())).map(|()| 0),
         Ok(done) => {
             let was = if done.was_done { "was done" } else { "done" };
             note("task", &format!("{index} of stage {} of phase {} {was}", done.stage, done.phase));
@@ -118,6 +104,27 @@ fn run(command: &Task, index: usize, style: Style) -> Result<TaskDone> {
     let done = tasks(&mut prepared, &folder)?.run(command.phase, command.stage, index)?;
     done.warnings.iter().for_each(|text| note("warning", text));
     Ok(done)
+}
+
+/// Begins the job in `folder`, or goes on planning it: what is given then has to be that job.
+fn begin(given: Option<Eval>, folder: &Path, size: TaskSize, settings: &Settings) -> Result<Step> {
+    match (began(folder)?, given) {
+        (None, None) => Err(nothing(folder)),
+        (None, Some(eval)) => {
+            let step = next(&eval, folder, size, settings)?;
+            keep_words(folder)?;
+            Ok(step)
+        }
+        (Some(began), given) => {
+            let here = current_folder()?;
+            // The limits are those it began with, and so is what the command line does not say.
+            let (eval, settings) = as_begun(&began, folder, settings.style)?;
+            if given.is_some() {
+                go_to(&here)?;
+            }
+            next(&given.unwrap_or(eval), folder, size, &settings)
+        }
+    }
 }
 
 fn next(eval: &Eval, folder: &Path, size: TaskSize, settings: &Settings) -> Result<Step> {
@@ -172,15 +179,22 @@ fn began(folder: &Path) -> Result<Option<Began>> {
 fn keep_words(folder: &Path) -> Result<()> {
     let word = |word: std::ffi::OsString| word.into_string().map_err(|word| Error::usage(format!("{} is not UTF-8", word.display())));
     let words = env::args_os().map(word).collect::<Result<_>>()?;
-    let here = env::current_dir().map_err(|error| Error::io("find", "the current folder", error))?;
-    let began = Began { schema: SCHEMA.to_string(), folder: here, words };
+    let began = Began { schema: SCHEMA.to_string(), folder: current_folder()?, words };
     let text = serde_json::to_vec_pretty(&began).map_err(|error| Error::internal(format!("a command line is no JSON: {error}")))?;
     put(&folder.join("job.json"), &text)
 }
 
+fn current_folder() -> Result<PathBuf> {
+    env::current_dir().map_err(|error| Error::io("find", "the current folder", error))
+}
+
+fn go_to(folder: &Path) -> Result<()> {
+    env::set_current_dir(folder).map_err(|error| Error::io("go to", folder.display(), error))
+}
+
 /// The job as it was begun: from the same folder, with the same words and limits.
 fn as_begun(began: &Began, folder: &Path, style: Style) -> Result<(Eval, Settings)> {
-    env::set_current_dir(&began.folder).map_err(|error| Error::io("go to", began.folder.display(), error))?;
+    go_to(&began.folder)?;
     let bad = |why: String| Error::data(format!("{}: {why}", folder.join("job.json").display()));
     let Low { mode, mut common } = Low::try_parse_from(&began.words).map_err(|error| bad(error.to_string()))?;
     let eval = match mode {
@@ -238,26 +252,22 @@ fn tell(step: &Step, folder: &Path, style: Style) -> Result<()> {
     }
 }
 
-fn id(folder: &Path) -> Result<String> {
-    Tasks::id_of(folder)
+fn step_json(step: &Step, folder: &Path) -> Result<Value> {
+    let id = Tasks::id_of(folder)?;
+    let line = json!({"schema": "outcore.step/1", "job": id, "version": env!("CARGO_PKG_VERSION"), "numerics": NUMERICS_VERSION});
+    line_of(line, step)
 }
 
-fn step_json(step: &Step, folder: &Path) -> Result<Value> {
-    let mut line =
-        json!({"schema": "outcore.step/1", "job": id(folder)?, "version": env!("CARGO_PKG_VERSION"), "numerics": NUMERICS_VERSION});
-    let step = serde_json::to_value(step).map_err(|error| Error::internal(format!("a step is no JSON: {error}")))?;
-    for (key, value) in step.as_object().into_iter().flatten() {
+fn done_json(done: &TaskDone) -> Result<Value> {
+    line_of(json!({"schema": "outcore.task/1", "state": if done.was_done { "was done" } else { "done" }}), done)
+}
+
+/// A line for programs: what begins it, and the fields of `of`.
+fn line_of(mut line: Value, of: &impl Serialize) -> Result<Value> {
+    let fields = serde_json::to_value(of).map_err(|error| Error::internal(format!("fields are no JSON: {error}")))?;
+    for (key, value) in fields.as_object().into_iter().flatten() {
         let key = if key == "bytes_peak" { "peak_bytes" } else { key };
         line[key] = value.clone();
     }
     Ok(line)
-}
-
-fn done_json(done: &TaskDone) -> Value {
-    let mut line = json!({"schema": "outcore.task/1", "state": if done.was_done { "was done" } else { "done" }});
-    let fields = serde_json::to_value(done).unwrap_or_default();
-    for (key, value) in fields.as_object().into_iter().flatten() {
-        line[key] = value.clone();
-    }
-    line
 }

@@ -1,6 +1,6 @@
 //! `outcore eval ... --on dask:...`: plans the job in tasks and has the Python package `outcore-dask` drive them on a cluster.
 
-use super::{absolute, keep_words, next};
+use super::{absolute, begin};
 use crate::{
     args::Eval,
     output::{Style, note, print},
@@ -19,18 +19,14 @@ use std::{
 const PYTHON: &str = "OUTCORE_PYTHON";
 
 /// Evaluates on the cluster that `scheduler` names; the exit code is the driver's. What was begun stays in `job` if it fails.
-pub fn run(eval: &Eval, scheduler: &str, job: Option<&PathBuf>, settings: &Settings) -> Result<u8> {
+pub fn run(eval: Eval, scheduler: &str, job: Option<&PathBuf>, settings: &Settings) -> Result<u8> {
     if !scheduler.starts_with("dask:") {
         return Err(Error::usage(format!("--on {scheduler}: no such kind of cluster"))
             .hint("dask://HOST:8786, dask:local?workers=2 or dask:scheduler-file=PATH"));
     }
     let job = job.ok_or_else(|| Error::usage("--on needs a folder that all machines see").hint("--job FOLDER"))?;
     let folder = absolute(job)?;
-    let is_begun = super::began(&folder)?.is_some();
-    if !is_begun {
-        let _ = next(eval, &folder, TaskSize::default(), settings)?;
-        keep_words(&folder)?;
-    }
+    let _ = begin(Some(eval), &folder, TaskSize::default(), settings)?;
     let code = drive(&folder, scheduler, settings.style)?;
     if code != 0 {
         note("note", &format!("what is done is kept in {}: the same command goes on with it", folder.display()));

@@ -109,15 +109,10 @@ fn begin(
     options: &ZarrOptions,
     take: &dyn Fn(PathBuf) -> Result<Option<PartFolder>>,
 ) -> Result<Option<ZarrTarget>> {
-    element_count(shape, dtype.size()).map_err(|error| Error::output(format!("cannot write {name}: {}", error.message())))?;
+    check_count(name, dtype, shape)?;
     let destination = destination(path, name, mode, groups::standing)?;
     let version = version_of(&destination, name, dtype, options)?;
-    let layout = Layout::new(name, shape, dtype, version, options)?;
-    let dims = dims_of(name, options, shape)?;
-    let codec = options.codec.unwrap_or_default();
-    let facts = ArrayFacts { layout: &layout, dtype, codec, dims: &dims, attributes: &options.attributes };
-    let metadata = facts.files(version);
-    let part = Part { layout, first: Vec::new(), metadata, goal: Goal::Array };
+    let (part, codec) = new_array(name, dtype, shape, version, options)?;
     groups::make(&destination, name, version)?;
     let Some(folder) = take(destination.clone()).inspect_err(|_| groups::give_up(&destination))? else {
         groups::give_up(&destination);
@@ -135,10 +130,31 @@ fn version_of(destination: &Path, name: &str, dtype: DType, options: &ZarrOption
         return Err(Error::output(format!("cannot write {name} as Zarr version {wanted}: its store is one of version {there}"))
             .hint(format!("version={there}, or another store")));
     }
+    check_dtype(name, dtype, version)?;
+    Ok(version)
+}
+
+/// An error if nothing could count the elements.
+fn check_count(name: &str, dtype: DType, shape: &[usize]) -> Result<()> {
+    let counted = element_count(shape, dtype.size());
+    counted.map(drop).map_err(|error| Error::output(format!("cannot write {name}: {}", error.message())))
+}
+
+/// An error if a version of the format has no such dtype.
+fn check_dtype(name: &str, dtype: DType, version: ZarrVersion) -> Result<()> {
     if dtype == DType::BF16 && version == ZarrVersion::V2 {
         return Err(Error::usage(format!("{name}: Zarr version 2 has no bf16")).hint("version 3, or astype(f32)"));
     }
-    Ok(version)
+    Ok(())
+}
+
+/// An array that is to be: how it lies, its metadata and its codec.
+fn new_array(name: &str, dtype: DType, shape: &[usize], version: ZarrVersion, options: &ZarrOptions) -> Result<(Part, Codec)> {
+    let layout = Layout::new(name, shape, dtype, version, options)?;
+    let dims = dims_of(name, options, shape)?;
+    let codec = options.codec.unwrap_or_default();
+    let metadata = ArrayFacts { layout: &layout, dtype, codec, dims: &dims, attributes: &options.attributes }.files(version);
+    Ok((Part { layout, first: Vec::new(), metadata, goal: Goal::Array }, codec))
 }
 
 /// Starts a part of an array that exists.

@@ -5,20 +5,19 @@
 //! their chunks. Shards grow in a folder of this machine and are put when they are complete.
 
 use super::{
-    ZarrTarget,
+    ZarrTarget, check_count, check_dtype,
     codec::encoded_bytes_max,
-    existing::Part,
     layout::Layout,
-    metadata::{ArrayFacts, MetadataFile, group_files},
+    metadata::{MetadataFile, group_files},
+    new_array,
     options::{Place, ZarrOptions, ZarrVersion},
-    target::Goal,
 };
 use crate::{
     error::{Error, Result},
-    nd::{DType, shape::element_count},
+    nd::DType,
     store::{
         object::{self, Folder, Put, UPLOAD_BYTES},
-        output::{OutputMode, exists},
+        output::{OutputMode, appeared, exists},
         zarr::publish::PartFolder,
     },
 };
@@ -61,16 +60,11 @@ pub(super) fn create(url: &str, dtype: DType, shape: &[usize], mode: OutputMode,
         return Err(Error::usage(format!("cannot write into {url}: arrays in object stores are written as a whole"))
             .hint("write another array, or a file"));
     }
-    element_count(shape, dtype.size()).map_err(|error| Error::output(format!("cannot write {url}: {}", error.message())))?;
+    check_count(url, dtype, shape)?;
     let url = url.trim_end_matches('/');
     let version = options.version.unwrap_or(ZarrVersion::V3);
-    if dtype == DType::BF16 && version == ZarrVersion::V2 {
-        return Err(Error::usage(format!("{url}: Zarr version 2 has no bf16")).hint("version 3, or astype(f32)"));
-    }
-    let layout = Layout::new(url, shape, dtype, version, options)?;
-    let dims = super::dims_of(url, options, shape)?;
-    let codec = options.codec.unwrap_or_default();
-    let metadata = ArrayFacts { layout: &layout, dtype, codec, dims: &dims, attributes: &options.attributes }.files(version);
+    check_dtype(url, dtype, version)?;
+    let (array, codec) = new_array(url, dtype, shape, version, options)?;
     let staging = tempfile::Builder::new().prefix("outcore-").tempdir();
     let staging = staging.map_err(|error| Error::io("make a folder for the shards of", url, error))?;
     let destination = staging.path().join("array");
@@ -83,8 +77,7 @@ pub(super) fn create(url: &str, dtype: DType, shape: &[usize], mode: OutputMode,
     let mark = format!("process {} on {host}, since {} ({nanoseconds}-{number})\n", std::process::id(), nanoseconds / 1_000_000_000);
     let remote = Remote { folder, url: url.to_string(), version, mode, mark, is_published: AtomicBool::new(true), _staging: staging };
     remote.begin()?;
-    let part_of = Part { layout, first: Vec::new(), metadata, goal: Goal::Array };
-    ZarrTarget::new(url, dtype, version, codec, part_of, part, destination).map(|target| target.with_remote(remote))
+    ZarrTarget::new(url, dtype, version, codec, array, part, destination).map(|target| target.with_remote(remote))
 }
 
 impl Remote {
@@ -166,8 +159,7 @@ impl Remote {
         }
         for (key, text) in metadata {
             if !self.folder.put(key, text.as_bytes(), Put::Create)? {
-                return Err(Error::output(format!("{} exists: it was created while the result was being computed", self.url))
-                    .hint("`--overwrite` replaces it"));
+                return Err(appeared(&self.url));
             }
         }
         self.is_published.store(true, Ordering::Release);

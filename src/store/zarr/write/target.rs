@@ -20,15 +20,15 @@ use crate::{
     },
     store::{
         Part as UnfinishedPart, Target, check_complete, check_write,
-        output::{check_room, is_full, sync_folder},
+        output::{DRAFT, check_room, is_full, replace, sync_folder},
         zarr::publish::PartFolder,
     },
 };
 use std::{
     collections::{BTreeSet, HashMap, hash_map::Entry},
-    fs::{File, OpenOptions, Permissions},
-    io::{self, Write as _},
-    os::unix::fs::{FileExt, PermissionsExt},
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -39,8 +39,6 @@ use std::{
 
 /// Threads that wait for the medium when many files are made durable: file systems put what is asked for together into one commit.
 const SYNC_THREADS: usize = 8;
-/// What the name of a chunk begins with that is being written by one of several processes.
-const DRAFT: &str = ".draft-";
 
 /// A Zarr array that is being written.
 pub struct ZarrTarget {
@@ -91,7 +89,7 @@ pub(super) enum Goal {
 pub(super) struct Unsynced {
     /// Places of complete files.
     pub files: Vec<Vec<usize>>,
-    pub folders: Vec<PathBuf>,
+    pub folders: BTreeSet<PathBuf>,
 }
 
 /// What one thread needs to encode a chunk.
@@ -240,7 +238,7 @@ impl ZarrTarget {
             self.settle_files()?
         }
         let mut folders = std::mem::take(&mut lock(&self.unsynced).folders);
-        folders.push(self.root()?.to_path_buf());
+        folders.insert(self.root()?.to_path_buf());
         folders.iter().try_for_each(|folder| sync_folder(folder).map_err(|error| failed("sync", folder, error)))
     }
 
@@ -436,9 +434,7 @@ impl ZarrTarget {
         }
         let path = self.root()?.join(self.key(place));
         if self.is_shared {
-            self.replace_file(&path, encoded).map_err(|error| failed("write", &path, error))?;
-            lock(&self.unsynced).files.push(place.to_vec());
-            return Ok(());
+            return self.replace_file(&path, encoded).map_err(|error| failed("write", &path, error));
         }
         let mut options = OpenOptions::new();
         match self.notes {
@@ -462,11 +458,12 @@ impl ZarrTarget {
     /// Writes a file beside the chunks and gives it its name, whoever has written it before.
     fn replace_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let root = self.folder.as_ref().map(PartFolder::path).ok_or(io::ErrorKind::NotFound)?;
-        let mut draft = tempfile::Builder::new().prefix(DRAFT).permissions(readable()).tempfile_in(root)?;
-        draft.write_all(bytes)?;
-        draft.as_file().sync_data()?;
         self.make_folders(path)?;
-        draft.persist(path).map(|_| ()).map_err(|error| error.error)
+        replace(root, path, bytes)?;
+        // The content is durable; the name is when the folder is, whoever has made it.
+        let above = path.ancestors().skip(1).take_while(|folder| *folder != root);
+        lock(&self.unsynced).folders.extend(above.map(Path::to_path_buf));
+        Ok(())
     }
 
     fn store_in_shard(&self, place: &[usize], encoded: Option<&[u8]>) -> Result<()> {
@@ -549,7 +546,9 @@ impl ZarrTarget {
         missing.reverse();
         for folder in missing {
             match std::fs::create_dir(folder) {
-                Ok(()) => lock(&self.unsynced).folders.push(folder.to_path_buf()),
+                Ok(()) => {
+                    lock(&self.unsynced).folders.insert(folder.to_path_buf());
+                }
                 // Another thread was faster.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -620,11 +619,6 @@ fn move_file(from: &Path, to: &Path, array: &Path, folders: &mut BTreeSet<PathBu
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What files of users are made with, which the mask of the process cuts.
-fn readable() -> Permissions {
-    Permissions::from_mode(0o666)
 }
 
 /// Whether all bytes are zero: the fill value, in every dtype. (`-0.0` is not.)
