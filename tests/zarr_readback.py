@@ -139,6 +139,28 @@ def check_dataset(outcore, folder, source_version, version):
     assert "other places" in run("eval", "x[[2, 0]]", source / "temp", "-o", place / "made.zarr/p")
 
 
+def check_texts(outcore, folder, source_version, version):
+    """Coordinates that are texts go along: of one length, and of any."""
+    place = folder / f"texts{source_version}to{version}"
+    source = place / "in.zarr"
+    ids = np.array(["Åre", "", "c" * 300, "d", "e", "日本", "g"], dtype=object)
+    features = np.array(["mean", "standard"])
+    values = np.random.default_rng(1).normal(size=(7, 2))
+    made = xarray.Dataset({"x": (("id", "feature"), values)}, {"id": ("id", ids, {"long_name": "name"}), "feature": features})
+    made.assign_coords(region=("id", ids[::-1])).to_zarr(source, zarr_format=source_version, encoding={"id": {"chunks": (3,)}})
+    run = lambda *words: subprocess.run([outcore, *map(str, words)], check=True, stderr=subprocess.PIPE, text=True).stderr
+    said = run("convert", source, place / "all.zarr", "--zarr-version", version)
+    assert said == "", said
+    got = opened(place / "all.zarr")
+    xarray.testing.assert_equal(got["x"].drop_vars("region", errors="ignore"), made["x"])
+    assert got["id"].attrs == {"long_name": "name"} and list(got["region"].values) == list(ids[::-1]), got
+    said = run("eval", "x[::-2] * 2", source / "x", "-o", place / f"some.zarr/y?version={version}")
+    assert said == "", said
+    xarray.testing.assert_equal(opened(place / "some.zarr")["y"], (made["x"][::-2] * 2).rename("y"))
+    run("eval", "x[::-2]", source / "x", "-o", place / "some.zarr/z")
+    assert "has other values" in run("eval", "x[:4]", source / "x", "-o", place / "some.zarr/w")
+
+
 def main():
     outcore = str(pathlib.Path(sys.argv[1]).resolve())
     rng = np.random.default_rng(11)
@@ -161,6 +183,7 @@ def main():
             check_xarray(outcore, folder, version)
             for source_version in (2, 3):
                 check_dataset(outcore, folder, source_version, version)
+                check_texts(outcore, folder, source_version, version)
     print(json.dumps({"arrays": checked, "zarr": zarr.__version__, "xarray": xarray.__version__}))
 
 

@@ -105,7 +105,8 @@ impl<'a> Started<'a> {
     fn header(&self, plan: &Plan) -> Option<Header> {
         let identity = self.files.identity.as_ref()?;
         let output = |target: &Arc<dyn Target>| {
-            let part = target.part()?;
+            // Where there is no folder, there is no place for a journal.
+            let part = target.part().filter(|_| target.folder().is_some())?;
             let (name, shape) = (target.name(), target.shape().to_vec());
             Some(HeaderOutput { name, dtype: target.dtype(), shape, device: part.device, inode: part.inode })
         };

@@ -1,17 +1,38 @@
-//! Files that many processes exchange: each appears whole and durable, or not at all, and may be put there again.
+//! Files or objects that many processes exchange: each appears whole and durable, or not at all, and may be put there again.
 
 use crate::{
     error::{Error, Result},
     format::task::{decode, encode},
-    store::output::{is_full, replace, sync_folder},
+    store::{
+        object::{self, Folder, Put},
+        output::{is_full, replace, sync_folder},
+    },
 };
 use std::{
     fs::{self, File, TryLockError},
     io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 pub use crate::format::task::Piece;
+
+/// Where a folder of such files is for processes in other folders: its absolute path, or its address.
+pub fn place(folder: &Path) -> io::Result<PathBuf> {
+    if object::is_object(folder) { Ok(folder.to_path_buf()) } else { std::path::absolute(folder) }
+}
+
+/// Whether it is an address, which every machine reads alike.
+#[must_use]
+pub fn is_address(folder: &Path) -> bool {
+    object::is_object(folder)
+}
+
+/// The folder and the key of an address; `None` for the path of a file.
+fn address(path: &Path) -> Result<Option<(Folder, &str)>> {
+    let Some(url) = path.to_str().filter(|_| object::is_object(path)) else { return Ok(None) };
+    let (folder, key) = object::split_last(url)?;
+    Ok(Some((Folder::open(folder)?, key)))
+}
 
 /// Puts what a task left at `path`; `plan` is the identity of the plan that it belongs to.
 pub fn put_piece(path: &Path, piece: &Piece, plan: &str) -> Result<()> {
@@ -26,6 +47,9 @@ pub fn get_piece(path: &Path, plan: &str) -> Result<Option<Piece>> {
 
 /// Puts `bytes` at `path`, in place of what is there. The folder must exist.
 pub fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some((folder, key)) = address(path)? {
+        return folder.put(key, bytes, Put::Replace).map(drop);
+    }
     try_put(path, bytes).map_err(|error| match error.kind() {
         kind if is_full(kind) => {
             let text = format!("cannot write {}, which takes {} bytes: {error}", path.display(), bytes.len());
@@ -33,6 +57,15 @@ pub fn put(path: &Path, bytes: &[u8]) -> Result<()> {
         }
         _ => Error::io("write", path.display(), error),
     })
+}
+
+/// Puts `bytes` at `path`, unless another process was faster, and gives what is there then. Of files the faster is who holds [`alone`].
+pub fn put_first(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
+    let Some((folder, key)) = address(path)? else { return put(path, bytes).map(|()| bytes.to_vec()) };
+    if folder.put(key, bytes, Put::Create)? {
+        return Ok(bytes.to_vec());
+    }
+    folder.text(key)?.ok_or_else(|| Error::data(format!("{} was removed", path.display())))
 }
 
 fn try_put(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -43,6 +76,9 @@ fn try_put(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// What is at `path`; `None` if nothing is.
 pub fn get(path: &Path) -> Result<Option<Vec<u8>>> {
+    if let Some((folder, key)) = address(path)? {
+        return folder.text(key);
+    }
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -50,8 +86,11 @@ pub fn get(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Makes the folder at `path` and those above it.
+/// Makes the folder at `path` and those above it. Addresses need none.
 pub fn make_folder(path: &Path) -> Result<()> {
+    if let Some(url) = path.to_str().filter(|_| object::is_object(path)) {
+        return object::check_writable(url);
+    }
     fs::create_dir_all(path)
         .map_err(|error| Error::output(format!("cannot make the folder {}: {error}", path.display())).with_source(error))
 }
@@ -59,14 +98,18 @@ pub fn make_folder(path: &Path) -> Result<()> {
 /// What others are kept out by, for as long as it lives.
 #[derive(Debug)]
 pub struct Alone {
-    _file: File,
+    _file: Option<File>,
 }
 
-/// Locks the file at `path`, which is made if it is not there. Where files cannot be locked everybody is believed.
+/// Locks the file at `path`, which is made if it is not there. Where files cannot be locked, and in object stores, everybody is believed:
+/// what must be agreed on there is put by [`put_first`].
 ///
 /// # Errors
 /// [`crate::ErrorKind::Io`] while another process has it.
 pub fn alone(path: &Path) -> Result<Alone> {
+    if object::is_object(path) {
+        return Ok(Alone { _file: None });
+    }
     let opened = File::options().read(true).write(true).create(true).truncate(false).open(path);
     let file = opened.map_err(|error| Error::io("open", path.display(), error))?;
     match file.try_lock() {
@@ -74,12 +117,26 @@ pub fn alone(path: &Path) -> Result<Alone> {
             let error = io::Error::from(io::ErrorKind::WouldBlock);
             Err(Error::io("lock", path.display(), error).hint("another process plans or finishes this job: wait until it is done"))
         }
-        _ => Ok(Alone { _file: file }),
+        _ => Ok(Alone { _file: Some(file) }),
     }
 }
 
 /// Numbers of the files in a folder that are called `NUMBER.end`.
 pub fn numbered(folder: &Path, end: &str) -> Result<Vec<usize>> {
+    let mut found: Vec<usize> = names(folder)?
+        .iter()
+        .filter_map(|name| name.strip_suffix(end).and_then(|name| name.strip_suffix('.')))
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Names of what is in a folder, if it is there.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    if let Some(url) = folder.to_str().filter(|_| object::is_object(folder)) {
+        return Folder::open(url)?.names();
+    }
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -88,10 +145,8 @@ pub fn numbered(folder: &Path, end: &str) -> Result<Vec<usize>> {
     let mut found = Vec::new();
     for entry in entries {
         let name = entry.map_err(|error| Error::io("look into", folder.display(), error))?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(end)).and_then(|name| name.strip_suffix('.'));
-        found.extend(number.and_then(|number| number.parse::<usize>().ok()));
+        found.extend(name.into_string().ok());
     }
-    found.sort_unstable();
     Ok(found)
 }
 

@@ -6,5 +6,6 @@ mod dense;
 mod made;
 mod program;
 mod server;
+mod tasks;
 mod writes;
 mod zarr;

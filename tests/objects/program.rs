@@ -3,7 +3,7 @@
 use crate::server::{environment, server};
 use std::process::{Command, Output};
 
-fn program(words: &[&str]) -> Command {
+pub fn program(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_outcore-with-objects"));
     command.args(words).env_clear().envs(environment(&server().endpoint));
     command
@@ -14,14 +14,14 @@ fn text(output: &Output) -> String {
 }
 
 #[track_caller]
-fn runs(words: &[&str]) -> String {
+pub fn runs(words: &[&str]) -> String {
     let output = program(words).output().unwrap();
     assert!(output.status.success(), "{words:?}: {}", text(&output));
     String::from_utf8_lossy(&output.stdout).to_string()
 }
 
 #[track_caller]
-fn fails(command: &mut Command, code: i32, parts: &[&str]) {
+pub fn fails(command: &mut Command, code: i32, parts: &[&str]) {
     let output = command.output().unwrap();
     let said = text(&output);
     assert_eq!(output.status.code(), Some(code), "{said}");

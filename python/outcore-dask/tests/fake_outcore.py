@@ -54,11 +54,13 @@ def plan(arguments: argparse.Namespace) -> int:
     job = json.loads((folder / "job.json").read_text())
     fixed = {"schema": "outcore.step/1", "job": "3f2a00000000beef", "version": VERSION, "numerics": 1}
     for stage, (name, tasks) in enumerate(stages(job)):
-        done = 0 if "FAKE_BLIND" in job else len(list(stage_folder(folder, stage).glob("*.done")))
-        if done < tasks:
+        markers = [] if "FAKE_BLIND" in job else stage_folder(folder, stage).glob("*.done")
+        done = {int(marker.stem) for marker in markers}
+        if len(done) < tasks:
             peak = int(job.get("FAKE_PEAK", "1000"))
-            numbers = {"tasks": tasks, "tasks_done": done, "peak_bytes": peak, "bytes": 100 * tasks, "threads": 1}
-            print(json.dumps({**fixed, "state": "run", "phase": 0, "stage": stage, "name": name, **numbers}))
+            todo = [[task, task + 1] for task in range(tasks) if task not in done]
+            numbers = {"tasks": tasks, "tasks_done": len(done), "todo": todo, "peak_bytes": peak, "bytes": 100 * tasks, "threads": 1}
+            print(json.dumps({**fixed, "state": "run", "phase": 0, "stage": stage, "stages": len(stages(job)), "name": name, **numbers}))
             return 0
     print(json.dumps({**fixed, "state": "finish"}))
     return 0

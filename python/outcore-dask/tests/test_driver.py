@@ -561,7 +561,7 @@ class ManyTasks(JobCase):
     """20,000 tasks are a range, never a list."""
 
     def test_memory_stays_flat(self):
-        step = {"job": "3f2a00000000beef", "phase": 0, "stage": 0, "name": "z", "tasks": 20_000, "tasks_done": 0}
+        step = {"job": "3f2a00000000beef", "phase": 0, "stage": 0, "stages": 1, "bytes": 0, "peak_bytes": 0, "name": "z", "tasks": 20_000, "tasks_done": 0, "todo": [[0, 20_000]]}
         client, most, done = InstantClient(), 0, 0
         peaks = {}
 

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     plan::{Limits, NUMERICS_VERSION, Plan, Stage},
     run::divides,
-    store::tasks::{Alone, Piece, alone, get, get_piece, make_folder, numbered, put, put_piece},
+    store::tasks::{Alone, Piece, alone, get, get_piece, make_folder, numbered, put, put_first, put_piece},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
@@ -101,7 +101,9 @@ impl Folder {
             inputs: who.inputs.clone(),
             limits: limits.clone(),
         };
-        put_json(&self.header_path(), &header)
+        let path = self.header_path();
+        put_first(&path, &json_of(&path, &header)?)?;
+        self.check(who, limits)
     }
 
     /// An error unless the job that was begun here is `who`, in this version and with these limits.
@@ -198,16 +200,18 @@ impl Phase {
         make_folder(&self.path)?;
         let stages = plan.stages.iter().map(|stage| cut(stage, size)).collect();
         let agreed = Agreed { plan: plan.plan_id.clone(), stages, parts };
-        put_json(&self.path.join("plan.json"), &agreed)?;
-        Ok(agreed)
+        let path = self.path.join("plan.json");
+        // Whoever was faster may have cut it otherwise.
+        of_json(&path, &put_first(&path, &json_of(&path, &agreed)?)?)
     }
 
     /// What is to be run of a stage.
     pub fn step(&self, stage: usize, agreed: &Agreed, plan: &Plan) -> Result<StageTasks> {
         let AgreedStage { name, tasks, bytes, .. } = agreed.stages[stage].clone();
-        let tasks_done = self.tasks_done(stage)?.len();
-        let bytes_peak = plan.bytes_peak;
-        Ok(StageTasks { phase: self.number, stage, name, tasks, tasks_done, bytes, bytes_peak, threads: plan.limits.threads })
+        let done = self.tasks_done(stage)?;
+        let (bytes_peak, threads) = (plan.bytes_peak, plan.limits.threads);
+        let (tasks_done, todo, stages) = (done.len(), gaps(&done, tasks), plan.stages.len());
+        Ok(StageTasks { phase: self.number, stage, stages, name, tasks, tasks_done, todo, bytes, bytes_peak, threads })
     }
 
     /// The tasks that are done.
@@ -270,6 +274,13 @@ impl Phase {
     }
 }
 
+/// The ranges between ascending numbers, up to `end`.
+fn gaps(numbers: &[usize], end: usize) -> Vec<(usize, usize)> {
+    let starts = std::iter::once(0).chain(numbers.iter().map(|number| number + 1));
+    let ends = numbers.iter().copied().chain([end]);
+    starts.zip(ends).filter(|(start, end)| start < end).collect()
+}
+
 /// How a stage is cut into tasks.
 fn cut(stage: &Stage, size: TaskSize) -> AgreedStage {
     let reads = stage.reads.iter().map(|read| read.bytes_total);
@@ -281,11 +292,17 @@ fn cut(stage: &Stage, size: TaskSize) -> AgreedStage {
 }
 
 fn put_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let text = serde_json::to_vec_pretty(value).map_err(|error| Error::internal(format!("{} is no JSON: {error}", path.display())))?;
-    put(path, &text)
+    put(path, &json_of(path, value)?)
+}
+
+fn json_of<T: Serialize>(path: &Path, value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(value).map_err(|error| Error::internal(format!("{} is no JSON: {error}", path.display())))
 }
 
 fn get_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let Some(bytes) = get(path)? else { return Ok(None) };
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::data(format!("{}: {error}", path.display())))
+    get(path)?.map(|bytes| of_json(path, &bytes)).transpose()
+}
+
+fn of_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| Error::data(format!("{}: {error}", path.display())))
 }

@@ -57,12 +57,16 @@ pub struct StageTasks {
     pub phase: usize,
     /// The stage in its plan.
     pub stage: usize,
+    /// Stages of that plan.
+    pub stages: usize,
     /// What explain calls it.
     pub name: String,
     /// Tasks, from 0.
     pub tasks: usize,
     /// Tasks that are done already.
     pub tasks_done: usize,
+    /// The others: ranges, each with its first task and the one behind its last.
+    pub todo: Vec<(usize, usize)>,
     /// Bytes that all of them read and write.
     pub bytes: u64,
     /// Bytes that a task holds at most, as the plan proves.
@@ -125,7 +129,7 @@ pub struct Tasks {
 }
 
 impl Job {
-    /// The job in tasks, with everything that its processes exchange in `folder`. Zarr outputs have no shards unless they are asked for,
+    /// The job in tasks, with everything that its processes exchange in `folder`, which may be an address as `s3://bucket/jobs/1`. Zarr outputs have no shards unless they are asked for,
     /// and those are refused: several tasks would write one.
     #[must_use]
     pub fn tasks(self, folder: impl Into<PathBuf>) -> Tasks {

@@ -29,9 +29,8 @@ impl Outputs {
             let (shape, dtype) = &shapes[place];
             let made = create_at(path, *dtype, shape, files.save.mode(), &files.layout(place, shape, dims.get(place)))?;
             if made.part().is_none() {
-                return Err(
-                    Error::usage(format!("{} cannot be written by several processes", path.display())).hint("a new .npy, .bin or .zarr")
-                );
+                return Err(Error::usage(format!("{} cannot be written by several processes", path.display()))
+                    .hint("a new .npy, .bin or .zarr; in an object store .zarr alone"));
             }
             made.sync()?;
             made.keep();

@@ -35,14 +35,22 @@ pub fn run(command: &Convert, settings: &Settings) -> Result<()> {
 fn convert_group(command: &Convert, path: &str, group: &Group, settings: &Settings) -> Result<()> {
     let (output, options) = (command.output.trim_end_matches('/'), command.layout.options()?);
     check_group(command, path, group, output, &options, settings)?;
-    let mut outputs = Vec::new();
+    let (mut outputs, mut texts) = (Vec::new(), Vec::new());
     for array in &group.arrays {
+        if array.about.is_err() && zarr::is_texts(&format!("{path}/{}", array.path)) {
+            texts.push(&array.path);
+            continue;
+        }
         array.about.as_ref().map_err(|error| error.clone().context(format!("{path}/{}", array.path)))?;
         outputs.push((format!("{output}/{}", array.path), settings.session.open(format!("{path}/{}?cf=off", array.path)).checked()?));
     }
-    let named: Vec<(String, Array)> =
-        group.arrays.iter().zip(&outputs).map(|(about, (_, array))| (about.path.clone(), array.clone())).collect();
+    let named: Vec<(String, Array)> = outputs.iter().map(|(to, array)| (to[output.len() + 1..].to_string(), array.clone())).collect();
     compute(&outputs, &named, options, settings)?;
+    // Those that are coordinates went along.
+    let bytes_max = settings.session.limits().memory_bytes;
+    for array in texts {
+        zarr::copy_texts(&format!("{path}/{array}"), &Path::new(output).join(array), bytes_max)?;
+    }
     let groups: BTreeSet<&Path> = group.arrays.iter().flat_map(|array| Path::new(&array.path).ancestors().skip(1)).collect();
     groups.iter().try_for_each(|group| zarr::copy_group_attributes(&Path::new(path).join(group), &Path::new(output).join(group)))
 }

@@ -94,6 +94,9 @@ fn group_text(path: &str, group: &Group) -> String {
     for array in &group.arrays {
         let about = match &array.about {
             Ok(about) => format!("{} {} in chunks of {}{}", show(&about.shape), about.dtype, show(&about.unit), named(&about.dims)),
+            Err(_) if zarr::is_texts(&format!("{}/{}", path.trim_end_matches('/'), array.path)) => {
+                "texts, which are not computed with and go along".to_string()
+            }
             Err(error) => format!("cannot be read: {}", error.message()),
         };
         // Writing to a String cannot fail.

@@ -104,6 +104,13 @@ impl Folder {
         Ok(names)
     }
 
+    /// Last parts of the keys of the objects directly below this folder.
+    pub fn names(&self) -> Result<Vec<String>> {
+        let listed = self.client.wait(self.client.store.list(Some(&self.prefix)).map_ok(|meta| meta.location).try_collect::<Vec<_>>());
+        let listed = listed.map_err(|error| fault::explain(&self.url, Doing::List, &error))?;
+        Ok(listed.iter().filter_map(|path| path.filename().map(str::to_string)).collect())
+    }
+
     /// Key below `under`, size and etag of objects below this one, `count_max` at most; `None` if they cannot be listed.
     pub fn look(&self, under: &str, count_max: usize) -> Option<Vec<(String, u64, String)>> {
         let prefix = self.path(under);

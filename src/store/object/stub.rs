@@ -64,6 +64,10 @@ impl Folder {
         refuse(&self.url).map(|()| Vec::new())
     }
 
+    pub fn names(&self) -> Result<Vec<String>> {
+        refuse(&self.url).map(|()| Vec::new())
+    }
+
     pub fn look(&self, _: &str, _: usize) -> Option<Vec<(String, u64, String)>> {
         None
     }

@@ -4,9 +4,9 @@
 
 use super::{
     node,
-    open::{Opened, open},
+    open::{Opened, open, open_texts},
     source::ZarrSource,
-    write::{ZarrOptions, create, group_around},
+    write::{ZarrOptions, create, create_texts, group_around},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -72,7 +72,13 @@ impl AxisPlaces {
         }
     }
 
-    fn at(self, nth: usize) -> usize {
+    /// How many they are.
+    pub(super) fn count(self) -> usize {
+        self.length
+    }
+
+    /// Where the nth is on the whole axis.
+    pub(super) fn at(self, nth: usize) -> usize {
         // Places lie within the axis.
         (self.start as i64 + self.step * nth as i64) as usize
     }
@@ -118,31 +124,25 @@ pub enum Coordinate {
 /// stored, with all their attributes, so that times stay times. Up to `bytes_max` bytes are held.
 pub fn carry(candidates: &[PathBuf], name: &str, places: AxisPlaces, output: &Path, bytes_max: u64) -> Result<Coordinate> {
     let Some(place) = group_around(output).map(|group| group.join(name)) else { return Ok(Coordinate::Absent) };
-    let mut found: Option<ZarrSource> = None;
+    let mut found: Option<Values> = None;
     for path in candidates {
-        let next = match coordinate(path, name, places.of) {
+        let next = match coordinate(path, name, places, bytes_max) {
             Ok(Some(next)) => next,
             Ok(None) => continue,
             Err(error) => return left(error),
         };
-        let needed = next.facts().read_scratch_bytes + PIECE_BYTES as u64 * 3;
-        if needed > bytes_max {
-            return Ok(Coordinate::Left(format!("reading {} takes {needed} bytes of memory", path.display())));
-        }
         match &found {
             None => found = Some(next),
-            Some(first) if equal((first, places), (&next, places))? => {}
-            Some(first) => {
-                return Ok(Coordinate::Left(format!("{} and {} differ", first.facts().name, next.facts().name)));
-            }
+            Some(first) if first.equals(&next)? => {}
+            Some(first) => return Ok(Coordinate::Left(format!("{} and {} differ", first.name(), next.name()))),
         }
     }
-    let Some(source) = found else { return Ok(Coordinate::Absent) };
+    let Some(values) = found else { return Ok(Coordinate::Absent) };
     for _ in 0..ATTEMPTS {
         if place.exists() {
-            return is_there(&source, &place, name, places);
+            return is_there(&values, &place, name, bytes_max);
         }
-        match write(&source, &place, name, places) {
+        match values.write(&place, name) {
             Ok(()) => return Ok(Coordinate::Written),
             // Another job that writes into the group was faster: it is done soon.
             Err(_) if place.exists() || leftover(&place).is_err() => thread::sleep(WAIT),
@@ -152,27 +152,95 @@ pub fn carry(candidates: &[PathBuf], name: &str, places: AxisPlaces, output: &Pa
     Ok(Coordinate::Left(format!("another job is writing {}", place.display())))
 }
 
-/// The coordinate at `path`, if it is one.
-fn coordinate(path: &Path, name: &str, length: usize) -> Result<Option<ZarrSource>> {
+/// What a coordinate has at some places.
+enum Values {
+    /// Numbers, which are read piece by piece.
+    Numbers(Box<ZarrSource>, AxisPlaces),
+    /// Texts, which are few enough to be held, and what their attributes say.
+    Texts { name: String, texts: Vec<String>, attributes: Map<String, Value> },
+}
+
+impl Values {
+    /// What errors call them.
+    fn name(&self) -> &str {
+        match self {
+            Values::Numbers(source, _) => &source.facts().name,
+            Values::Texts { name, .. } => name,
+        }
+    }
+
+    fn equals(&self, other: &Values) -> Result<bool> {
+        match (self, other) {
+            (Values::Numbers(one, places), Values::Numbers(other, others)) => equal((one, *places), (other, *others)),
+            (Values::Texts { texts, .. }, Values::Texts { texts: others, .. }) => Ok(texts == others),
+            _ => Ok(false),
+        }
+    }
+
+    fn write(&self, place: &Path, name: &str) -> Result<()> {
+        match self {
+            Values::Numbers(source, places) => write(source, place, name, *places),
+            Values::Texts { texts, attributes, .. } => create_texts(place, Some(name), texts, attributes),
+        }
+    }
+}
+
+/// Whether an array of texts along one axis is at `path`.
+#[must_use]
+pub fn is_texts(path: &str) -> bool {
+    matches!(open_texts(path), Ok(Some(_)))
+}
+
+/// Copies the array of texts at `from` to `to`, unless something is there. Up to `bytes_max` bytes are held.
+pub fn copy_texts(from: &str, to: &Path, bytes_max: u64) -> Result<()> {
+    if to.exists() {
+        return Ok(());
+    }
+    let texts = open_texts(from)?.ok_or_else(|| Error::not_found(format!("there is no array of texts {from}")))?;
+    let found = texts.read(AxisPlaces::all(texts.length), bytes_max).map_err(|error| error.context(from))?;
+    create_texts(to, texts.dims.0.first().and_then(Option::as_deref), &found, &texts.attributes)
+}
+
+/// The coordinate at `path` at some places, if it is one. Up to `bytes_max` bytes are held of it.
+fn coordinate(path: &Path, name: &str, places: AxisPlaces, bytes_max: u64) -> Result<Option<Values>> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if parent.is_dir() && node::group_above(path) != Some(parent) {
         return Ok(None);
     }
     let Some(text) = path.to_str() else { return Ok(None) };
+    let is_it =
+        |length: usize, dims: &Dims| length == places.of && (dims.is_unnamed() || dims.0.first().and_then(Option::as_deref) == Some(name));
+    if let Some(texts) = open_texts(text)? {
+        if !is_it(texts.length, &texts.dims) {
+            return Ok(None);
+        }
+        let found = texts.read(places, bytes_max).map_err(|error| error.context(path.display()))?;
+        return Ok(Some(Values::Texts { name: text.to_string(), texts: found, attributes: texts.attributes }));
+    }
     let source = match open(text) {
-        Ok(Some(Opened::Array(source))) => *source,
+        Ok(Some(Opened::Array(source))) => source,
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => return Ok(None),
     };
     let facts = source.facts();
-    let is_called_so = facts.dims.is_unnamed() || facts.dims.0.first().and_then(Option::as_deref) == Some(name);
-    Ok((facts.shape == [length] && is_called_so).then_some(source))
+    if facts.shape.len() != 1 || !is_it(facts.shape[0], &facts.dims) {
+        return Ok(None);
+    }
+    let needed = facts.read_scratch_bytes + PIECE_BYTES as u64 * 3;
+    if needed > bytes_max {
+        return Err(Error::refused(format!("reading {} takes {needed} bytes of memory", path.display())));
+    }
+    Ok(Some(Values::Numbers(source, places)))
 }
 
-fn is_there(source: &ZarrSource, place: &Path, name: &str, places: AxisPlaces) -> Result<Coordinate> {
+fn is_there(values: &Values, place: &Path, name: &str, bytes_max: u64) -> Result<Coordinate> {
     let said = |what: &str| Ok(Coordinate::Left(format!("{} is there and {what}", place.display())));
-    match coordinate(place, name, places.length) {
-        Ok(Some(there)) if equal((source, places), (&there, AxisPlaces::all(places.length)))? => Ok(Coordinate::There),
+    let count = match values {
+        Values::Numbers(_, places) => places.length,
+        Values::Texts { texts, .. } => texts.len(),
+    };
+    match coordinate(place, name, AxisPlaces::all(count), bytes_max) {
+        Ok(Some(there)) if values.equals(&there)? => Ok(Coordinate::There),
         Ok(Some(_)) => said("has other values"),
         Ok(None) => said("is something else"),
         Err(error) => left(error),

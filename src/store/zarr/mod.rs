@@ -20,12 +20,13 @@ mod read;
 mod remote;
 mod shard;
 mod source;
+mod texts;
 mod v2;
 mod v3;
 mod window;
 mod write;
 
-pub use carry::{AxisPlaces, Coordinate, ZarrOrigin, carry};
+pub use carry::{AxisPlaces, Coordinate, ZarrOrigin, carry, copy_texts, is_texts};
 pub use cf::CfPacking;
 pub use metadata::About;
 pub use open::{Group, GroupArray, Opened, open};

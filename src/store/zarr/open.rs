@@ -5,6 +5,7 @@ use super::{
     metadata::{About, ArrayMetadata},
     node::{self, Node},
     source::ZarrSource,
+    texts::Texts,
 };
 use crate::{
     error::{Error, Result},
@@ -88,6 +89,18 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
     }
     let group = group(&Files::Folder(root.to_path_buf()))?;
     Err(Error::not_found(format!("there is no array {path}")).hint(group.arrays_named(&root.display().to_string())))
+}
+
+/// Opens an array of texts along one axis; `None` if the path leads to none.
+pub(super) fn open_texts(path: &str) -> Result<Option<Texts>> {
+    let place = Path::new(path);
+    let files = match in_archive(place) {
+        _ if object::is_object(place) => Files::Objects(Folder::open(path)?),
+        Some((archive, inside)) => Files::of_archive(archive, &inside)?,
+        None if place.is_dir() => Files::Folder(place.to_path_buf()),
+        None => return Ok(None),
+    };
+    Texts::open(files)
 }
 
 /// Opens an array or a group of a store of objects; `None` if the address is that of one object.

@@ -25,13 +25,19 @@ use serde_json::{Map, Value};
 use std::{
     cell::Cell,
     sync::Arc,
+    thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 /// Files of chunks that are looked at when an array is opened.
 const LOOKED_AT_MAX: usize = 256;
+/// Those that are looked at together: neighbours share blocks of a folder, and reading those is what takes time.
+const NEIGHBOURS: usize = 8;
+/// Threads that look at so many files, where there are more than a few.
+const LOOKERS: usize = 16;
+const LOOKED_AT_ALONE: usize = 64;
 /// Attributes that describe a file and not its values.
-const BOOKKEEPING: [&str; 3] = ["_ARRAY_DIMENSIONS", "_zarrs", "outcore"];
+pub(super) const BOOKKEEPING: [&str; 3] = ["_ARRAY_DIMENSIONS", "_zarrs", "outcore"];
 /// Chunks that are asked for ahead by one call.
 const PREFETCH_MAX: usize = 256;
 
@@ -290,21 +296,37 @@ pub(super) struct Seen {
     pub encoded_bytes: u64,
 }
 
+/// What `look_at` sees of the numbers below `count`, in their order. Many are looked at by several threads: each waits for the medium.
+fn side_by_side<T: Send>(count: usize, look_at: &(dyn Fn(usize) -> Option<T> + Sync)) -> Vec<T> {
+    if count < LOOKED_AT_ALONE {
+        return (0..count).filter_map(look_at).collect();
+    }
+    thread::scope(|scope| {
+        let part = count.div_ceil(LOOKERS);
+        let begin = |start: usize| scope.spawn(move || (start..count.min(start + part)).filter_map(look_at).collect::<Vec<T>>());
+        let lookers: Vec<_> = (0..count).step_by(part).map(begin).collect();
+        lookers.into_iter().flat_map(|looker| looker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}
+
 /// Looks at the files of chunks, spread over the grid: all of them if they are few.
 fn look(files: &Files, metadata: &ArrayMetadata, grid: &[usize]) -> Seen {
     let count = grid.iter().product::<usize>();
     let looked_at = count.min(LOOKED_AT_MAX);
+    let look_at = |nth: usize| {
+        let spot = nth / NEIGHBOURS * NEIGHBOURS;
+        let number = (spot as u128 * count as u128 / looked_at as u128) as usize + nth % NEIGHBOURS;
+        let (size, modified_ns) = files.look(&metadata.keys.key(&coordinates(number, grid)))?;
+        Some((number, size, modified_ns))
+    };
     let mut seen = Seen { files: 0, hash: 0, encoded_bytes: 0 };
     let mut marks = Vec::new();
-    for number in 0..looked_at {
-        let number = (number as u128 * count as u128 / looked_at as u128) as usize;
-        if let Some((size, modified_ns)) = files.look(&metadata.keys.key(&coordinates(number, grid))) {
-            seen.files += 1;
-            seen.encoded_bytes = seen.encoded_bytes.saturating_add(size);
-            marks.extend(number.to_le_bytes());
-            marks.extend(size.to_le_bytes());
-            marks.extend(modified_ns.to_le_bytes());
-        }
+    for (number, size, modified_ns) in side_by_side(looked_at, &look_at) {
+        seen.files += 1;
+        seen.encoded_bytes = seen.encoded_bytes.saturating_add(size);
+        marks.extend(number.to_le_bytes());
+        marks.extend(size.to_le_bytes());
+        marks.extend(modified_ns.to_le_bytes());
     }
     seen.hash = hash(&marks);
     if looked_at < count {

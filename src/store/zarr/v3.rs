@@ -110,7 +110,7 @@ pub(super) fn unknown_dtype(name: &str) -> Error {
         .hint("bool, int8 to int64, uint8 to uint64, float16, bfloat16, float32 and float64 are")
 }
 
-fn key_encoding(value: &Value) -> Result<KeyEncoding> {
+pub(super) fn key_encoding(value: &Value) -> Result<KeyEncoding> {
     let named = Named::read(value, "the chunk key encoding")?;
     let (prefixed, default) = match named.name {
         "default" => (true, "/"),

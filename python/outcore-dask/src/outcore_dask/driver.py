@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from distributed import Client, Future, KilledWorker
@@ -64,7 +64,7 @@ def run_job(
     if client.asynchronous:
         raise TypeError("run_job blocks: it needs a Client made without asynchronous=True")
     report = on_event or (lambda event: None)
-    folder = os.path.abspath(job_folder)
+    folder = preflight.place(job_folder)
     started = time.monotonic()
     try:
         for step in _steps(outcore, folder):
@@ -151,14 +151,12 @@ class _Stage:
         self.client, self.retries, self.report, self.step = client, retries, report, step
         phase, stage = str(step["phase"]), str(step["stage"])
         self.command = [outcore, "task", "--job", folder, "--phase", phase, "--stage", stage]
-        markers = os.path.join(folder, f"phase-{phase}", f"stage-{stage}")
         # Dask groups keys by their first words, up to one that is not made of letters alone.
         name = re.sub(r"[^A-Za-z0-9_.]+", "_", step["name"]).strip("_") or "stage"
         self.key_prefix = f"{name}-{step['job'][:8]}-p{phase}-s{stage}"
         self.topic = f"outcore-{step['job']}"
         self.slots = slots
-        # Not a `Path`, which would keep every name that it ever had as an interned string.
-        self.todo = (task for task in range(step["tasks"]) if not os.path.exists(f"{markers}/{task:07}.done"))
+        self.todo = chain.from_iterable(range(first, end) for first, end in step["todo"])
         self.flights: dict[int, _Flight] = {}
         self.flight_of: dict[str, _Flight] = {}
         self.inbox: queue.SimpleQueue[Event | Future] = queue.SimpleQueue()
@@ -168,7 +166,7 @@ class _Stage:
 
     def run(self) -> None:
         """Returns when every task is done; raises `JobFailed` at the first that cannot be. Either way none is left."""
-        fields = ("name", "phase", "stage", "tasks", "tasks_done")
+        fields = ("name", "phase", "stage", "stages", "tasks", "tasks_done", "bytes", "peak_bytes")
         fixed = {name: self.step[name] for name in fields}
         has_dashboard = "dashboard" in self.client.scheduler_info()["services"]
         dashboard = self.client.dashboard_link if has_dashboard else None

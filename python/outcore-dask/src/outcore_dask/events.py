@@ -2,7 +2,8 @@
 
 The events, as dictionaries for `run_job` and as one JSON line each for the command:
 
-- `stage`: a stage starts: `name`, `phase`, `stage`, `tasks`, `tasks_done`, `slots`, and `dashboard`, the address of Dask's
+- `stage`: a stage starts: `name`, `phase`, `stage`, `stages` (of its plan), `tasks`, `tasks_done`, `bytes` (that all tasks
+  read and write), `peak_bytes` (memory of one), `slots`, and `dashboard`, the address of Dask's
   pages, or null.
 - `task`: `name`, `task`, `state`, `attempt`, and `worker` or `message` where there is one. The states: `running`; `done`
   (with `seconds`); `retry`, it failed and will be run again; `lost`, its worker went away and Dask has started it

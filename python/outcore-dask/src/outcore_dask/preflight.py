@@ -4,12 +4,13 @@ Each check that fails names the worker and says what to do. It is done again for
 and each stage has its own peak; the tasks of a worker that joins in between are refused by outcore itself.
 """
 
+import os
 import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from distributed import Client, Worker
 from distributed import TimeoutError as DaskTimeoutError  # before Python 3.11 not the built-in one
@@ -37,35 +38,60 @@ class Facts(NamedTuple):
     slots: int
 
 
+def place(job_folder: str | os.PathLike[str]) -> str:
+    """The job folder for processes in other folders: its absolute path, or its address."""
+    folder = os.fspath(job_folder)
+    return folder if is_address(folder) else os.path.abspath(folder)
+
+
+def is_address(folder: str) -> bool:
+    """Whether it is in an object store, as `s3://bucket/jobs/1`: then outcore alone reads and writes it."""
+    return "://" in folder and not os.path.exists(folder)
+
+
 def check(client: Client, folder: str, outcore: str, step: Mapping[str, Any]) -> int:
     """Checks package, version, job folder and memory on every worker; returns their slots or raises `JobFailed`."""
     version = _attempt(lambda: _version(outcore))
     if version.startswith(ERROR):
         raise JobFailed(f"the driver {version}; install outcore here or give its path with --outcore", EXIT_REFUSED)
-    room = Path(folder) / f".preflight-{uuid.uuid4().hex}"
+    room = None if is_address(folder) else Path(folder) / f".preflight-{uuid.uuid4().hex}"
     nonce = uuid.uuid4().hex
+    if room is None:
+        return _judge_all(_ask_all(client, outcore, None, nonce), version, None, nonce, step)
     try:
         room.mkdir()
         (room / "driver").write_text(nonce)
     except OSError as error:
         raise JobFailed(f"the driver cannot write to the job folder: {error}", EXIT_REFUSED) from None
     try:
-        workers = _ask_all(client, outcore, str(room), nonce)
-        for name, facts in workers.items():
-            _judge(name, facts, version, room, nonce, step)
+        return _judge_all(_ask_all(client, outcore, str(room), nonce), version, room, nonce, step)
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def _judge_all(
+    workers: Mapping[str, Facts], version: str, room: Path | None, nonce: str, step: Mapping[str, Any]
+) -> int:
+    """The slots of all workers, each of which is fit."""
+    for name, facts in workers.items():
+        _judge(name, facts, version, step)
+        if room is not None:
+            _judge_folder(name, facts, room, nonce)
     return sum(facts.slots for facts in workers.values())
 
 
-def examine(outcore: str, room: str, nonce: str, dask_worker: Worker) -> Facts:
-    """Runs on a worker."""
-    answer = Path(room) / f"worker-{uuid.uuid4().hex}"
+def examine(outcore: str, room: str | None, nonce: str, dask_worker: Worker) -> Facts:
+    """Runs on a worker; without a `room` what it is to find and to write there is nothing."""
+    seen = answered = ""
+    if room is not None:
+        answer = Path(room) / f"worker-{uuid.uuid4().hex}"
+        seen = _attempt((Path(room) / "driver").read_text)
+        answered = _attempt(lambda: answer.write_text(nonce) and answer.name)
     return Facts(
         package=__version__,
         version=_attempt(lambda: _version(outcore)),
-        nonce=_attempt((Path(room) / "driver").read_text),
-        answered=_attempt(lambda: answer.write_text(nonce) and answer.name),
+        nonce=seen,
+        answered=answered,
         memory_bytes=dask_worker.memory_manager.memory_limit,
         slots=dask_worker.state.nthreads,
     )
@@ -76,7 +102,7 @@ def package_version() -> str:
     return __version__
 
 
-def _ask_all(client: Client, outcore: str, room: str, nonce: str) -> dict[str, Facts]:
+def _ask_all(client: Client, outcore: str, room: str | None, nonce: str) -> dict[str, Facts]:
     """The facts of all workers, once this package is the same everywhere."""
     advice = f"install it with `pip install outcore-dask=={__version__}` on the scheduler and all workers"
     try:
@@ -103,36 +129,46 @@ def _ask_all(client: Client, outcore: str, room: str, nonce: str) -> dict[str, F
     return workers
 
 
-def _judge(name: str, facts: Facts, version: str, room: Path, nonce: str, step: Mapping[str, Any]) -> None:
-    """Raises `JobFailed` for the first thing that makes this worker unfit."""
-    folder = room.parent
-
-    def refuse(what: str) -> None:
-        raise JobFailed(f"worker {name} {what}", EXIT_REFUSED)
-
+def _judge(name: str, facts: Facts, version: str, step: Mapping[str, Any]) -> None:
+    """Raises `JobFailed` for the first thing that makes this worker unfit, whatever it sees of the folder."""
     if facts.version.startswith(ERROR):
-        refuse(f"{facts.version}; install {version} there or give its path with --outcore")
+        _refuse(name, f"{facts.version}; install {version} there or give its path with --outcore")
     if facts.version != version:
-        refuse(
+        _refuse(
+            name,
             f"has {facts.version!r}, the driver has {version!r}; install the same version everywhere: "
-            "the same bits are promised for one version only"
+            "the same bits are promised for one version only",
         )
-    if facts.nonce != nonce:
-        refuse(
-            f"does not see the driver's job folder {folder} ({facts.nonce}); "
-            "put it, the inputs and the outputs on a file system that all machines mount under the same path"
-        )
-    if facts.answered.startswith(ERROR):
-        refuse(f"cannot write to the job folder {folder} ({facts.answered}); give its user the right to, or free some space")
-    if _attempt((room / facts.answered).read_text) != nonce:
-        refuse(f"wrote to {folder}, but the driver does not see it; the folder must be the same one on all machines")
     needed = int(step["peak_bytes"]) + PROCESS_BYTES
     if facts.memory_bytes and facts.memory_bytes // facts.slots < needed:
-        refuse(
+        _refuse(
+            name,
             f"has {_mebibytes(facts.memory_bytes // facts.slots)} per task slot ({_mebibytes(facts.memory_bytes)} over "
             f"{facts.slots} threads), a task of stage {step['name']!r} needs {_mebibytes(needed)}; "
-            "start workers with fewer threads or a higher --memory-limit, or plan with a smaller --memory"
+            "start workers with fewer threads or a higher --memory-limit, or plan with a smaller --memory",
         )
+
+
+def _judge_folder(name: str, facts: Facts, room: Path, nonce: str) -> None:
+    """Raises `JobFailed` unless the worker and the driver see what the other writes into the folder."""
+    folder = room.parent
+    if facts.nonce != nonce:
+        _refuse(
+            name,
+            f"does not see the driver's job folder {folder} ({facts.nonce}); "
+            "put it, the inputs and the outputs on a file system that all machines mount under the same path",
+        )
+    if facts.answered.startswith(ERROR):
+        _refuse(
+            name,
+            f"cannot write to the job folder {folder} ({facts.answered}); give its user the right to, or free some space",
+        )
+    if _attempt((room / facts.answered).read_text) != nonce:
+        _refuse(name, f"wrote to {folder}, but the driver does not see it; the folder must be the same one on all machines")
+
+
+def _refuse(name: str, what: str) -> NoReturn:
+    raise JobFailed(f"worker {name} {what}", EXIT_REFUSED)
 
 
 def _version(outcore: str) -> str:

@@ -117,7 +117,18 @@ mod tests {
 
     fn stage() -> StageTasks {
         let name = "z".to_string();
-        StageTasks { phase: 0, stage: 1, name, tasks: 64, tasks_done: 0, bytes: 1 << 30, bytes_peak: 100 << 20, threads: 4 }
+        StageTasks {
+            phase: 0,
+            stage: 1,
+            stages: 2,
+            name,
+            tasks: 64,
+            tasks_done: 0,
+            todo: vec![(0, 64)],
+            bytes: 1 << 30,
+            bytes_peak: 100 << 20,
+            threads: 4,
+        }
     }
 
     #[test]

@@ -18,12 +18,14 @@ mod preview;
 mod remote;
 mod shard;
 mod target;
+mod texts;
 
 pub use codec::Codec;
 pub use groups::{copy_group_attributes, group_around, is_in_group};
 pub use options::{BoxShape, Place, ZarrOptions, ZarrVersion};
 pub use preview::chunks_of;
 pub use target::ZarrTarget;
+pub(super) use texts::create_texts;
 
 use self::{
     existing::{Existing, Part},
@@ -83,8 +85,12 @@ pub fn reopen(
     options: &ZarrOptions,
     hold: Hold,
 ) -> Result<Option<ZarrTarget>> {
-    if options.place != Place::New || object::is_object(path) {
+    if options.place != Place::New {
         return Ok(None);
+    }
+    if object::is_object(path) {
+        let found = remote::reopen(name, dtype, shape, mode, options)?;
+        return found.map(|target| if hold == Hold::Shared { target.shared() } else { Ok(target) }).transpose();
     }
     let found = begin(path, name, dtype, shape, mode, options, &|destination| PartFolder::resume(destination, name, mode, hold))?;
     let Some(target) = found else { return Ok(None) };

@@ -16,13 +16,15 @@ use crate::{
     error::{Error, Result},
     nd::DType,
     store::{
+        Part,
+        file::hash,
         object::{self, Folder, Put, UPLOAD_BYTES},
         output::{OutputMode, appeared, exists},
         zarr::publish::PartFolder,
     },
 };
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -47,8 +49,9 @@ pub(super) struct Remote {
     version: ZarrVersion,
     mode: OutputMode,
     /// What the object that names the writer holds.
-    mark: String,
-    is_published: AtomicBool,
+    mark: Vec<u8>,
+    /// Whether dropping removes nothing: it is published, or others write it too.
+    stays: AtomicBool,
     /// Shards while they grow.
     _staging: tempfile::TempDir,
 }
@@ -60,6 +63,26 @@ pub(super) fn create(url: &str, dtype: DType, shape: &[usize], mode: OutputMode,
         return Err(Error::usage(format!("cannot write into {url}: arrays in object stores are written as a whole"))
             .hint("write another array, or a file"));
     }
+    target(url, dtype, shape, mode, options, Remote::begin)
+}
+
+/// Goes on with an array that [`create`] started in another process, and that is not published. `None` if there is none.
+pub(super) fn reopen(url: &str, dtype: DType, shape: &[usize], mode: OutputMode, options: &ZarrOptions) -> Result<Option<ZarrTarget>> {
+    if Folder::open(url)?.text(WRITER)?.is_none() {
+        return Ok(None);
+    }
+    target(url, dtype, shape, mode, options, Remote::join).map(Some)
+}
+
+/// A target whose objects `take` takes hold of.
+fn target(
+    url: &str,
+    dtype: DType,
+    shape: &[usize],
+    mode: OutputMode,
+    options: &ZarrOptions,
+    take: fn(&mut Remote) -> Result<()>,
+) -> Result<ZarrTarget> {
     check_count(url, dtype, shape)?;
     let url = url.trim_end_matches('/');
     let version = options.version.unwrap_or(ZarrVersion::V3);
@@ -69,20 +92,25 @@ pub(super) fn create(url: &str, dtype: DType, shape: &[usize], mode: OutputMode,
     let staging = staging.map_err(|error| Error::io("make a folder for the shards of", url, error))?;
     let destination = staging.path().join("array");
     let part = PartFolder::begin(destination.clone(), url, OutputMode::CreateNew)?;
-    let folder = Folder::open(url)?;
+    let (folder, mark) = (Folder::open(url)?, Vec::new());
+    let mut remote = Remote { folder, url: url.to_string(), version, mode, mark, stays: AtomicBool::new(true), _staging: staging };
+    take(&mut remote)?;
+    ZarrTarget::new(url, dtype, version, codec, array, part, destination).map(|target| target.with_remote(remote))
+}
+
+/// What tells this writer from all others, and people who it is.
+fn new_mark() -> String {
     let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let number = BEGUN.fetch_add(1, Ordering::Relaxed);
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy();
-    let mark = format!("process {} on {host}, since {} ({nanoseconds}-{number})\n", std::process::id(), nanoseconds / 1_000_000_000);
-    let remote = Remote { folder, url: url.to_string(), version, mode, mark, is_published: AtomicBool::new(true), _staging: staging };
-    remote.begin()?;
-    ZarrTarget::new(url, dtype, version, codec, array, part, destination).map(|target| target.with_remote(remote))
+    format!("process {} on {host}, since {} ({nanoseconds}-{number})\n", std::process::id(), nanoseconds / 1_000_000_000)
 }
 
 impl Remote {
     /// Refuses what must not be replaced, becomes the writer, and removes what may be replaced.
-    fn begin(&self) -> Result<()> {
+    fn begin(&mut self) -> Result<()> {
+        self.mark = new_mark().into_bytes();
         let url = &self.url;
         self.check_groups()?;
         let is_array = self.folder.has("zarr.json")? || self.folder.has(".zarray")?;
@@ -94,18 +122,18 @@ impl Remote {
         if is_array && self.mode == OutputMode::CreateNew {
             return Err(exists(url));
         }
-        if !self.folder.put(WRITER, self.mark.as_bytes(), Put::Create)? {
+        if !self.folder.put(WRITER, &self.mark, Put::Create)? {
             self.take_over()?;
         }
         // Ours from here on: dropping removes what is there.
-        self.is_published.store(false, Ordering::Release);
+        self.stays.store(false, Ordering::Release);
         let others = self.folder.look("", 2).unwrap_or_default();
         let is_alone = others.iter().all(|(key, ..)| key.ends_with(WRITER));
         if is_alone {
             return Ok(());
         }
         if !is_array && self.mode == OutputMode::CreateNew {
-            self.is_published.store(true, Ordering::Release);
+            self.keep();
             self.folder.remove(WRITER)?;
             return Err(Error::output(format!("cannot write {url}: there are objects below it that are no Zarr array"))
                 .hint("another name, or remove them first; `--overwrite` removes what a stopped job left"));
@@ -115,10 +143,27 @@ impl Remote {
         self.folder.remove_all_but(WRITER)
     }
 
+    /// Becomes one of those who write what is there, and does not remove it.
+    fn join(&mut self) -> Result<()> {
+        let gone = || Error::data(format!("the unfinished array {} is gone", self.url));
+        self.mark = self.folder.text(WRITER)?.ok_or_else(gone)?;
+        Ok(())
+    }
+
+    /// Lets everything stay when this is dropped.
+    pub fn keep(&self) {
+        self.stays.store(true, Ordering::Release);
+    }
+
+    /// What tells it from any other unfinished array.
+    pub fn part(&self) -> Part {
+        Part { path: PathBuf::from(&self.url), device: 0, inode: hash(&self.mark) }
+    }
+
     /// Takes the place of a writer that was stopped, if that is asked for.
     fn take_over(&self) -> Result<()> {
         if self.mode == OutputMode::Overwrite {
-            return self.folder.put(WRITER, self.mark.as_bytes(), Put::Replace).map(drop);
+            return self.folder.put(WRITER, &self.mark, Put::Replace).map(drop);
         }
         let writer = self.folder.text(WRITER)?.unwrap_or_default();
         let writer = String::from_utf8_lossy(&writer);
@@ -130,7 +175,7 @@ impl Remote {
     /// An error if somebody else has become the writer.
     fn check_writer(&self) -> Result<()> {
         let there = self.folder.text(WRITER)?;
-        if there.as_deref() == Some(self.mark.as_bytes()) {
+        if there.as_ref() == Some(&self.mark) {
             return Ok(());
         }
         Err(Error::output(format!("{} was taken over by another job while it was being written", self.url)).hint("write to another name"))
@@ -162,7 +207,7 @@ impl Remote {
                 return Err(appeared(&self.url));
             }
         }
-        self.is_published.store(true, Ordering::Release);
+        self.keep();
         self.folder.remove(WRITER)
     }
 
@@ -192,7 +237,7 @@ impl Remote {
 
 impl Drop for Remote {
     fn drop(&mut self) {
-        if !self.is_published.load(Ordering::Acquire) && self.check_writer().is_ok() {
+        if !self.stays.load(Ordering::Acquire) && self.check_writer().is_ok() {
             let _ = self.folder.remove_all_but(WRITER);
             let _ = self.folder.remove(WRITER);
         }

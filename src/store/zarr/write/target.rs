@@ -183,7 +183,10 @@ impl Target for ZarrTarget {
     }
 
     fn part(&self) -> Option<UnfinishedPart> {
-        let folder = self.folder.as_ref().filter(|_| self.goal == Goal::Array && self.remote.is_none())?.path();
+        if let Some(remote) = &self.remote {
+            return Some(remote.part());
+        }
+        let folder = self.folder.as_ref().filter(|_| self.goal == Goal::Array)?.path();
         UnfinishedPart::of(folder, &File::open(folder).ok()?).ok()
     }
 
@@ -195,6 +198,9 @@ impl Target for ZarrTarget {
     fn keep(&self) {
         if let Some(folder) = &self.folder {
             folder.keep();
+        }
+        if let Some(remote) = &self.remote {
+            remote.keep();
         }
     }
 
