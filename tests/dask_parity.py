@@ -18,7 +18,7 @@ from pathlib import Path
 from distributed import Client, LocalCluster
 from outcore_dask import run_job
 
-PROGRAM = str(Path(sys.argv[1]).resolve())
+PROGRAM = Path(sys.argv[1]).resolve()
 LIMITS = ["--memory", "96MiB", "--threads", "1"]
 # Name, statement, output and its flags; without an output the value is printed.
 JOBS = [
@@ -31,6 +31,7 @@ JOBS = [
     ("top-k", "topk(x[:, 0], 7)[1]", None, []),
     ("z-score", "(x - mean(x, axis=0)) / std(x, axis=0)", "z.npy", []),
     ("z-score as Zarr", "(x - mean(x, axis=0)) / std(x, axis=0)", "z.zarr", ["--chunks", "10000,16", "--shards", "none"]),
+    ("z-score in shards", "(x - mean(x, axis=0)) / std(x, axis=0)", "s.zarr", ["--chunks", "5000,8", "--shards", "20000,16"]),
     ("rechunk", "c", "r.zarr", ["--chunks", "40000,4", "--shards", "none"]),
 ]
 
@@ -56,7 +57,7 @@ def in_tasks(client, folder, statement, output, flags, task_bytes, on_event=None
     job = folder / "job"
     target = ["-o", f"many-{output}"] if output else []
     outcore(folder, "plan", statement, "x.npy", "c=rows.zarr", *target, *flags, "--job", "job", "--task-bytes", task_bytes, *LIMITS)
-    printed = run_job(client, str(job), outcore=PROGRAM, on_event=on_event)
+    printed = run_job(client, str(job), outcore=str(PROGRAM), on_event=on_event)
     shutil.rmtree(job)
     if not output:
         return printed
@@ -108,6 +109,20 @@ def with_kills(cluster, client, folder, want):
     sys.exit("ten workers were killed, and none of them was running a task")
 
 
+def from_rust(folder):
+    """A program of Rust that is started for every task of its job: the words of the first one build it everywhere."""
+    example = PROGRAM.parent / "examples" / "cluster"
+    paths = [str(folder / name) for name in ("x.npy", "z-many.npy", "job")]
+    called = [example, *paths, "dask:local?workers=2"]
+    done = subprocess.run(called, cwd="/", capture_output=True, text=True, check=False, env={**os.environ, "OUTCORE_PYTHON": sys.executable})
+    if done.returncode or "all tasks together" not in done.stdout or '"event": "stage"' not in done.stderr:
+        sys.exit(f"{example}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+    subprocess.run([example, paths[0], str(folder / "z-one.npy")], check=True)
+    if content(folder / "z-one.npy") != content(folder / "z-many.npy"):
+        sys.exit("a job of a Rust program differs on two workers")
+    print("a job of a Rust program on 2 workers: the same bits", flush=True)
+
+
 def main():
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
@@ -127,6 +142,7 @@ def main():
                     print(f"{title} on {workers} workers in tasks of {task_bytes}: the same bits", flush=True)
                 if workers == 3:
                     with_kills(cluster, client, folder, want)
+        from_rust(folder)
     print(f"all in {time.monotonic() - began:.0f} s")
 
 

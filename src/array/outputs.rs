@@ -98,7 +98,7 @@ impl Save {
         self
     }
 
-    /// Without shards, where it does not say: each of them has one writer. For `paths` of which one is a Zarr array.
+    /// Without shards, where it does not say: a task writes whole ones. For `paths` of which one is a Zarr array.
     pub(super) fn unsharded(mut self, paths: &[Option<&Path>]) -> Save {
         if paths.iter().flatten().any(|path| zarr_parts(path).is_some()) {
             self.zarr.shards.get_or_insert(BoxShape::None);

@@ -11,7 +11,7 @@ use crate::{
     nd::Coverage,
     plan::{NUMERICS_VERSION, OutputLayout, Plan},
     store::{
-        Journaled, Target, forget,
+        Journaled, PageCache, Target, forget,
         journal::{Header, HeaderOutput, Journal},
         journal_path,
     },
@@ -197,7 +197,7 @@ impl Targets {
         let Some(journal) = self.journal.as_ref().filter(|_| self.save.is_resume() && may_pass) else { return error };
         for target in &self.journaled {
             // What cannot be settled is not written down, and computed again.
-            let _ = target.settle();
+            let _ = target.settle(PageCache::Keep);
         }
         let Some(percent) = journal.percent() else { return error };
         journal.stay();

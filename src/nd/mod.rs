@@ -6,6 +6,7 @@
 
 pub mod axis_map;
 pub mod broadcast;
+pub(crate) mod copy;
 pub mod coverage;
 pub mod dtype;
 pub mod element;

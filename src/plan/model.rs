@@ -396,6 +396,24 @@ pub struct Output {
     pub layout: Option<OutputLayout>,
 }
 
+/// Outputs of more bytes are not kept in the page cache.
+const CACHED_BYTES_MAX: u64 = 1 << 30;
+
+impl Output {
+    /// Bytes of its elements.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shape.iter().product::<usize>() as u64 * self.dtype.size() as u64
+    }
+
+    /// Whether what is written may stay in the page cache: a small output, which the budget has room for. Of a larger one little would
+    /// be there when it is read next, and its pages would take the place of what others need.
+    #[must_use]
+    pub fn stays_cached(&self, limits: &Limits) -> bool {
+        self.bytes() <= CACHED_BYTES_MAX.min(limits.memory_bytes)
+    }
+}
+
 /// How an output is written to a store of chunks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OutputLayout {

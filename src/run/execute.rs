@@ -27,7 +27,7 @@ use crate::{
     nd::{DType, Region, shape::show},
     numeric::{Accumulator, Finish},
     plan::{Check, Output, OutputFrom, ScratchId, Stage, TempId, Write, WriteTo},
-    store::{MemoryTarget, Source, Target, nameless::ScratchPlace},
+    store::{MemoryTarget, PageCache, Source, Target, nameless::ScratchPlace},
     trace::{Begun, Clock, Histogram, RunStats, Sample, Span, SpanKind, StageStats},
 };
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -587,12 +587,17 @@ impl<'a> Execution<'a> {
         self.channel.get_or_insert_with(|| bounded(events.unwrap_or(0) + outputs)).clone()
     }
 
-    /// Counts bytes that reached a target; gives the target when it is time to settle it.
-    pub fn settle_due(&mut self, output: usize, bytes: u64, period_bytes: u64) -> Option<Arc<dyn Target>> {
+    /// Counts bytes that reached a target; gives the target when it is time to settle it, and what becomes of the copy in memory.
+    pub fn settle_due(&mut self, output: usize, bytes: u64, period_bytes: u64) -> Option<(Arc<dyn Target>, PageCache)> {
         let state = &mut self.settles[output];
         state.bytes_since += bytes;
         // One at a time: the next one covers whatever is written until then, so a slow medium is never flooded.
-        if state.running || state.bytes_since < period_bytes { None } else { self.targets[output].clone() }
+        if state.running || state.bytes_since < period_bytes {
+            return None;
+        }
+        let plan = &self.prepared.plan;
+        let copy = if plan.outputs[output].stays_cached(&plan.limits) { PageCache::Keep } else { PageCache::Drop };
+        Some((Arc::clone(self.targets[output].as_ref()?), copy))
     }
 
     /// Notes that a target is being settled.

@@ -12,7 +12,12 @@ use crate::{
     plan::{Access, Read, ReadFrom, reads::reach_of},
     store::{Source, Window},
 };
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{
+    borrow::Cow,
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Copies the inputs of a run that cannot be used in place into buffers of the pool. Blocks on the medium.
 pub(super) fn fetch(job: &StageJob, task: &mut RunTask) -> Result<()> {
@@ -104,6 +109,15 @@ const PIECE_BYTES_MIN: usize = 4096;
 /// Bytes that small pieces are read ahead by.
 const CHUNK_BYTES: usize = 64 * 1024;
 
+/// Pieces that a slow medium is asked for at once: it works on many as fast as on one.
+const PIECES_AHEAD: usize = 128;
+/// A read that takes longer waits for a medium; one from memory takes a few microseconds.
+const SLOW: Duration = Duration::from_micros(40);
+/// Of reads of more bytes the time says nothing, and media like them as they are.
+const SLOW_BYTES_MAX: usize = 64 * 1024;
+/// Pieces that are asked for ahead after one that was slow.
+const SLOW_PIECES: usize = 1024;
+
 /// Copies pieces of an origin one after the other into a buffer.
 struct Pieces<'a> {
     from: Origin<'a>,
@@ -116,9 +130,19 @@ struct Pieces<'a> {
     chunk: (Range<usize>, Vec<u8>),
     /// End of the last piece.
     last: usize,
+    /// Pieces for which the medium is taken to be slow: one was read slowly not long ago.
+    slow_pieces: usize,
 }
 
 impl Pieces<'_> {
+    /// The source, while it lies on a medium that takes its time.
+    fn slow_source(&self) -> Option<&Arc<dyn Source>> {
+        match &self.from {
+            Origin::Source(source) if self.slow_pieces > 0 => Some(source),
+            _ => None,
+        }
+    }
+
     /// Appends a segment; one that follows the last is read with it, one that is the last again is copied.
     fn push(&mut self, start: usize, length: usize) -> Result<()> {
         if start == self.next.end && !self.next.is_empty() {
@@ -167,7 +191,10 @@ impl Pieces<'_> {
                     let from = (next.start - held.start) * self.item_bytes;
                     out.copy_from_slice(&chunk[from..from + bytes]);
                 } else {
+                    let begun = Instant::now();
                     source.read(&Region::run(next.start, next.len()), out)?;
+                    let is_slow = bytes < SLOW_BYTES_MAX && begun.elapsed() > SLOW;
+                    self.slow_pieces = if is_slow { SLOW_PIECES } else { self.slow_pieces.saturating_sub(1) };
                 }
             }
         }
@@ -189,26 +216,55 @@ fn read_segments(
     let mut strides = vec![0; map.rank()];
     let segments = Segments::of(map, segment_axes, region, &mut strides);
     let out = room(buffer, segments.length * segments.count * item_bytes)?;
-    let mut pieces = Pieces { from, item_bytes, out, done: 0, next: 0..0, chunk: (0..0, Vec::new()), last: usize::MAX };
-    let mut at = vec![0; segment_axes.len()];
-    let mut low = segments.low;
-    for _ in 0..segments.count {
-        pieces.push(low as usize, segments.length)?;
-        for place in (0..at.len()).rev() {
-            let axis = segment_axes[place];
-            let along = |at: usize| map.steps[axis][0] * map.place(axis, region.start[axis] + at);
-            low -= along(at[place]);
-            at[place] += 1;
-            if at[place] < region.shape[axis] {
-                low += along(at[place]);
-                break;
+    let mut pieces = Pieces { from, item_bytes, out, done: 0, next: 0..0, chunk: (0..0, Vec::new()), last: usize::MAX, slow_pieces: 0 };
+    let places = Places { map, axes: segment_axes, region, at: vec![0; segment_axes.len()], low: segments.low, left: segments.count };
+    // Another walk over the same places, which runs ahead while the medium is slow.
+    let mut ahead = places.clone().enumerate();
+    let mut asked = 0;
+    for (nth, low) in places.enumerate() {
+        while let Some(source) = pieces.slow_source().filter(|_| asked < nth + PIECES_AHEAD) {
+            let Some((number, low)) = ahead.next() else { break };
+            asked = number + 1;
+            if number > nth {
+                source.prefetch(low..low + segments.length);
             }
-            at[place] = 0;
-            low += along(0);
         }
+        pieces.push(low, segments.length)?;
     }
     pieces.flush()?;
     Ok(pieces.done as u64)
+}
+
+/// The places of a run's segments, in the order they are copied.
+#[derive(Clone)]
+struct Places<'a> {
+    map: &'a IndexMap,
+    axes: &'a [usize],
+    region: &'a Region,
+    at: Vec<usize>,
+    low: i64,
+    left: usize,
+}
+
+impl Iterator for Places<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        let place = self.low as usize;
+        for nth in (0..self.at.len()).rev() {
+            let axis = self.axes[nth];
+            let along = |at: usize| self.map.steps[axis][0] * self.map.place(axis, self.region.start[axis] + at);
+            let (at, next) = (self.at[nth], self.at[nth] + 1);
+            let is_over = next == self.region.shape[axis];
+            self.at[nth] = if is_over { 0 } else { next };
+            self.low += along(self.at[nth]) - along(at);
+            if !is_over {
+                break;
+            }
+        }
+        Some(place)
+    }
 }
 
 /// A run's window of a source, held while it is computed.

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     nd::Region,
     plan::memory::TRANSFER_THREADS,
-    store::{Source, Target},
+    store::{PageCache, Source, Target},
     trace::{Clock, Lane, SpanKind},
 };
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -64,6 +64,7 @@ pub(super) struct Ahead {
 pub(super) struct Settle {
     pub target: Arc<dyn Target>,
     pub output: usize,
+    pub copy: PageCache,
     /// The run after which it is settled, and what that is timed with if the job is recorded.
     pub after: (usize, Option<Clock>),
     pub events: Sender<Event>,
@@ -189,8 +190,8 @@ fn look_ahead(queue: &Receiver<Ahead>) {
 }
 
 fn settle_targets(queue: &Receiver<Settle>) {
-    for Settle { target, output, after: (run, clock), events } in queue {
-        let settle = || without_panic(|| format!("settling {}", target.name()), || target.settle());
+    for Settle { target, output, copy, after: (run, clock), events } in queue {
+        let settle = || without_panic(|| format!("settling {}", target.name()), || target.settle(copy));
         let (result, span) = timed(clock, SpanKind::Settle, Lane::Settle, run, settle);
         drop(target);
         let _ = events.send(Event::Settled { output, result, span });

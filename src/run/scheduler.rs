@@ -356,8 +356,9 @@ impl<'s, 'e> Scheduler<'s, 'e> {
     }
 
     fn settle(&mut self, output: usize, bytes: u64) {
-        if let Some(target) = self.execution.settle_due(output, bytes, SETTLE_BYTES) {
-            let taken = self.io.settle(Settle { target, output, after: (self.runs_done, self.job.clock), events: self.sender.clone() });
+        if let Some((target, copy)) = self.execution.settle_due(output, bytes, SETTLE_BYTES) {
+            let taken =
+                self.io.settle(Settle { target, output, copy, after: (self.runs_done, self.job.clock), events: self.sender.clone() });
             self.execution.settle_started(output, taken);
         }
     }

@@ -6,7 +6,7 @@
 use super::budget::{Budget, Purpose, Reservation};
 use crate::{
     error::{Error, ErrorKind, Result},
-    nd::{Grid, Region, SourceFacts, shape::c_strides},
+    nd::{Grid, Region, SourceFacts, copy::copy_box},
     plan::{Plan, ReadFrom, Scratch, ScratchId, spill::facts},
     store::{
         Source, Target,
@@ -244,42 +244,6 @@ fn for_each_frame(grid: &Grid, region: &Region, mut visit: impl FnMut(usize, &Re
                 break;
             }
             at[axis] = first[axis];
-        }
-    }
-}
-
-/// Copies a box of `shape` from one C-order array to another: bytes, shape, and where the box begins.
-fn copy_box(from: (&[u8], &[usize], &[usize]), to: (&mut [u8], &[usize], &[usize]), shape: &[usize], item: usize) {
-    // The innermost axes that are whole on both sides are one piece, and so is the next one.
-    let mut outer = shape.len();
-    let mut count = 1;
-    while outer > 0 {
-        outer -= 1;
-        count *= shape[outer];
-        if shape[outer] != from.1[outer] || shape[outer] != to.1[outer] {
-            break;
-        }
-    }
-    let (from_strides, to_strides) = (c_strides(from.1), c_strides(to.1));
-    let place =
-        |strides: &[i64], start: &[usize]| strides.iter().zip(start).map(|(&stride, &start)| stride as usize * start).sum::<usize>();
-    let (mut source, mut target) = (place(&from_strides, from.2), place(&to_strides, to.2));
-    let mut at = vec![0; outer];
-    loop {
-        to.0[target * item..][..count * item].copy_from_slice(&from.0[source * item..][..count * item]);
-        let mut axis = outer;
-        loop {
-            let Some(next) = axis.checked_sub(1) else { return };
-            axis = next;
-            at[axis] += 1;
-            source += from_strides[axis] as usize;
-            target += to_strides[axis] as usize;
-            if at[axis] < shape[axis] {
-                break;
-            }
-            source -= from_strides[axis] as usize * at[axis];
-            target -= to_strides[axis] as usize * at[axis];
-            at[axis] = 0;
         }
     }
 }

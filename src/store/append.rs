@@ -10,7 +10,7 @@ use crate::{
     format::{Order, data_bytes, npy as format},
     nd::{DType, Region, shape::show},
     store::{
-        Part, Target, check_complete, check_write,
+        PageCache, Part, Target, check_complete, check_write,
         file::InputFile,
         inside::{Inside, Placing},
         npy::header_of,
@@ -171,8 +171,10 @@ impl Target for InPlace {
         Ok(())
     }
 
-    fn settle(&self) -> Result<()> {
-        self.file.sync_data().map_err(|error| self.failed("write back", error))
+    fn settle(&self, copy: PageCache) -> Result<()> {
+        self.file.sync_data().map_err(|error| self.failed("write back", error))?;
+        copy.apply(&self.file, None);
+        Ok(())
     }
 
     fn sync(&self) -> Result<()> {

@@ -3,7 +3,7 @@
 use crate::{
     error::Result,
     nd::{DType, Region},
-    store::{Target, check_write, output::FileTarget},
+    store::{PageCache, Target, check_write, output::FileTarget},
 };
 use std::path::PathBuf;
 
@@ -45,8 +45,8 @@ impl<P: Placing> Target for Inside<P> {
         check_write(self, region, bytes.len())?;
         if region.is_empty() { Ok(()) } else { self.placing.write(&self.file, &self.shape, region, bytes) }
     }
-    fn settle(&self) -> Result<()> {
-        self.file.settle()
+    fn settle(&self, copy: PageCache) -> Result<()> {
+        self.file.settle(copy)
     }
     fn sync(&self) -> Result<()> {
         self.file.sync()

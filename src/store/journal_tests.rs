@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     nd::DType,
-    store::{Hold, Journaled, OutputMode, Target, journal_path, leftover, raw},
+    store::{Hold, Journaled, OutputMode, PageCache, Target, journal_path, leftover, raw},
 };
 use std::sync::Arc;
 
@@ -161,7 +161,7 @@ fn boxes_are_written_down_when_they_are_settled_and_left_alone_afterwards() {
     first.write(&row(0), &[1, 1]).unwrap();
     first.write(&row(2), &[3, 3]).unwrap();
     assert!(!journal.is_begun() && !first.is_finished(&row(0)));
-    first.settle().unwrap();
+    first.settle(PageCache::Keep).unwrap();
     first.write(&row(3), &[4, 4]).unwrap();
     assert_eq!(journal.percent(), Some(50), "what is not settled is not finished");
     assert!(first.publish().is_err(), "an array with holes is not published");

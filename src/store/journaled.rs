@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     nd::{Coverage, DType, Region, shape::show},
-    store::{Part, Target, journal::Journal},
+    store::{PageCache, Part, Target, journal::Journal},
 };
 use std::{
     path::PathBuf,
@@ -85,10 +85,10 @@ impl Target for Journaled {
         Ok(())
     }
 
-    fn settle(&self) -> Result<()> {
+    fn settle(&self, copy: PageCache) -> Result<()> {
         // Taken first: what is written while we settle may not be durable.
         let settled = std::mem::take(&mut self.lock().unsettled);
-        self.inner.settle()?;
+        self.inner.settle(copy)?;
         self.journal.finish(self.index, settled.boxes());
         Ok(())
     }

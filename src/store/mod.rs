@@ -101,6 +101,27 @@ pub trait Source: Send + Sync {
     }
 }
 
+/// What becomes of the system's copy in memory of bytes that have reached the medium.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageCache {
+    /// It stays for as long as the system likes.
+    Keep,
+    /// Its pages are given back at once, and take what is written next: little of the machine's memory is ever touched.
+    Drop,
+}
+
+impl PageCache {
+    /// Applies to a file whose bytes are durable up to `end`, or all of them. Of pages that more will be written to none should go: they
+    /// would have to be read again.
+    fn apply(self, file: &std::fs::File, end: Option<u64>) {
+        let length = end.and_then(std::num::NonZeroU64::new);
+        if self == PageCache::Drop && end != Some(0) {
+            // Advice: without it everything works, with more memory.
+            let _ = rustix::fs::fadvise(file, 0, length, rustix::fs::Advice::DontNeed);
+        }
+    }
+}
+
 /// An array that is being written. Nothing stands under its name before [`Target::publish`].
 pub trait Target: Send + Sync {
     /// Shape of the array.
@@ -114,6 +135,11 @@ pub trait Target: Send + Sync {
     fn chunk(&self) -> Option<&[usize]> {
         None
     }
+    /// The box, of whole [`Target::chunk`]s, that lies in one file: of several processes that write the array one writes all of it. `None`: they
+    /// may share it as they like.
+    fn shard(&self) -> Option<&[usize]> {
+        None
+    }
     /// Bytes that one call of [`Target::write`] holds besides its argument.
     fn write_scratch_bytes(&self) -> u64 {
         0
@@ -124,9 +150,10 @@ pub trait Target: Send + Sync {
     }
     /// Writes a box of the array: C order, native byte order. Boxes of concurrent calls do not overlap.
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()>;
-    /// Asks for written bytes to reach the medium early; called from a thread that may block. A target with a [`Target::part`]
-    /// answers when every box whose write had returned before is durable.
-    fn settle(&self) -> Result<()> {
+    /// Asks for written bytes to reach the medium early, and says what becomes of their copy in memory; called from a thread that may
+    /// block. A target with a [`Target::part`] answers when every box whose write had returned before is durable.
+    fn settle(&self, copy: PageCache) -> Result<()> {
+        let _ = copy;
         Ok(())
     }
     /// Makes everything durable, without publishing it.
@@ -192,6 +219,9 @@ impl<T: Target + ?Sized> Target for Arc<T> {
     fn chunk(&self) -> Option<&[usize]> {
         (**self).chunk()
     }
+    fn shard(&self) -> Option<&[usize]> {
+        (**self).shard()
+    }
     fn write_scratch_bytes(&self) -> u64 {
         (**self).write_scratch_bytes()
     }
@@ -201,8 +231,8 @@ impl<T: Target + ?Sized> Target for Arc<T> {
     fn write(&self, region: &Region, bytes: &[u8]) -> Result<()> {
         (**self).write(region, bytes)
     }
-    fn settle(&self) -> Result<()> {
-        (**self).settle()
+    fn settle(&self, copy: PageCache) -> Result<()> {
+        (**self).settle(copy)
     }
     fn sync(&self) -> Result<()> {
         (**self).sync()

@@ -7,9 +7,9 @@
 use crate::{
     error::{Error, ErrorKind, Result},
     format::data_bytes,
-    nd::{DType, Region},
+    nd::{Coverage, DType, Region, shape::c_strides},
     store::{
-        Part, Target, check_complete, check_write,
+        PageCache, Part, Target, check_complete, check_write,
         part::{Hold, Refused, Taken, busy, part_path, place_of, start, take_by},
         runs::for_each_run,
     },
@@ -25,7 +25,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -316,8 +316,8 @@ pub struct FileTarget {
     dtype: DType,
     shape: Vec<usize>,
     data_offset: u64,
-    /// Elements written; an array with holes is never published.
-    written: AtomicUsize,
+    /// What is written; an array with holes is never published.
+    done: Mutex<Coverage>,
     /// Whether bytes were written that no sync has covered; they are synced before they are published, whatever the caller forgot.
     unsynced: AtomicBool,
 }
@@ -328,8 +328,7 @@ impl FileTarget {
         let data_offset = header.len() as u64;
         let Some(output) = OutputFile::reopen(path, data_offset + data_bytes(dtype, shape)? as u64, mode, hold)? else { return Ok(None) };
         output.write_at(0, header)?;
-        let (written, unsynced) = (AtomicUsize::new(0), AtomicBool::new(true));
-        Ok(Some(FileTarget { output, dtype, shape: shape.to_vec(), data_offset, written, unsynced }))
+        Ok(Some(FileTarget::of(output, dtype, shape, data_offset)))
     }
 
     /// Starts a file of `header` and an array.
@@ -339,7 +338,11 @@ impl FileTarget {
         let data_offset = header.len() as u64;
         let output = OutputFile::create(path, data_offset + data_bytes as u64, mode)?;
         output.write_at(0, header)?;
-        Ok(FileTarget { output, dtype, shape: shape.to_vec(), data_offset, written: AtomicUsize::new(0), unsynced: AtomicBool::new(true) })
+        Ok(FileTarget::of(output, dtype, shape, data_offset))
+    }
+
+    fn of(output: OutputFile, dtype: DType, shape: &[usize], data_offset: u64) -> Self {
+        FileTarget { output, dtype, shape: shape.to_vec(), data_offset, done: Mutex::default(), unsynced: AtomicBool::new(true) }
     }
 }
 
@@ -366,13 +369,18 @@ impl Target for FileTarget {
         for_each_run(&self.shape, region, |place, from, length| {
             self.output.write_at(self.data_offset + (place * item) as u64, &bytes[from * item..(from + length) * item])
         })?;
-        self.written.fetch_add(region.count(), Ordering::Relaxed);
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).cover(region);
         self.unsynced.store(true, Ordering::Release);
         Ok(())
     }
 
-    fn settle(&self) -> Result<()> {
-        self.output.settle()
+    fn settle(&self, copy: PageCache) -> Result<()> {
+        // Looked at first: what is written meanwhile may not be durable.
+        let missing = self.done.lock().unwrap_or_else(PoisonError::into_inner).first_missing(&self.shape);
+        self.output.settle()?;
+        let place = |missing: Region| c_strides(&self.shape).iter().zip(missing.start).map(|(&stride, at)| stride as u64 * at as u64).sum();
+        copy.apply(&self.output.file, missing.map(place).map(|place: u64| self.data_offset + place * self.dtype.size() as u64));
+        Ok(())
     }
 
     fn sync(&self) -> Result<()> {
@@ -382,7 +390,7 @@ impl Target for FileTarget {
     }
 
     fn publish(&self) -> Result<()> {
-        check_complete(self, self.written.load(Ordering::Relaxed))?;
+        check_complete(self, self.done.lock().unwrap_or_else(PoisonError::into_inner).count())?;
         if self.unsynced.load(Ordering::Acquire) {
             self.sync()?;
         }
@@ -394,7 +402,8 @@ impl Target for FileTarget {
     }
 
     fn adopt(&self, boxes: &[Region]) -> Result<()> {
-        self.written.fetch_add(boxes.iter().map(Region::count).sum(), Ordering::Relaxed);
+        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        boxes.iter().for_each(|region| done.cover(region));
         Ok(())
     }
 

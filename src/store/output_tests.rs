@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::{
-    Hold, Source, npy, raw,
+    Hold, PageCache, Source, npy, raw,
     suite::{self, Naming, TargetCase},
 };
 use std::os::unix::fs::MetadataExt;
@@ -194,7 +194,7 @@ fn an_error_of_any_operation_leaves_nothing() {
     let run = |nth: u64| -> (Result<()>, u64) {
         let target = Failing::new(npy::create(&path, DType::F32, &[4, 2], OutputMode::CreateNew).unwrap(), nth);
         let outcome = (0..4).try_for_each(|row| target.write(&Region::new([row, 0], [1, 2]), &[1; 8]));
-        let outcome = outcome.and_then(|()| target.settle()).and_then(|()| target.sync()).and_then(|()| target.publish());
+        let outcome = outcome.and_then(|()| target.settle(PageCache::Drop)).and_then(|()| target.sync()).and_then(|()| target.publish());
         (outcome, target.operations())
     };
     for nth in 0..7 {

@@ -17,7 +17,7 @@
 use crate::{
     error::Result,
     nd::{Grid, Region, StoreLayout, shape::element_count},
-    store::{ChunkWindow, Source, Target, runs::for_each_run},
+    store::{ChunkWindow, PageCache, Source, Target, runs::for_each_run},
 };
 
 /// A small generator of test cases, the same on every run (xorshift64).
@@ -218,7 +218,7 @@ pub fn check_target<T: Target>(case: &TargetCase<'_, T>) {
         target = start();
     }
     write_tiles(&target, &whole);
-    assert!(target.settle().is_ok() && target.sync().is_ok(), "settle and sync");
+    assert!(target.settle(PageCache::Drop).is_ok() && target.sync().is_ok(), "settle and sync");
     if case.named != Naming::Nameless {
         assert!((case.read_back)(&target).is_none(), "nothing stands under the name before it is published");
         assert!((case.create)().is_err(), "a name that is being written is refused");

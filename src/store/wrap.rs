@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     nd::{DType, IndexMap, Region, SourceFacts},
-    store::{ChunkWindow, Part, Source, Target, Window},
+    store::{ChunkWindow, PageCache, Part, Source, Target, Window},
 };
 use std::{
     io,
@@ -193,9 +193,9 @@ macro_rules! wrap {
                 self.saw_write(bytes.len());
                 self.inner.write(region, bytes)
             }
-            fn settle(&self) -> Result<()> {
+            fn settle(&self, copy: PageCache) -> Result<()> {
                 self.pass("settle", &self.inner.name())?;
-                self.inner.settle()
+                self.inner.settle(copy)
             }
             fn sync(&self) -> Result<()> {
                 self.pass("sync", &self.inner.name())?;

@@ -4,7 +4,8 @@ use super::{StageTasks, TaskDone, TaskSize};
 use crate::{
     array::{identity::Identity, phased::Level, size::show_memory},
     error::{Error, Result},
-    plan::{Limits, NUMERICS_VERSION, Plan, Stage},
+    nd::Grid,
+    plan::{Limits, NUMERICS_VERSION, Plan, Stage, WriteTo},
     run::divides,
     store::tasks::{Alone, Piece, alone, get, get_piece, make_folder, numbered, put, put_first, put_piece},
 };
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 
 /// The version of the folder.
-const SCHEMA: &str = "outcore.tasks/1";
+const SCHEMA: &str = "outcore.tasks/2";
 
 /// What every process must find as it was when the job was begun.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub(super) struct AgreedStage {
     pub name: String,
     /// Runs of the stage.
     pub runs: usize,
+    /// Runs that one task does together: those of a shard.
+    pub unit: usize,
     pub tasks: usize,
     /// Whether tasks are runs of it; else it is one task, which finishes it.
     pub divides: bool,
@@ -49,7 +52,8 @@ pub(super) struct AgreedStage {
 impl AgreedStage {
     /// The runs of a task.
     pub fn runs_of(&self, task: usize) -> std::ops::Range<usize> {
-        let place = |task: usize| (task as u128 * self.runs as u128 / self.tasks.max(1) as u128) as usize;
+        let units = self.runs.div_ceil(self.unit.max(1)) as u128;
+        let place = |task: usize| self.runs.min((task as u128 * units / self.tasks.max(1) as u128) as usize * self.unit);
         place(task)..place(task + 1)
     }
 }
@@ -63,6 +67,10 @@ pub(super) struct Folder {
 impl Folder {
     pub fn new(path: PathBuf) -> Folder {
         Folder { path }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     pub fn name(&self) -> std::path::Display<'_> {
@@ -195,10 +203,10 @@ impl Phase {
         get_json(&self.path.join("plan.json"))
     }
 
-    /// Writes down how it is cut.
-    pub fn agree(&self, plan: &Plan, size: TaskSize, parts: Vec<Option<u64>>) -> Result<Agreed> {
+    /// Writes down how it is cut; `shards` are those of the outputs.
+    pub fn agree(&self, plan: &Plan, size: TaskSize, parts: Vec<Option<u64>>, shards: &[Option<Vec<usize>>]) -> Result<Agreed> {
         make_folder(&self.path)?;
-        let stages = plan.stages.iter().map(|stage| cut(stage, size)).collect();
+        let stages = plan.stages.iter().map(|stage| cut(stage, size, shards)).collect();
         let agreed = Agreed { plan: plan.plan_id.clone(), stages, parts };
         let path = self.path.join("plan.json");
         // Whoever was faster may have cut it otherwise.
@@ -282,13 +290,51 @@ fn gaps(numbers: &[usize], end: usize) -> Vec<(usize, usize)> {
 }
 
 /// How a stage is cut into tasks.
-fn cut(stage: &Stage, size: TaskSize) -> AgreedStage {
+fn cut(stage: &Stage, size: TaskSize, shards: &[Option<Vec<usize>>]) -> AgreedStage {
     let reads = stage.reads.iter().map(|read| read.bytes_total);
     let bytes = reads.chain(stage.writes.iter().map(|write| write.bytes_total)).fold(0, u64::saturating_add);
-    let (runs, divides) = (stage.runs().count(), divides(stage));
+    let (runs, divides, unit) = (stage.runs().count(), divides(stage), runs_together(stage, shards));
     let wanted = usize::try_from(bytes.div_ceil(size.bytes.max(1))).unwrap_or(usize::MAX);
-    let tasks = if divides { wanted.min(size.tasks_max).min(runs).max(1) } else { 1 };
-    AgreedStage { name: stage.name.clone(), runs, tasks, divides, bytes }
+    let tasks = if divides { wanted.min(size.tasks_max).min(runs.div_ceil(unit)).max(1) } else { 1 };
+    AgreedStage { name: stage.name.clone(), runs, unit, tasks, divides, bytes }
+}
+
+/// How many runs of a stage one task does at least, so that none writes a part of a shard: between multiples of it lie whole ones.
+fn runs_together(stage: &Stage, shards: &[Option<Vec<usize>>]) -> usize {
+    let runs = stage.runs();
+    let mut unit = 1;
+    for write in &stage.writes {
+        let WriteTo::Output(output) = write.to else { continue };
+        let Some(shard) = shards.get(output).and_then(Option::as_ref) else { continue };
+        let mut lengths = vec![1; runs.shape().len()];
+        for (axis, &length) in write.axes.iter().zip(shard) {
+            if let Some(axis) = axis {
+                lengths[*axis] = length;
+            }
+        }
+        unit = lcm(unit, runs_between(&runs, &lengths)).min(runs.count().max(1));
+    }
+    unit
+}
+
+/// After how many runs, in their order, boxes of these lengths are whole that begin where the first run does.
+fn runs_between(runs: &Grid, lengths: &[usize]) -> usize {
+    let count = |axis: usize| runs.count_along(axis);
+    // Along axes before this one every run holds whole boxes; all runs along those behind it are done together.
+    let is_cut = |axis: &usize| count(*axis) > 1 && !runs.block()[*axis].is_multiple_of(lengths[*axis].max(1));
+    let Some(axis) = (0..lengths.len()).find(is_cut) else { return 1 };
+    let inner: usize = (axis + 1..lengths.len()).map(count).product();
+    let along = lcm(runs.block()[axis], lengths[axis]) / runs.block()[axis];
+    let is_first = (0..axis).all(|axis| count(axis) == 1);
+    inner * if is_first || count(axis).is_multiple_of(along) { along } else { count(axis) }
+}
+
+fn lcm(a: usize, b: usize) -> usize {
+    let (mut high, mut low) = (a.max(1), b.max(1));
+    while low > 0 {
+        (high, low) = (low, high % low);
+    }
+    (a / high).saturating_mul(b)
 }
 
 fn put_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
@@ -305,4 +351,56 @@ fn get_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 
 fn of_json<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| Error::data(format!("{}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether no box of `lengths` has runs on both sides of a multiple of `unit`.
+    fn keeps_boxes_whole(runs: &Grid, lengths: &[usize], unit: usize) -> bool {
+        let boxes = Grid::new(runs.shape().to_vec(), lengths.to_vec());
+        let mut of_box = vec![None; boxes.count()];
+        (0..runs.count()).all(|run| {
+            let region = runs.region(run);
+            (0..boxes.count())
+                .filter(|nth| overlap(&boxes.region(*nth), &region))
+                .all(|nth| *of_box[nth].get_or_insert(run / unit) == run / unit)
+        })
+    }
+
+    fn overlap(a: &crate::nd::Region, b: &crate::nd::Region) -> bool {
+        (0..a.rank()).all(|axis| a.start[axis] < b.end(axis) && b.start[axis] < a.end(axis))
+    }
+
+    #[test]
+    fn tasks_hold_whole_shards() {
+        for (shape, block, lengths, unit) in [
+            ([100, 8], [10, 8], [10, 8], 1),
+            ([100, 8], [10, 8], [30, 8], 3),
+            ([100, 8], [20, 8], [30, 4], 3),
+            ([100, 8], [10, 2], [10, 4], 2),
+            ([100, 8], [10, 2], [30, 2], 12),
+            ([100, 12], [10, 4], [10, 8], 3),
+            ([100, 8], [100, 2], [30, 4], 2),
+            ([10, 10], [4, 3], [100, 100], 12),
+        ] {
+            let runs = Grid::new(shape.to_vec(), block.to_vec());
+            let found = runs_between(&runs, &lengths).min(runs.count());
+            assert_eq!(found, unit, "{block:?} {lengths:?}");
+            assert!(keeps_boxes_whole(&runs, &lengths, found));
+            assert!(unit == 1 || !keeps_boxes_whole(&runs, &lengths, 1));
+        }
+    }
+
+    #[test]
+    fn tasks_are_ranges_of_whole_units_that_cover_all_runs() {
+        for (runs, unit, tasks) in [(10, 1, 3), (10, 3, 4), (10, 3, 2), (1, 1, 1), (7, 7, 1), (0, 1, 1)] {
+            let cut = AgreedStage { name: String::new(), runs, unit, tasks, divides: true, bytes: 0 };
+            let ranges: Vec<_> = (0..tasks).map(|task| cut.runs_of(task)).collect();
+            assert!(ranges.iter().all(|range| range.start % unit == 0));
+            assert_eq!(ranges.iter().map(ExactSizeIterator::len).sum::<usize>(), runs);
+            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start));
+        }
+    }
 }

@@ -4,12 +4,14 @@
 //! same job up to the phase it belongs to, takes what earlier phases and stages found from the folder, and does its own runs. Nothing
 //! is listed: tasks are ranges of runs. What they leave is whole or not there, and the same however often a task is run.
 
+mod cluster;
 mod folder;
 mod outputs;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+pub use self::cluster::drive;
 pub(super) use self::walk::Walk;
 use self::{
     folder::Folder,
@@ -129,8 +131,8 @@ pub struct Tasks {
 }
 
 impl Job {
-    /// The job in tasks, with everything that its processes exchange in `folder`, which may be an address as `s3://bucket/jobs/1`. Zarr outputs have no shards unless they are asked for,
-    /// and those are refused: several tasks would write one.
+    /// The job in tasks, with everything that its processes exchange in `folder`, which may be an address as `s3://bucket/jobs/1`. Zarr
+    /// outputs have no shards unless they are asked for, because each of those is written by one task.
     #[must_use]
     pub fn tasks(self, folder: impl Into<PathBuf>) -> Tasks {
         let save = self.save_options().clone().unsharded(&self.paths());

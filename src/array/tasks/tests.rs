@@ -142,6 +142,9 @@ fn files_are_those_of_one_process() {
         ("(x - mean(x, 0)) / std(x, 0)", "npy", ""),
         ("(x - mean(x, 0)) / std(x, 0)", "zarr", "2000,16"),
         ("z", "zarr", "60000,2"),
+        ("(x - mean(x, 0)) / std(x, 0)", "zarr", "2000,16 in 6000,16"),
+        ("x * 0.5", "zarr", "1000,4 in 4000,8"),
+        ("z", "zarr", "7000,2 in 70000,4"),
         ("z.T", "npy", ""),
         ("cumsum(x, 0)", "npy", ""),
         ("x - median(x, 0)", "bin", ""),
@@ -153,7 +156,8 @@ fn files_are_those_of_one_process() {
             let layout = if chunks.is_empty() {
                 ZarrOptions::default()
             } else {
-                ZarrOptions::default().with("chunks", chunks).unwrap().with("shards", "none").unwrap()
+                let (chunks, shards) = chunks.split_once(" in ").unwrap_or((chunks, "none"));
+                ZarrOptions::default().with("chunks", chunks).unwrap().with("shards", shards).unwrap()
             };
             job(folder.path(), text, Destination::Path(to.to_path_buf())).save(Save::new().zarr(layout))
         };

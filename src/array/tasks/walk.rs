@@ -100,7 +100,7 @@ impl Walk {
         let parts = parts_of(&bindings);
         let agreed = match (phase.agreed()?, self.intent) {
             (Some(agreed), _) => agreed,
-            (None, Intent::Plan(size)) => phase.agree(plan, size, parts.clone())?,
+            (None, Intent::Plan(size)) => phase.agree(plan, size, parts.clone(), &shards_of(&bindings))?,
             (None, _) => return Err(Error::usage(format!("phase {number} is not planned yet")).hint("outcore plan --job FOLDER")),
         };
         if agreed.plan != plan.plan_id || agreed.stages.len() != plan.stages.len() {
@@ -285,6 +285,15 @@ fn parts_of(bindings: &Bindings<'_>) -> Vec<Option<u64>> {
         Sink::Memory(_) | Sink::Caller(_) => None,
     };
     bindings.sinks.iter().map(part).collect()
+}
+
+/// The shards of the outputs.
+fn shards_of(bindings: &Bindings<'_>) -> Vec<Option<Vec<usize>>> {
+    let shard = |sink: &Sink<'_>| match sink {
+        Sink::Target(target) => target.shard().map(<[usize]>::to_vec),
+        Sink::Memory(_) | Sink::Caller(_) => None,
+    };
+    bindings.sinks.iter().map(shard).collect()
 }
 
 /// Whether tasks of a stage have kept boxes of an output.

@@ -18,13 +18,11 @@ use crate::{
 };
 use clap::Parser;
 use outcore::{
-    Error, ErrorKind, IoMode, Result, Size, Step, TaskDone, TaskSize, Tasks,
-    plan::NUMERICS_VERSION,
+    Error, IoMode, Result, Size, Step, TaskDone, TaskSize, Tasks,
     report::size::{count, data_bytes, memory_bytes},
     store::tasks::{get, is_address, place, put},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use std::{
     env,
     path::{Path, PathBuf},
@@ -68,13 +66,13 @@ pub fn plan(command: Plan, settings: &Settings) -> Result<()> {
 pub fn task(command: &Task, style: Style) -> Result<u8> {
     let index = index_of(&command.task)? + command.task_base;
     match run(command, index, style) {
-        Ok(done) if style == Style::Json => done_json(&done).and_then(|line| print(&line.to_string())).map(|()| 0),
+        Ok(done) if style == Style::Json => done.json().and_then(|line| print(&line.to_string())).map(|()| 0),
         Ok(done) => {
             let was = if done.was_done { "was done" } else { "done" };
             note("task", &format!("{index} of stage {} of phase {} {was}", done.stage, done.phase));
             Ok(0)
         }
-        Err(error) if may_pass(&error) => {
+        Err(error) if Tasks::may_pass(&error) => {
             let _ = errors::report(&error, style);
             Ok(TRY_AGAIN)
         }
@@ -143,16 +141,6 @@ fn task_bytes(text: &str) -> Result<u64> {
     match text.parse::<Size>().map_err(|error| error.context("--task-bytes"))? {
         Size::Bytes(bytes) if bytes > 0 => Ok(bytes),
         _ => Err(Error::usage(format!("--task-bytes {text}: a number of bytes is wanted")).hint("--task-bytes 1GiB")),
-    }
-}
-
-/// Whether the same task may succeed later, or elsewhere.
-fn may_pass(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::Io | ErrorKind::Cancelled => true,
-        // No room.
-        ErrorKind::Output => error.needed_bytes().is_some(),
-        _ => false,
     }
 }
 
@@ -234,7 +222,7 @@ fn index_of(text: &str) -> Result<usize> {
 
 fn tell(step: &Step, folder: &Path, style: Style) -> Result<()> {
     if style == Style::Json {
-        return print(&step_json(step, folder)?.to_string());
+        return print(&step.json(&Tasks::id_of(folder)?)?.to_string());
     }
     let job = folder.display();
     match step {
@@ -254,24 +242,4 @@ fn tell(step: &Step, folder: &Path, style: Style) -> Result<()> {
         Step::Finish => print(&format!("all tasks are done\n  outcore finish --job {job}")),
         Step::Finished => print("finished: the outputs have their names"),
     }
-}
-
-fn step_json(step: &Step, folder: &Path) -> Result<Value> {
-    let id = Tasks::id_of(folder)?;
-    let line = json!({"schema": "outcore.step/1", "job": id, "version": env!("CARGO_PKG_VERSION"), "numerics": NUMERICS_VERSION});
-    line_of(line, step)
-}
-
-fn done_json(done: &TaskDone) -> Result<Value> {
-    line_of(json!({"schema": "outcore.task/1", "state": if done.was_done { "was done" } else { "done" }}), done)
-}
-
-/// A line for programs: what begins it, and the fields of `of`.
-fn line_of(mut line: Value, of: &impl Serialize) -> Result<Value> {
-    let fields = serde_json::to_value(of).map_err(|error| Error::internal(format!("fields are no JSON: {error}")))?;
-    for (key, value) in fields.as_object().into_iter().flatten() {
-        let key = if key == "bytes_peak" { "peak_bytes" } else { key };
-        line[key] = value.clone();
-    }
-    Ok(line)
 }

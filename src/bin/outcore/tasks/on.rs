@@ -10,13 +10,8 @@ use outcore::{Error, Progress, Result, TaskSize};
 use serde_json::Value;
 use std::{
     env,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
 };
-
-/// Which Python has the package.
-const PYTHON: &str = "OUTCORE_PYTHON";
 
 /// Evaluates on the cluster that `scheduler` names; the exit code is the driver's. What was begun stays in `job` if it fails.
 pub fn run(eval: Eval, scheduler: &str, job: Option<&PathBuf>, settings: &Settings) -> Result<u8> {
@@ -37,20 +32,10 @@ pub fn run(eval: Eval, scheduler: &str, job: Option<&PathBuf>, settings: &Settin
 
 /// Runs the driver; passes on what it prints, and tells of its events.
 fn drive(folder: &Path, scheduler: &str, settings: &Settings) -> Result<u8> {
-    let python = env::var_os(PYTHON).unwrap_or_else(|| "python3".into());
     let program = env::current_exe().map_err(|error| Error::io("find", "this program", error))?;
-    let mut command = Command::new(&python);
-    command.args(["-m", "outcore_dask", "--scheduler", scheduler, "--job"]).arg(folder).arg("--outcore").arg(program);
-    let missing = |error| {
-        Error::usage(format!("{} cannot be started: {error}", python.display()))
-            .hint(format!("pip install outcore-dask; {PYTHON} names the Python that has it"))
-    };
-    let mut child = command.stdout(Stdio::piped()).spawn().map_err(missing)?;
-    let stdout = child.stdout.take().ok_or_else(|| Error::internal("a driver without output"))?;
     let (mut is_done, mut stage) = (false, Value::Null);
-    for line in BufReader::new(stdout).lines() {
-        let line = line.map_err(|error| Error::io("read", "the events of the driver", error))?;
-        let event: Option<Value> = if is_done { None } else { serde_json::from_str(&line).ok() };
+    outcore::drive(folder, scheduler, &program, |line| {
+        let event: Option<Value> = if is_done { None } else { serde_json::from_str(line).ok() };
         match event.filter(|event| event["event"].is_string()) {
             Some(event) => {
                 is_done = event["event"] == "done";
@@ -59,15 +44,12 @@ fn drive(folder: &Path, scheduler: &str, settings: &Settings) -> Result<u8> {
                     Some("stage") => stage = event.clone(),
                     _ => {}
                 }
-                tell(&event, &line, settings);
+                tell(&event, line, settings);
+                Ok(())
             }
-            None => print(&line)?,
+            None => print(line),
         }
-    }
-    let status = child.wait().map_err(|error| Error::io("wait for", "the driver", error))?;
-    // Ended by a signal: as a shell says it.
-    let code = status.code().unwrap_or(137);
-    Ok(u8::try_from(code).unwrap_or(70))
+    })
 }
 
 /// How far a stage is, by the tasks that are done. Memory is that of one task.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    store::output::sync_folder,
+    store::{PageCache, output::sync_folder},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -36,7 +36,7 @@ struct Note {
 
 impl ZarrTarget {
     /// Makes every box durable whose write had returned before, in a way that [`super::reopen`] finds.
-    pub fn checkpoint(&self) -> Result<()> {
+    pub fn checkpoint(&self, copy: PageCache) -> Result<()> {
         self.is_noted.store(true, Ordering::Release);
         // Shards first: one that is finished meanwhile is in the second list, or in both.
         let open: Vec<_> = lock(&self.shards).iter().map(|(place, shard)| (place.clone(), Arc::clone(shard))).collect();
@@ -44,7 +44,7 @@ impl ZarrTarget {
             let mut unsynced = lock(&self.unsynced);
             (std::mem::take(&mut unsynced.files), std::mem::take(&mut unsynced.folders))
         };
-        let noted = self.note(&open, &files).and_then(|()| {
+        let noted = self.note(&open, &files, copy).and_then(|()| {
             folders.iter().try_for_each(|folder| sync_folder(folder).map_err(|error| failed("sync", folder, error)))?;
             let root = self.root()?;
             sync_folder(root).map_err(|error| failed("sync", root, error))?;
@@ -57,8 +57,8 @@ impl ZarrTarget {
         })
     }
 
-    fn note(&self, open: &[(Vec<usize>, Arc<Mutex<Shard>>)], files: &[Vec<usize>]) -> Result<()> {
-        self.sync_files(files)?;
+    fn note(&self, open: &[(Vec<usize>, Arc<Mutex<Shard>>)], files: &[Vec<usize>], copy: PageCache) -> Result<()> {
+        self.sync_files(files, copy)?;
         let mut lines = String::new();
         let mut add = |place: &[usize], state: Option<ShardState>| -> Result<()> {
             let note = Note { place: place.to_vec(), state };
@@ -68,7 +68,7 @@ impl ZarrTarget {
         };
         for (place, shard) in open {
             let shard = lock(shard);
-            shard.sync()?;
+            shard.sync(copy)?;
             add(place, shard.state())?;
         }
         if self.layout.shard.is_some() {

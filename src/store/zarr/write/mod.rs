@@ -75,7 +75,8 @@ pub fn create(path: &Path, name: &str, dtype: DType, shape: &[usize], mode: Outp
 /// last [`ZarrTarget::checkpoint`] are there, and are counted with [`Target::adopt`](crate::store::Target::adopt); all others are to be written. `None`
 /// if nothing was left.
 ///
-/// [`Hold::Shared`]: one that other processes write as well. A chunk that two of them write is whole at any time; shards are refused.
+/// [`Hold::Shared`]: one that other processes write as well. A chunk or shard that two of them write is whole at any time; each of them writes all of a
+/// shard or nothing.
 pub fn reopen(
     path: &Path,
     name: &str,

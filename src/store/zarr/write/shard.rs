@@ -11,7 +11,7 @@
 
 use crate::{
     error::{Error, Result},
-    store::output::is_full,
+    store::{PageCache, output::is_full},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -146,9 +146,9 @@ impl Shard {
     }
 
     /// Makes what has been written so far durable.
-    pub fn sync(&self) -> Result<()> {
+    pub fn sync(&self, copy: PageCache) -> Result<()> {
         for path in [self.path.clone(), late_path(&self.path)] {
-            match File::open(&path).and_then(|file| file.sync_all()) {
+            match File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, None))) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("sync", &path, error)),
                 _ => {}
             }

@@ -14,12 +14,9 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    nd::{
-        DType, Region,
-        shape::{c_strides, show},
-    },
+    nd::{DType, Region, copy::copy_box, shape::show},
     store::{
-        Part as UnfinishedPart, Target, check_complete, check_write,
+        PageCache, Part as UnfinishedPart, Target, check_complete, check_write,
         output::{DRAFT, check_room, is_full, replace, sync_folder},
         zarr::publish::PartFolder,
     },
@@ -36,6 +33,7 @@ use std::{
     },
     thread,
 };
+use tempfile::TempDir;
 
 /// Threads that wait for the medium when many files are made durable: file systems put what is asked for together into one commit.
 const SYNC_THREADS: usize = 8;
@@ -67,8 +65,10 @@ pub struct ZarrTarget {
     is_published: AtomicBool,
     /// Whether there are notes for a later process, which then go on.
     pub(super) is_noted: AtomicBool,
-    /// Whether other processes write chunks too, perhaps the same ones: each appears whole.
+    /// Whether other processes write files too, perhaps the same ones: each appears whole.
     is_shared: bool,
+    /// Where shards of one of several processes grow until they are whole.
+    drafts: Option<TempDir>,
     /// What an earlier process noted of its shards; `None` where nothing is gone on with.
     notes: Option<Mutex<Notes>>,
     /// Where its files go when they are complete, if it becomes objects.
@@ -135,6 +135,10 @@ impl Target for ZarrTarget {
         Some(&self.layout.chunk)
     }
 
+    fn shard(&self) -> Option<&[usize]> {
+        self.layout.shard.as_deref()
+    }
+
     fn write_scratch_bytes(&self) -> u64 {
         let remote = self.remote.as_ref().map_or(0, |_| remote::scratch_bytes(&self.layout, self.dtype));
         write_scratch_bytes(self.codec, &self.layout, self.dtype) + remote
@@ -160,13 +164,13 @@ impl Target for ZarrTarget {
         Ok(())
     }
 
-    fn settle(&self) -> Result<()> {
+    fn settle(&self, copy: PageCache) -> Result<()> {
         if self.remote.is_some() {
             return Ok(());
         }
         let settled = match self.goal {
-            Goal::Array if !self.is_shared => self.checkpoint(),
-            Goal::Array | Goal::PartOfOne => self.settle_files(),
+            Goal::Array if !self.is_shared => self.checkpoint(copy),
+            Goal::Array | Goal::PartOfOne => self.settle_files(copy),
         };
         settled.map_err(|error| self.with_room(error))
     }
@@ -238,10 +242,13 @@ impl ZarrTarget {
                 std::fs::write(&path, text).and_then(|()| File::open(&path)?.sync_all()).map_err(|error| failed("write", &path, error))?;
             }
         }
+        if self.is_shared {
+            self.check_shards()?;
+        }
         if self.is_noted.load(Ordering::Acquire) {
-            self.checkpoint()?
+            self.checkpoint(PageCache::Keep)?
         } else {
-            self.settle_files()?
+            self.settle_files(PageCache::Keep)?
         }
         let mut folders = std::mem::take(&mut lock(&self.unsynced).folders);
         folders.insert(self.root()?.to_path_buf());
@@ -308,29 +315,32 @@ impl ZarrTarget {
             is_published: AtomicBool::new(false),
             is_noted: AtomicBool::new(false),
             is_shared: false,
+            drafts: None,
             notes: None,
             remote: None,
         })
     }
 
-    /// One of several processes that write it.
+    /// One of several processes that write it. Of a shard each writes all or nothing.
     pub(super) fn shared(mut self) -> Result<Self> {
-        if self.layout.shard.is_some() {
-            let text = format!("{}: shards cannot be written by several processes", self.name);
-            return Err(Error::usage(text).hint("--chunks alone, and larger ones"));
+        if self.layout.shard.is_some() && self.remote.is_none() {
+            let root = self.root()?;
+            let made = tempfile::Builder::new().prefix(DRAFT).tempdir_in(root);
+            self.drafts = Some(made.map_err(|error| failed("make a folder in", root, error))?);
         }
         self.is_shared = true;
         Ok(self)
     }
 
-    /// Removes what processes left that were killed while they wrote a chunk.
+    /// Removes what processes left that were killed while they wrote a chunk or a shard.
     pub(super) fn remove_drafts(&self) -> Result<()> {
         let root = self.root()?;
         let cannot = |error| failed("look into", root, error);
         for entry in std::fs::read_dir(root).map_err(cannot)? {
             let path = entry.map_err(cannot)?.path();
             if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(DRAFT.as_bytes())) {
-                std::fs::remove_file(&path).map_err(|error| failed("remove", &path, error))?;
+                let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+                removed.map_err(|error| failed("remove", &path, error))?;
             }
         }
         Ok(())
@@ -360,9 +370,9 @@ impl ZarrTarget {
     }
 
     /// Makes complete files durable, without notes for a later process.
-    fn settle_files(&self) -> Result<()> {
+    fn settle_files(&self, copy: PageCache) -> Result<()> {
         let files = std::mem::take(&mut lock(&self.unsynced).files);
-        let settled = self.sync_files(&files).and_then(|()| self.remove_late(&files));
+        let settled = self.sync_files(&files, copy).and_then(|()| self.remove_late(&files));
         settled.inspect_err(|_| lock(&self.unsynced).files.extend(files.iter().cloned()))
     }
 
@@ -421,7 +431,8 @@ impl ZarrTarget {
             chunk.clear();
             chunk.resize(self.chunk_bytes(), 0);
             let start: Vec<usize> = part.start.iter().zip(&region.start).map(|(part, region)| part - region).collect();
-            copy_box(bytes, &region.shape, &start, chunk, &self.layout.chunk, &part.shape, self.dtype.size());
+            let origin = vec![0; start.len()];
+            copy_box((bytes, &region.shape, &start), (chunk, &self.layout.chunk, &origin), &part.shape, self.dtype.size());
             &chunk[..]
         };
         // Arrays of version 2 say no fill value.
@@ -466,10 +477,25 @@ impl ZarrTarget {
         let root = self.folder.as_ref().map(PartFolder::path).ok_or(io::ErrorKind::NotFound)?;
         self.make_folders(path)?;
         replace(root, path, bytes)?;
-        // The content is durable; the name is when the folder is, whoever has made it.
-        let above = path.ancestors().skip(1).take_while(|folder| *folder != root);
-        lock(&self.unsynced).folders.extend(above.map(Path::to_path_buf));
+        self.has_appeared(path);
         Ok(())
+    }
+
+    /// Gives a shard its name, whoever has written it before.
+    fn place_shard(&self, draft: &Path, path: &Path) -> io::Result<()> {
+        File::open(draft)?.sync_all()?;
+        self.make_folders(path)?;
+        std::fs::rename(draft, path)?;
+        shard::remove_late(draft).map_err(io::Error::other)?;
+        self.has_appeared(path);
+        Ok(())
+    }
+
+    /// The content of a file is durable; its name is when the folders are, whoever has made them.
+    fn has_appeared(&self, path: &Path) {
+        let root = self.folder.as_ref().map(PartFolder::path);
+        let above = path.ancestors().skip(1).take_while(|folder| Some(*folder) != root);
+        lock(&self.unsynced).folders.extend(above.map(Path::to_path_buf));
     }
 
     fn store_in_shard(&self, place: &[usize], encoded: Option<&[u8]>) -> Result<()> {
@@ -477,16 +503,19 @@ impl ZarrTarget {
         let of_file: Vec<usize> = place.iter().zip(&grid).map(|(place, count)| place / count).collect();
         let inside = self.layout.chunks_in_file(&of_file);
         let within: Vec<usize> = place.iter().zip(&grid).map(|(place, count)| place % count).collect();
-        let path = self.root()?.join(self.key(&of_file));
+        let path = match &self.drafts {
+            Some(drafts) => drafts.path().join(self.key(&of_file).replace('/', ".")),
+            None => self.root()?.join(self.key(&of_file)),
+        };
         let shard = match lock(&self.shards).entry(of_file.clone()) {
             Entry::Occupied(there) => Arc::clone(there.get()),
-            Entry::Vacant(free) if self.notes.is_some() => match self.shard_of_earlier(&of_file, path, &grid, &inside)? {
+            Entry::Vacant(free) if self.notes.is_some() => match self.shard_of_earlier(&of_file, path.clone(), &grid, &inside)? {
                 Some(shard) => Arc::clone(free.insert(Arc::new(Mutex::new(shard)))),
                 // Complete, and this chunk in it.
                 None => return Ok(()),
             },
             Entry::Vacant(_) if path.exists() => return Err(Error::internal(format!("shard {} was written twice", path.display()))),
-            Entry::Vacant(free) => Arc::clone(free.insert(Arc::new(Mutex::new(Shard::new(path, &grid, &inside, self.places))))),
+            Entry::Vacant(free) => Arc::clone(free.insert(Arc::new(Mutex::new(Shard::new(path.clone(), &grid, &inside, self.places))))),
         };
         let open = |path: &Path| self.open(path, OpenOptions::new().write(true).create(true));
         let progress = lock(&shard).take(ravel(&within, &inside), encoded, &open)?;
@@ -496,6 +525,10 @@ impl ZarrTarget {
                 let file = self.root()?.join(self.key(&of_file));
                 remote.upload(&self.key(&of_file), &file)?;
                 self.remove_late(std::slice::from_ref(&of_file))?;
+            }
+            None if progress == Progress::Done && self.is_shared => {
+                let to = self.root()?.join(self.key(&of_file));
+                self.place_shard(&path, &to).map_err(|error| failed("write", &to, error))?;
             }
             None if progress == Progress::Done => lock(&self.unsynced).files.push(of_file.clone()),
             _ => {}
@@ -570,12 +603,13 @@ impl ZarrTarget {
         places.iter().filter(|_| has_late).try_for_each(|place| shard::remove_late(&root.join(self.key(place))))
     }
 
-    pub(super) fn sync_files(&self, places: &[Vec<usize>]) -> Result<()> {
+    pub(super) fn sync_files(&self, places: &[Vec<usize>], copy: PageCache) -> Result<()> {
         let root = self.root()?;
         let sync_all = |places: &[Vec<usize>]| {
             places.iter().try_for_each(|place| {
                 let path = root.join(self.key(place));
-                File::open(&path).and_then(|file| file.sync_all()).map_err(|error| failed("sync", &path, error))
+                let synced = File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, None)));
+                synced.map_err(|error| failed("sync", &path, error))
             })
         };
         if places.len() < 2 {
@@ -630,33 +664,4 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Whether all bytes are zero: the fill value, in every dtype. (`-0.0` is not.)
 fn is_zero(bytes: &[u8]) -> bool {
     bytes.chunks(4096).all(|part| part.iter().fold(0, |any, byte| any | byte) == 0)
-}
-
-/// Copies a box of `lengths` at `start` of one C-order array to the origin of another one.
-fn copy_box(from: &[u8], from_shape: &[usize], start: &[usize], to: &mut [u8], to_shape: &[usize], lengths: &[usize], item: usize) {
-    // Axes from `inner` on are one piece in both.
-    let mut inner = lengths.len();
-    let mut piece = 1;
-    while inner > 0 {
-        inner -= 1;
-        piece *= lengths[inner];
-        if lengths[inner] != from_shape[inner] || lengths[inner] != to_shape[inner] {
-            break;
-        }
-    }
-    let (from_strides, to_strides) = (c_strides(from_shape), c_strides(to_shape));
-    let place = |at: &[usize], strides: &[i64]| -> usize { at.iter().zip(strides).map(|(at, &stride)| at * stride as usize).sum() };
-    let first = place(start, &from_strides);
-    let mut at = vec![0; inner];
-    for _ in 0..lengths[..inner].iter().product() {
-        let (source, goal) = ((first + place(&at, &from_strides)) * item, place(&at, &to_strides) * item);
-        to[goal..goal + piece * item].copy_from_slice(&from[source..source + piece * item]);
-        for axis in (0..inner).rev() {
-            at[axis] += 1;
-            if at[axis] < lengths[axis] {
-                break;
-            }
-            at[axis] = 0;
-        }
-    }
 }

@@ -5,7 +5,7 @@ use crate::{
     error::ErrorKind,
     nd::{Grid, Region},
     store::{
-        Hold, Target,
+        Hold, PageCache, Target,
         suite::{self, Naming, TargetCase, part_of},
         zarr::publish::Standing,
     },
@@ -316,7 +316,7 @@ fn a_stopped_array_is_gone_on_with() {
         assert!(reopened().is_none());
         let first = target(&path, DType::F32, &shape, &query).unwrap();
         write_all(&first, &whole, order[..checkpoint_at].iter().copied(), &[4, 5]);
-        first.checkpoint().unwrap();
+        first.checkpoint(PageCache::Keep).unwrap();
         write_all(&first, &whole, order[checkpoint_at..stop_at].iter().copied(), &[4, 5]);
         first.keep();
         drop(first);
@@ -435,7 +435,7 @@ fn an_error_of_any_operation_leaves_nothing() {
     let run = |nth: u64| -> (Result<()>, u64) {
         let target = Failing::new(target(&path, DType::F32, &[4, 2], "chunks=1,2&shards=2,2").unwrap(), nth);
         let outcome = (0..4).try_for_each(|row| target.write(&Region::new([row, 0], [1, 2]), &[1; 8]));
-        let outcome = outcome.and_then(|()| target.settle()).and_then(|()| target.sync()).and_then(|()| target.publish());
+        let outcome = outcome.and_then(|()| target.settle(PageCache::Drop)).and_then(|()| target.sync()).and_then(|()| target.publish());
         (outcome, target.operations())
     };
     for nth in 0..7 {
