@@ -4,7 +4,7 @@
 //!
 //! Needs `pip install ./python/outcore-dask`; paths are absolute, because workers run anywhere. Without a cluster it does the job itself.
 
-use outcore::{Destination, Error, Job, Result, Save, Session, Tasks, axis};
+use outcore::{Destination, Error, Job, Result, Save, Session, TaskSize, Tasks, axis};
 use std::process::ExitCode;
 
 fn main() -> Result<ExitCode> {
@@ -24,7 +24,8 @@ fn main() -> Result<ExitCode> {
     if let Some(code) = tasks.serve(std::env::args()) {
         return Ok(code.into());
     }
-    let result = tasks.on(scheduler, |event| eprintln!("{event}"))?;
+    let size = TaskSize { bytes: 16 << 20, ..TaskSize::default() };
+    let result = tasks.on(scheduler, size, |event| eprintln!("{event}"))?;
     println!("{z}: all tasks together read {} bytes", result.report.stats.bytes_read);
     Ok(ExitCode::SUCCESS)
 }

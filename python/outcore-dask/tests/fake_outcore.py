@@ -27,7 +27,7 @@ VERSION = os.environ.get("FAKE_VERSION", "0.1.0")
 
 
 def main() -> int:
-    if sys.argv[1:] == ["--version"]:
+    if sys.argv[1:2] == ["--version"]:
         print(f"outcore {VERSION}")
         return 0
     parser = argparse.ArgumentParser()

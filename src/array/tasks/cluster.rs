@@ -9,7 +9,7 @@ use crate::{
     plan::NUMERICS_VERSION,
     store::tasks::{get, place, put},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     env,
@@ -57,10 +57,8 @@ impl Tasks {
     /// [`ErrorKind::Data`] if the job's folder does not say them; as reading it.
     pub fn words(own: impl IntoIterator<Item = String>) -> Result<Vec<String>> {
         let own: Vec<String> = own.into_iter().collect();
-        let Some(folder) = Asked::of(&own).and_then(Asked::folder) else { return Ok(own) };
-        let path = words_path(&folder);
-        let Some(bytes) = get(&path)? else { return Ok(own) };
-        serde_json::from_slice(&bytes).map_err(|error| Error::data(format!("{}: {error}", path.display())))
+        let Some(asked) = Asked::of(&own) else { return Ok(own) };
+        Ok(Began::read(asked.folder())?.map_or(own, |began| began.words))
     }
 
     /// Does what this process was started for by a cluster, if it was: prints what the driver wants to know, and gives the exit code to end
@@ -68,7 +66,7 @@ impl Tasks {
     pub fn serve(&self, own: impl IntoIterator<Item = String>) -> Option<u8> {
         let own: Vec<String> = own.into_iter().collect();
         let asked = Asked::of(&own)?;
-        if !matches!(asked, Asked::Version) && asked.clone().folder() != place(self.folder.path()).ok() {
+        if Some(asked.folder()) != place(self.folder.path()).ok().as_deref() {
             return None;
         }
         let answer = self.answer(&asked).and_then(|text| {
@@ -78,12 +76,12 @@ impl Tasks {
         Some(answer.map_or_else(|error| self.complain(&error), |()| 0))
     }
 
-    /// Carries the job out on the cluster that `scheduler` names, and publishes its outputs; `event` gets every event of the driver, a line of
+    /// Carries the job out on the cluster that `scheduler` names, in tasks of `size`, and publishes its outputs; `event` gets every event of the driver, a line of
     /// JSON each. What was done before is not done again. Python with the package `outcore-dask` is needed here (`OUTCORE_PYTHON` says
-    /// which), this program under the same path on every worker, and a folder that all of them see.
+    /// which), this program under the same path on every worker, and a folder that all of them see. What is less than one task is done here.
     ///
     /// ```no_run
-    /// use outcore::{Destination, Job, Session, Tasks, axis};
+    /// use outcore::{Destination, Job, Session, TaskSize, Tasks, axis};
     /// fn main() -> Result<std::process::ExitCode, outcore::Error> {
     ///     let words = Tasks::words(std::env::args())?;
     ///     let session = Session::builder().memory("1GiB").build()?;
@@ -93,7 +91,7 @@ impl Tasks {
     ///     if let Some(code) = tasks.serve(std::env::args()) {
     ///         return Ok(code.into());
     ///     }
-    ///     let result = tasks.on("dask://scheduler:8786", |event| eprintln!("{event}"))?;
+    ///     let result = tasks.on("dask://scheduler:8786", TaskSize::default(), |event| eprintln!("{event}"))?;
     ///     println!("{:?}", result.arrays[0]);
     ///     Ok(0.into())
     /// }
@@ -102,12 +100,10 @@ impl Tasks {
     /// # Errors
     /// As [`Tasks::next`] and [`Tasks::finish`]; [`ErrorKind::Io`] if what failed may pass, and [`ErrorKind::Data`] if a task cannot be
     /// done, with its message and the command that reproduces it.
-    pub fn on(&self, scheduler: &str, mut event: impl FnMut(&str)) -> Result<JobResult> {
-        self.next(TaskSize::default())?;
+    pub fn on(&self, scheduler: &str, size: TaskSize, mut event: impl FnMut(&str)) -> Result<JobResult> {
+        self.next(size)?;
         let folder = place(self.folder.path()).map_err(|error| Error::io("find", self.folder.name(), error))?;
-        let words: Vec<String> = env::args().collect();
-        let text = serde_json::to_vec(&words).map_err(|error| Error::internal(format!("words are no JSON: {error}")))?;
-        put(&words_path(&folder), &text)?;
+        Began { words: env::args().collect(), size }.write(&folder)?;
         let program = env::current_exe().map_err(|error| Error::io("find", "this program", error))?;
         let mut failed = String::new();
         let code = drive(&folder, scheduler, &program, |line| {
@@ -142,8 +138,11 @@ impl Tasks {
 
     fn answer(&self, asked: &Asked) -> Result<String> {
         match *asked {
-            Asked::Version => Ok(format!("outcore {} (numerics {NUMERICS_VERSION})", env!("CARGO_PKG_VERSION"))),
-            Asked::Plan(_) => Ok(self.next(TaskSize::default())?.json(&self.folder.job()?)?.to_string()),
+            Asked::Version(_) => Ok(format!("outcore {} (numerics {NUMERICS_VERSION})", env!("CARGO_PKG_VERSION"))),
+            Asked::Plan(_) => {
+                let size = Began::read(self.folder.path())?.map(|began| began.size).unwrap_or_default();
+                Ok(self.next(size)?.json(&self.folder.job()?)?.to_string())
+            }
             Asked::Task(_, phase, stage, task) => Ok(self.run(phase, stage, task)?.json()?.to_string()),
             // Whoever called [`Tasks::on`] finishes it, and has the results.
             Asked::Finish(_) => Ok(String::new()),
@@ -160,7 +159,7 @@ impl Tasks {
 /// What the driver starts a program for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Asked {
-    Version,
+    Version(PathBuf),
     Plan(PathBuf),
     /// Phase, stage and task.
     Task(PathBuf, usize, usize, usize),
@@ -174,7 +173,7 @@ impl Asked {
         let number = |name: &str| flag(name)?.parse().ok();
         let folder = || place(Path::new(flag("--job")?)).ok();
         match own.get(1)?.as_str() {
-            "--version" if own.len() == 2 => Some(Asked::Version),
+            "--version" => Some(Asked::Version(folder()?)),
             "plan" => Some(Asked::Plan(folder()?)),
             "task" => Some(Asked::Task(folder()?, number("--phase")?, number("--stage")?, number("--task")?)),
             "finish" => Some(Asked::Finish(folder()?)),
@@ -182,16 +181,35 @@ impl Asked {
         }
     }
 
-    fn folder(self) -> Option<PathBuf> {
+    fn folder(&self) -> &Path {
         match self {
-            Asked::Version => None,
-            Asked::Plan(folder) | Asked::Task(folder, ..) | Asked::Finish(folder) => Some(folder),
+            Asked::Version(folder) | Asked::Plan(folder) | Asked::Task(folder, ..) | Asked::Finish(folder) => folder,
         }
     }
 }
 
-fn words_path(folder: &Path) -> PathBuf {
-    folder.join("words.json")
+/// What the program that began a job was called with.
+#[derive(Debug, Serialize, Deserialize)]
+struct Began {
+    words: Vec<String>,
+    size: TaskSize,
+}
+
+impl Began {
+    fn path(folder: &Path) -> PathBuf {
+        folder.join("words.json")
+    }
+
+    fn read(folder: &Path) -> Result<Option<Began>> {
+        let path = Began::path(folder);
+        let Some(bytes) = get(&path)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::data(format!("{}: {error}", path.display())))
+    }
+
+    fn write(&self, folder: &Path) -> Result<()> {
+        let text = serde_json::to_vec(self).map_err(|error| Error::internal(format!("words are no JSON: {error}")))?;
+        put(&Began::path(folder), &text)
+    }
 }
 
 impl Step {
@@ -230,12 +248,12 @@ mod tests {
     #[test]
     fn what_a_driver_asks_for_is_told_from_everything_else() {
         let folder = || PathBuf::from("/shared/job");
-        assert_eq!(asked(&["--version"]), Some(Asked::Version));
+        assert_eq!(asked(&["--version", "--job", "/shared/job"]), Some(Asked::Version(folder())));
         assert_eq!(asked(&["plan", "--job", "/shared/job", "--json"]), Some(Asked::Plan(folder())));
         let task = ["task", "--job", "/shared/job", "--phase", "1", "--stage", "2", "--task", "33", "--json"];
         assert_eq!(asked(&task), Some(Asked::Task(folder(), 1, 2, 33)));
         assert_eq!(asked(&["finish", "--job", "/shared/job"]), Some(Asked::Finish(folder())));
-        for words in [&[][..], &["x.npy"], &["plan"], &["plan", "--job"], &["task", "--job", "j", "--phase", "1"], &["--version", "x"]] {
+        for words in [&[][..], &["x.npy"], &["plan"], &["plan", "--job"], &["task", "--job", "j", "--phase", "1"], &["--version"]] {
             assert_eq!(asked(words), None, "{words:?}");
         }
         let own = || ["program", "x.npy"].map(String::from);

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc};
 
 /// How stages are cut into tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskSize {
     /// Bytes that a task reads and writes, about (default: 1 GiB).
     pub bytes: u64,

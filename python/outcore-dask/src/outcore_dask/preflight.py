@@ -51,20 +51,20 @@ def is_address(folder: str) -> bool:
 
 def check(client: Client, folder: str, outcore: str, step: Mapping[str, Any]) -> int:
     """Checks package, version, job folder and memory on every worker; returns their slots or raises `JobFailed`."""
-    version = _attempt(lambda: _version(outcore))
+    version = _attempt(lambda: _version(outcore, folder))
     if version.startswith(ERROR):
         raise JobFailed(f"the driver {version}; install outcore here or give its path with --outcore", EXIT_REFUSED)
     room = None if is_address(folder) else Path(folder) / f".preflight-{uuid.uuid4().hex}"
     nonce = uuid.uuid4().hex
     if room is None:
-        return _judge_all(_ask_all(client, outcore, None, nonce), version, None, nonce, step)
+        return _judge_all(_ask_all(client, folder, outcore, None, nonce), version, None, nonce, step)
     try:
         room.mkdir()
         (room / "driver").write_text(nonce)
     except OSError as error:
         raise JobFailed(f"the driver cannot write to the job folder: {error}", EXIT_REFUSED) from None
     try:
-        return _judge_all(_ask_all(client, outcore, str(room), nonce), version, room, nonce, step)
+        return _judge_all(_ask_all(client, folder, outcore, str(room), nonce), version, room, nonce, step)
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
@@ -80,7 +80,7 @@ def _judge_all(
     return sum(facts.slots for facts in workers.values())
 
 
-def examine(outcore: str, room: str | None, nonce: str, dask_worker: Worker) -> Facts:
+def examine(folder: str, outcore: str, room: str | None, nonce: str, dask_worker: Worker) -> Facts:
     """Runs on a worker; without a `room` what it is to find and to write there is nothing."""
     seen = answered = ""
     if room is not None:
@@ -89,7 +89,7 @@ def examine(outcore: str, room: str | None, nonce: str, dask_worker: Worker) -> 
         answered = _attempt(lambda: answer.write_text(nonce) and answer.name)
     return Facts(
         package=__version__,
-        version=_attempt(lambda: _version(outcore)),
+        version=_attempt(lambda: _version(outcore, folder)),
         nonce=seen,
         answered=answered,
         memory_bytes=dask_worker.memory_manager.memory_limit,
@@ -102,13 +102,13 @@ def package_version() -> str:
     return __version__
 
 
-def _ask_all(client: Client, outcore: str, room: str | None, nonce: str) -> dict[str, Facts]:
+def _ask_all(client: Client, folder: str, outcore: str, room: str | None, nonce: str) -> dict[str, Facts]:
     """The facts of all workers, once this package is the same everywhere."""
     advice = f"install it with `pip install outcore-dask=={__version__}` on the scheduler and all workers"
     try:
         client.wait_for_workers(1, timeout=WORKER_SECONDS_MAX)
         versions = {"the scheduler": client.run_on_scheduler(package_version)}
-        answers: dict[str, Facts | Exception] = client.run(examine, outcore, room, nonce, on_error="return")
+        answers: dict[str, Facts | Exception] = client.run(examine, folder, outcore, room, nonce, on_error="return")
     except DaskTimeoutError:
         raise JobFailed(
             f"the cluster had no workers for {WORKER_SECONDS_MAX} s; start some and run again", EXIT_RETRY
@@ -171,8 +171,9 @@ def _refuse(name: str, what: str) -> NoReturn:
     raise JobFailed(f"worker {name} {what}", EXIT_REFUSED)
 
 
-def _version(outcore: str) -> str:
-    return _output([outcore, "--version"]).strip()
+def _version(outcore: str, folder: str) -> str:
+    # A program that builds its own job is told which.
+    return _output([outcore, "--version", "--job", folder]).strip()
 
 
 def _output(command: list[str]) -> str:
