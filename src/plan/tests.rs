@@ -191,4 +191,9 @@ fn the_job_stays_when_the_limits_change() {
         })
         .collect();
     assert_eq!(plans[0].job_id, plans[1].job_id);
+    // 2 GB: too large for the page cache whatever the budget.
+    assert!(plans.iter().all(|plan| !plan.outputs[0].stays_cached(&plan.limits)));
+    let small = Output { shape: vec![16 << 20], ..plans[0].outputs[0].clone() };
+    assert_eq!(plans.iter().map(|plan| small.stays_cached(&plan.limits)).collect::<Vec<_>>(), [true, true]);
+    assert!(!small.stays_cached(&Limits { memory_bytes: 1 << 20, ..plans[0].limits.clone() }));
 }

@@ -111,13 +111,13 @@ pub enum PageCache {
 }
 
 impl PageCache {
-    /// Applies to a file whose bytes are durable up to `end`, or all of them. Of pages that more will be written to none should go: they
+    /// Applies to bytes of a file that are durable, up to its end by default. Of pages that more will be written to none should go: they
     /// would have to be read again.
-    fn apply(self, file: &std::fs::File, end: Option<u64>) {
-        let length = end.and_then(std::num::NonZeroU64::new);
-        if self == PageCache::Drop && end != Some(0) {
+    fn apply(self, file: &std::fs::File, start: u64, end: Option<u64>) {
+        let length = end.map(|end| std::num::NonZeroU64::new(end.saturating_sub(start)));
+        if self == PageCache::Drop && length != Some(None) {
             // Advice: without it everything works, with more memory.
-            let _ = rustix::fs::fadvise(file, 0, length, rustix::fs::Advice::DontNeed);
+            let _ = rustix::fs::fadvise(file, start, length.flatten(), rustix::fs::Advice::DontNeed);
         }
     }
 }

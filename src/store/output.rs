@@ -379,7 +379,7 @@ impl Target for FileTarget {
         let missing = self.done.lock().unwrap_or_else(PoisonError::into_inner).first_missing(&self.shape);
         self.output.settle()?;
         let place = |missing: Region| c_strides(&self.shape).iter().zip(missing.start).map(|(&stride, at)| stride as u64 * at as u64).sum();
-        copy.apply(&self.output.file, missing.map(place).map(|place: u64| self.data_offset + place * self.dtype.size() as u64));
+        copy.apply(&self.output.file, 0, missing.map(place).map(|place: u64| self.data_offset + place * self.dtype.size() as u64));
         Ok(())
     }
 

@@ -205,3 +205,24 @@ fn an_error_of_any_operation_leaves_nothing() {
     assert!(outcome.is_ok() && operations == 7);
     assert_eq!(names_in(folder.path()), ["x.npy"]);
 }
+
+#[test]
+fn what_leaves_the_page_cache_in_between_is_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.npy");
+    let (rows, columns) = (300, 1000);
+    let element = |row: usize, column: usize| (row * columns + column) as f32;
+    let target = npy::create(&path, DType::F32, &[rows, columns], OutputMode::CreateNew).unwrap();
+    // Tiles whose edges lie inside of pages, in an order that leaves gaps before what is written.
+    for (from, to) in [(100, 200), (0, 100), (200, 300)] {
+        for (left, right) in [(500, 1000), (0, 500)] {
+            let tile: Vec<f32> = (from..to).flat_map(|row| (left..right).map(move |column| element(row, column))).collect();
+            target.write(&Region::new([from, left], [to - from, right - left]), bytemuck::cast_slice(&tile)).unwrap();
+            target.settle(PageCache::Drop).unwrap();
+        }
+    }
+    target.sync().unwrap();
+    target.publish().unwrap();
+    let want: Vec<f32> = (0..rows * columns).map(|place| place as f32).collect();
+    assert!(std::fs::read(&path).unwrap().ends_with(bytemuck::cast_slice(&want)));
+}

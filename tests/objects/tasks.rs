@@ -74,8 +74,12 @@ fn outputs_are_those_of_one_process() {
     let server = server();
     for bucket in ["plain", "failing"] {
         let [npy, zarr] = inputs(server, bucket, "o");
-        for (name, statement, chunks) in [("scores", "(x - mean(x, axis=0)) / std(x, axis=0)", "20000,16"), ("columns", "z", "300000,4")] {
-            let layout = ["--chunks", chunks, "--shards", "none"];
+        for (name, statement, chunks, shards) in [
+            ("scores", "(x - mean(x, axis=0)) / std(x, axis=0)", "20000,16", "none"),
+            ("shards", "x * 0.5", "10000,8", "40000,16"),
+            ("columns", "z", "300000,4", "none"),
+        ] {
+            let layout = ["--chunks", chunks, "--shards", shards];
             let one = server.path(bucket, &format!("o/one-{name}.zarr")).display().to_string();
             let (x, z) = (format!("x={npy}"), format!("z={zarr}"));
             runs(&[&["eval", statement, &x, &z, "-o", &one][..], &layout, &LIMITS].concat());

@@ -148,7 +148,7 @@ impl Shard {
     /// Makes what has been written so far durable.
     pub fn sync(&self, copy: PageCache) -> Result<()> {
         for path in [self.path.clone(), late_path(&self.path)] {
-            match File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, None))) {
+            match File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, 0, None))) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("sync", &path, error)),
                 _ => {}
             }

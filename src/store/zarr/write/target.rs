@@ -608,7 +608,7 @@ impl ZarrTarget {
         let sync_all = |places: &[Vec<usize>]| {
             places.iter().try_for_each(|place| {
                 let path = root.join(self.key(place));
-                let synced = File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, None)));
+                let synced = File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, 0, None)));
                 synced.map_err(|error| failed("sync", &path, error))
             })
         };
