@@ -43,7 +43,9 @@ impl Grid {
         self
     }
 
-    fn origin(&self, axis: usize) -> usize {
+    /// By how much the first block along an axis is shorter.
+    #[must_use]
+    pub fn origin(&self, axis: usize) -> usize {
         self.origin.get(axis).copied().unwrap_or(0)
     }
 

@@ -21,6 +21,7 @@ use rustix::{
 use std::{
     fs::{File, Permissions},
     io::{self, Write},
+    ops::Range,
     os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
@@ -309,6 +310,39 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Boxes of a file that are told apart. Of what is written in more pieces only the elements are counted.
+const BOXES_MAX: usize = 64;
+
+/// What of an array is written.
+#[derive(Debug)]
+struct Done {
+    /// Elements.
+    count: usize,
+    /// Where they are, while they are in few boxes.
+    boxes: Option<Coverage>,
+}
+
+impl Done {
+    fn cover(&mut self, region: &Region) {
+        self.count += region.count();
+        if let Some(boxes) = &mut self.boxes {
+            boxes.cover(region);
+            if boxes.boxes().len() > BOXES_MAX {
+                self.boxes = None;
+            }
+        }
+    }
+
+    /// Ranges of elements of an array of `shape` that are written without a gap.
+    fn pieces(&self, shape: &[usize]) -> Vec<Range<usize>> {
+        let strides = c_strides(shape);
+        let is_whole = |region: &&Region| region.shape.iter().zip(shape).skip(1).all(|(part, whole)| part == whole);
+        let boxes = self.boxes.iter().flat_map(|boxes| boxes.boxes()).filter(is_whole);
+        let first = |region: &Region| region.start.first().map_or(0, |&start| start * strides[0] as usize);
+        boxes.map(|region| first(region)..first(region) + region.count()).collect()
+    }
+}
+
 /// Target of a dense file in C order: an optional header, then the elements.
 #[derive(Debug)]
 pub struct FileTarget {
@@ -317,7 +351,7 @@ pub struct FileTarget {
     shape: Vec<usize>,
     data_offset: u64,
     /// What is written; an array with holes is never published.
-    done: Mutex<Coverage>,
+    done: Mutex<Done>,
     /// Whether bytes were written that no sync has covered; they are synced before they are published, whatever the caller forgot.
     unsynced: AtomicBool,
 }
@@ -342,7 +376,14 @@ impl FileTarget {
     }
 
     fn of(output: OutputFile, dtype: DType, shape: &[usize], data_offset: u64) -> Self {
-        FileTarget { output, dtype, shape: shape.to_vec(), data_offset, done: Mutex::default(), unsynced: AtomicBool::new(true) }
+        FileTarget {
+            output,
+            dtype,
+            shape: shape.to_vec(),
+            data_offset,
+            done: Mutex::new(Done { count: 0, boxes: Some(Coverage::default()) }),
+            unsynced: AtomicBool::new(true),
+        }
     }
 }
 
@@ -376,10 +417,10 @@ impl Target for FileTarget {
 
     fn settle(&self, copy: PageCache) -> Result<()> {
         // Looked at first: what is written meanwhile may not be durable.
-        let missing = self.done.lock().unwrap_or_else(PoisonError::into_inner).first_missing(&self.shape);
+        let pieces = self.done.lock().unwrap_or_else(PoisonError::into_inner).pieces(&self.shape);
         self.output.settle()?;
-        let place = |missing: Region| c_strides(&self.shape).iter().zip(missing.start).map(|(&stride, at)| stride as u64 * at as u64).sum();
-        copy.apply(&self.output.file, 0, missing.map(place).map(|place: u64| self.data_offset + place * self.dtype.size() as u64));
+        let byte = |place: usize| self.data_offset + (place * self.dtype.size()) as u64;
+        pieces.into_iter().for_each(|piece| copy.apply(&self.output.file, byte(piece.start), Some(byte(piece.end))));
         Ok(())
     }
 
@@ -390,7 +431,7 @@ impl Target for FileTarget {
     }
 
     fn publish(&self) -> Result<()> {
-        check_complete(self, self.done.lock().unwrap_or_else(PoisonError::into_inner).count())?;
+        check_complete(self, self.done.lock().unwrap_or_else(PoisonError::into_inner).count)?;
         if self.unsynced.load(Ordering::Acquire) {
             self.sync()?;
         }

@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 seconds=$1
 shift
-all="npy npz safetensors fvecs bvecs ivecs fbin u8bin i8bin ibin zarr2 zarr3 query statements slice state journal"
+all="npy npz safetensors fvecs bvecs ivecs fbin u8bin i8bin ibin zarr2 zarr3 query statements slice state journal task"
 flags="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
  -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares"
 if [ -n "${OUTCORE_FUZZ_ASAN:-}" ]; then
@@ -41,7 +41,7 @@ seeds() {
         printf 'h, e = histogram(x, bins=4); assert all(isfinite(x)), "no"; x[1:, ::-1][..., None] @ [[1.5], [-2]]' >"$corpus/second"
         printf 'concatenate((x, x.T[:3].T), axis=1)[x[:, 0] > 1][[0, -1]].astype(f16)' >"$corpus/third"
         ;;
-    state | journal) cp tests/fuzz/seeds/"$1"/* "$corpus" ;;
+    state | journal | task) cp tests/fuzz/seeds/"$1"/* "$corpus" ;;
     *) cp data/formats/*."$1" "$corpus" 2>/dev/null || true ;;
     esac
 }

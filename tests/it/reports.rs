@@ -278,5 +278,6 @@ fn shells_and_manuals_know_every_mode() {
     place.fails(&["completions", "tcsh"], 2, &["tcsh"]);
     fs::create_dir(place.path("pages")).unwrap();
     place.ok(&["man", "--dir", "pages"]);
+    place.fails(&["man", "--dir", "missing"], 73, &["cannot write pages to missing"]);
     assert!(modes.iter().all(|mode| place.path("pages").join(format!("outcore-{mode}.1")).exists()));
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     env,
+    ffi::OsString,
     io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -41,9 +42,16 @@ pub fn drive(folder: &Path, scheduler: &str, program: &Path, mut line: impl FnMu
     };
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(missing)?;
     let stdout = child.stdout.take().ok_or_else(|| Error::internal("a driver without output"))?;
-    for text in BufReader::new(stdout).lines() {
-        line(&text.map_err(|error| Error::io("read", "the events of the driver", error))?)?;
+    let heard = BufReader::new(stdout).lines().try_for_each(|text| {
+        let text = text.map_err(|error| Error::io("read", "the events of the driver", error))?;
+        line(&text)
+    });
+    if heard.is_err() {
+        // Nobody listens: tasks that run end by themselves, and what they leave is kept.
+        let _ = child.kill();
+        let _ = child.wait();
     }
+    heard?;
     let status = child.wait().map_err(|error| Error::io("wait for", "the driver", error))?;
     // Ended by a signal: as a shell says it.
     Ok(u8::try_from(status.code().unwrap_or(137)).unwrap_or(70))
@@ -101,9 +109,15 @@ impl Tasks {
     /// As [`Tasks::next`] and [`Tasks::finish`]; [`ErrorKind::Io`] if what failed may pass, and [`ErrorKind::Data`] if a task cannot be
     /// done, with its message and the command that reproduces it.
     pub fn on(&self, scheduler: &str, size: TaskSize, mut event: impl FnMut(&str)) -> Result<JobResult> {
+        let words = words_here()?;
+        if let Some(asked) = Asked::of(&words) {
+            let (theirs, ours) = (asked.folder().display(), self.folder.name());
+            let text = format!("this process was started for a step of the job in {theirs}, and now begins the one in {ours}");
+            return Err(Error::usage(text).hint("`Tasks::serve` before `Tasks::on`, and absolute paths"));
+        }
         self.next(size)?;
         let folder = place(self.folder.path()).map_err(|error| Error::io("find", self.folder.name(), error))?;
-        Began { words: env::args().collect(), size }.write(&folder)?;
+        Began { words, size }.write(&folder)?;
         let program = env::current_exe().map_err(|error| Error::io("find", "this program", error))?;
         let mut failed = String::new();
         let code = drive(&folder, scheduler, &program, |line| {
@@ -154,6 +168,12 @@ impl Tasks {
         let _ = writeln!(io::stderr(), "error: {error}");
         if Tasks::may_pass(error) { TRY_AGAIN } else { FAILED }
     }
+}
+
+/// The words of this process.
+fn words_here() -> Result<Vec<String>> {
+    let word = |word: OsString| word.into_string().map_err(|word| Error::usage(format!("{} is not UTF-8", word.display())));
+    env::args_os().map(word).collect()
 }
 
 /// What the driver starts a program for.

@@ -320,10 +320,15 @@ fn runs_together(stage: &Stage, shards: &[Option<Vec<usize>>]) -> usize {
 /// After how many runs, in their order, boxes of these lengths are whole that begin where the first run does.
 fn runs_between(runs: &Grid, lengths: &[usize]) -> usize {
     let count = |axis: usize| runs.count_along(axis);
+    let is_moved = |axis: usize| runs.origin(axis) > 0 && lengths[axis] > 1;
     // Along axes before this one every run holds whole boxes; all runs along those behind it are done together.
-    let is_cut = |axis: &usize| count(*axis) > 1 && !runs.block()[*axis].is_multiple_of(lengths[*axis].max(1));
+    let is_cut = |axis: &usize| count(*axis) > 1 && (is_moved(*axis) || !runs.block()[*axis].is_multiple_of(lengths[*axis].max(1)));
     let Some(axis) = (0..lengths.len()).find(is_cut) else { return 1 };
     let inner: usize = (axis + 1..lengths.len()).map(count).product();
+    if is_moved(axis) {
+        // Runs begin anywhere in the boxes.
+        return inner * count(axis);
+    }
     let along = lcm(runs.block()[axis], lengths[axis]) / runs.block()[axis];
     let is_first = (0..axis).all(|axis| count(axis) == 1);
     inner * if is_first || count(axis).is_multiple_of(along) { along } else { count(axis) }
@@ -384,12 +389,23 @@ mod tests {
             ([100, 12], [10, 4], [10, 8], 3),
             ([100, 8], [100, 2], [30, 4], 2),
             ([10, 10], [4, 3], [100, 100], 12),
+            ([100, 8], [10, 8], [7, 8], 7),
         ] {
             let runs = Grid::new(shape.to_vec(), block.to_vec());
             let found = runs_between(&runs, &lengths).min(runs.count());
             assert_eq!(found, unit, "{block:?} {lengths:?}");
             assert!(keeps_boxes_whole(&runs, &lengths, found));
             assert!(unit == 1 || !keeps_boxes_whole(&runs, &lengths, 1));
+        }
+    }
+
+    #[test]
+    fn runs_that_begin_elsewhere_are_done_together() {
+        for (origin, lengths, unit) in [([3, 0], [10, 8], 22), ([3, 0], [1, 4], 1), ([0, 1], [10, 4], 2), ([0, 1], [20, 1], 4)] {
+            let runs = Grid::new(vec![100, 8], vec![10, 4]).moved(&origin);
+            let found = runs_between(&runs, &lengths).min(runs.count());
+            assert!(keeps_boxes_whole(&runs, &lengths, found), "{origin:?} {lengths:?}");
+            assert!(found >= unit, "{origin:?} {lengths:?}: {found}");
         }
     }
 

@@ -145,6 +145,8 @@ fn files_are_those_of_one_process() {
         ("(x - mean(x, 0)) / std(x, 0)", "zarr", "2000,16 in 6000,16"),
         ("x * 0.5", "zarr", "1000,4 in 4000,8"),
         ("z", "zarr", "7000,2 in 70000,4"),
+        ("x.T", "zarr", "4,3000 in 8,9000"),
+        ("z[137:60137]", "zarr", "1,16 in 700,16"),
         ("z.T", "npy", ""),
         ("cumsum(x, 0)", "npy", ""),
         ("x - median(x, 0)", "bin", ""),

@@ -45,8 +45,8 @@ pub struct Prepared {
     arrays: Vec<(String, Array)>,
     outputs: Vec<Output>,
     notes: Vec<String>,
-    /// What is known without computing.
-    printed: Option<Printed>,
+    /// What is printed: the result, or what it is a list of.
+    printed: Vec<Printed>,
 }
 
 /// Evaluates, then prints or saves.
@@ -83,16 +83,17 @@ pub fn tell(prepared: Prepared, result: Option<JobResult>, settings: &Settings) 
     let Prepared { arrays, outputs, notes, mut printed, .. } = prepared;
     settings.reporter.finish();
     if let Some(JobResult { arrays: values, report }) = result {
-        if let Some(array) = values.into_iter().flatten().next() {
+        let waiting = printed.iter_mut().filter(|printed| matches!(printed, Printed::Awaited));
+        for (printed, array) in waiting.zip(values.into_iter().flatten()) {
             if array.len() > PRINTED_MAX {
                 return Err(too_long(array.shape(), array.bytes().len() as u64));
             }
-            printed = Some(Printed::Array(array));
+            *printed = Printed::Array(array);
         }
         let paths: Vec<&Path> = outputs.iter().map(|output| output.path.as_path()).collect();
         saving::tell(report, &arrays, &paths, &notes, settings)?;
     }
-    printed.map_or(Ok(()), |printed| printed.print(settings.style))
+    printed.iter().try_for_each(|printed| printed.print(settings.style))
 }
 
 /// The text of the statements, and the words that are inputs.
@@ -158,6 +159,8 @@ fn array_of(value: &Value) -> Result<Array> {
 
 /// What is printed.
 enum Printed {
+    /// An array that the job computes.
+    Awaited,
     Array(AnyArray),
     Scalar(Scalar),
     Text(String),
@@ -166,6 +169,7 @@ enum Printed {
 impl Printed {
     fn print(&self, style: Style) -> Result<()> {
         match self {
+            Printed::Awaited => Err(Error::internal("a value was not computed")),
             Printed::Array(array) => print_array(array, style),
             // A literal beyond the integers of any dtype has its digits only.
             Printed::Scalar(scalar) if !scalar.fits(scalar.default_dtype()) => print(&scalar.to_string()),
@@ -181,28 +185,36 @@ impl Printed {
     }
 }
 
-/// What has to be run, and what is printed without running.
-fn job(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -> Result<(Option<Job>, Option<Printed>)> {
+/// What a result is printed as: several values that arrays are among one by one, all else as it is.
+pub fn values(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Tuple(items) | Value::List(items) if items.iter().any(|item| matches!(item, Value::Array(_))) => items.iter().collect(),
+        value => vec![value],
+    }
+}
+
+/// What has to be run, and what is printed when that is done.
+fn job(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -> Result<(Option<Job>, Vec<Printed>)> {
     let mut job = Job::new(&settings.session).save(save);
     for output in outputs {
         job = job.output(&output.name, &output.array, Destination::Path(output.path.clone()));
     }
-    let mut printed = None;
+    let mut printed = Vec::new();
     let mut is_idle = outputs.is_empty() && built.asserts.is_empty();
     if let (true, Some((name, value))) = (outputs.is_empty(), &built.result) {
-        match value {
-            Value::Array(array) => {
-                let array = array.checked()?;
-                refuse_to_print(&array)?;
-                job = job.output(name, &array, Destination::Memory);
-                is_idle = false;
-            }
-            Value::Scalar(scalar) => printed = Some(Printed::Scalar(*scalar)),
-            Value::List(items) => {
-                let text = format!("the result is a list of {} arrays", items.len());
-                return Err(Error::usage(text).hint("take one of them: `...[0]`, or name them: `a, b = ...`"));
-            }
-            other => printed = Some(Printed::Text(other.show())),
+        for (nth, value) in values(value).into_iter().enumerate() {
+            printed.push(match value {
+                Value::Array(array) => {
+                    let array = array.checked()?;
+                    refuse_to_print(&array)?;
+                    let name = if nth > 0 { format!("{name}[{nth}]") } else { name.clone() };
+                    job = job.output(&name, &array, Destination::Memory);
+                    is_idle = false;
+                    Printed::Awaited
+                }
+                Value::Scalar(scalar) => Printed::Scalar(*scalar),
+                other => Printed::Text(other.show()),
+            });
         }
     }
     for (message, condition) in &built.asserts {

@@ -36,7 +36,8 @@ pub fn completions(command: &Completions) -> Result<()> {
 /// Prints a manual page, or writes all.
 pub fn man(command: &Man) -> Result<()> {
     if let Some(dir) = &command.dir {
-        return clap_mangen::generate_to(Low::command(), dir).map_err(|error| Error::io("write pages to", dir.display(), error));
+        let cannot = |error| Error::output(format!("cannot write pages to {}: {error}", dir.display())).hint("the folder has to be there");
+        return clap_mangen::generate_to(Low::command(), dir).map_err(cannot);
     }
     let mut program = Low::command();
     program.build();

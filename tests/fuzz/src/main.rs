@@ -1,6 +1,7 @@
 //! Coverage-guided fuzzing of everything that outcore reads from strangers. `tests/fuzz/run.sh` builds it and makes the first inputs.
 //!
-//! `OUTCORE_FUZZ` names what is read: a file by its extension, `zarr2`, `zarr3`, `query`, `statements`, `slice`, `state` or `journal`.
+//! `OUTCORE_FUZZ` names what is read: a file by its extension, `zarr2`, `zarr3`, `query`, `statements`, `slice`, `state`,
+//! `journal` or `task`.
 //! Whatever the bytes are, there is a value or an error; panics and internal errors are findings.
 
 #![no_main]
@@ -12,6 +13,7 @@ use outcore::{
         Statistics,
         parse::{BuildOptions, Program, parse, parse_slice},
     },
+    format::task,
 };
 use std::{env, fs, path::Path, sync::OnceLock};
 
@@ -48,6 +50,7 @@ fuzz_target!(|data: &[u8]| {
         "slice" => text(data).map_or(Ok(()), |text| parse_slice(text).map(drop)),
         "state" => state(place, data),
         "journal" => journal(place, data),
+        "task" => task(data),
         extension => file(place, data, extension),
     };
     if let Err(error) = result {
@@ -135,6 +138,15 @@ fn journal(place: &Place, data: &[u8]) -> Result<()> {
     let _ = fs::remove_file(place.folder.path().join(".y.npy.part.journal"));
     saved?;
     assert_eq!(place.session.open(&path).sum(..).item::<i64>()?, 500_500, "a job that went on");
+    Ok(())
+}
+
+/// What a task left for others. The checksum is right, so that what is behind it is read.
+fn task(data: &[u8]) -> Result<()> {
+    let plan = "0123456789abcdef";
+    let bytes = [data, blake3::hash(data).as_bytes()].concat();
+    let piece = task::decode(&bytes, plan)?;
+    assert_eq!(task::encode(&piece, plan), bytes, "a piece that was read is what was written");
     Ok(())
 }
 

@@ -102,6 +102,9 @@ fn resolve(name: &str, what: &str, lengths: &[i64], shape: &[usize]) -> Result<V
     Ok(lengths.iter().zip(shape).map(length).collect())
 }
 
+/// The index of a shard takes 16 bytes for each of its chunks, whether they are in the array or not.
+const CHUNKS_OF_A_SHARD_MAX: usize = 1 << 22;
+
 /// A shard of whole chunks: the whole of an axis is rounded up, a length that was given is not.
 fn whole_chunks(name: &str, shard: Vec<usize>, chunk: &[usize], are_given: bool) -> Result<Vec<usize>> {
     for (axis, (&shard_length, &chunk_length)) in shard.iter().zip(chunk).enumerate() {
@@ -113,6 +116,12 @@ fn whole_chunks(name: &str, shard: Vec<usize>, chunk: &[usize], are_given: bool)
             ))
             .hint("lengths of shards that are multiples of those of chunks"));
         }
+    }
+    let count = shard.iter().zip(chunk).fold(1, |count: usize, (shard, chunk)| count.saturating_mul(shard / chunk));
+    if count > CHUNKS_OF_A_SHARD_MAX {
+        let text =
+            format!("{name}: shards of {} have {count} chunks of {}, up to {CHUNKS_OF_A_SHARD_MAX} are written", show(&shard), show(chunk));
+        return Err(Error::usage(text).hint("smaller shards, or larger chunks: every reader holds the index of a shard, 16 bytes a chunk"));
     }
     Ok(shard)
 }

@@ -147,8 +147,9 @@ impl Shard {
 
     /// Makes what has been written so far durable.
     pub fn sync(&self, copy: PageCache) -> Result<()> {
-        for path in [self.path.clone(), late_path(&self.path)] {
-            match File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, 0, None))) {
+        // What waits is read again soon.
+        for (path, copy) in [(self.path.clone(), copy), (late_path(&self.path), PageCache::Keep)] {
+            match File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, 0, Some(self.tail)))) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("sync", &path, error)),
                 _ => {}
             }
@@ -275,7 +276,9 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 }
 
 fn late_path(path: &Path) -> PathBuf {
-    path.with_extension("late")
+    let mut late = path.as_os_str().to_os_string();
+    late.push(".late");
+    PathBuf::from(late)
 }
 
 /// An error of the system on a file of an output; a full disk is the output's failure.

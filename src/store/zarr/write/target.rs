@@ -231,6 +231,10 @@ impl ZarrTarget {
     }
 
     fn sync_all(&self) -> Result<()> {
+        if self.is_shared {
+            // Who publishes it knows nothing of them.
+            self.check_shards()?;
+        }
         if self.remote.is_some() {
             // What was put is durable.
             return Ok(());
@@ -241,9 +245,6 @@ impl ZarrTarget {
                 let path = self.root()?.join(name);
                 std::fs::write(&path, text).and_then(|()| File::open(&path)?.sync_all()).map_err(|error| failed("write", &path, error))?;
             }
-        }
-        if self.is_shared {
-            self.check_shards()?;
         }
         if self.is_noted.load(Ordering::Acquire) {
             self.checkpoint(PageCache::Keep)?
@@ -504,7 +505,7 @@ impl ZarrTarget {
         let inside = self.layout.chunks_in_file(&of_file);
         let within: Vec<usize> = place.iter().zip(&grid).map(|(place, count)| place % count).collect();
         let path = match &self.drafts {
-            Some(drafts) => drafts.path().join(self.key(&of_file).replace('/', ".")),
+            Some(drafts) => drafts.path().join(self.key(&of_file).replace('/', "-")),
             None => self.root()?.join(self.key(&of_file)),
         };
         let shard = match lock(&self.shards).entry(of_file.clone()) {
