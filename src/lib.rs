@@ -58,7 +58,7 @@ pub use array::{
     KMeansEnd, KMeansOptions, Kept, Kurtosis, LeastSquares, MapSpec, MemoryAmount, Named, Near, Neighbours, Norm, Norms, OnInvalid,
     Operand, OverlapSpec, Pad, Pairs, Pca, PcaMethod, PcaOptions, Progress, Promote, Qr, Quantiles, Quantised, Random, Record, RowOrder,
     Rows, RunReport, RunStats, Running, Save, ScalarSide, ScaleOf, Search, Session, SessionBuilder, Side, Size, StageStats, StageTasks,
-    StateSpec, Statistics, StatisticsValues, Step, Svd, TaskDone, TaskSize, Tasks, Update, Writer, axis, drive, open, where_,
+    StateSpec, Statistics, StatisticsValues, Step, Svd, TaskDone, TaskSize, Tasks, Update, Writer, axis, open, where_,
     words::{
         BinaryOp, CastMode, DType, Dims, Element, Extent, Finish, IoMode, QuantileMethod, Region, Scalar, ScanKind, SliceItem, SumMode,
         UnaryOp,

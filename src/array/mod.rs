@@ -100,7 +100,7 @@ pub use size::Size;
 pub use split::RowOrder;
 pub use stateful::StateSpec;
 pub use statistics::{InputUpdate, Statistics, StatisticsValues, Update};
-pub use tasks::{StageTasks, Step, TaskDone, TaskSize, Tasks, drive};
+pub use tasks::{StageTasks, Step, TaskDone, TaskSize, Tasks};
 pub use writer::Writer;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! N-dimensional ground: dtypes, shapes, broadcasting, slices, index maps, regions, block grids.
 //!
-//! Everything here is pure arithmetic on shapes. Nothing here knows a file, a thread or a plan, and
+//! Everything here is pure arithmetic on shapes, and one copy of boxes by it. Nothing here knows a file, a thread or a plan, and
 //! nothing allocates in proportion to data. Entry points: [`DType`], [`broadcast::broadcast_shapes`],
 //! [`IndexMap`], [`Grid`].
 

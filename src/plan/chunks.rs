@@ -96,6 +96,13 @@ pub(super) fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
+/// The least common multiple of lengths; one of 0 counts as 1.
+#[must_use]
+pub fn lcm(a: usize, b: usize) -> usize {
+    let (a, b) = (a.max(1), b.max(1));
+    (a / gcd(a, b)).saturating_mul(b)
+}
+
 /// The chunk shape of a source of chunks.
 #[must_use]
 pub fn chunk_of(facts: Option<&SourceFacts>) -> Option<&[usize]> {

@@ -1,6 +1,6 @@
 //! Shapes of blocks and runs of passes that multiply matrices: what is read grows with the sides, what is computed with their product.
 
-use super::chunks::gcd;
+use super::chunks::lcm;
 use crate::kernel::program::PRODUCT_GROUP;
 
 /// Places along one side of a block: its sums stay in the second-level cache, and every element that is packed is used so often.
@@ -41,7 +41,7 @@ impl ProductForm {
     /// What boxes are multiples of along `axis`, if `grain` is what else they are multiples of.
     #[must_use]
     pub fn group(&self, axis: usize, grain: usize) -> usize {
-        if self.grouped[axis] { PRODUCT_GROUP / gcd(PRODUCT_GROUP, grain.max(1)) * grain.max(1) } else { grain.max(1) }
+        if self.grouped[axis] { lcm(PRODUCT_GROUP, grain) } else { grain.max(1) }
     }
 
     /// A block of about `target_bytes`.

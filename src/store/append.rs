@@ -173,7 +173,7 @@ impl Target for InPlace {
 
     fn settle(&self, copy: PageCache) -> Result<()> {
         self.file.sync_data().map_err(|error| self.failed("write back", error))?;
-        copy.apply(&self.file, self.end, None);
+        copy.apply(&self.file, self.end..self.end + self.bytes());
         Ok(())
     }
 

@@ -66,6 +66,10 @@ impl Target for Journaled {
         self.inner.chunk()
     }
 
+    fn shard(&self) -> Option<&[usize]> {
+        self.inner.shard()
+    }
+
     fn write_scratch_bytes(&self) -> u64 {
         self.inner.write_scratch_bytes()
     }

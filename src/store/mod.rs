@@ -111,13 +111,16 @@ pub enum PageCache {
 }
 
 impl PageCache {
-    /// Applies to bytes of a file that are durable, up to its end by default. Of pages that more will be written to none should go: they
-    /// would have to be read again.
-    fn apply(self, file: &std::fs::File, start: u64, end: Option<u64>) {
-        let length = end.map(|end| std::num::NonZeroU64::new(end.saturating_sub(start)));
-        if self == PageCache::Drop && length != Some(None) {
+    /// All bytes of a file, however many there are.
+    const WHOLE: Range<u64> = 0..i64::MAX as u64;
+
+    /// Applies to bytes of a file that are durable. Of pages that more will be written to none should go: they would have to be read again.
+    fn apply(self, file: &std::fs::File, bytes: Range<u64>) {
+        // A length of 0 would mean all the rest of the file.
+        let length = std::num::NonZeroU64::new(bytes.end.saturating_sub(bytes.start));
+        if self == PageCache::Drop && length.is_some() {
             // Advice: without it everything works, with more memory.
-            let _ = rustix::fs::fadvise(file, start, length.flatten(), rustix::fs::Advice::DontNeed);
+            let _ = rustix::fs::fadvise(file, bytes.start, length, rustix::fs::Advice::DontNeed);
         }
     }
 }

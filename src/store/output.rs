@@ -25,7 +25,7 @@ use std::{
     os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -385,6 +385,10 @@ impl FileTarget {
             unsynced: AtomicBool::new(true),
         }
     }
+
+    fn done(&self) -> MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Target for FileTarget {
@@ -410,17 +414,17 @@ impl Target for FileTarget {
         for_each_run(&self.shape, region, |place, from, length| {
             self.output.write_at(self.data_offset + (place * item) as u64, &bytes[from * item..(from + length) * item])
         })?;
-        self.done.lock().unwrap_or_else(PoisonError::into_inner).cover(region);
+        self.done().cover(region);
         self.unsynced.store(true, Ordering::Release);
         Ok(())
     }
 
     fn settle(&self, copy: PageCache) -> Result<()> {
         // Looked at first: what is written meanwhile may not be durable.
-        let pieces = self.done.lock().unwrap_or_else(PoisonError::into_inner).pieces(&self.shape);
+        let pieces = self.done().pieces(&self.shape);
         self.output.settle()?;
         let byte = |place: usize| self.data_offset + (place * self.dtype.size()) as u64;
-        pieces.into_iter().for_each(|piece| copy.apply(&self.output.file, byte(piece.start), Some(byte(piece.end))));
+        pieces.into_iter().for_each(|piece| copy.apply(&self.output.file, byte(piece.start)..byte(piece.end)));
         Ok(())
     }
 
@@ -431,7 +435,7 @@ impl Target for FileTarget {
     }
 
     fn publish(&self) -> Result<()> {
-        check_complete(self, self.done.lock().unwrap_or_else(PoisonError::into_inner).count)?;
+        check_complete(self, self.done().count)?;
         if self.unsynced.load(Ordering::Acquire) {
             self.sync()?;
         }
@@ -443,7 +447,7 @@ impl Target for FileTarget {
     }
 
     fn adopt(&self, boxes: &[Region]) -> Result<()> {
-        let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut done = self.done();
         boxes.iter().for_each(|region| done.cover(region));
         Ok(())
     }

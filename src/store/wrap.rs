@@ -182,6 +182,9 @@ macro_rules! wrap {
             fn chunk(&self) -> Option<&[usize]> {
                 self.inner.chunk()
             }
+            fn shard(&self) -> Option<&[usize]> {
+                self.inner.shard()
+            }
             fn write_scratch_bytes(&self) -> u64 {
                 self.inner.write_scratch_bytes()
             }

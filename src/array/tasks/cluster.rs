@@ -21,43 +21,44 @@ use std::{
 
 /// Which Python has the package.
 const PYTHON: &str = "OUTCORE_PYTHON";
-/// The exit code of a step that may be tried again.
-const TRY_AGAIN: u8 = 75;
-/// The exit code of any other failure.
+/// The exit code of a failure that will not pass.
 const FAILED: u8 = 1;
 
-/// Has the Python package `outcore-dask` carry out the job that was begun in `folder`, on the cluster that `scheduler` names:
-/// `dask://HOST:PORT`, `dask:local?workers=2`, `dask:scheduler-file=PATH`. The program is started for every step, here and on the workers, as
-/// `PROGRAM plan|task|finish --job FOLDER ...`. `line` gets what the package prints: events as JSON, and what `finish` printed. The exit code.
-///
-/// # Errors
-/// [`ErrorKind::Usage`] if Python cannot be started; what `line` says.
-pub fn drive(folder: &Path, scheduler: &str, program: &Path, mut line: impl FnMut(&str) -> Result<()>) -> Result<u8> {
-    let python = env::var_os(PYTHON).unwrap_or_else(|| "python3".into());
-    let mut command = Command::new(&python);
-    command.args(["-m", "outcore_dask", "--scheduler", scheduler, "--job"]).arg(folder).arg("--outcore").arg(program);
-    let missing = |error| {
-        Error::usage(format!("{} cannot be started: {error}", python.display()))
-            .hint(format!("pip install outcore-dask; {PYTHON} names the Python that has it"))
-    };
-    let mut child = command.stdout(Stdio::piped()).spawn().map_err(missing)?;
-    let stdout = child.stdout.take().ok_or_else(|| Error::internal("a driver without output"))?;
-    let heard = BufReader::new(stdout).lines().try_for_each(|text| {
-        let text = text.map_err(|error| Error::io("read", "the events of the driver", error))?;
-        line(&text)
-    });
-    if heard.is_err() {
-        // Nobody listens: tasks that run end by themselves, and what they leave is kept.
-        let _ = child.kill();
-        let _ = child.wait();
-    }
-    heard?;
-    let status = child.wait().map_err(|error| Error::io("wait for", "the driver", error))?;
-    // Ended by a signal: as a shell says it.
-    Ok(u8::try_from(status.code().unwrap_or(137)).unwrap_or(70))
-}
-
 impl Tasks {
+    /// The exit code of a step that may be tried again.
+    pub const TRY_AGAIN: u8 = 75;
+
+    /// Has the Python package `outcore-dask` carry out the job that was begun in `folder`, on the cluster that `scheduler` names:
+    /// `dask://HOST:PORT`, `dask:local?workers=2`, `dask:scheduler-file=PATH`. The program is started for every step, here and on the workers, as
+    /// `PROGRAM plan|task|finish --job FOLDER ...`. `line` gets what the package prints: events as JSON, and what `finish` printed. The exit code.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Usage`] if Python cannot be started; what `line` says.
+    pub fn drive(folder: &Path, scheduler: &str, program: &Path, mut line: impl FnMut(&str) -> Result<()>) -> Result<u8> {
+        let python = env::var_os(PYTHON).unwrap_or_else(|| "python3".into());
+        let mut command = Command::new(&python);
+        command.args(["-m", "outcore_dask", "--scheduler", scheduler, "--job"]).arg(folder).arg("--outcore").arg(program);
+        let missing = |error| {
+            Error::usage(format!("{} cannot be started: {error}", python.display()))
+                .hint(format!("pip install outcore-dask; {PYTHON} names the Python that has it"))
+        };
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(missing)?;
+        let stdout = child.stdout.take().ok_or_else(|| Error::internal("a driver without output"))?;
+        let heard = BufReader::new(stdout).lines().try_for_each(|text| {
+            let text = text.map_err(|error| Error::io("read", "the events of the driver", error))?;
+            line(&text)
+        });
+        if heard.is_err() {
+            // Nobody listens: tasks that run end by themselves, and what they leave is kept.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        heard?;
+        let status = child.wait().map_err(|error| Error::io("wait for", "the driver", error))?;
+        // Ended by a signal: as a shell says it.
+        Ok(u8::try_from(status.code().unwrap_or(137)).unwrap_or(70))
+    }
+
     /// The words that this process builds its job from: its own, or, where a cluster started it for a step of a job, those that the job was
     /// begun with. To be called first, with [`std::env::args`]. Paths among them should be absolute: workers run anywhere.
     ///
@@ -120,7 +121,7 @@ impl Tasks {
         Began { words, size }.write(&folder)?;
         let program = env::current_exe().map_err(|error| Error::io("find", "this program", error))?;
         let mut failed = String::new();
-        let code = drive(&folder, scheduler, &program, |line| {
+        let code = Tasks::drive(&folder, scheduler, &program, |line| {
             let told: Value = serde_json::from_str(line).unwrap_or_default();
             if told["event"] == "failed" {
                 failed = told["message"].as_str().unwrap_or_default().to_string();
@@ -133,7 +134,7 @@ impl Tasks {
         if code == 0 {
             return self.finish();
         }
-        let kind = if code == TRY_AGAIN { ErrorKind::Io } else { ErrorKind::Data };
+        let kind = if code == Tasks::TRY_AGAIN { ErrorKind::Io } else { ErrorKind::Data };
         let why = if failed.is_empty() { "it said why on stderr".to_string() } else { failed };
         Err(Error::new(kind, format!("{scheduler} did not carry the job in {} out (exit code {code}): {why}", self.folder.name()))
             .hint("what is done is kept: the same call goes on with it"))
@@ -166,7 +167,7 @@ impl Tasks {
     fn complain(&self, error: &Error) -> u8 {
         // Nobody is left to complain to if that cannot be written.
         let _ = writeln!(io::stderr(), "error: {error}");
-        if Tasks::may_pass(error) { TRY_AGAIN } else { FAILED }
+        if Tasks::may_pass(error) { Tasks::TRY_AGAIN } else { FAILED }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     array::{identity::Identity, phased::Level, size::show_memory},
     error::{Error, Result},
     nd::Grid,
-    plan::{Limits, NUMERICS_VERSION, Plan, Stage, WriteTo},
+    plan::{Limits, NUMERICS_VERSION, Plan, Stage, WriteTo, chunks::lcm},
     run::divides,
     store::tasks::{Alone, Piece, alone, get, get_piece, make_folder, numbered, put, put_first, put_piece},
 };
@@ -332,14 +332,6 @@ fn runs_between(runs: &Grid, lengths: &[usize]) -> usize {
     let along = lcm(runs.block()[axis], lengths[axis]) / runs.block()[axis];
     let is_first = (0..axis).all(|axis| count(axis) == 1);
     inner * if is_first || count(axis).is_multiple_of(along) { along } else { count(axis) }
-}
-
-fn lcm(a: usize, b: usize) -> usize {
-    let (mut high, mut low) = (a.max(1), b.max(1));
-    while low > 0 {
-        (high, low) = (low, high % low);
-    }
-    (a / high).saturating_mul(b)
 }
 
 fn put_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {

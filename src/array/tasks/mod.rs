@@ -11,7 +11,6 @@ mod outputs;
 mod tests;
 mod walk;
 
-pub use self::cluster::drive;
 pub(super) use self::walk::Walk;
 use self::{
     folder::Folder,

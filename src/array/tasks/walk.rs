@@ -97,10 +97,12 @@ impl Walk {
         }
         let phase = self.folder.phase(number);
         let at = Place { session, plan, phase: &phase, control };
-        let parts = parts_of(&bindings);
+        let parts = of_targets(&bindings, |target| target.part().map(|part| part.inode));
         let agreed = match (phase.agreed()?, self.intent) {
             (Some(agreed), _) => agreed,
-            (None, Intent::Plan(size)) => phase.agree(plan, size, parts.clone(), &shards_of(&bindings))?,
+            (None, Intent::Plan(size)) => {
+                phase.agree(plan, size, parts.clone(), &of_targets(&bindings, |target| target.shard().map(<[usize]>::to_vec)))?
+            }
             (None, _) => return Err(Error::usage(format!("phase {number} is not planned yet")).hint("outcore plan --job FOLDER")),
         };
         if agreed.plan != plan.plan_id || agreed.stages.len() != plan.stages.len() {
@@ -278,22 +280,13 @@ impl Place<'_> {
     }
 }
 
-/// The number of every unfinished output on its device.
-fn parts_of(bindings: &Bindings<'_>) -> Vec<Option<u64>> {
-    let part = |sink: &Sink<'_>| match sink {
-        Sink::Target(target) => target.part().map(|part| part.inode),
+/// What `ask` finds of every output that is a target.
+fn of_targets<T>(bindings: &Bindings<'_>, ask: impl Fn(&dyn Target) -> Option<T>) -> Vec<Option<T>> {
+    let of_sink = |sink: &Sink<'_>| match sink {
+        Sink::Target(target) => ask(&**target),
         Sink::Memory(_) | Sink::Caller(_) => None,
     };
-    bindings.sinks.iter().map(part).collect()
-}
-
-/// The shards of the outputs.
-fn shards_of(bindings: &Bindings<'_>) -> Vec<Option<Vec<usize>>> {
-    let shard = |sink: &Sink<'_>| match sink {
-        Sink::Target(target) => target.shard().map(<[usize]>::to_vec),
-        Sink::Memory(_) | Sink::Caller(_) => None,
-    };
-    bindings.sinks.iter().map(shard).collect()
+    bindings.sinks.iter().map(of_sink).collect()
 }
 
 /// Whether tasks of a stage have kept boxes of an output.

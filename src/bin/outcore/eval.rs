@@ -185,11 +185,13 @@ impl Printed {
     }
 }
 
-/// What a result is printed as: several values that arrays are among one by one, all else as it is.
-pub fn values(value: &Value) -> Vec<&Value> {
+/// The values that a result is printed as, with their names: several that arrays are among one by one, all else as it is.
+pub fn values<'a>(name: &str, value: &'a Value) -> Vec<(String, &'a Value)> {
     match value {
-        Value::Tuple(items) | Value::List(items) if items.iter().any(|item| matches!(item, Value::Array(_))) => items.iter().collect(),
-        value => vec![value],
+        Value::Tuple(items) | Value::List(items) if items.iter().any(|item| matches!(item, Value::Array(_))) => {
+            items.iter().enumerate().map(|(nth, item)| (format!("{name}[{nth}]"), item)).collect()
+        }
+        value => vec![(name.to_string(), value)],
     }
 }
 
@@ -202,12 +204,11 @@ fn job(built: &Built, outputs: &[Output], save: Save, settings: &Settings) -> Re
     let mut printed = Vec::new();
     let mut is_idle = outputs.is_empty() && built.asserts.is_empty();
     if let (true, Some((name, value))) = (outputs.is_empty(), &built.result) {
-        for (nth, value) in values(value).into_iter().enumerate() {
+        for (name, value) in values(name, value) {
             printed.push(match value {
                 Value::Array(array) => {
                     let array = array.checked()?;
                     refuse_to_print(&array)?;
-                    let name = if nth > 0 { format!("{name}[{nth}]") } else { name.clone() };
                     job = job.output(&name, &array, Destination::Memory);
                     is_idle = false;
                     Printed::Awaited

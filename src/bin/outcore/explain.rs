@@ -24,13 +24,13 @@ pub fn run(command: &Explain, settings: &Settings) -> Result<()> {
         job = job.output(&output.name, &output.array, Destination::Path(output.path.clone()));
     }
     if let (true, Some((name, value))) = (outputs.is_empty(), &built.result) {
-        for value in eval::values(value) {
+        for (name, value) in eval::values(name, value) {
             let array = match value {
                 Value::Array(array) => array.checked()?,
                 Value::Scalar(scalar) => Array::scalar(*scalar),
                 other => return Err(Error::usage(format!("the result is {}: nothing to plan", other.describe()))),
             };
-            job = job.output(name, &array, Destination::Memory);
+            job = job.output(&name, &array, Destination::Memory);
         }
     }
     for (message, condition) in &built.asserts {

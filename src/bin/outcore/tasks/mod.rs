@@ -28,8 +28,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The exit code of a task that may be tried again.
-const TRY_AGAIN: u8 = 75;
 /// Variables that hold the index of a task in an array of jobs.
 const INDICES: [&str; 7] = [
     "JOB_COMPLETION_INDEX",
@@ -74,7 +72,7 @@ pub fn task(command: &Task, style: Style) -> Result<u8> {
         }
         Err(error) if Tasks::may_pass(&error) => {
             let _ = errors::report(&error, style);
-            Ok(TRY_AGAIN)
+            Ok(Tasks::TRY_AGAIN)
         }
         Err(error) => Err(error),
     }

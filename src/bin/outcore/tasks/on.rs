@@ -6,7 +6,7 @@ use crate::{
     output::{Style, note, print},
     settings::Settings,
 };
-use outcore::{Error, Progress, Result, TaskSize};
+use outcore::{Error, Progress, Result, TaskSize, Tasks};
 use serde_json::Value;
 use std::{
     env,
@@ -34,7 +34,7 @@ pub fn run(eval: Eval, scheduler: &str, job: Option<&PathBuf>, settings: &Settin
 fn drive(folder: &Path, scheduler: &str, settings: &Settings) -> Result<u8> {
     let program = env::current_exe().map_err(|error| Error::io("find", "this program", error))?;
     let (mut is_done, mut stage) = (false, Value::Null);
-    outcore::drive(folder, scheduler, &program, |line| {
+    Tasks::drive(folder, scheduler, &program, |line| {
         let event: Option<Value> = if is_done { None } else { serde_json::from_str(line).ok() };
         match event.filter(|event| event["event"].is_string()) {
             Some(event) => {

@@ -149,7 +149,7 @@ impl Shard {
     pub fn sync(&self, copy: PageCache) -> Result<()> {
         // What waits is read again soon.
         for (path, copy) in [(self.path.clone(), copy), (late_path(&self.path), PageCache::Keep)] {
-            match File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, 0, Some(self.tail)))) {
+            match File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, 0..self.tail))) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("sync", &path, error)),
                 _ => {}
             }

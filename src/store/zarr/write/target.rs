@@ -487,7 +487,6 @@ impl ZarrTarget {
         File::open(draft)?.sync_all()?;
         self.make_folders(path)?;
         std::fs::rename(draft, path)?;
-        shard::remove_late(draft).map_err(io::Error::other)?;
         self.has_appeared(path);
         Ok(())
     }
@@ -530,6 +529,7 @@ impl ZarrTarget {
             None if progress == Progress::Done && self.is_shared => {
                 let to = self.root()?.join(self.key(&of_file));
                 self.place_shard(&path, &to).map_err(|error| failed("write", &to, error))?;
+                shard::remove_late(&path)?;
             }
             None if progress == Progress::Done => lock(&self.unsynced).files.push(of_file.clone()),
             _ => {}
@@ -609,7 +609,7 @@ impl ZarrTarget {
         let sync_all = |places: &[Vec<usize>]| {
             places.iter().try_for_each(|place| {
                 let path = root.join(self.key(place));
-                let synced = File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, 0, None)));
+                let synced = File::open(&path).and_then(|file| file.sync_all().map(|()| copy.apply(&file, PageCache::WHOLE)));
                 synced.map_err(|error| failed("sync", &path, error))
             })
         };
