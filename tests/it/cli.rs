@@ -132,6 +132,7 @@ fn a_scalar_is_saved_as_an_array_of_no_axes() {
     place.ok(&["eval", "sum(x)", "x.npy", "-o", "s.npy"]);
     assert_eq!(place.ok(&["head", "s.npy"]), "6.0");
     place.ok(&["eval", "40 + 2", "-o", "n.npy"]);
+    place.fails(&["eval", "sum(x), mean(x)", "x.npy", "-o", "t.npy"], 2, &["a tuple of 2, not an array", "a, b = ..."]);
     assert_eq!(place.ok(&["head", "n.npy"]), "42");
 }
 

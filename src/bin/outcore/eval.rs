@@ -153,6 +153,8 @@ fn array_of(value: &Value) -> Result<Array> {
     match value {
         Value::Array(array) => Ok(array.clone()),
         Value::Scalar(scalar) => Ok(Array::scalar(*scalar)),
+        Value::Tuple(_) | Value::List(_) => Err(Error::usage(format!("the result is {}, not an array", value.describe()))
+            .hint("name the values, `a, b = ...`, and a file for each: -o a=a.npy -o b=b.npy")),
         other => Err(Error::usage(format!("the result is {}, not an array", other.describe()))),
     }
 }
