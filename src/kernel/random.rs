@@ -6,11 +6,15 @@
 //! `f64` or `i64`, or two pairs (`f32`) and one pair (`f64`) of normals by G. Box and M. Muller's transform.
 
 use crate::{
-    kernel::{math, program::Law},
+    kernel::{
+        math::{self, Lanes},
+        program::Law,
+    },
     nd::Scalar,
     numeric::{InstructionSet, Piece},
 };
-use bytemuck::{Pod, cast_slice_mut};
+use bytemuck::{Pod, cast_slice, cast_slice_mut};
+use std::marker::PhantomData;
 
 /// What is drawn.
 #[derive(Clone, Copy, Debug)]
@@ -55,13 +59,24 @@ fn philox(seed: u64, stream: u64, counters: &[u64; LANES]) -> Words {
     words
 }
 
-/// A law in one dtype: what the words of a block become.
+/// A law in one dtype: what the words of blocks become.
 trait Values: Copy {
-    type Value: Pod + Default;
-    /// Values of a block: 4 or 2.
-    const PER_BLOCK: usize;
-    /// The values of a block; the first [`Values::PER_BLOCK`] of them count.
-    fn values(self, words: [u32; 4]) -> [Self::Value; 4];
+    type Value: Pod;
+    /// The values of a block: an array of 4 or 2.
+    type Block: Pod;
+    const PER_BLOCK: usize = size_of::<Self::Block>() / size_of::<Self::Value>();
+    /// The values of all blocks, with the vectors of `I`.
+    fn values<I: Lanes>(self, words: &Words) -> [Self::Block; LANES];
+}
+
+/// The values of blocks, one by one: the compiler finds the vectors.
+#[inline(always)]
+fn each<B: Pod>(words: &Words, values: impl Fn([u32; 4]) -> B) -> [B; LANES] {
+    let mut made = [B::zeroed(); LANES];
+    for lane in 0..LANES {
+        made[lane] = values([words[0][lane], words[1][lane], words[2][lane], words[3][lane]]);
+    }
+    made
 }
 
 #[inline(always)]
@@ -88,14 +103,16 @@ macro_rules! uniform {
 
         impl Values for Uniform<$float> {
             type Value = $float;
-            const PER_BLOCK: usize = $per_block;
+            type Block = [$float; $per_block];
 
             #[inline(always)]
-            fn values(self, $words: [u32; 4]) -> [$float; 4] {
-                let units: [$float; 4] = $units;
-                units.map(|unit| {
-                    let value = unit.mul_add(self.span, self.low);
-                    if value > self.last { self.last } else { value }
+            fn values<I: Lanes>(self, words: &Words) -> [Self::Block; LANES] {
+                each(words, |$words| {
+                    let units: Self::Block = $units;
+                    units.map(|unit| {
+                        let value = unit.mul_add(self.span, self.low);
+                        if value > self.last { self.last } else { value }
+                    })
                 })
             }
         }
@@ -104,7 +121,7 @@ macro_rules! uniform {
 uniform!(f32, 4, |words| words.map(|word| (word >> 8) as i32 as f32 * (1.0 / 16_777_216.0)));
 uniform!(f64, 2, |words| {
     let unit = |low, high| (long(low, high) >> 11) as i64 as f64 * (1.0 / 9_007_199_254_740_992.0);
-    [unit(words[0], words[1]), unit(words[2], words[3]), 0.0, 0.0]
+    [unit(words[0], words[1]), unit(words[2], words[3])]
 });
 
 #[derive(Clone, Copy)]
@@ -170,33 +187,62 @@ turn!(
 
 impl Values for Normal<f32> {
     type Value = f32;
-    const PER_BLOCK: usize = 4;
+    type Block = [f32; 4];
 
     #[inline(always)]
-    fn values(self, words: [u32; 4]) -> [f32; 4] {
-        let pair = |radius: u32, turn: u32| {
-            // Through a signed conversion, which every instruction set has.
-            let unit = ((radius >> 1) as i32 as f32 + 0.25) * (1.0 / 2_147_483_648.0);
-            let radius = (-2.0 * math::log_f32(unit)).sqrt();
-            let (sine, cosine) = turn_f32(turn);
-            [radius * cosine, radius * sine]
-        };
-        let ([first, second], [third, fourth]) = (pair(words[0], words[1]), pair(words[2], words[3]));
-        [first, second, third, fourth].map(|value| value.mul_add(self.std, self.mean))
+    #[expect(clippy::redundant_closure, reason = "a function that is named is called, a closure is compiled where it stands")]
+    fn values<I: Lanes>(self, words: &Words) -> [[f32; 4]; LANES] {
+        let (mut units, mut logarithms) = ([[0.0; LANES]; 2], [[0.0; LANES]; 2]);
+        for pair in 0..2 {
+            for lane in 0..LANES {
+                // Through a signed conversion, which every instruction set has.
+                units[pair][lane] = ((words[2 * pair][lane] >> 1) as i32 as f32 + 0.25) * (1.0 / 2_147_483_648.0);
+            }
+        }
+        math::map::<I::F32Twice>(logarithms.as_flattened_mut(), units.as_flattened(), |unit| math::log_single(unit));
+        let mut made = [[0.0; 4]; LANES];
+        for pair in 0..2 {
+            let (mut sines, mut cosines) = ([0.0; LANES], [0.0; LANES]);
+            for lane in 0..LANES {
+                let radius = (-2.0 * logarithms[pair][lane]).sqrt();
+                let (sine, cosine) = turn_f32(words[2 * pair + 1][lane]);
+                sines[lane] = (radius * sine).mul_add(self.std, self.mean);
+                cosines[lane] = (radius * cosine).mul_add(self.std, self.mean);
+            }
+            for lane in 0..LANES {
+                made[lane][2 * pair] = cosines[lane];
+                made[lane][2 * pair + 1] = sines[lane];
+            }
+        }
+        made
     }
 }
 
 impl Values for Normal<f64> {
     type Value = f64;
-    const PER_BLOCK: usize = 2;
+    type Block = [f64; 2];
 
     #[inline(always)]
-    fn values(self, words: [u32; 4]) -> [f64; 4] {
-        let unit = ((long(words[0], words[1]) >> 11) as i64 as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0);
-        let radius = (-2.0 * math::log_f64(unit)).sqrt();
-        let (sine, cosine) = turn_f64(long(words[2], words[3]));
-        let scaled = |value: f64| value.mul_add(self.std, self.mean);
-        [scaled(radius * cosine), scaled(radius * sine), 0.0, 0.0]
+    #[expect(clippy::redundant_closure, reason = "a function that is named is called, a closure is compiled where it stands")]
+    fn values<I: Lanes>(self, words: &Words) -> [[f64; 2]; LANES] {
+        let mut units = [0.0; LANES];
+        for lane in 0..LANES {
+            units[lane] = ((long(words[0][lane], words[1][lane]) >> 11) as i64 as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0);
+        }
+        let mut logarithms = [0.0; LANES];
+        math::map::<I::F64Twice>(&mut logarithms, &units, |unit| math::log(unit));
+        let (mut sines, mut cosines) = ([0.0; LANES], [0.0; LANES]);
+        for lane in 0..LANES {
+            let radius = (-2.0 * logarithms[lane]).sqrt();
+            let (sine, cosine) = turn_f64(long(words[2][lane], words[3][lane]));
+            sines[lane] = (radius * sine).mul_add(self.std, self.mean);
+            cosines[lane] = (radius * cosine).mul_add(self.std, self.mean);
+        }
+        let mut made = [[0.0; 2]; LANES];
+        for lane in 0..LANES {
+            made[lane] = [cosines[lane], sines[lane]];
+        }
+        made
     }
 }
 
@@ -208,15 +254,15 @@ struct Integers {
 
 impl Values for Integers {
     type Value = i64;
-    const PER_BLOCK: usize = 2;
+    type Block = [i64; 2];
 
     #[inline(always)]
-    fn values(self, words: [u32; 4]) -> [i64; 4] {
+    fn values<I: Lanes>(self, words: &Words) -> [[i64; 2]; LANES] {
         let value = |low, high| {
             let place = ((u128::from(long(low, high)) * u128::from(self.count)) >> 64) as u64;
             self.low.wrapping_add(place as i64)
         };
-        [value(words[0], words[1]), value(words[2], words[3]), 0, 0]
+        each(words, |words| [value(words[0], words[1]), value(words[2], words[3])])
     }
 }
 
@@ -226,89 +272,67 @@ struct Bernoulli(u64);
 
 impl Values for Bernoulli {
     type Value = u8;
-    const PER_BLOCK: usize = 4;
+    type Block = [u8; 4];
 
     #[inline(always)]
-    fn values(self, words: [u32; 4]) -> [u8; 4] {
-        words.map(|word| u8::from(u64::from(word) < self.0))
+    fn values<I: Lanes>(self, words: &Words) -> [[u8; 4]; LANES] {
+        each(words, |words| words.map(|word| u8::from(u64::from(word) < self.0)))
     }
 }
 
-/// Values at indices that lie `step` apart.
-struct Series<'a, V: Values> {
+/// Values at indices that lie `step` apart, with the vectors of `I`.
+struct Series<'a, I, V: Values> {
     values: V,
     seed: u64,
     stream: u64,
     from: u64,
     step: i64,
     out: &'a mut [V::Value],
+    vectors: PhantomData<fn() -> I>,
 }
 
-impl<V: Values> Piece for Series<'_, V> {
+impl<I: Lanes, V: Values> Piece for Series<'_, I, V> {
+    /// One loop for all steps: what is called in one place is compiled where it stands.
     #[inline(always)]
     fn go(self) {
-        if self.step == 1 { self.neighbours() } else { self.apart() }
-    }
-}
-
-impl<V: Values> Series<'_, V> {
-    /// Whole blocks, of which the first and the last may be wanted in part.
-    #[inline(always)]
-    fn neighbours(self) {
-        let group = (LANES * V::PER_BLOCK) as u64;
-        let mut index = self.from;
-        let mut out = self.out;
-        while !out.is_empty() {
-            let first = index - index % group;
-            let mut counters = [0; LANES];
+        let per_block = V::PER_BLOCK as u64;
+        // Neighbours share blocks; else every value has one.
+        let distance = if self.step == 1 { per_block } else { self.step as u64 };
+        let (mut index, mut at) = (self.from, 0);
+        while at < self.out.len() {
+            let first = if self.step == 1 { index - index % (LANES as u64 * per_block) } else { index };
+            let mut blocks = [0; LANES];
             for lane in 0..LANES {
-                counters[lane] = first / V::PER_BLOCK as u64 + lane as u64;
+                blocks[lane] = first.wrapping_add(distance.wrapping_mul(lane as u64)) / per_block;
             }
-            let words = philox(self.seed, self.stream, &counters);
-            let mut made = [[V::Value::default(); 4]; LANES];
-            for lane in 0..LANES {
-                made[lane] = self.values.values([words[0][lane], words[1][lane], words[2][lane], words[3][lane]]);
-            }
-            let skip = (index - first) as usize;
-            let count = out.len().min(LANES * V::PER_BLOCK - skip);
-            let (part, rest) = out.split_at_mut(count);
-            if V::PER_BLOCK == 4 {
-                part.copy_from_slice(&made.as_flattened()[skip..skip + count]);
+            let made = self.values.values::<I>(&philox(self.seed, self.stream, &blocks));
+            let made: &[V::Value] = cast_slice(&made);
+            let out = &mut self.out[at..];
+            let count = if self.step == 1 {
+                let skip = (index - first) as usize;
+                let count = out.len().min(made.len() - skip);
+                out[..count].copy_from_slice(&made[skip..skip + count]);
+                count
             } else {
-                for (offset, out) in part.iter_mut().enumerate() {
-                    *out = made[(skip + offset) / V::PER_BLOCK][(skip + offset) % V::PER_BLOCK];
+                for (lane, out) in out.iter_mut().enumerate().take(LANES) {
+                    let place = first.wrapping_add(distance.wrapping_mul(lane as u64)) % per_block;
+                    *out = made[lane * V::PER_BLOCK + place as usize];
                 }
-            }
-            index += count as u64;
-            out = rest;
-        }
-    }
-
-    /// A block for every value.
-    #[inline(always)]
-    fn apart(self) {
-        let mut index = self.from as i64;
-        for part in self.out.chunks_mut(LANES) {
-            let mut counters = [0; LANES];
-            for lane in 0..LANES {
-                counters[lane] = (index + lane as i64 * self.step) as u64 / V::PER_BLOCK as u64;
-            }
-            let words = philox(self.seed, self.stream, &counters);
-            for (lane, out) in part.iter_mut().enumerate() {
-                let values = self.values.values([words[0][lane], words[1][lane], words[2][lane], words[3][lane]]);
-                *out = values[((index + lane as i64 * self.step) as u64 % V::PER_BLOCK as u64) as usize];
-            }
-            index += LANES as i64 * self.step;
+                LANES
+            };
+            index = index.wrapping_add_signed(count as i64 * self.step);
+            at += count;
         }
     }
 }
 
-fn series<I: InstructionSet, V: Values>(values: V, draw: &Draw, from: i64, step: i64, out: &mut [u8]) {
-    I::enter(Series { values, seed: draw.seed, stream: draw.stream, from: from as u64, step, out: cast_slice_mut(out) });
+fn series<I: InstructionSet + Lanes, V: Values>(values: V, draw: &Draw, from: i64, step: i64, out: &mut [u8]) {
+    let Draw { seed, stream, .. } = *draw;
+    I::enter(Series::<I, V> { values, seed, stream, from: from as u64, step, out: cast_slice_mut(out), vectors: PhantomData });
 }
 
 /// Fills `out` with elements of `size` bytes: the values at `from`, `from + step` and so on.
-pub(crate) fn draw<I: InstructionSet>(draw: &Draw, from: i64, step: i64, out: &mut [u8], size: usize) {
+pub(crate) fn draw<I: InstructionSet + Lanes>(draw: &Draw, from: i64, step: i64, out: &mut [u8], size: usize) {
     match draw.law {
         Law::Uniform { low, high } if size == 4 => series::<I, _>(Uniform::<f32>::new(low, high), draw, from, step, out),
         Law::Uniform { low, high } => series::<I, _>(Uniform::<f64>::new(low, high), draw, from, step, out),

@@ -59,6 +59,7 @@ impl Builder<'_> {
             code: Vec::with_capacity(sweep.code.len()),
             passes_once: false,
             reduces_once: false,
+            sums_once: false,
             finishing: Vec::new(),
             sums: self.watch.map_or_else(Vec::new, |watch| watch.sums(step)),
             copies: in_place::copied(self.program, sweep).map(|(_, local)| local.0 as usize),
@@ -93,6 +94,7 @@ impl Builder<'_> {
         made.code = fuse(code, sweep.registers as usize + kept, self.program, &self.kernels);
         made.passes_once = passes_once(&made.code);
         made.reduces_once = reduces_once(&made.code, &self.program.accumulators);
+        made.sums_once = sums_once(&made.code, &self.program.accumulators);
         Ok(made)
     }
 
@@ -311,16 +313,26 @@ fn undefined(op: &dyn std::fmt::Debug, dtype: DType) -> Error {
 fn passes_once(code: &[Operation]) -> bool {
     let Some((last, loads)) = code.split_last() else { return false };
     let stores = last.direct.is_some() || matches!(last.action, Action::Store { .. });
-    stores && loads.iter().all(|load| matches!(load.action, Action::Load { borrows: true, swap: None, .. }))
+    stores && loads.iter().all(|load| is_borrowed_load(&load.action))
 }
 
 /// See [`PreparedSweep::reduces_once`].
 fn reduces_once(code: &[Operation], accumulations: &[Accumulation]) -> bool {
     code.iter().all(|operation| match &operation.action {
-        Action::Load { borrows, swap, .. } => *borrows && swap.is_none(),
         Action::Reduce { acc, .. } => accumulations[*acc].kind.is_exact(accumulations[*acc].dtype),
-        _ => false,
+        action => is_borrowed_load(action),
     })
+}
+
+/// See [`PreparedSweep::sums_once`].
+fn sums_once(code: &[Operation], accumulations: &[Accumulation]) -> bool {
+    let loads = code.iter().take_while(|operation| is_borrowed_load(&operation.action)).count();
+    matches!(code.get(loads).map(|operation| &operation.action), Some(Action::SumOf { acc, skip, .. })
+        if code.len() == loads + 1 + skip && accumulations[*acc].kind.is_exact(accumulations[*acc].dtype))
+}
+
+fn is_borrowed_load(action: &Action) -> bool {
+    matches!(action, Action::Load { borrows: true, swap: None, .. })
 }
 
 /// Compressed elements are written in C order, and of all faults the first is reported.

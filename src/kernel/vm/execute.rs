@@ -160,7 +160,11 @@ impl Execution<'_, '_, '_, '_> {
                     self.compute(chain.dst, size, direct, sources, |_, out, tiles| (chain.kernel)(out, &tiles, links));
                 }
                 Action::SumOf { acc, track, a, b, size, kernels, skip } => {
-                    next += if self.sum_of(*acc, *track, [a, b], *size, kernels) { *skip } else { 0 };
+                    if self.sum_of(*acc, *track, [a, b], *size, kernels) {
+                        next += *skip;
+                    } else if self.machine.nest.elements > sweep.tile_elements {
+                        return Err(Error::internal("a wide tile that is no run"));
+                    }
                 }
             }
             // A program that only reads keeps the memory busy by itself.

@@ -79,7 +79,21 @@ impl Execution<'_, '_, '_, '_> {
         if sweep.reduces_once && self.lies_in_place(sweep) {
             self.machine.nest.lengthen(sweep.tile_elements * WIDE_TILES);
         }
+        if sweep.sums_once && self.sums_runs(sweep) && self.lies_in_place(sweep) {
+            self.machine.nest.widen(sweep.tile_elements * WIDE_TILES);
+        }
         self.check_reach(sweep)
+    }
+
+    /// Whether a tile that is a piece of one row is a run for one output, for the formula of a sum.
+    fn sums_runs(&self, sweep: &PreparedSweep) -> bool {
+        let nest = &self.machine.nest;
+        let is_vector = |layout: &Layout| *layout == Layout::Dense;
+        sweep.tracks.iter().zip(&nest.layouts).any(|(track, layout)| matches!(track, Track::Slot(_)) && is_vector(layout))
+            && sweep.tracks.iter().enumerate().all(|(at, track)| match track {
+                Track::Accumulator(_) => nest.steps(at).last() == Some(&0),
+                _ => true,
+            })
     }
 
     /// Whether nothing of a tile is ever copied: all of it is read and written where it lies.
@@ -87,7 +101,7 @@ impl Execution<'_, '_, '_, '_> {
         sweep.tracks.iter().zip(&self.machine.nest.layouts).all(|(track, layout)| {
             let slot = match track {
                 Track::Slot(slot) => slot,
-                Track::Accumulator(_) => return sweep.reduces_once,
+                Track::Accumulator(_) => return sweep.reduces_once || sweep.sums_once,
                 _ => return false,
             };
             let size = self.prepared.slots[*slot].dtype.size();

@@ -60,6 +60,8 @@ pub(super) struct PreparedSweep {
     pub passes_once: bool,
     /// Whether what is loaded is only reduced, to results that do not depend on tiles.
     pub reduces_once: bool,
+    /// Whether what is loaded is only the formula of a sum, to a result that does not depend on tiles.
+    pub sums_once: bool,
     /// Local accumulators that are absorbed into here and finish at the end.
     pub finishing: Vec<usize>,
     /// Sums that are asked at the end whether they took anything that is not finite.

@@ -35,11 +35,11 @@ use chunks::{Chunks3, Chunks4};
 use half::{bf16, f16};
 use levels::Levels;
 use plain::{NARROW_HEADROOM, Plain};
-use plain_run::{PIECE_ROWS, PlainLanes, PlainPiece, Written};
+use plain_run::{PIECE_ROWS, PLAIN_PIECE, PlainLanes, PlainPiece, Written};
 use std::marker::PhantomData;
 use window::Extent;
 
-/// Elements of a run per piece.
+/// Elements of a run per piece, past the plain kernel, whose pieces are longer.
 const PIECE: usize = 2048;
 /// Runs with fewer elements are added one by one.
 const RUN_MIN: usize = 4;
@@ -129,7 +129,7 @@ pub(in crate::numeric) fn absorb_run<I: InstructionSet, R: Run>(state: &mut Supe
     let mut target = Target::<R::Element, false> { state, prefetch: I::prefetch, element: PhantomData };
     target.state.counts[output] += run.len() as u64;
     for first in (0..run.len().div_ceil(ROW)).step_by(PIECE_ROWS) {
-        let elements = (PIECE_ROWS * ROW).min(run.len() - first * ROW);
+        let elements = PLAIN_PIECE.min(run.len() - first * ROW);
         let tier = target.first_tier();
         if tier == 0 {
             let mut lanes = PlainLanes::EMPTY;
@@ -138,7 +138,7 @@ pub(in crate::numeric) fn absorb_run<I: InstructionSet, R: Run>(state: &mut Supe
                 continue;
             }
         }
-        let mut cells = [R::Element::PAD.bytes(); PIECE_ROWS * ROW];
+        let mut cells = [R::Element::PAD.bytes(); PLAIN_PIECE];
         I::enter(Written { run, first, cells: &mut cells[..elements] });
         I::enter(WrittenRun { target: &mut target, cells: &cells[..elements], output, tier });
     }
@@ -168,7 +168,7 @@ impl<T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, MOMENTS> 
         if cells.len() < RUN_MIN {
             return self.add_each(cells, cells.len(), 1, output);
         }
-        for piece in cells.chunks(PIECE) {
+        for piece in cells.chunks(if T::SQUARE_IS_F64 && !MOMENTS { PLAIN_PIECE } else { PIECE }) {
             self.run_piece(piece, output);
         }
     }

@@ -11,8 +11,12 @@ use crate::numeric::run::{ROW, Run};
 
 /// A quarter of a row.
 const PART: usize = ROW / 4;
-/// Rows of a piece: its sum stays within the room of a window.
-pub(super) const PIECE_ROWS: usize = 64;
+/// Rows of a piece: many, for memory idles while a piece is settled; its sum stays within the room of a window.
+pub(super) const PIECE_ROWS: usize = 128;
+/// Elements of a piece.
+pub(super) const PLAIN_PIECE: usize = PIECE_ROWS * ROW;
+/// Partial sums of a piece that are as good as one: each has less room to fill.
+const PARTIALS: usize = 4;
 
 /// What a piece comes to in its lanes.
 pub(super) struct PlainLanes {
@@ -31,13 +35,16 @@ pub(super) struct Bounds {
     low: i32,
 }
 
-/// How a piece may be added up.
-pub(super) enum Certificate {
-    /// Its sum is an f64.
-    Sum(f64),
-    /// The sums of its lanes are f64s.
-    Lanes,
-    None,
+/// The fewest f64s that add up to a piece exactly.
+pub(super) struct Exactly {
+    sums: [f64; PART],
+    count: usize,
+}
+
+impl Exactly {
+    pub(super) fn sums(&self) -> &[f64] {
+        &self.sums[..self.count]
+    }
 }
 
 impl PlainLanes {
@@ -56,21 +63,24 @@ impl PlainLanes {
         Bounds { end, low: lowest + T::EXPONENT_MIN - 1 }
     }
 
-    /// The weakest certificate that holds for a piece of so many elements.
-    pub(super) fn certificate(&self, bounds: Bounds, elements: usize) -> Certificate {
+    /// What a piece of so many elements comes to, where no addition rounded.
+    pub(super) fn exactly(&self, bounds: Bounds, elements: usize) -> Option<Exactly> {
         let Bounds { end, low } = bounds;
-        let fits = |elements: usize| end == END_ZERO || end < END_SPECIAL && end + log2_ceil(elements) <= low + 53;
-        if fits(elements) {
-            Certificate::Sum(fold(&self.sums))
-        } else if fits(elements.div_ceil(PART)) {
-            Certificate::Lanes
-        } else {
-            Certificate::None
+        let fits = |sums: usize| end == END_ZERO || end < END_SPECIAL && end + log2_ceil(elements.div_ceil(sums)) <= low + 53;
+        if !fits(PART) {
+            return None;
         }
-    }
-
-    pub(super) fn sums(&self) -> impl Iterator<Item = f64> {
-        self.sums.iter().copied()
+        let mut exactly = Exactly { sums: self.sums, count: PART };
+        if fits(PARTIALS) {
+            let four = fold(&self.sums);
+            exactly.count = PARTIALS;
+            exactly.sums[..PARTIALS].copy_from_slice(&four);
+            if fits(1) {
+                exactly.count = 1;
+                exactly.sums[0] = (four[0] + four[1]) + (four[2] + four[3]);
+            }
+        }
+        Some(exactly)
     }
 }
 
@@ -78,15 +88,15 @@ fn log2_ceil(value: usize) -> i32 {
     (usize::BITS - (value.max(1) - 1).leading_zeros()) as i32
 }
 
-/// The lanes' sum; any order will do.
-fn fold(sums: &[f64; PART]) -> f64 {
-    let mut lanes = [-0.0; 4];
-    for four in sums.as_chunks::<4>().0 {
-        for lane in 0..4 {
-            lanes[lane] += four[lane];
+/// The sums of every fourth lane.
+fn fold(sums: &[f64; PART]) -> [f64; PARTIALS] {
+    let mut partials = [-0.0; PARTIALS];
+    for four in sums.as_chunks::<PARTIALS>().0 {
+        for lane in 0..PARTIALS {
+            partials[lane] += four[lane];
         }
     }
-    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3])
+    partials
 }
 
 /// A piece of `run` written down, the rows from `first` on.

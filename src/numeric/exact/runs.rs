@@ -5,11 +5,11 @@ use super::digits::{negate_if_negative, settle_digits};
 use super::kernel::{BLOCK, END_SPECIAL, END_ZERO, Found, Kernel, PaddedRow, TileBlock};
 use super::levels::Levels;
 use super::plain::{NARROW_HEADROOM, Plain, sum_counts};
-use super::plain_run::{Certificate, PlainLanes, PlainPiece};
+use super::plain_run::{PlainLanes, PlainPiece};
 use super::scatter::{SCATTER_MAX, SCATTER_MIN, scatter};
 use super::state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO};
 use super::window::{SQUARE_COUNTS, SUM_COUNTS};
-use super::{DIGITS_MAX, MOOD_RUNS, NARROW, SQUARE_DIGITS_MAX, TIERS, Target, WIDE, WIDE_HEADROOM};
+use super::{DIGITS_MAX, MOOD_RUNS, NARROW, PIECE, SQUARE_DIGITS_MAX, TIERS, Target, WIDE, WIDE_HEADROOM};
 use crate::numeric::axes::Piece;
 use crate::numeric::element::Float;
 use crate::numeric::round::decompose;
@@ -181,18 +181,11 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
     /// Adds a piece of a sum that its certificate allows to add plainly; whether it did.
     pub(super) fn settle_plain(&mut self, lanes: &PlainLanes, elements: usize, output: usize) -> bool {
         let bounds = lanes.bounds::<T>();
-        match lanes.certificate(bounds, elements) {
-            Certificate::Sum(sum) => {
-                let negative_zero = bounds.end == END_ZERO && sum.is_sign_negative();
-                self.state.flags[output] |= if negative_zero { 0 } else { FLAG_NOT_NEGATIVE_ZERO };
-                self.add_value(sum, bounds.end, output);
-            }
-            Certificate::Lanes => {
-                self.state.flags[output] |= FLAG_NOT_NEGATIVE_ZERO;
-                lanes.sums().for_each(|sum| self.add_value(sum, bounds.end, output));
-            }
-            Certificate::None => return false,
-        }
+        let Some(exactly) = lanes.exactly(bounds, elements) else { return false };
+        let sums = exactly.sums();
+        let negative_zero = bounds.end == END_ZERO && sums[0].is_sign_negative();
+        self.state.flags[output] |= if negative_zero { 0 } else { FLAG_NOT_NEGATIVE_ZERO };
+        sums.iter().for_each(|sum| self.add_value(*sum, bounds.end, output));
         self.state.windows.mood.succeeded();
         true
     }
@@ -243,7 +236,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
                 return;
             }
         }
-        self.wide_piece(cells, output, tier);
+        cells.chunks(PIECE).for_each(|cells| self.wide_piece(cells, output, tier));
     }
 
     /// A piece of a sum of narrow elements whose exponents lie far apart.
