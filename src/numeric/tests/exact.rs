@@ -201,3 +201,27 @@ fn means_and_deviations_of_hard_cases() {
         assert_eq!(f64_of(values, what).to_bits(), 0x7ff8_0000_0000_0000, "{values:?} {what:?}");
     }
 }
+
+/// Around the ends of pieces, and of what a plain piece of one, four and sixteen sums holds.
+#[test]
+fn long_runs_are_exact_whatever_their_spread() {
+    let mut state = 9_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 20
+    };
+    for count in [8191, 8192, 8193, 20_000] {
+        for spread in 6..30 {
+            let values: Vec<i64> = (0..count)
+                .map(|_| {
+                    let odd = (next() & 0x00ff_ffff | 0x0080_0001) as i64;
+                    (if next() % 2 == 0 { odd } else { -odd }) << (next() % spread)
+                })
+                .collect();
+            let bits: Vec<u64> = values.iter().map(|value| u64::from((*value as f32).to_bits())).collect();
+            let sum: i128 = values.iter().map(|value| i128::from(*value)).sum();
+            let got = finished(&absorbed(AccumulatorKind::Sum(SumMode::Exact), DType::F32, &bits), Finish::Sum, DType::F64);
+            assert_eq!(f64::from_bits(got), sum as f64, "{count} elements over {spread} powers of two");
+        }
+    }
+}
