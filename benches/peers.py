@@ -64,6 +64,14 @@ def clusters():
     faiss().Kmeans(128, 64, niter=5, seed=1, max_points_per_centroid=10**9).train(held)
 
 
+def normals(dtype):
+    """Sums of 10^8 normals, drawn into memory that stays in the cache."""
+    def drawn():
+        generator, some = np.random.default_rng(1), np.empty(16384, dtype)
+        sum(float(generator.standard_normal(out=some, dtype=dtype).sum()) for _ in range(10**8 // 16384))
+    return drawn
+
+
 def dask_transpose():
     import dask
     import dask.array as da
@@ -134,6 +142,16 @@ cases = {
         "sigmoid(w2 @ tanh(w1 @ x + b1) + b2), 1M samples",
         ["eval", "sigmoid(w2 @ tanh(w1 @ x + b1) + b2)", *(f"{name}={path}" for name, path in sides.items()), "-o", out],
         {"numpy": network},
+    ),
+    "normals": (
+        "sum of 10^8 normals, f64, one thread",
+        ["eval", "sum(normal((10**8,), seed=1))", "--threads", "1", "-o", out],
+        {"numpy": normals("f8")},
+    ),
+    "normals32": (
+        "the same, f32",
+        ["eval", "sum(normal((10**8,), seed=1, dtype=f32))", "--threads", "1", "-o", out],
+        {"numpy": normals("f4")},
     ),
     "kmeans": ("5 passes, 64 clusters", ["kmeans", x, "-k", "64", "--iterations", "5", "-o", out], {"faiss": clusters}),
 }

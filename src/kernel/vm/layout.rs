@@ -9,6 +9,9 @@ use crate::{
 /// How many tiles are one where an operation goes from memory to memory: every tile begins with a wait for its first lines.
 const WIDE_TILES: usize = 8;
 
+/// How many are one where a tile is a run that goes into a sum: nothing of it is looked at again.
+const SUMMED_TILES: usize = 32;
+
 impl Execution<'_, '_, '_, '_> {
     /// Fills the nest: steps per track and axis, from the innermost axis outwards, and the offsets of the first element.
     pub(super) fn lay_out(&mut self, sweep: &PreparedSweep) -> Result<()> {
@@ -80,7 +83,7 @@ impl Execution<'_, '_, '_, '_> {
             self.machine.nest.lengthen(sweep.tile_elements * WIDE_TILES);
         }
         if sweep.sums_once && self.sums_runs(sweep) && self.lies_in_place(sweep) {
-            self.machine.nest.widen(sweep.tile_elements * WIDE_TILES);
+            self.machine.nest.widen(sweep.tile_elements * SUMMED_TILES);
         }
         self.check_reach(sweep)
     }

@@ -236,7 +236,10 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
                 return;
             }
         }
-        cells.chunks(PIECE).for_each(|cells| self.wide_piece(cells, output, tier));
+        // A loop: a closure would be compiled by itself, for no instruction set.
+        for cells in cells.chunks(PIECE) {
+            self.wide_piece(cells, output, tier);
+        }
     }
 
     /// A piece of a sum of narrow elements whose exponents lie far apart.
