@@ -265,6 +265,23 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// Calls `see` for every slot that the step looks at.
+    pub(crate) fn slots_read(&self, see: &mut impl FnMut(SlotId)) {
+        match self {
+            Step::Sweep(sweep) | Step::Halo { sweep, .. } => {
+                for instr in &sweep.code {
+                    if let Instr::Load { slot, .. } = instr {
+                        see(*slot);
+                    }
+                }
+            }
+            Step::Product(product) => product.right.iter().chain([&product.left]).for_each(|side| see(*side)),
+            Step::Call { input, .. } | Step::Fold { input, .. } | Step::Scan { input, .. } => see(*input),
+        }
+    }
+}
+
 /// The operands of a product of matrices: `f32` or `f64`, inputs or locals. Axes that one side alone has are rows or columns of the
 /// product, axes of both that stay are batches of products, and inner axes are added over. Other axes of the stage are nothing to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

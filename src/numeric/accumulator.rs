@@ -246,8 +246,8 @@ impl Accumulator {
             return false;
         }
         match &mut self.state {
-            State::Compensated(state) if !state.moments => {
-                I::enter(SumRun { state, run, output });
+            State::Compensated(state) if I::ROUNDED_FORMULAS && !state.moments => {
+                I::enter(SumRun::<_, false> { state, run, output });
                 true
             }
             State::Exact(state) if state.form.widths[1] == 0 => {

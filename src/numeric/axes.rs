@@ -27,7 +27,6 @@ impl Coalesced {
     ///
     /// # Panics
     /// If more than [`TILE_AXES_MAX`] axes are left: the box is then larger than any tile.
-    #[inline(always)]
     pub(super) fn new(axes: &[TileAxis], indexed: bool) -> Option<Self> {
         let mut joined = Self { axes: [TileAxis::default(); TILE_AXES_MAX], rank: 0 };
         for axis in axes {
@@ -118,6 +117,8 @@ pub trait Piece {
 pub trait InstructionSet {
     /// Runs `piece` in a function compiled for the set.
     fn enter<P: Piece>(piece: P);
+    /// Whether every formula that is only summed has a loop of its own for sums that are not exact: those are the longest.
+    const ROUNDED_FORMULAS: bool = true;
     /// Asks for memory that will be read soon. A hint that may do nothing.
     fn prefetch(_bytes: &[u8]) {}
 }
@@ -126,6 +127,9 @@ pub trait InstructionSet {
 pub struct Baseline;
 
 impl InstructionSet for Baseline {
+    /// Processors of this architecture that have nothing better are old: they write a formula down before they sum it.
+    const ROUNDED_FORMULAS: bool = !cfg!(target_arch = "x86_64");
+
     #[inline(never)]
     fn enter<P: Piece>(piece: P) {
         piece.go();
@@ -143,69 +147,120 @@ pub(super) struct Walk<'a, C, S> {
 impl<C, S: Absorb<C>> Piece for Walk<'_, C, S> {
     #[inline(always)]
     fn go(self) {
-        let Some(joined) = Coalesced::new(self.axes, S::INDEXED) else { return };
-        let one = [TileAxis { length: 1, ..TileAxis::default() }];
-        let axes = if joined.axes().is_empty() { &one } else { joined.axes() };
-        walk_outer(self.state, self.cells, axes, self.base);
+        let Walk { state, cells, axes, base } = self;
+        let Some(mut outer) = Outer::new(axes, S::INDEXED, base) else { return };
+        let Outer { last, rows, row_step, .. } = outer;
+        loop {
+            let Place { cell, output, index } = outer.place;
+            if S::INDEXED {
+                state.at(Indices { first: index, row_step, column_step: last.index_step });
+            }
+            if last.output_step == 0 {
+                state.run(&cells[cell..cell + last.length], output as usize);
+            } else {
+                state.columns(&cells[cell..], rows, Columns { first: output as usize, step: last.output_step, count: last.length });
+            }
+            if !outer.step() {
+                return;
+            }
+        }
     }
 }
 
-/// Outer loops around the runs or column blocks of a box with at least one axis.
-#[inline(always)]
-fn walk_outer<C, S: Absorb<C>>(state: &mut S, cells: &[C], axes: &[TileAxis], base: usize) {
-    let (last, outer) = (axes[axes.len() - 1], &axes[..axes.len() - 1]);
-    let mut strides = [0_usize; TILE_AXES_MAX];
-    let mut stride = last.length;
-    for axis in (0..outer.len()).rev() {
-        strides[axis] = stride;
-        stride *= outer[axis].length;
+/// Where a run or a column block begins.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    cell: usize,
+    output: i64,
+    index: i64,
+}
+
+/// An axis that is looped over.
+#[derive(Clone, Copy, Default)]
+struct Loop {
+    length: usize,
+    at: usize,
+    /// From a step to the next.
+    step: Place,
+}
+
+impl Loop {
+    /// One step on, or back to the first if there is no other. Whether there was.
+    #[inline(always)]
+    fn step(&mut self, place: &mut Place) -> bool {
+        if self.at + 1 < self.length {
+            self.at += 1;
+            place.cell += self.step.cell;
+            place.output += self.step.output;
+            place.index += self.step.index;
+            return true;
+        }
+        place.cell -= self.at * self.step.cell;
+        place.output -= self.at as i64 * self.step.output;
+        place.index -= self.at as i64 * self.step.index;
+        self.at = 0;
+        false
     }
-    // Under kept columns the longest reduced axis makes the rows; all others are looped over.
-    let mut rows_axis = usize::MAX;
-    if last.output_step != 0 {
-        for (axis, outer_axis) in outer.iter().enumerate() {
-            if outer_axis.output_step == 0 && (rows_axis == usize::MAX || outer_axis.length > outer[rows_axis].length) {
-                rows_axis = axis;
+}
+
+/// The loops around the runs or column blocks of a box. It knows no element and no state, so that it is compiled once and not
+/// with every walk; only the step to the next neighbour is.
+struct Outer {
+    /// Innermost first.
+    loops: [Loop; TILE_AXES_MAX],
+    rank: usize,
+    place: Place,
+    /// The axis of a run, or of the columns.
+    last: TileAxis,
+    rows: Rows,
+    row_step: i64,
+}
+
+impl Outer {
+    /// `None` for a box without elements.
+    #[inline(never)]
+    fn new(axes: &[TileAxis], indexed: bool, base: usize) -> Option<Outer> {
+        let joined = Coalesced::new(axes, indexed)?;
+        let one = TileAxis { length: 1, ..TileAxis::default() };
+        let (last, around) = joined.axes().split_last().unwrap_or((&one, &[]));
+        // Under kept columns the longest reduced axis makes the rows, the first of several; all others are looped over.
+        let mut rows_axis = None;
+        if last.output_step != 0 {
+            for (axis, of) in around.iter().enumerate().filter(|(_, of)| of.output_step == 0) {
+                if rows_axis.is_none_or(|longest: usize| of.length > around[longest].length) {
+                    rows_axis = Some(axis);
+                }
             }
         }
+        let rows = Rows { count: 1, stride: last.length };
+        let place = Place { output: base as i64, ..Place::default() };
+        let mut outer = Outer { loops: [Loop::default(); TILE_AXES_MAX], rank: 0, place, last: *last, rows, row_step: 0 };
+        let mut stride = last.length;
+        for (axis, of) in around.iter().enumerate().rev() {
+            if rows_axis == Some(axis) {
+                outer.rows = Rows { count: of.length, stride };
+                outer.row_step = of.index_step;
+            } else {
+                let step = Place { cell: stride, output: of.output_step, index: of.index_step };
+                outer.loops[outer.rank] = Loop { length: of.length, at: 0, step };
+                outer.rank += 1;
+            }
+            stride *= of.length;
+        }
+        Some(outer)
     }
-    let rows = match outer.get(rows_axis) {
-        Some(axis) => Rows { count: axis.length, stride: strides[rows_axis] },
-        None => Rows { count: 1, stride: last.length },
-    };
-    let row_step = outer.get(rows_axis).map_or(0, |axis| axis.index_step);
-    let mut at = [0_usize; TILE_AXES_MAX];
-    let (mut cell, mut output, mut index) = (0_usize, base as i64, 0_i64);
-    loop {
-        if S::INDEXED {
-            state.at(Indices { first: index, row_step, column_step: last.index_step });
-        }
-        if last.output_step == 0 {
-            state.run(&cells[cell..cell + last.length], output as usize);
-        } else {
-            state.columns(&cells[cell..], rows, Columns { first: output as usize, step: last.output_step, count: last.length });
-        }
-        let mut axis = outer.len();
-        loop {
-            if axis == 0 {
-                return;
-            }
-            axis -= 1;
-            if axis == rows_axis {
-                continue;
-            }
-            at[axis] += 1;
-            cell += strides[axis];
-            output += outer[axis].output_step;
-            index += outer[axis].index_step;
-            if at[axis] < outer[axis].length {
-                break;
-            }
-            cell -= at[axis] * strides[axis];
-            output -= at[axis] as i64 * outer[axis].output_step;
-            index -= at[axis] as i64 * outer[axis].index_step;
-            at[axis] = 0;
-        }
+
+    /// To the next run or column block, if there is one.
+    #[inline(always)]
+    fn step(&mut self) -> bool {
+        self.loops[0].step(&mut self.place) || self.carry()
+    }
+
+    /// The step of the loops around the innermost one.
+    #[inline(never)]
+    fn carry(&mut self) -> bool {
+        let place = &mut self.place;
+        self.loops[..self.rank].iter_mut().skip(1).any(|axis| axis.step(place))
     }
 }
 

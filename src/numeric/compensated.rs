@@ -15,7 +15,7 @@
 //! depend on the tiles and their order, never on the instruction set. A sum that left the finite range ignores its
 //! compensation, so infinities stay infinities.
 
-use super::axes::{Absorb, Columns, Piece, Rows};
+use super::axes::{Absorb, Columns, InstructionSet, Piece, Rows};
 use super::element::Float;
 use super::lanes::{LANES, LaneFold, fold_run, fold_strip};
 use super::round::Exact;
@@ -212,12 +212,13 @@ impl<const STEP: u8, const MOMENTS: bool, T: Float> LaneFold<T> for SumFold<STEP
 }
 
 /// A state as the kernel of one element type, step and width sees it.
-pub(super) struct Target<'a, T, const STEP: u8, const MOMENTS: bool> {
+pub(super) struct Target<'a, I, T, const STEP: u8, const MOMENTS: bool> {
     pub state: &'a mut Compensated,
-    pub element: PhantomData<T>,
+    /// The instruction set that it is compiled for, and the element.
+    pub of: PhantomData<(I, T)>,
 }
 
-impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS> {
+impl<I, T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, I, T, STEP, MOMENTS> {
     #[inline(always)]
     fn fold(&self) -> SumFold<STEP, MOMENTS> {
         let block_rows = match self.state.mode {
@@ -230,7 +231,7 @@ impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS>
     }
 }
 
-impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS> {
+impl<I, T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, I, T, STEP, MOMENTS> {
     /// Neighbouring columns of narrow elements: plain sums of short runs of rows, added to the state with its step.
     #[inline(always)]
     fn panels(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
@@ -266,17 +267,17 @@ impl<T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, T, STEP, MOMENTS>
     }
 }
 
-/// The sum of a run of narrow elements, to be compiled for an instruction set.
-pub(super) struct SumRun<'a, R> {
+/// The sum of a run of narrow elements, to be compiled for an instruction set: once for all steps.
+pub(super) struct SumRun<'a, R, const MOMENTS: bool> {
     pub state: &'a mut Compensated,
     pub run: R,
     pub output: usize,
 }
 
-impl<R: Run> Piece for SumRun<'_, R> {
+impl<R: Run, const MOMENTS: bool> Piece for SumRun<'_, R, MOMENTS> {
     #[inline(always)]
     fn go(self) {
-        self.state.add_run::<R, false>(self.run, self.output);
+        self.state.add_run::<R, MOMENTS>(self.run, self.output);
     }
 }
 
@@ -298,11 +299,11 @@ fn add_runs<const STEP: u8>(sums: &mut [f64], rests: &mut [f64], runs: &[f64]) {
     }
 }
 
-impl<T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, STEP, MOMENTS> {
+impl<I: InstructionSet, T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, I, T, STEP, MOMENTS> {
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
         if T::SQUARE_IS_F64 && cells.len() >= RUN_MIN {
-            return self.state.add_run::<_, MOMENTS>(Cells::<T>::new(cells), output);
+            return I::enter(SumRun::<_, MOMENTS> { state: &mut *self.state, run: Cells::<T>::new(cells), output });
         }
         let mut fold = self.fold();
         fold_run::<T, _>(&mut fold, cells);

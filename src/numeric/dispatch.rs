@@ -30,7 +30,7 @@ pub(super) fn compensated<I: InstructionSet>(state: &mut Compensated, dtype: DTy
     macro_rules! of {
         ($t:ty, $step:expr, $moments:expr) => {
             cut!(tile, { size_of::<$t>() }, cells => {
-                let mut target = compensated::Target::<$t, $step, $moments> { state, element: PhantomData };
+                let mut target = compensated::Target::<I, $t, $step, $moments> { state, of: PhantomData };
                 I::enter(Walk { state: &mut target, cells, axes, base });
             })
         };

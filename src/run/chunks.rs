@@ -20,10 +20,11 @@ use std::sync::Arc;
 pub(super) fn read_chunks(job: &StageJob, task: &mut RunTask, spare: &mut Vec<u8>) -> Result<()> {
     let stage = job.stage.stage();
     task.inputs.resize_with(stage.reads.len(), || None);
+    let wanted = job.slots_read(&task.region);
     for (index, read) in stage.reads.iter().enumerate() {
         let item_bytes = job.stage.slot_bytes(read.slot);
         let region = match read.access {
-            Access::Box | Access::Picked { .. } => reach(job, read, &task.region),
+            Access::Box | Access::Picked { .. } if wanted[read.slot.0 as usize] => reach(job, read, &task.region),
             _ => continue,
         };
         if job.is_given_up(task.run) {

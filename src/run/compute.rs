@@ -206,7 +206,8 @@ fn walk_on(
     let stage = job.stage.stage();
     let rank = stage.space.len();
     let RunTask { inputs, outputs, lent, parts, folds, compressed, firsts, strides, part_strides, blocks, run, timing, .. } = task;
-    let mut operands = operands(job, (inputs, held, chunks), (outputs, lent), strides)?;
+    let wanted = job.slots_read(block.region);
+    let mut operands = operands(job, wanted, (inputs, held, chunks), (outputs, lent), strides)?;
     // Operands of chunks know their first block's place, all others that of the run's first element.
     for (slot, operand) in operands.iter().enumerate() {
         if let (Operand::Input { strides, .. }, Some(first)) = (operand, chunks.first(job.stage.bindings[slot], &block.start)) {
@@ -265,6 +266,7 @@ fn walk_on(
 /// The memory of every slot.
 fn operands<'a>(
     job: &'a StageJob,
+    wanted: &[bool],
     (inputs, held, chunks): (&'a [Option<Buffer>], &'a [Option<Held>], &'a ChunkWindows<'_>),
     (outputs, lent): (&'a mut [Option<Buffer>], &'a mut [Option<Lent>]),
     strides: &'a [i64],
@@ -279,6 +281,7 @@ fn operands<'a>(
                 let (bytes, strides) = chunks.of(index)?;
                 Operand::Input { bytes, first: 0, strides, byte_offset: 0 }
             }
+            Binding::Read(_) if !wanted[slot] => Operand::Input { bytes: &[], first: 0, strides: strides_of(slot), byte_offset: 0 },
             Binding::Read(index) => {
                 let bytes = read_bytes(job, index, inputs, held)?;
                 Operand::Input { bytes, first: 0, strides: strides_of(slot), byte_offset: 0 }

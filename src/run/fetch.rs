@@ -23,8 +23,12 @@ use std::{
 pub(super) fn fetch(job: &StageJob, task: &mut RunTask) -> Result<()> {
     let stage = job.stage.stage();
     task.inputs.resize_with(stage.reads.len(), || None);
+    let wanted = job.slots_read(&task.region);
     for (index, read) in stage.reads.iter().enumerate() {
         let item_bytes = job.stage.slot_bytes(read.slot);
+        if !wanted[read.slot.0 as usize] {
+            continue;
+        }
         let bytes = match &read.access {
             // Chunks are decoded by the worker that computes the run.
             Access::Resident | Access::Window | Access::Chunks | Access::Box | Access::Picked { .. } => continue,
@@ -316,9 +320,10 @@ pub(super) fn hold_windows(job: &StageJob, task: &mut RunTask) -> Result<Vec<Opt
     if stage.reads.iter().all(|read| read.access != Access::Window) {
         return Ok(Vec::new());
     }
+    let wanted = job.slots_read(&task.region);
     let mut held = Vec::with_capacity(stage.reads.len());
     for (index, read) in stage.reads.iter().enumerate() {
-        if read.access != Access::Window {
+        if read.access != Access::Window || !wanted[read.slot.0 as usize] {
             held.push(None);
             continue;
         }
@@ -376,7 +381,7 @@ pub(super) fn place_read(job: &StageJob, index: usize, region: &Region, held: &[
     }
 }
 
-/// The bytes that a read of the run is computed from.
+/// The bytes that a read of the run is computed from; for one that it looks at.
 pub(super) fn read_bytes<'a>(job: &'a StageJob, index: usize, inputs: &'a [Option<Buffer>], held: &'a [Option<Held>]) -> Result<&'a [u8]> {
     let bytes = match job.stage.stage().reads[index].access {
         Access::Resident => job.resident[index].as_ref().map(super::job::Resident::bytes),

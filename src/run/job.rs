@@ -13,7 +13,10 @@ use super::{
 use crate::{
     error::{Error, Result},
     expr::FunctionId,
-    kernel::{vm::BlockFunction, watch::Findings},
+    kernel::{
+        vm::{BlockContext, BlockFunction},
+        watch::Findings,
+    },
     nd::Region,
     numeric::Accumulator,
     plan::{Access, ReadFrom, ScratchId},
@@ -170,6 +173,12 @@ pub(super) struct OpenScratch {
 type PerOutput<T> = Arc<Vec<Option<Arc<T>>>>;
 
 impl StageJob {
+    /// Which slots a run looks at: of arrays that were put one after the other it mostly needs one.
+    pub fn slots_read(&self, region: &Region) -> &[bool] {
+        let space = &self.stage.stage().space;
+        self.stage.program.reads(&BlockContext { space, start: &region.start, shape: &region.shape })
+    }
+
     pub fn new(
         stage: &Arc<PreparedStage>,
         sources: &Arc<Vec<Arc<dyn Source>>>,

@@ -209,7 +209,9 @@ impl<'s, 'e> Scheduler<'s, 'e> {
     /// Whether there was room to ask for the windows of `run`.
     fn ask_ahead(&self, run: usize) -> bool {
         let region = self.job.stage.runs.region(run);
-        self.job.stage.stage().reads.iter().filter(|read| is_cold_window(&self.job, read)).all(|read| {
+        let wanted = self.job.slots_read(&region);
+        let cold = |read: &&crate::plan::Read| wanted[read.slot.0 as usize] && is_cold_window(&self.job, read);
+        self.job.stage.stage().reads.iter().filter(cold).all(|read| {
             let Ok(source) = source_of(&self.job, read).map(Arc::clone) else { return true };
             let what = match read.access {
                 Access::Box | Access::Chunks => Soon::Box(box_ahead(&self.job, read, &region)),

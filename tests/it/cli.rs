@@ -22,6 +22,18 @@ fn info_reads_the_header_only() {
     assert_eq!(json["arrays"][0]["dtype"], "f32");
 }
 
+/// Bytes of the program as it is released, without optional features.
+const PROGRAM_BYTES_MAX: u64 = 30_000_000;
+
+#[test]
+fn the_program_is_small() {
+    if cfg!(any(debug_assertions, feature = "arrow", feature = "object-store", feature = "tracing")) {
+        return;
+    }
+    let bytes = std::fs::metadata(env!("CARGO_BIN_EXE_outcore")).unwrap().len();
+    assert!(bytes < PROGRAM_BYTES_MAX, "{bytes} bytes: CONTRIBUTING.md says what is released");
+}
+
 #[test]
 fn head_prints_as_numpy_does() {
     let place = Folder::new();

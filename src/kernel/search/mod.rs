@@ -38,6 +38,7 @@ const BIN: u8 = 2;
 
 /// A table, ready for elements of one dtype.
 pub(crate) struct SearchTable {
+    /// What elements are looked up as.
     dtype: DType,
     search: Search,
     form: Form,
@@ -82,9 +83,17 @@ impl SearchTable {
         };
         let mut made = SearchTable { dtype, search, form, bytes: Vec::new() };
         if dtype.size() == 1 {
-            let all: Vec<u8> = (0..=u8::MAX).collect();
+            // Looked up as whole numbers, so that no loop over bytes has to exist.
+            let all: Vec<i64> = (0..=u8::MAX)
+                .map(|byte| match dtype {
+                    DType::Bool => i64::from(byte != 0),
+                    DType::I8 => i64::from(byte as i8),
+                    _ => i64::from(byte),
+                })
+                .collect();
             let mut places = vec![0; all.len() * search.result().size()];
-            self::search::<Baseline>(&made, &mut places, &all);
+            made.dtype = DType::I64;
+            self::search::<Baseline>(&made, &mut places, bytemuck::cast_slice(&all));
             made.bytes = match search {
                 Search::Bin => places.as_chunks().0.iter().map(|bytes| i32::from_ne_bytes(*bytes)).collect(),
                 _ => places.as_chunks().0.iter().map(|bytes| i64::from_ne_bytes(*bytes) as i32).collect(),
@@ -131,19 +140,17 @@ fn floats<I: InstructionSet, L: Lane>(
 
 fn wholes<I: InstructionSet, W, F>(table: &SearchTable, find: &F, out: &mut [u8], elements: &[u8])
 where
-    W: Key + Meet<i8> + Meet<i16> + Meet<i32> + Meet<i64> + Meet<u8> + Meet<u16> + Meet<u32> + Meet<u64> + Meet<bool>,
+    W: Key + Meet<i16> + Meet<i32> + Meet<i64> + Meet<u16> + Meet<u32> + Meet<u64>,
     F: Find<W>,
 {
     match table.dtype {
-        DType::I8 => run::<I, i8, W, F>(table, find, out, elements),
         DType::I16 => run::<I, i16, W, F>(table, find, out, elements),
         DType::I32 => run::<I, i32, W, F>(table, find, out, elements),
-        DType::I64 => run::<I, i64, W, F>(table, find, out, elements),
-        DType::U8 => run::<I, u8, W, F>(table, find, out, elements),
         DType::U16 => run::<I, u16, W, F>(table, find, out, elements),
         DType::U32 => run::<I, u32, W, F>(table, find, out, elements),
         DType::U64 => run::<I, u64, W, F>(table, find, out, elements),
-        _ => run::<I, bool, W, F>(table, find, out, elements),
+        // Bytes have a table of all of them, which was made from these.
+        _ => run::<I, i64, W, F>(table, find, out, elements),
     }
 }
 
@@ -171,16 +178,9 @@ macro_rules! meets {
 }
 meets! {
     f32: f32;
-    f64: f64 i8 i16 i32 i64 u8 u16 u32 u64;
-    i64: i8 i16 i32 i64 u8 u16 u32 u64 bool;
+    f64: f64 i16 i32 i64 u16 u32 u64;
+    i64: i16 i32 i64 u16 u32 u64;
     u64: u64;
-}
-
-impl Meet<bool> for f64 {
-    #[inline(always)]
-    fn meet(value: bool) -> f64 {
-        f64::from(u8::from(value))
-    }
 }
 
 /// Finds the places of elements: how many of the table are smaller (`LEFT`), smaller or equal (`RIGHT`); the bin (`BIN`), or -1.

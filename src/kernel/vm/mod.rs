@@ -14,6 +14,7 @@ mod group;
 mod in_place;
 mod layout;
 mod nest;
+mod pieces;
 pub(crate) mod prepare;
 mod product;
 mod register;
@@ -190,6 +191,7 @@ pub trait BlockFunction: Send + Sync {
 #[derive(Default)]
 pub struct Machine {
     program: u64,
+    family: u64,
     registers: Vec<Register>,
     /// One per register, and a spare.
     buffers: Vec<Buffer>,
@@ -263,6 +265,7 @@ impl Machine {
         if block.shape.contains(&0) {
             return Ok(());
         }
+        let prepared = prepared.of_block(block);
         self.alarm = false;
         self.fit(prepared, block)?;
         for step in &prepared.steps {
@@ -334,9 +337,12 @@ impl Machine {
 
     /// Sizes the buffers. Another program's are dropped first: what is held never exceeds what one program needs.
     fn fit(&mut self, prepared: &Prepared, block: &BlockContext<'_>) -> Result<()> {
-        if self.program != prepared.id {
+        if self.family != prepared.family {
+            self.family = prepared.family;
             self.locals.clear();
             self.locals.resize_with(prepared.slots.len(), Buffer::default);
+        }
+        if self.program != prepared.id {
             self.fit_registers(prepared);
         }
         for (buffer, slot) in self.locals.iter_mut().zip(&prepared.slots) {

@@ -6,6 +6,7 @@ use super::{
     builder::Builder,
     in_place,
     nest::Order,
+    pieces::Pieces,
     product::PreparedProduct,
 };
 use crate::{
@@ -23,6 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Prepared {
     /// Distinguishes programs, so that a machine knows when its buffers are another program's.
     pub(super) id: u64,
+    /// Programs for pieces of one program have its slots, and its buffers.
+    pub(super) family: u64,
     pub(super) slots: Vec<Slot>,
     pub(super) accumulations: Vec<Accumulation>,
     /// Position among the global accumulators, per accumulator.
@@ -38,6 +41,11 @@ pub struct Prepared {
     pub(super) counts_space: bool,
     /// What counts NaN and infinities that are created, and events of integers.
     pub(super) watch: Option<Box<Watch>>,
+    isa: Isa,
+    /// Per slot, whether anything looks at it.
+    reads: Vec<bool>,
+    /// Programs for blocks that lie in one piece of an axis.
+    pieces: Option<Box<Pieces>>,
 }
 
 pub(super) enum PreparedStep {
@@ -76,13 +84,34 @@ pub(super) const KEPT_LOADS_MAX: usize = 6;
 impl Prepared {
     /// Resolves `program` for `isa` (for the baseline where this CPU lacks it). Fails on a program that [`Program::verify`] rejects.
     pub fn new(program: &Program, isa: Isa) -> Result<Prepared> {
-        Self::with(program, isa, None)
+        Ok(Self::with(program, isa, None)?.with_pieces(program))
     }
 
     /// As [`Prepared::new`]; machines also count what the program creates ([`crate::kernel::watch`]).
     pub fn watched(program: &Program, isa: Isa) -> Result<Prepared> {
         verify(program)?;
-        Self::with(program, isa, Watch::new(program, isa)?)
+        Ok(Self::with(program, isa, Watch::new(program, isa)?)?.with_pieces(program))
+    }
+
+    fn with_pieces(self, program: &Program) -> Prepared {
+        Prepared { pieces: Pieces::of(program).map(Box::new), ..self }
+    }
+
+    /// What computes a block: a program for the piece that it lies in, if there is one.
+    pub(super) fn of_block(&self, block: &BlockContext<'_>) -> &Prepared {
+        let prepare = |program: &Program| -> Result<Prepared> {
+            let made = if self.watch.is_some() { Self::watched(program, self.isa) } else { Self::new(program, self.isa) }?;
+            if made.registers > self.registers || made.register_bytes > self.register_bytes {
+                return Err(Error::internal("a piece takes more than the whole"));
+            }
+            // With the buffers of the whole program, which stay where they are from one piece to the next.
+            Ok(Prepared { family: self.family, registers: self.registers, register_bytes: self.register_bytes, ..made })
+        };
+        let mut found = self;
+        while let Some(piece) = found.pieces.as_ref().and_then(|pieces| pieces.of_block(block, prepare)) {
+            found = piece;
+        }
+        found
     }
 
     /// As [`Prepared::new`]; places are counted in the whole space.
@@ -107,8 +136,10 @@ impl Prepared {
         let builder = Builder { program, kernels, watch: watch.as_ref() };
         let steps = program.steps.iter().enumerate().map(|(index, step)| builder.step(index, step)).collect::<Result<_>>()?;
         let (registers, register_bytes) = register_needs(program);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
         Ok(Prepared {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            id,
+            family: id,
             slots: program.slots.clone(),
             accumulations: program.accumulators.clone(),
             globals,
@@ -120,7 +151,16 @@ impl Prepared {
             copies: in_place::copies(program, watch.as_ref()),
             counts_space: false,
             watch: watch.map(Box::new),
+            isa,
+            reads: slots_read(program),
+            pieces: None,
         })
+    }
+
+    /// Which slots the blocks of a box look at; inputs that none of them does need not be there.
+    #[must_use]
+    pub fn reads(&self, all: &BlockContext<'_>) -> &[bool] {
+        &self.of_block(all).reads
     }
 
     /// The block of an input that a local would only be a copy of, if it can be looked at where it lies.
@@ -131,6 +171,14 @@ impl Prepared {
 
 fn verify(program: &Program) -> Result<()> {
     program.verify().map_err(|what| Error::internal(format!("malformed program: {what}")))
+}
+
+fn slots_read(program: &Program) -> Vec<bool> {
+    let mut read = vec![false; program.slots.len()];
+    for step in &program.steps {
+        step.slots_read(&mut |slot| read[slot.0 as usize] = true);
+    }
+    read
 }
 
 /// Registers of the largest sweep with the spare, and bytes of each.

@@ -100,20 +100,25 @@ pub(super) fn form(dtype: DType, moments: bool) -> Form {
 /// A state as the kernels of one element type see it.
 struct Target<'a, T, const MOMENTS: bool> {
     state: &'a mut Superaccumulator,
-    /// [`InstructionSet::prefetch`] of the set.
-    prefetch: fn(&[u8]),
     element: PhantomData<T>,
+}
+
+/// The same, and the instruction set that the kernels are compiled for. What is large and needed at several places is a piece
+/// of its own, which the set compiles once.
+struct Tile<'t, 'a, I, T, const MOMENTS: bool> {
+    target: &'t mut Target<'a, T, MOMENTS>,
+    set: PhantomData<I>,
 }
 
 /// Adds a tile.
 pub(super) fn absorb<I: InstructionSet>(state: &mut Superaccumulator, dtype: DType, tile: &[u8], axes: &[TileAxis], base: usize) {
     fn of<I: InstructionSet, T: Float>(state: &mut Superaccumulator, cells: &[T::Bytes], axes: &[TileAxis], base: usize) {
         if state.form.widths[1] > 0 {
-            let mut target = Target::<T, true> { state, prefetch: I::prefetch, element: PhantomData };
-            I::enter(Walk { state: &mut target, cells, axes, base });
+            let target = &mut Target::<T, true> { state, element: PhantomData };
+            I::enter(Walk { state: &mut Tile::<I, T, true> { target, set: PhantomData }, cells, axes, base });
         } else {
-            let mut target = Target::<T, false> { state, prefetch: I::prefetch, element: PhantomData };
-            I::enter(Walk { state: &mut target, cells, axes, base });
+            let target = &mut Target::<T, false> { state, element: PhantomData };
+            I::enter(Walk { state: &mut Tile::<I, T, false> { target, set: PhantomData }, cells, axes, base });
         }
     }
     match dtype {
@@ -126,7 +131,7 @@ pub(super) fn absorb<I: InstructionSet>(state: &mut Superaccumulator, dtype: DTy
 
 /// Adds a run of narrow elements to a sum: piece by piece plainly where that is exact, else written down.
 pub(in crate::numeric) fn absorb_run<I: InstructionSet, R: Run>(state: &mut Superaccumulator, run: R, output: usize) {
-    let mut target = Target::<R::Element, false> { state, prefetch: I::prefetch, element: PhantomData };
+    let mut target = Target::<R::Element, false> { state, element: PhantomData };
     target.state.counts[output] += run.len() as u64;
     for first in (0..run.len().div_ceil(ROW)).step_by(PIECE_ROWS) {
         let elements = PLAIN_PIECE.min(run.len() - first * ROW);
@@ -141,6 +146,20 @@ pub(in crate::numeric) fn absorb_run<I: InstructionSet, R: Run>(state: &mut Supe
         let mut cells = [R::Element::PAD.bytes(); PLAIN_PIECE];
         I::enter(Written { run, first, cells: &mut cells[..elements] });
         I::enter(WrittenRun { target: &mut target, cells: &cells[..elements], output, tier });
+    }
+}
+
+/// A piece of a run.
+struct RunPiece<'t, 'a, 'c, T: Float, const MOMENTS: bool> {
+    target: &'t mut Target<'a, T, MOMENTS>,
+    cells: &'c [T::Bytes],
+    output: usize,
+}
+
+impl<T: Float, const MOMENTS: bool> Piece for RunPiece<'_, '_, '_, T, MOMENTS> {
+    #[inline(always)]
+    fn go(self) {
+        self.target.run_piece(self.cells, self.output);
     }
 }
 
@@ -161,27 +180,28 @@ impl<T: Float> Piece for WrittenRun<'_, '_, '_, T> {
     }
 }
 
-impl<T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, T, MOMENTS> {
+impl<I: InstructionSet, T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Tile<'_, '_, I, T, MOMENTS> {
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
-        self.state.counts[output] += cells.len() as u64;
+        self.target.state.counts[output] += cells.len() as u64;
         if cells.len() < RUN_MIN {
-            return self.add_each(cells, cells.len(), 1, output);
+            return self.target.add_each(cells, cells.len(), 1, output);
         }
-        for piece in cells.chunks(if T::SQUARE_IS_F64 && !MOMENTS { PLAIN_PIECE } else { PIECE }) {
-            self.run_piece(piece, output);
+        for cells in cells.chunks(if T::SQUARE_IS_F64 && !MOMENTS { PLAIN_PIECE } else { PIECE }) {
+            I::enter(RunPiece { target: &mut *self.target, cells, output });
         }
     }
 
     #[inline(always)]
     fn columns(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
+        let counts = &mut self.target.state.counts;
         if columns.step == 1 {
-            for count in &mut self.state.counts[columns.first..columns.first + columns.count] {
+            for count in &mut counts[columns.first..columns.first + columns.count] {
                 *count += rows.count as u64;
             }
         } else {
             for column in 0..columns.count {
-                self.state.counts[columns.output(column)] += rows.count as u64;
+                counts[columns.output(column)] += rows.count as u64;
             }
         }
         match (T::SQUARE_IS_F64, MOMENTS) {

@@ -5,9 +5,10 @@ use super::runs::{gather, padded};
 use super::scatter::SCATTER_MAX;
 use super::state::FLAG_NOT_NEGATIVE_ZERO;
 use super::window::{SQUARE_COUNTS, SUM_COUNTS, UNSET};
-use super::{AHEAD_BYTES, GATHER_MIN, MOOD_STRIPS, PANEL_BLOCK, PANELS, TIERS, Target};
-use crate::numeric::axes::{Columns, Rows};
+use super::{AHEAD_BYTES, GATHER_MIN, MOOD_STRIPS, PANEL_BLOCK, PANELS, RunPiece, TIERS, Target, Tile};
+use crate::numeric::axes::{Columns, InstructionSet, Piece, Rows};
 use crate::numeric::element::Float;
+use std::marker::PhantomData;
 
 /// A strip of a tile: rows of at most as many columns as a kernel has lanes.
 #[derive(Clone, Copy)]
@@ -154,7 +155,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
 
     /// Panels side by side, with the first kernel; bits tell which of them were not exact.
     #[inline(always)]
-    fn pieces_of_panels<const P: usize, W: Kernel<T, P>>(&mut self, group: Strip<'_, T::Bytes>) -> u32 {
+    fn pieces_of_panels<const P: usize, W: Kernel<T, P>>(&mut self, group: Strip<'_, T::Bytes>, prefetch: fn(&[u8])) -> u32 {
         let panels = group.columns.count / P;
         if self.state.windows.mood.pieces > 0 {
             return u32::MAX;
@@ -163,7 +164,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         let scales: [[i32; P]; PANELS] =
             std::array::from_fn(|panel| if panel < panels { self.scales::<P>(part(panel).columns) } else { [0; P] });
         let mut kernels: [W; PANELS] = std::array::from_fn(|panel| W::new(&scales[panel]));
-        fold_panels::<T, P, W>(&mut kernels[..panels], group.cells, group.rows, self.prefetch);
+        fold_panels::<T, P, W>(&mut kernels[..panels], group.cells, group.rows, prefetch);
         let mut open = 0;
         for panel in 0..panels {
             open |= u32::from(!self.settle_lanes(part(panel), &scales[panel], &kernels[panel])) << panel;
@@ -233,6 +234,29 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
             self.add_each(&strip.cells[lane..], strip.rows.count, strip.rows.stride, strip.columns.output(lane));
         }
     }
+}
+
+/// A strip by itself, with the kernels `A` and `B`.
+struct StripPiece<'t, 'a, 'c, T: Float, const MOMENTS: bool, const L: usize, A, B> {
+    target: &'t mut Target<'a, T, MOMENTS>,
+    strip: Strip<'c, T::Bytes>,
+    kernels: PhantomData<(A, B)>,
+}
+
+impl<T: Float, const MOMENTS: bool, const L: usize, A: Kernel<T, L>, B: Kernel<T, L>> Piece
+    for StripPiece<'_, '_, '_, T, MOMENTS, L, A, B>
+{
+    #[inline(always)]
+    fn go(self) {
+        self.target.piece_of_strip::<L, A, B>(self.strip);
+    }
+}
+
+impl<I: InstructionSet, T: Float, const MOMENTS: bool> Tile<'_, '_, I, T, MOMENTS> {
+    #[inline(always)]
+    fn piece_of_strip<const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(&mut self, strip: Strip<'_, T::Bytes>) {
+        I::enter(StripPiece::<T, MOMENTS, L, A, B> { target: &mut *self.target, strip, kernels: PhantomData });
+    }
 
     /// Few columns: each is a run once its elements are gathered.
     #[inline(always)]
@@ -240,7 +264,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         let mut gathered = [T::PAD.bytes(); SCATTER_MAX];
         for column in 0..strip.columns.count {
             let run = gather::<T>(&mut gathered, &strip.cells[column..], strip.rows.count, strip.rows.stride);
-            self.run_piece(run, strip.columns.output(column));
+            I::enter(RunPiece { target: &mut *self.target, cells: run, output: strip.columns.output(column) });
         }
     }
 
@@ -262,7 +286,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
                 let strip = |from: usize, count| Strip { cells: &cells[from..], rows: piece, columns: columns.part(first + from, count) };
                 if left >= P {
                     let width = (left / P).min(PANELS) * P;
-                    let open = self.pieces_of_panels::<P, W>(strip(0, width));
+                    let open = self.target.pieces_of_panels::<P, W>(strip(0, width), I::prefetch);
                     for from in (0..width).step_by(L).filter(|from| open >> (from / P) & 1 == 1) {
                         self.piece_of_strip::<L, A, B>(strip(from, L));
                     }
