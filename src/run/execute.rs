@@ -585,7 +585,7 @@ impl<'a> Execution<'a> {
         let prepared = self.prepared;
         let outputs = prepared.plan.outputs.len();
         let threads = self.engine.threads();
-        let events = prepared.plan.stages.iter().map(|stage| events_max(threads, stage.in_flight, stage.writes.len())).max();
+        let events = prepared.plan.stages.iter().map(|stage| events_max(threads, stage.workers, stage.in_flight, stage.writes.len())).max();
         self.channel.get_or_insert_with(|| bounded(events.unwrap_or(0) + outputs)).clone()
     }
 

@@ -242,8 +242,9 @@ impl<T, E> Flights<T, E> {
 }
 
 /// How many events a stage has under way at most; with room for them no thread ever waits for the scheduler.
-pub(super) fn events_max(threads: usize, in_flight: usize, writes: usize) -> usize {
-    // Per run in flight: one answer to a fetch or a computation, the end of the lane that gave it, and one answer per store. Per compute
-    // thread: the end of a lane whose last answer was taken before the lane could say so.
-    in_flight * (2 + writes) + threads
+pub(super) fn events_max(threads: usize, workers: usize, in_flight: usize, writes: usize) -> usize {
+    // Per run in flight: one answer to a fetch or a computation, and one per store. Besides, ends of lanes that the scheduler has not heard
+    // of. When the first of them was sent, the other lanes were there, on a thread or among `workers` that wait for one, or were started
+    // since, each for a run whose answer comes after that first end: a run in flight.
+    in_flight * (2 + writes) + threads + workers
 }

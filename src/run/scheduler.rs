@@ -256,13 +256,8 @@ impl<'s, 'e> Scheduler<'s, 'e> {
 
     fn settle(&mut self, output: usize, bytes: u64) {
         if let Some((target, copy)) = self.execution.settle_due(output, bytes, SETTLE_BYTES) {
-            let taken = self.io.settle(Settle {
-                target,
-                output,
-                copy,
-                after: (self.flights.runs_done(), self.job.clock),
-                events: self.sender.clone(),
-            });
+            let after = (self.flights.runs_done(), self.job.clock);
+            let taken = self.io.settle(Settle { target, output, copy, after, events: self.sender.clone() });
             self.execution.settle_started(output, taken);
         }
     }

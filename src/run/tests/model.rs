@@ -399,7 +399,7 @@ impl World {
         assert!(lanes <= stage.workers, "{lanes} lanes");
         let seeking = self.spawned + self.lanes.iter().filter(|lane| matches!(lane, Lane::Looks | Lane::Retires)).count();
         assert!(lanes == stage.workers || self.ready.waiting() <= seeking, "a run waits for no lane, and there could be another one");
-        let room = events_max(stage.threads, stage.in_flight, stage.stores.iter().sum());
+        let room = events_max(stage.threads, stage.workers, stage.in_flight, stage.stores.iter().sum());
         assert!(self.events.len() <= room, "{} events, room for {room}", self.events.len());
     }
 
