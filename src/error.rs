@@ -6,6 +6,9 @@
 
 use std::{fmt, panic::Location, sync::Arc};
 
+/// The codes of the operating system for too many open files: of this process (EMFILE), and of all (ENFILE).
+const DESCRIPTORS_SPENT: [i32; 2] = [24, 23];
+
 /// The result of every fallible function of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -106,7 +109,13 @@ impl Error {
     #[cold]
     pub fn io(what: &str, object: impl fmt::Display, error: std::io::Error) -> Self {
         let kind = if error.kind() == std::io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Io };
-        Self::new(kind, format!("cannot {what} {object}: {error}")).with_source(error)
+        let is_of_descriptors = error.raw_os_error().is_some_and(|code| DESCRIPTORS_SPENT.contains(&code));
+        let made = Self::new(kind, format!("cannot {what} {object}: {error}")).with_source(error);
+        if is_of_descriptors {
+            made.hint("`ulimit -n` says how many files a process may have open, `ulimit -n 4096` allows more")
+        } else {
+            made
+        }
     }
 
     /// An error that came out of user code, kept whole: [`Error::downcast_ref`] finds it again.

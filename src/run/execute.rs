@@ -4,6 +4,7 @@ use super::{
     Bindings, Control, Progress, Sink,
     budget::{Budget, Purpose},
     engine::Engine,
+    flights::events_max,
     io::{fetch_guarded, store},
     job::{OpenScratch, RunTask, StageJob, without_panic},
     lanes::Worker,
@@ -11,7 +12,7 @@ use super::{
     prepare::{PreparedPlan, PreparedStage},
     restore::{is_restorable, keep, key_of, temps_of},
     results::{StageResults, call_guarded, for_each_row},
-    scheduler::{Event, Scheduler, events_max},
+    scheduler::{Event, Scheduler},
     share::Ending,
     spans,
     spill::{Spill, beside},
@@ -583,7 +584,8 @@ impl<'a> Execution<'a> {
     pub fn channel(&mut self) -> (Sender<Event>, Receiver<Event>) {
         let prepared = self.prepared;
         let outputs = prepared.plan.outputs.len();
-        let events = prepared.plan.stages.iter().map(|stage| events_max(stage.workers, stage.in_flight, stage.writes.len())).max();
+        let threads = self.engine.threads();
+        let events = prepared.plan.stages.iter().map(|stage| events_max(threads, stage.workers, stage.in_flight, stage.writes.len())).max();
         self.channel.get_or_insert_with(|| bounded(events.unwrap_or(0) + outputs)).clone()
     }
 

@@ -8,6 +8,7 @@ use super::{
     compute::compute,
     engine::Machines,
     job::{RunTask, StageJob, without_panic},
+    ready::Ready,
     scheduler::Event,
 };
 use crate::{
@@ -16,43 +17,28 @@ use crate::{
 };
 use crossbeam_channel::Sender;
 use rayon::ThreadPool;
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The ready runs of a stage.
 pub(super) struct Lanes {
     machines: Arc<Machines>,
-    workers: usize,
-    queue: Mutex<Queue>,
-}
-
-#[derive(Default)]
-struct Queue {
-    ready: VecDeque<Box<RunTask>>,
-    lanes: usize,
+    ready: Mutex<Ready<Box<RunTask>>>,
 }
 
 impl Lanes {
     pub fn new(machines: &Arc<Machines>, workers: usize) -> Arc<Self> {
-        Arc::new(Lanes { machines: Arc::clone(machines), workers, queue: Mutex::default() })
+        Arc::new(Lanes { machines: Arc::clone(machines), ready: Mutex::new(Ready::new(workers)) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, Ready<Box<RunTask>>> {
         // Nothing that can panic runs under the lock.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a run ready. Whether a lane was started for it: it will say [`Event::Idle`] when it ends.
     pub fn push(self: &Arc<Self>, pool: &ThreadPool, job: &Arc<StageJob>, events: &Sender<Event>, task: Box<RunTask>) -> bool {
-        {
-            let mut queue = self.lock();
-            queue.ready.push_back(task);
-            if queue.lanes == self.workers {
-                return false;
-            }
-            queue.lanes += 1;
+        if !self.lock().push(task) {
+            return false;
         }
         let (lanes, job, events) = (Arc::clone(self), Arc::clone(job), events.clone());
         pool.spawn_fifo(move || {
@@ -78,16 +64,14 @@ impl Lanes {
                 worker.retire(&self.machines);
             }
             // Only now, with nothing held, may another lane take this one's place.
-            let mut queue = self.lock();
-            if queue.ready.is_empty() {
-                queue.lanes -= 1;
+            if self.lock().ends() {
                 return;
             }
         }
     }
 
     fn pop(&self) -> Option<Box<RunTask>> {
-        self.lock().ready.pop_front()
+        self.lock().pop()
     }
 }
 

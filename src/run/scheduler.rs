@@ -5,6 +5,7 @@ use super::{
     compute::written_region,
     execute::Execution,
     fetch::{source_of, window_span},
+    flights::{Flights, Next, Rules},
     io::{Ahead, Command, IoThreads, Settle, Soon},
     job::{RunTask, StageJob},
     lanes::Lanes,
@@ -43,26 +44,6 @@ pub(super) enum Event {
     Settled { output: usize, result: Result<()>, span: Option<Span> },
 }
 
-/// Where a run is. Before it is admitted it is absent, after its last result is out of its buffers it is done.
-enum RunState {
-    /// With an I/O thread.
-    Fetching,
-    /// Ready, but runs before it are not: in an ordered stage they are computed one after the other.
-    Ready(Box<RunTask>),
-    /// Ready or being computed: with the lanes.
-    Computing,
-    /// Computed; its ordered results wait for those of earlier runs.
-    Waiting(Box<RunTask>),
-    /// Only with the I/O threads that write its results.
-    Storing,
-}
-
-struct Flight {
-    run: usize,
-    state: RunState,
-    stores_pending: usize,
-}
-
 /// Lets a stage be computed by the engine's threads.
 pub(super) struct Scheduler<'s, 'e> {
     execution: &'s mut Execution<'e>,
@@ -73,25 +54,14 @@ pub(super) struct Scheduler<'s, 'e> {
     lanes: Arc<Lanes>,
     sender: Sender<Event>,
     receiver: Receiver<Event>,
-    /// Runs that hold something; never more than `stage.in_flight`.
-    flights: Vec<Flight>,
+    flights: Flights<Box<RunTask>, Error>,
     #[expect(clippy::vec_box, reason = "tasks travel boxed, and what is reused is the box too")]
     idle_tasks: Vec<Box<RunTask>>,
-    lanes_running: usize,
-    next_run: usize,
-    /// The run that is computed next, where they are computed in order.
-    next_computed: usize,
-    /// The run whose ordered results come next.
-    next_ordered: usize,
-    runs_done: usize,
     /// Writes whose runs must be delivered in order.
     ordered_writes: Vec<bool>,
-    /// Whether runs have anything that must be delivered in order.
-    ordered: bool,
     next_ahead: usize,
     ahead_runs: usize,
     cold: bool,
-    failed: Option<(usize, Error)>,
 }
 
 impl<'s, 'e> Scheduler<'s, 'e> {
@@ -105,25 +75,23 @@ impl<'s, 'e> Scheduler<'s, 'e> {
         let (sender, receiver) = execution.channel();
         let window_bytes: u64 =
             job.stage.stage().reads.iter().filter(|read| is_cold_window(&job, read)).map(|read| read.bytes_per_run).sum();
+        let rules = Rules {
+            in_flight: stage.in_flight,
+            computes_in_order: stage.ordered,
+            delivers_in_order: !stage.reductions.is_empty() || !stage.folds.is_empty() || ordered_writes.contains(&true),
+        };
         Ok(Scheduler {
             pool: execution.engine.pool()?,
             io: execution.engine.io()?,
             lanes: Lanes::new(execution.engine.machines(), stage.workers),
             sender,
             receiver,
-            flights: Vec::with_capacity(stage.in_flight),
+            flights: Flights::new(job.range.clone(), rules),
             idle_tasks: Vec::new(),
-            lanes_running: 0,
-            next_run: job.range.start,
-            next_computed: job.range.start,
-            next_ordered: job.range.start,
-            runs_done: 0,
-            ordered: !stage.reductions.is_empty() || !stage.folds.is_empty() || ordered_writes.contains(&true),
             ordered_writes,
             next_ahead: job.range.start,
             ahead_runs: AHEAD_BYTES.checked_div(window_bytes).map_or(0, |runs| runs.clamp(1, 16) as usize),
             cold: window_bytes > 0,
-            failed: None,
             execution,
             job,
             results,
@@ -133,8 +101,10 @@ impl<'s, 'e> Scheduler<'s, 'e> {
     /// Computes all runs. Returns only when no thread has anything of the stage any more.
     pub fn run(mut self) -> Result<()> {
         loop {
-            self.admit();
-            if self.flights.is_empty() && self.lanes_running == 0 {
+            while let Some(next) = self.flights.next() {
+                self.carry_out(next);
+            }
+            if self.flights.is_over() {
                 break;
             }
             match self.receiver.recv_timeout(TICK) {
@@ -143,64 +113,66 @@ impl<'s, 'e> Scheduler<'s, 'e> {
                 // This end holds a sender.
                 Err(RecvTimeoutError::Disconnected) => return Err(Error::internal("the event channel is gone")),
             }
-            if let Err(error) = self.execution.tick(self.runs_done, self.job.range.len()) {
+            if let Err(error) = self.execution.tick(self.flights.runs_done(), self.job.range.len()) {
                 self.fail(0, error);
             }
         }
-        self.failed.map_or(Ok(()), |(_, error)| Err(error))
+        self.flights.outcome()
     }
 
-    /// Lets runs in, as far as the plan allows runs to hold buffers.
-    fn admit(&mut self) {
-        while self.failed.is_none() && self.next_run < self.job.range.end && self.flights.len() < self.job.stage.stage().in_flight {
-            let run = self.next_run;
-            self.next_run += 1;
-            if self.job.is_finished(run) {
-                self.runs_done += 1;
-                continue;
+    fn carry_out(&mut self, next: Next<Box<RunTask>>) {
+        match next {
+            Next::Begin(run) => self.begin(run),
+            Next::Compute(task) => self.hand_over(task),
+            Next::Deliver(mut task) => {
+                self.count(&mut task);
+                let delivered = self.deliver(&mut task, false);
+                self.note(task.run, delivered);
+                self.flights.delivered(task.run, task);
             }
-            let mut task = self.idle_tasks.pop().unwrap_or_default();
-            task.start(&self.job, run);
-            self.look_ahead();
-            if !self.job.stage.fetched {
-                self.flights.push(Flight { run, state: RunState::Fetching, stores_pending: 0 });
-                self.make_ready(task);
-                continue;
+            Next::DeliverInOrder(mut task) => {
+                let merged = self.results.merge(&self.job, &mut task);
+                let delivered = merged.and_then(|()| self.deliver(&mut task, true));
+                self.note(task.run, delivered);
+                self.flights.delivered_in_order(task.run, task);
             }
-            let fetch = Command::Fetch { job: Arc::clone(&self.job), task, events: self.sender.clone() };
-            match self.io.command(fetch) {
-                Ok(()) => self.flights.push(Flight { run, state: RunState::Fetching, stores_pending: 0 }),
-                Err(error) => self.fail(run, error),
+            Next::TakeBack(mut task) => {
+                self.job.release(&mut task);
+                self.idle_tasks.push(task);
             }
         }
     }
 
-    fn make_ready(&mut self, task: Box<RunTask>) {
-        if !self.job.stage.stage().ordered {
-            return self.hand_over(task);
+    /// Has a run's inputs copied, if there is anything to be copied and anything to be done.
+    fn begin(&mut self, run: usize) {
+        if self.job.is_finished(run) {
+            return self.flights.left_out(run);
         }
-        self.set_state(task.run, RunState::Ready(task));
-        loop {
-            let next = self.next_computed;
-            let ready = self.flights.iter_mut().find(|flight| flight.run == next && matches!(flight.state, RunState::Ready(_)));
-            let Some(flight) = ready else { return };
-            let RunState::Ready(task) = std::mem::replace(&mut flight.state, RunState::Computing) else { return };
-            self.next_computed += 1;
-            self.hand_over(task);
+        let mut task = self.idle_tasks.pop().unwrap_or_default();
+        task.start(&self.job, run);
+        self.look_ahead(run + 1);
+        if !self.job.stage.fetched {
+            return self.flights.fetched(run, task);
+        }
+        let fetch = Command::Fetch { job: Arc::clone(&self.job), task, events: self.sender.clone() };
+        if let Err(error) = self.io.command(fetch) {
+            self.fail(run, error);
+            self.flights.left_out(run);
         }
     }
 
     /// Gives a run to the lanes.
     fn hand_over(&mut self, mut task: Box<RunTask>) {
         task.is_ready();
-        self.set_state(task.run, RunState::Computing);
-        self.lanes_running += usize::from(self.lanes.push(&self.pool, &self.job, &self.sender, task));
+        if self.lanes.push(&self.pool, &self.job, &self.sender, task) {
+            self.flights.lane_started();
+        }
     }
 
     /// Has the windows of coming runs brought in, while the file seems cold.
-    fn look_ahead(&mut self) {
-        self.next_ahead = self.next_ahead.max(self.next_run);
-        let end = (self.next_run + self.ahead_runs).min(self.job.range.end);
+    fn look_ahead(&mut self, next_run: usize) {
+        self.next_ahead = self.next_ahead.max(next_run);
+        let end = (next_run + self.ahead_runs).min(self.job.range.end);
         while self.cold && self.next_ahead < end && self.ask_ahead(self.next_ahead) {
             self.next_ahead += 1;
         }
@@ -223,81 +195,39 @@ impl<'s, 'e> Scheduler<'s, 'e> {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Idle => self.lanes_running -= 1,
-            Event::Fetched { task, result } => self.fetched(task, result),
-            Event::Computed { task, result } => self.computed(task, result),
+            Event::Idle => self.flights.lane_ended(),
+            Event::Fetched { task, result } => {
+                self.note(task.run, result);
+                self.flights.fetched(task.run, task);
+            }
+            Event::Computed { task, result } => {
+                self.note(task.run, result);
+                self.flights.computed(task.run, task);
+            }
             Event::Stored { run, write, output, buffer, bytes, result, span } => {
                 self.execution.record(span);
                 self.job.pool.give(self.job.stage.stage().reads.len() + write, buffer);
-                match result {
-                    Ok(()) => self.settle(output, bytes as u64),
-                    Err(error) => self.fail(run, error),
+                if result.is_ok() {
+                    self.settle(output, bytes as u64);
                 }
-                if let Some(flight) = self.flights.iter_mut().find(|flight| flight.run == run) {
-                    flight.stores_pending -= 1;
-                }
-                self.retire(run);
+                self.note(run, result);
+                self.flights.stored(run);
             }
             Event::Settled { output, result, span } => {
                 self.execution.record(span);
-                if let Err(error) = self.execution.settled(output, result) {
-                    self.fail(0, error);
-                }
+                let settled = self.execution.settled(output, result);
+                self.note(0, settled);
             }
         }
     }
 
-    fn fetched(&mut self, task: Box<RunTask>, result: Result<()>) {
-        if let Err(error) = result {
-            self.fail(task.run, error);
-            return self.give_up(task);
-        }
-        // Runs before a failed one are still computed: the error of the lowest run is the one reported.
-        if self.job.is_given_up(task.run) {
-            return self.give_up(task);
-        }
-        self.make_ready(task);
-    }
-
-    fn computed(&mut self, mut task: Box<RunTask>, result: Result<()>) {
-        if let Err(error) = result {
-            self.fail(task.run, error);
-        }
-        if self.failed.is_some() {
-            return self.give_up(task);
-        }
-        self.execution.count_run(&mut task);
+    /// Takes down what a run tells of itself.
+    fn count(&mut self, task: &mut RunTask) {
+        self.execution.count_run(task);
         if task.bytes_mapped > 0 && task.seconds > 0.0 {
             self.cold = task.bytes_mapped as f64 / task.seconds < WARM_BYTES_PER_SECOND;
         }
-        self.settle_stored(&task);
-        if let Err(error) = self.deliver(&mut task, false) {
-            self.fail(task.run, error);
-            return self.give_up(task);
-        }
-        let run = task.run;
-        if self.ordered {
-            self.set_state(run, RunState::Waiting(task));
-            self.deliver_ordered();
-        } else {
-            self.finish_task(task);
-        }
-    }
-
-    /// Delivers what has an order, as far as the runs are there.
-    fn deliver_ordered(&mut self) {
-        while self.failed.is_none() {
-            let next = self.next_ordered;
-            let waiting = self.flights.iter_mut().find(|flight| flight.run == next && matches!(flight.state, RunState::Waiting(_)));
-            let Some(flight) = waiting else { return };
-            let RunState::Waiting(mut task) = std::mem::replace(&mut flight.state, RunState::Storing) else { return };
-            self.next_ordered += 1;
-            let merged = self.results.merge(&self.job, &mut task);
-            if let Err(error) = merged.and_then(|()| self.deliver(&mut task, true)) {
-                self.fail(next, error);
-            }
-            self.finish_task(task);
-        }
+        self.settle_stored(task);
     }
 
     /// Delivers the ordered or the other results of a run.
@@ -311,40 +241,9 @@ impl<'s, 'e> Scheduler<'s, 'e> {
             let Some(buffer) = task.outputs[write].take() else { continue };
             let run = task.run;
             self.io.command(Command::Store { job, run, write, output, region, buffer, bytes, events: self.sender.clone() })?;
-            if let Some(flight) = self.flights.iter_mut().find(|flight| flight.run == run) {
-                flight.stores_pending += 1;
-            }
+            self.flights.store_started(run);
         }
         Ok(())
-    }
-
-    /// Takes back what a run holds beside what is being stored.
-    fn finish_task(&mut self, mut task: Box<RunTask>) {
-        let run = task.run;
-        self.job.release(&mut task);
-        self.idle_tasks.push(task);
-        self.set_state(run, RunState::Storing);
-        self.retire(run);
-    }
-
-    /// Like [`Self::finish_task`], for a run that will not be delivered.
-    fn give_up(&mut self, task: Box<RunTask>) {
-        self.finish_task(task);
-    }
-
-    fn set_state(&mut self, run: usize, state: RunState) {
-        if let Some(flight) = self.flights.iter_mut().find(|flight| flight.run == run) {
-            flight.state = state;
-        }
-    }
-
-    /// Ends a run that holds nothing any more.
-    fn retire(&mut self, run: usize) {
-        let done = |flight: &Flight| flight.run == run && flight.stores_pending == 0 && matches!(flight.state, RunState::Storing);
-        if let Some(place) = self.flights.iter().position(done) {
-            self.flights.swap_remove(place);
-            self.runs_done += 1;
-        }
     }
 
     /// Counts what the worker gave to stores of chunks itself.
@@ -359,33 +258,23 @@ impl<'s, 'e> Scheduler<'s, 'e> {
 
     fn settle(&mut self, output: usize, bytes: u64) {
         if let Some((target, copy)) = self.execution.settle_due(output, bytes, SETTLE_BYTES) {
-            let taken =
-                self.io.settle(Settle { target, output, copy, after: (self.runs_done, self.job.clock), events: self.sender.clone() });
+            let after = (self.flights.runs_done(), self.job.clock);
+            let taken = self.io.settle(Settle { target, output, copy, after, events: self.sender.clone() });
             self.execution.settle_started(output, taken);
         }
     }
 
-    /// Gives up on `run` and all later ones; of several errors the one of the lowest run stays.
-    fn fail(&mut self, run: usize, error: Error) {
-        if self.failed.as_ref().is_some_and(|(failed, _)| *failed <= run) {
-            return;
+    fn note(&mut self, run: usize, result: Result<()>) {
+        if let Err(error) = result {
+            self.fail(run, error);
         }
-        self.job.fail(run);
-        self.failed = Some((run, error));
-        let waiting: Vec<Box<RunTask>> = self
-            .flights
-            .iter_mut()
-            .filter_map(|flight| match std::mem::replace(&mut flight.state, RunState::Storing) {
-                RunState::Waiting(task) => Some(task),
-                // Nothing of what comes after the failed run is computed, and what comes before it may go on.
-                RunState::Ready(task) if task.run > run => Some(task),
-                state => {
-                    flight.state = state;
-                    None
-                }
-            })
-            .collect();
-        waiting.into_iter().for_each(|task| self.give_up(task));
+    }
+
+    /// Gives up on `run` and all later ones.
+    fn fail(&mut self, run: usize, error: Error) {
+        if self.flights.fail(run, error) {
+            self.job.fail(run);
+        }
     }
 }
 
@@ -397,10 +286,4 @@ fn is_cold_window(job: &StageJob, read: &crate::plan::Read) -> bool {
         ReadFrom::Temp(_) => false,
     };
     is_cold && matches!(read.access, Access::Window | Access::Box | Access::Chunks)
-}
-
-/// How many events a stage has under way at most; with room for them no thread ever waits for the scheduler.
-pub(super) fn events_max(workers: usize, in_flight: usize, writes: usize) -> usize {
-    // Per run in flight: one answer to a fetch or a computation, one per store; per lane: its end.
-    in_flight * (1 + writes) + workers
 }

@@ -1,5 +1,6 @@
-//! Executions of plans made by hand, over arrays in memory.
+//! Executions of plans made by hand, over arrays in memory; and the model of what executes them.
 
 pub(super) mod builder;
 mod failures;
+mod model;
 mod values;

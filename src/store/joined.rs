@@ -1,6 +1,7 @@
 //! Many files as one array: `shards/*.npy`, or `@list.txt` with one path a line, joined along axis 0.
 //!
-//! The store's elements go on from file to file. What lies in one file is mapped in place, what does not is copied together.
+//! The store's elements go on from file to file. What lies in one file is mapped in place, what does not is copied together. Many files
+//! are not held open: each is opened anew when something of it is read.
 
 use crate::{
     error::{Error, Result},
@@ -15,6 +16,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// Joined files that are held open: more are opened when they are read, so that their number is not bounded by what a process may have
+/// open, which is 256 on some systems.
+const HELD_MAX: usize = 64;
 
 /// Arrays of one dtype and one shape behind the first axis, one after the other.
 pub struct JoinedSource {
@@ -175,13 +180,57 @@ pub fn files(path: &str) -> Result<Option<Vec<PathBuf>>> {
 pub fn open_files(name: &str, paths: &[PathBuf], query: Option<&str>) -> Result<JoinedSource> {
     let open_one = |path: &PathBuf| {
         let text = path.to_str().ok_or_else(|| Error::usage(format!("the path {} is not UTF-8", path.display())))?;
-        match query {
-            Some(query) => open(&format!("{text}?{query}")),
-            None => open(text),
-        }
-        .map_err(|error| error.context(name))
+        let text = query.map_or_else(|| text.to_string(), |query| format!("{text}?{query}"));
+        let source = open(&text).map_err(|error| error.context(name))?;
+        // Objects take no descriptors, and opening one is a request.
+        let is_held = paths.len() <= HELD_MAX || object::is_object(path);
+        Ok(if is_held { source } else { Arc::new(Closed { text, facts: source.facts().clone() }) as Arc<dyn Source> })
     };
     JoinedSource::new(name, paths.iter().map(open_one).collect::<Result<_>>()?)
+}
+
+/// A file that is opened whenever something of it is wanted.
+struct Closed {
+    text: String,
+    /// As they were when it was first opened.
+    facts: SourceFacts,
+}
+
+impl Closed {
+    fn open(&self) -> Result<Arc<dyn Source>> {
+        let source = open(&self.text)?;
+        let now = source.facts();
+        if (&now.identity, &now.shape, now.dtype) == (&self.facts.identity, &self.facts.shape, self.facts.dtype) {
+            return Ok(source);
+        }
+        Err(Error::changed(format!("{} changed while it was being read (it is another file now)", self.facts.name))
+            .hint("results of a file that changes are worth nothing: let its writer finish, then start again"))
+    }
+}
+
+impl Source for Closed {
+    fn facts(&self) -> &SourceFacts {
+        &self.facts
+    }
+
+    fn read(&self, region: &Region, out: &mut [u8]) -> Result<()> {
+        self.open()?.read(region, out)
+    }
+
+    fn window(&self, elements: Range<usize>) -> Result<Option<Window>> {
+        // A window holds its file.
+        self.open()?.window(elements)
+    }
+
+    fn prefetch(&self, elements: Range<usize>) {
+        if let Ok(source) = self.open() {
+            source.prefetch(elements);
+        }
+    }
+
+    fn verify(&self) -> Result<()> {
+        self.open()?.verify()
+    }
 }
 
 /// What should be known of the order of the files that `name` stands for: that their numbers would sort otherwise. `part-10` comes before
@@ -309,6 +358,34 @@ mod tests {
         assert_eq!(out, [&whole[30..54], &whole[..24]].concat());
         assert_ne!(listed.facts().identity, source.facts().identity);
         assert_eq!(source.facts().identity, open(folder.path().join("a*.npy").to_str().unwrap()).unwrap().facts().identity);
+    }
+
+    #[test]
+    fn many_files_keep_the_laws_and_are_not_held_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole: Vec<u8> = (0..(HELD_MAX + 10) * 2).map(|place| place as u8).collect();
+        for (place, bytes) in whole.chunks(2).enumerate() {
+            write(&folder.path().join(format!("x{place:03}.npy")), DType::U8, &[1, 2], bytes);
+        }
+        let open_files = || {
+            std::fs::read_dir("/proc/self/fd").map_or(0, |found| {
+                let paths = found.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+                paths.filter(|path| path.starts_with(folder.path())).count()
+            })
+        };
+        let source = open(folder.path().join("x*.npy").to_str().unwrap()).unwrap();
+        assert_eq!(open_files(), 0);
+        suite::check_source(&*source, &whole);
+        let window = source.window(0..2).unwrap().unwrap();
+        assert_eq!((&window[..], open_files()), (&whole[..2], 1));
+        // Another file of the same size under the name of one that was joined.
+        let path = folder.path().join("x005.npy");
+        std::fs::remove_file(&path).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        write(&path, DType::U8, &[1, 2], &[7, 7]);
+        let error = source.verify().unwrap_err();
+        assert!(error.kind() == crate::ErrorKind::Changed && error.message().contains("x005.npy"), "{error}");
+        assert_eq!(source.read(&Region::run(10, 2), &mut [0; 2]).unwrap_err().kind(), crate::ErrorKind::Changed);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod examples;
 mod formats;
 mod kills;
 mod machine;
+mod many;
 mod memory;
 mod naive;
 mod numbers;
