@@ -133,8 +133,8 @@ fn tile(bytes: &[u8]) -> Cells<'_, f32> {
     Cells::new(bytes.as_chunks().0)
 }
 
-fn same(bytes: &[u8], length: usize) -> Same {
-    Same { value: bytes.first_chunk().map_or(0.0, |bytes| f32::from_ne_bytes(*bytes)), length }
+fn first(bytes: &[u8]) -> f32 {
+    bytes.first_chunk().map_or(0.0, |bytes| f32::from_ne_bytes(*bytes))
 }
 
 fn add<I, U, B, V, X, Y>(accumulator: &mut Accumulator, a: X, b: Y, output: usize) -> bool
@@ -149,8 +149,8 @@ where
     accumulator.absorb_run::<I, _>(Formula::<U, B, V, X, Y> { a, b, operations: PhantomData }, output)
 }
 
-/// The forms of `U(B(V(a), b))`.
-fn forms<I, U, B, V>() -> SumKernels
+/// The forms of `U(B(V(a), b))`; where `EXCHANGES`, `U(B(a, b))` is `U(B(b, a))`. A form that is another one has no loop of its own.
+fn forms<I, U, B, V, const EXCHANGES: bool>() -> SumKernels
 where
     I: InstructionSet,
     U: Unary<f32, Out = f32>,
@@ -160,40 +160,61 @@ where
     const SIZE: usize = size_of::<f32>();
     SumKernels {
         vector_vector: |accumulator, a, b, output| add::<I, U, B, V, _, _>(accumulator, tile(a), tile(b), output),
-        vector_scalar: |accumulator, a, b, output| add::<I, U, B, V, _, _>(accumulator, tile(a), same(b, a.len() / SIZE), output),
-        scalar_vector: |accumulator, a, b, output| add::<I, U, B, V, _, _>(accumulator, same(a, b.len() / SIZE), tile(b), output),
+        vector_scalar: |accumulator, a, b, output| {
+            let b = Same { value: first(b), length: a.len() / SIZE };
+            add::<I, U, B, V, _, _>(accumulator, tile(a), b, output)
+        },
+        scalar_vector: |accumulator, a, b, output| {
+            let a = Same { value: V::apply(first(a)), length: b.len() / SIZE };
+            if EXCHANGES {
+                add::<I, U, B, Keep, _, _>(accumulator, tile(b), a, output)
+            } else {
+                add::<I, U, B, Keep, _, _>(accumulator, a, tile(b), output)
+            }
+        },
     }
 }
 
-fn with_outer<I, B, V>(outer: Option<UnaryOp>) -> Option<SumKernels>
+/// The forms of `U(a)`. One element is no run, so that there is one loop for all.
+fn alone<I: InstructionSet, U: Unary<f32, Out = f32>>() -> SumKernels {
+    let sum: SumKernel =
+        |accumulator, a, _, output| add::<I, U, First, Keep, _, _>(accumulator, tile(a), Same { value: 0.0, length: 0 }, output);
+    SumKernels { vector_vector: sum, vector_scalar: sum, scalar_vector: sum }
+}
+
+/// Magnitudes and squares do not tell whether the operands of a difference were exchanged.
+fn with_outer<I, B, V, const EXCHANGES: bool>(outer: Option<UnaryOp>) -> Option<SumKernels>
 where
     I: InstructionSet,
     B: Binary<f32, Out = f32>,
     V: Unary<f32, Out = f32>,
 {
     Some(match outer {
-        None => forms::<I, Keep, B, V>(),
-        Some(UnaryOp::Absolute) => forms::<I, op::Absolute, B, V>(),
-        Some(UnaryOp::Square) => forms::<I, op::Square, B, V>(),
-        Some(UnaryOp::Sqrt) => forms::<I, op::Sqrt, B, V>(),
+        None => forms::<I, Keep, B, V, EXCHANGES>(),
+        Some(UnaryOp::Absolute) => forms::<I, op::Absolute, B, V, true>(),
+        Some(UnaryOp::Square) => forms::<I, op::Square, B, V, true>(),
+        Some(UnaryOp::Sqrt) => forms::<I, op::Sqrt, B, V, EXCHANGES>(),
         Some(_) => return None,
     })
 }
 
 fn with_inner<I: InstructionSet, V: Unary<f32, Out = f32>>(inner: BinaryOp, outer: Option<UnaryOp>) -> Option<SumKernels> {
     match inner {
-        BinaryOp::Add => with_outer::<I, op::Add, V>(outer),
-        BinaryOp::Subtract => with_outer::<I, op::Subtract, V>(outer),
-        BinaryOp::Multiply => with_outer::<I, op::Multiply, V>(outer),
+        BinaryOp::Add => with_outer::<I, op::Add, V, true>(outer),
+        BinaryOp::Subtract => with_outer::<I, op::Subtract, V, false>(outer),
+        BinaryOp::Multiply => with_outer::<I, op::Multiply, V, true>(outer),
         _ => None,
     }
 }
 
 /// [`SumsOf`] of an instruction set.
 pub(crate) fn kernels<I: InstructionSet>(shape: Shape) -> Option<SumKernels> {
-    match (shape.inner, shape.squared) {
-        (Some(inner), true) => with_inner::<I, op::Square>(inner, shape.outer),
-        (Some(inner), false) => with_inner::<I, Keep>(inner, shape.outer),
-        (None, _) => shape.outer.and_then(|outer| with_outer::<I, First, Keep>(Some(outer))),
+    match (shape.inner, shape.squared, shape.outer) {
+        (Some(inner), true, outer) => with_inner::<I, op::Square>(inner, outer),
+        (Some(inner), false, outer) => with_inner::<I, Keep>(inner, outer),
+        (None, _, Some(UnaryOp::Absolute)) => Some(alone::<I, op::Absolute>()),
+        (None, _, Some(UnaryOp::Square)) => Some(alone::<I, op::Square>()),
+        (None, _, Some(UnaryOp::Sqrt)) => Some(alone::<I, op::Sqrt>()),
+        (None, ..) => None,
     }
 }
