@@ -1,8 +1,8 @@
 #!/bin/sh
 # Coverage-guided fuzzing with libFuzzer, on the stable toolchain; needs a C++ compiler.
 #     tests/fuzz/run.sh SECONDS [WHAT...]
-# Every WHAT (all of them without) runs for so many seconds; exit code 1 if one found something. New inputs stay in target/fuzz/corpus,
-# findings in target/fuzz/found. OUTCORE_FUZZ_ASAN=1 adds the address sanitizer, which the toolchain carries but does not call stable.
+# Every WHAT (all of them without) runs for so many seconds; exit code 1 if one found something. Inputs of long runs are kept in
+# corpus.tar.gz, the fewest that cover what they did (libFuzzer's -merge=1); new ones stay in target/fuzz/corpus, findings in target/fuzz/found. OUTCORE_FUZZ_ASAN=1 adds the address sanitizer, which the toolchain carries but does not call stable.
 set -eu
 cd "$(dirname "$0")/../.."
 seconds=$1
@@ -46,7 +46,8 @@ seeds() {
     esac
 }
 
-mkdir -p target/fuzz/found
+mkdir -p target/fuzz/found target/fuzz/corpus
+tar -C target/fuzz/corpus --skip-old-files -xzf tests/fuzz/corpus.tar.gz
 failed=0
 for what in ${*:-$all}; do
     seeds "$what"
