@@ -53,8 +53,8 @@ pub(crate) trait FloatVectors {
 
 impl FloatVectors for Baseline {
     const ROWS: usize = 4;
-    type F16 = Narrow<PortableHalf<f16>>;
-    type Bf16 = Narrow<PortableHalf<bf16>>;
+    type F16 = Portable<f16>;
+    type Bf16 = Portable<bf16>;
     type F32 = Portable<f32>;
     type F64 = Portable<f64>;
 }
@@ -153,36 +153,6 @@ pub(crate) trait Conversion {
     fn round(wide: <Self::Wide as Vectors>::Vector) -> <Self::Wide as Vectors>::Vector;
     /// Of values that are rounded.
     fn narrow(out: &mut [u16], rounded: <Self::Wide as Vectors>::Vector);
-}
-
-/// Half floats for sets without types of their own.
-pub(crate) struct PortableHalf<L>(PhantomData<L>);
-
-impl<L: Lane<Bits = u16, Wide = f32>> Conversion for PortableHalf<L> {
-    type Wide = Portable<f32>;
-    type Lane = L;
-    #[inline(always)]
-    fn widen(bits: &[u16]) -> [f32; PORTABLE_LANES] {
-        let mut wide = [0.0; PORTABLE_LANES];
-        for lane in 0..PORTABLE_LANES {
-            wide[lane] = L::widen(bits[lane]);
-        }
-        wide
-    }
-    /// Without an instruction for it, rounding is long: inlined into every operation it made this the largest loop of all.
-    #[inline(never)]
-    fn round(mut wide: [f32; PORTABLE_LANES]) -> [f32; PORTABLE_LANES] {
-        for lane in 0..PORTABLE_LANES {
-            wide[lane] = L::widen(L::narrow(wide[lane]));
-        }
-        wide
-    }
-    #[inline(always)]
-    fn narrow(out: &mut [u16], rounded: [f32; PORTABLE_LANES]) {
-        for lane in 0..PORTABLE_LANES {
-            out[lane] = L::narrow(rounded[lane]);
-        }
-    }
 }
 
 /// Half floats in vectors of `f32`.
