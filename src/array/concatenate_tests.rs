@@ -1,33 +1,19 @@
 //! Computed pieces that are put one after the other: a block computes those that it has, and nobody can tell.
 
-use super::*;
+use super::{chunk_tests::Draw, gather_tests, linalg_tests::session, *};
 use crate::IoMode;
 use ndarray::{ArrayD, Axis, IxDyn};
 use std::path::Path;
-
-/// A small generator, the same on every run.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
-    }
-}
 
 const ROWS: usize = 60;
 const COLUMNS: usize = 22;
 
 fn numbers() -> ArrayD<f32> {
-    ArrayD::from_shape_fn(IxDyn(&[ROWS, COLUMNS]), |at| ((at[0] * 31 + at[1] * 7) % 101) as f32 - 50.0)
+    gather_tests::numbers(ROWS, COLUMNS).into_dyn()
 }
 
 fn sessions() -> Vec<Session> {
-    let make = |threads, block, io| {
-        let builder = Session::builder().memory("64MiB").threads(threads).io(io);
-        let builder = if block > 0 { builder.block_bytes(block) } else { builder };
-        builder.build().unwrap()
-    };
+    let make = |threads, block, io| session(threads, block, "64MiB", io);
     vec![make(2, 0, IoMode::Auto), make(1, 512, IoMode::Auto), make(2, 1, IoMode::Read), make(2, 256, IoMode::Mmap)]
 }
 

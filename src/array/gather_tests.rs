@@ -1,20 +1,16 @@
 //! Gathered views against ndarray, over memory, files, computed values and held results, for several grids.
 
-use super::*;
+use super::{linalg_tests::session, *};
 use crate::{ErrorKind, IoMode};
 use ndarray::{Array1, Array2, ArrayD, Axis, Ix2, IxDyn, array, concatenate, s};
 use std::path::Path;
 
-fn numbers(rows: usize, columns: usize) -> Array2<f32> {
+pub(super) fn numbers(rows: usize, columns: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, columns), |(a, b)| ((a * 31 + b * 7) % 101) as f32 - 50.0)
 }
 
 fn sessions() -> Vec<Session> {
-    let make = |threads, block, io| {
-        let builder = Session::builder().memory("64MiB").threads(threads).io(io);
-        let builder = if block > 0 { builder.block_bytes(block) } else { builder };
-        builder.build().unwrap()
-    };
+    let make = |threads, block, io| session(threads, block, "64MiB", io);
     vec![make(2, 0, IoMode::Auto), make(1, 512, IoMode::Auto), make(2, 2048, IoMode::Read), make(2, 256, IoMode::Mmap)]
 }
 

@@ -1,15 +1,11 @@
 //! Groups, tables, histograms and sketches for several grids; what they refuse, and how they say it.
 
-use super::*;
-use crate::{DType, ErrorKind};
+use super::{linalg_tests::session, *};
+use crate::{DType, ErrorKind, IoMode};
 use ndarray::{Array1, Array2, ArrayD, Ix1, IxDyn, array};
 
 fn sessions() -> Vec<Session> {
-    let make = |threads, block| {
-        let builder = Session::builder().memory("64MiB").threads(threads);
-        let builder = if block > 0 { builder.block_bytes(block) } else { builder };
-        builder.build().unwrap()
-    };
+    let make = |threads, block| session(threads, block, "64MiB", IoMode::Auto);
     vec![make(2, 0), make(1, 512), make(2, 96), make(2, 4096)]
 }
 

@@ -1,20 +1,12 @@
 //! Scans from the door down: the same bits whatever the blocks, the threads and the budget.
 
-use super::*;
-use crate::{nd::DType, numeric::SumMode};
+use super::{linalg_tests::session, *};
+use crate::{IoMode, nd::DType, numeric::SumMode};
 use ndarray::{Array2, Array3, ArrayD, Axis, s};
 
 fn sessions() -> Vec<Session> {
-    let mut made = Vec::new();
-    for (memory, threads, block) in [("256MiB", 1, None), ("256MiB", 3, Some(64)), ("64MiB", 2, Some(1 << 10)), ("64MiB", 2, Some(40_000))]
-    {
-        let mut builder = Session::builder().memory(memory).threads(threads);
-        if let Some(block) = block {
-            builder = builder.block_bytes(block);
-        }
-        made.push(builder.build().unwrap());
-    }
-    made
+    let grids = [("256MiB", 1, 0), ("256MiB", 3, 64), ("64MiB", 2, 1 << 10), ("64MiB", 2, 40_000)];
+    grids.map(|(memory, threads, block)| session(threads, block, memory, IoMode::Auto)).into()
 }
 
 fn noise(shape: (usize, usize, usize)) -> Array3<f64> {

@@ -7,7 +7,7 @@ use super::{
     prepare::PreparedSweep,
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     kernel::{formula::SumKernels, watch::TileCheck},
     numeric::{Accumulator, Side, TileAxis},
 };
@@ -128,7 +128,23 @@ impl Execution<'_, '_, '_, '_> {
 
     /// Adds a formula of `a` and `b` to the outputs, a run of elements to each. False where the tile's outputs do not lie along its
     /// first axis, or nothing of the formula is a vector.
-    pub(super) fn sum_of(&mut self, acc: usize, track: usize, [a, b]: [&Source; 2], size: usize, kernels: &SumKernels) -> bool {
+    pub(super) fn sum_of(
+        &mut self,
+        sweep: &PreparedSweep,
+        target: (usize, usize),
+        sides: [&Source; 2],
+        size: usize,
+        kernels: &SumKernels,
+    ) -> Result<bool> {
+        let summed = self.sum_runs(target, sides, size, kernels);
+        // Registers hold no more of what comes instead.
+        if !summed && self.machine.nest.elements > sweep.tile_elements {
+            return Err(Error::internal("a wide tile that is no run"));
+        }
+        Ok(summed)
+    }
+
+    fn sum_runs(&mut self, (acc, track): (usize, usize), [a, b]: [&Source; 2], size: usize, kernels: &SumKernels) -> bool {
         let machine = &mut *self.machine;
         let nest = &machine.nest;
         let (mut outputs, mut output_step) = (1, 0);

@@ -6,7 +6,7 @@ use super::{
     group::GroupAction,
     in_place,
     nest::Order,
-    prepare::{KEPT_LOADS_MAX, PreparedStep, PreparedSweep, is_input_load, tile_elements, written},
+    prepare::{KEPT_LOADS_MAX, Once, PreparedStep, PreparedSweep, is_input_load, tile_elements, written},
     product::PreparedProduct,
 };
 use crate::{
@@ -57,9 +57,7 @@ impl Builder<'_> {
             order: if sweep.code.iter().any(needs_order) { Order::C } else { Order::Any },
             tracks: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
-            passes_once: false,
-            reduces_once: false,
-            sums_once: false,
+            once: None,
             finishing: Vec::new(),
             sums: self.watch.map_or_else(Vec::new, |watch| watch.sums(step)),
             copies: in_place::copied(self.program, sweep).map(|(_, local)| local.0 as usize),
@@ -92,9 +90,7 @@ impl Builder<'_> {
         }
         let code = std::mem::take(&mut made.code);
         made.code = fuse(code, sweep.registers as usize + kept, self.program, &self.kernels);
-        made.passes_once = passes_once(&made.code);
-        made.reduces_once = reduces_once(&made.code, &self.program.accumulators);
-        made.sums_once = sums_once(&made.code, &self.program.accumulators);
+        made.once = once(&made.code, &self.program.accumulators);
         Ok(made)
     }
 
@@ -309,30 +305,19 @@ fn undefined(op: &dyn std::fmt::Debug, dtype: DType) -> Error {
     Error::internal(format!("malformed program: {op:?} is not defined on {dtype}"))
 }
 
-/// See [`PreparedSweep::passes_once`].
-fn passes_once(code: &[Operation]) -> bool {
-    let Some((last, loads)) = code.split_last() else { return false };
-    let stores = last.direct.is_some() || matches!(last.action, Action::Store { .. });
-    stores && loads.iter().all(|load| is_borrowed_load(&load.action))
-}
-
-/// See [`PreparedSweep::reduces_once`].
-fn reduces_once(code: &[Operation], accumulations: &[Accumulation]) -> bool {
-    code.iter().all(|operation| match &operation.action {
-        Action::Reduce { acc, .. } => accumulations[*acc].kind.is_exact(accumulations[*acc].dtype),
-        action => is_borrowed_load(action),
-    })
-}
-
-/// See [`PreparedSweep::sums_once`].
-fn sums_once(code: &[Operation], accumulations: &[Accumulation]) -> bool {
-    let loads = code.iter().take_while(|operation| is_borrowed_load(&operation.action)).count();
-    matches!(code.get(loads).map(|operation| &operation.action), Some(Action::SumOf { acc, skip, .. })
-        if code.len() == loads + 1 + skip && accumulations[*acc].kind.is_exact(accumulations[*acc].dtype))
-}
-
-fn is_borrowed_load(action: &Action) -> bool {
-    matches!(action, Action::Load { borrows: true, swap: None, .. })
+/// See [`PreparedSweep::once`].
+fn once(code: &[Operation], accumulations: &[Accumulation]) -> Option<Once> {
+    let is_load = |operation: &&Operation| matches!(operation.action, Action::Load { borrows: true, swap: None, .. });
+    let is_exact = |acc: usize| accumulations[acc].kind.is_exact(accumulations[acc].dtype);
+    let rest = &code[code.iter().take_while(is_load).count()..];
+    let reduces = |operation: &Operation| matches!(operation.action, Action::Reduce { acc, .. } if is_exact(acc));
+    match rest {
+        [last] if last.direct.is_some() || matches!(last.action, Action::Store { .. }) => Some(Once::Passes),
+        [Operation { action: Action::SumOf { acc, skip, .. }, .. }, skipped @ ..] if skipped.len() == *skip && is_exact(*acc) => {
+            Some(Once::Sums)
+        }
+        _ => code.iter().all(|operation| is_load(&operation) || reduces(operation)).then_some(Once::Reduces),
+    }
 }
 
 /// Compressed elements are written in C order, and of all faults the first is reported.

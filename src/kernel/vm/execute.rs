@@ -3,7 +3,7 @@
 use super::{
     BlockContext, GlobalAccumulator, Machine, Operand, Stores,
     action::{Action, Direct, Operation, Source},
-    prepare::{Prepared, PreparedSweep},
+    prepare::{Once, Prepared, PreparedSweep},
     register::{Buffer, Buffers, Place, Register},
     transfer::{Target, ask_ahead, take_direct},
 };
@@ -99,7 +99,7 @@ impl Execution<'_, '_, '_, '_> {
     }
 
     fn tile(&mut self, sweep: &PreparedSweep) -> Result<()> {
-        if sweep.passes_once && self.copy_across(sweep) {
+        if sweep.once == Some(Once::Passes) && self.copy_across(sweep) {
             return Ok(());
         }
         self.machine.ahead.clear();
@@ -160,11 +160,7 @@ impl Execution<'_, '_, '_, '_> {
                     self.compute(chain.dst, size, direct, sources, |_, out, tiles| (chain.kernel)(out, &tiles, links));
                 }
                 Action::SumOf { acc, track, a, b, size, kernels, skip } => {
-                    if self.sum_of(*acc, *track, [a, b], *size, kernels) {
-                        next += *skip;
-                    } else if self.machine.nest.elements > sweep.tile_elements {
-                        return Err(Error::internal("a wide tile that is no run"));
-                    }
+                    next += if self.sum_of(sweep, (*acc, *track), [a, b], *size, kernels)? { *skip } else { 0 };
                 }
             }
             // A program that only reads keeps the memory busy by itself.

@@ -1,6 +1,12 @@
 //! From a sweep and a block to a loop nest: how far every track steps along every axis, and whether all of it lies in its slot.
 
-use super::{Operand, action::Track, execute::Execution, nest::Layout, prepare::PreparedSweep};
+use super::{
+    Operand,
+    action::Track,
+    execute::Execution,
+    nest::Layout,
+    prepare::{Once, PreparedSweep},
+};
 use crate::{
     error::{Error, Result},
     kernel::program::SlotKind,
@@ -75,17 +81,22 @@ impl Execution<'_, '_, '_, '_> {
             };
         }
         nest.finish(sweep.tile_elements, sweep.order, |track| matches!(sweep.tracks[track], Track::Slot(_)));
-        self.machine.in_place = sweep.passes_once && self.lies_in_place(sweep);
-        if self.machine.in_place {
-            self.machine.nest.widen(sweep.tile_elements * WIDE_TILES);
-        }
-        if sweep.reduces_once && self.lies_in_place(sweep) {
-            self.machine.nest.lengthen(sweep.tile_elements * WIDE_TILES);
-        }
-        if sweep.sums_once && self.sums_runs(sweep) && self.lies_in_place(sweep) {
-            self.machine.nest.widen(sweep.tile_elements * SUMMED_TILES);
-        }
+        self.lengthen_tiles(sweep);
         self.check_reach(sweep)
+    }
+
+    /// Makes one tile of several where nothing of them is looked at again.
+    fn lengthen_tiles(&mut self, sweep: &PreparedSweep) {
+        let once = sweep.once.filter(|_| self.lies_in_place(sweep));
+        self.machine.in_place = once == Some(Once::Passes);
+        let sums_runs = once == Some(Once::Sums) && self.sums_runs(sweep);
+        let nest = &mut self.machine.nest;
+        match once {
+            Some(Once::Passes) => nest.widen(sweep.tile_elements * WIDE_TILES),
+            Some(Once::Reduces) => nest.lengthen(sweep.tile_elements * WIDE_TILES),
+            Some(Once::Sums) if sums_runs => nest.widen(sweep.tile_elements * SUMMED_TILES),
+            Some(Once::Sums) | None => {}
+        }
     }
 
     /// Whether a tile that is a piece of one row is a run for one output, for the formula of a sum.
@@ -104,7 +115,7 @@ impl Execution<'_, '_, '_, '_> {
         sweep.tracks.iter().zip(&self.machine.nest.layouts).all(|(track, layout)| {
             let slot = match track {
                 Track::Slot(slot) => slot,
-                Track::Accumulator(_) => return sweep.reduces_once || sweep.sums_once,
+                Track::Accumulator(_) => return matches!(sweep.once, Some(Once::Reduces | Once::Sums)),
                 _ => return false,
             };
             let size = self.prepared.slots[*slot].dtype.size();

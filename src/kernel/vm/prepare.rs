@@ -57,6 +57,17 @@ pub(super) enum PreparedStep {
     Halo { sweep: PreparedSweep, extra: Vec<usize> },
 }
 
+/// What becomes of what is loaded, where that is all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Once {
+    /// One operation, whose result goes to memory.
+    Passes,
+    /// Reductions, to results that do not depend on tiles.
+    Reduces,
+    /// The formula of a sum, to a result that does not depend on tiles.
+    Sums,
+}
+
 pub(super) struct PreparedSweep {
     pub axes: Vec<bool>,
     pub tile_elements: usize,
@@ -64,12 +75,8 @@ pub(super) struct PreparedSweep {
     pub order: Order,
     pub tracks: Vec<Track>,
     pub code: Vec<Operation>,
-    /// Whether the code is one operation on what is loaded, whose result goes to memory: then no tile has to stay in the cache.
-    pub passes_once: bool,
-    /// Whether what is loaded is only reduced, to results that do not depend on tiles.
-    pub reduces_once: bool,
-    /// Whether what is loaded is only the formula of a sum, to a result that does not depend on tiles.
-    pub sums_once: bool,
+    /// Set where nothing of a tile is looked at again: then none has to stay in the cache, and they may be longer.
+    pub once: Option<Once>,
     /// Local accumulators that are absorbed into here and finish at the end.
     pub finishing: Vec<usize>,
     /// Sums that are asked at the end whether they took anything that is not finite.

@@ -174,9 +174,7 @@ struct WrittenRun<'t, 'a, 'c, T: Float> {
 impl<T: Float> Piece for WrittenRun<'_, '_, '_, T> {
     #[inline(always)]
     fn go(self) {
-        for cells in self.cells.chunks(PIECE) {
-            self.target.wide_piece(cells, self.output, self.tier);
-        }
+        self.target.wide_pieces(self.cells, self.output, self.tier);
     }
 }
 
@@ -187,7 +185,7 @@ impl<I: InstructionSet, T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Tile
         if cells.len() < RUN_MIN {
             return self.target.add_each(cells, cells.len(), 1, output);
         }
-        for cells in cells.chunks(if T::SQUARE_IS_F64 && !MOMENTS { PLAIN_PIECE } else { PIECE }) {
+        for cells in cells.chunks(Target::<T, MOMENTS>::RUN_PIECE) {
             I::enter(RunPiece { target: &mut *self.target, cells, output });
         }
     }

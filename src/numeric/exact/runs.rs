@@ -5,7 +5,7 @@ use super::digits::{negate_if_negative, settle_digits};
 use super::kernel::{BLOCK, END_SPECIAL, END_ZERO, Found, Kernel, PaddedRow, TileBlock};
 use super::levels::Levels;
 use super::plain::{NARROW_HEADROOM, Plain, sum_counts};
-use super::plain_run::{PlainLanes, PlainPiece};
+use super::plain_run::{PLAIN_PIECE, PlainLanes, PlainPiece};
 use super::scatter::{SCATTER_MAX, SCATTER_MIN, scatter};
 use super::state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO};
 use super::window::{SQUARE_COUNTS, SUM_COUNTS};
@@ -211,6 +211,9 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         self.state.add(output, false, u128::from(mantissa), value < 0.0, exponent);
     }
 
+    /// Elements of a piece of a run.
+    pub(super) const RUN_PIECE: usize = if T::SQUARE_IS_F64 && !MOMENTS { PLAIN_PIECE } else { PIECE };
+
     /// A piece of a run.
     #[inline(always)]
     pub(super) fn run_piece(&mut self, piece: &[T::Bytes], output: usize) {
@@ -236,6 +239,12 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
                 return;
             }
         }
+        self.wide_pieces(cells, output, tier);
+    }
+
+    /// A piece of the plain kernel that is not exact there, as shorter ones.
+    #[inline(always)]
+    pub(super) fn wide_pieces(&mut self, cells: &[T::Bytes], output: usize, tier: u8) {
         // A loop: a closure would be compiled by itself, for no instruction set.
         for cells in cells.chunks(PIECE) {
             self.wide_piece(cells, output, tier);
@@ -244,7 +253,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
 
     /// A piece of a sum of narrow elements whose exponents lie far apart.
     #[inline(always)]
-    pub(super) fn wide_piece(&mut self, cells: &[T::Bytes], output: usize, tier: u8) {
+    fn wide_piece(&mut self, cells: &[T::Bytes], output: usize, tier: u8) {
         if tier == 0 {
             self.state.windows.mood.failed(1, MOOD_RUNS);
         }

@@ -8,15 +8,6 @@ use crate::numeric::run::Cells;
 const MOMENTS: AccumulatorKind = AccumulatorKind::Moments(SumMode::Exact);
 const SUM: AccumulatorKind = AccumulatorKind::Sum(SumMode::Exact);
 
-struct Draw(u64);
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 ^ self.0 >> 29
-    }
-}
-
 /// Elements whose exponents spread over `spread` binades upwards of field `low`, some of them zeros, some cancelling.
 fn spread_bits(dtype: DType, draw: &mut Draw, count: usize, low: u64, spread: u64) -> Vec<u64> {
     let (exponent_bits, mantissa_bits) = layout(dtype);

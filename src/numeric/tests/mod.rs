@@ -23,6 +23,16 @@ const FLOATS: [DType; 4] = [DType::F16, DType::BF16, DType::F32, DType::F64];
 const WHOLES: [DType; 9] = [DType::Bool, DType::I8, DType::I16, DType::I32, DType::I64, DType::U8, DType::U16, DType::U32, DType::U64];
 const MODES: [SumMode; 5] = [SumMode::Exact, SumMode::Neumaier, SumMode::Kahan, SumMode::Pairwise, SumMode::Naive];
 
+/// A small generator, the same on every run.
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 ^ self.0 >> 29
+    }
+}
+
 fn kinds() -> Vec<AccumulatorKind> {
     use AccumulatorKind as K;
     let mut kinds = vec![K::Min, K::Max, K::Any, K::All, K::CountNonzero, K::FirstFalse, K::Count, K::ArgMin, K::ArgMax, K::Product];
