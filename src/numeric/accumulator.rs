@@ -1,7 +1,7 @@
 //! The accumulator: one state per kind of reduction and family of element type, and the dispatch to its kernels.
 
 use super::axes::{Baseline, InstructionSet, TileAxis, each_element};
-use super::compensated::{Compensated, SumRun};
+use super::compensated::Compensated;
 use super::distinct::Distinct;
 use super::element::Float;
 use super::exact::{self, Superaccumulator};
@@ -246,8 +246,8 @@ impl Accumulator {
             return false;
         }
         match &mut self.state {
-            State::Compensated(state) if I::ROUNDED_FORMULAS && !state.moments => {
-                I::enter(SumRun::<_, false> { state, run, output });
+            State::Compensated(state) if !state.moments => {
+                state.add_run::<I, _, false>(run, output);
                 true
             }
             State::Exact(state) if state.form.widths[1] == 0 => {

@@ -117,8 +117,6 @@ pub trait Piece {
 pub trait InstructionSet {
     /// Runs `piece` in a function compiled for the set.
     fn enter<P: Piece>(piece: P);
-    /// Whether every formula that is only summed has a loop of its own for sums that are not exact: those are the longest.
-    const ROUNDED_FORMULAS: bool = true;
     /// Asks for memory that will be read soon. A hint that may do nothing.
     fn prefetch(_bytes: &[u8]) {}
 }
@@ -127,9 +125,6 @@ pub trait InstructionSet {
 pub struct Baseline;
 
 impl InstructionSet for Baseline {
-    /// Processors of this architecture that have nothing better are old: they write a formula down before they sum it.
-    const ROUNDED_FORMULAS: bool = !cfg!(target_arch = "x86_64");
-
     #[inline(never)]
     fn enter<P: Piece>(piece: P) {
         piece.go();

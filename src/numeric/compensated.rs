@@ -15,11 +15,11 @@
 //! depend on the tiles and their order, never on the instruction set. A sum that left the finite range ignores its
 //! compensation, so infinities stay infinities.
 
-use super::axes::{Absorb, Columns, InstructionSet, Piece, Rows};
+use super::axes::{Absorb, Columns, InstructionSet, Rows};
 use super::element::Float;
 use super::lanes::{LANES, LaneFold, fold_run, fold_strip};
 use super::round::Exact;
-use super::run::{Cells, RUN_MIN, Run, each_piece};
+use super::run::{Cells, PIECE_ROWS, PieceLanes, RUN_MIN, Run, each_piece, fold_lanes};
 use super::{SumMode, memory::reserved};
 use std::marker::PhantomData;
 
@@ -79,9 +79,16 @@ impl Compensated {
     }
 
     /// Adds a run of narrow elements: plain sums of its pieces, each with the mode's step.
-    #[inline(always)]
-    fn add_run<R: Run, const MOMENTS: bool>(&mut self, run: R, output: usize) {
-        each_piece::<R, MOMENTS>(run, |sum, square, elements| self.merge_one(output, elements, [sum, 0.0, square, 0.0]));
+    pub(super) fn add_run<I: InstructionSet, R: Run, const MOMENTS: bool>(&mut self, run: R, output: usize) {
+        let rows_max = if self.mode == SumMode::Naive { usize::MAX } else { PIECE_ROWS };
+        each_piece::<I, R, MOMENTS>(run, rows_max, |sums, squares, elements| self.merge_lanes(output, elements, sums, squares));
+    }
+
+    /// Adds a piece of a run to an output. One function for all runs.
+    #[inline(never)]
+    fn merge_lanes(&mut self, output: usize, elements: u64, sums: &PieceLanes, squares: &PieceLanes) {
+        let square = if self.moments { fold_lanes(squares) } else { 0.0 };
+        self.merge_one(output, elements, [fold_lanes(sums), 0.0, square, 0.0]);
     }
 
     pub(super) fn merge_run(&mut self, at: usize, other: &Self, from: usize, count: usize) {
@@ -267,20 +274,6 @@ impl<I, T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, I, T, STEP, MO
     }
 }
 
-/// The sum of a run of narrow elements, to be compiled for an instruction set: once for all steps.
-pub(super) struct SumRun<'a, R, const MOMENTS: bool> {
-    pub state: &'a mut Compensated,
-    pub run: R,
-    pub output: usize,
-}
-
-impl<R: Run, const MOMENTS: bool> Piece for SumRun<'_, R, MOMENTS> {
-    #[inline(always)]
-    fn go(self) {
-        self.state.add_run::<R, MOMENTS>(self.run, self.output);
-    }
-}
-
 #[inline(always)]
 fn add_line<T: Float, const MOMENTS: bool>(sums: &mut [f64], squares: &mut [f64], line: &[T::Bytes]) {
     for ((sum, square), &cell) in sums.iter_mut().zip(squares).zip(line) {
@@ -303,7 +296,7 @@ impl<I: InstructionSet, T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T:
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
         if T::SQUARE_IS_F64 && cells.len() >= RUN_MIN {
-            return I::enter(SumRun::<_, MOMENTS> { state: &mut *self.state, run: Cells::<T>::new(cells), output });
+            return self.state.add_run::<I, _, MOMENTS>(Cells::<T>::new(cells), output);
         }
         let mut fold = self.fold();
         fold_run::<T, _>(&mut fold, cells);

@@ -71,7 +71,7 @@ pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
 pub use exact::ReserveSpent;
 pub use grouped::{Elements, Groups, Labels, Outside};
 pub use pairs::Side;
-pub(crate) use run::{Cells, Run};
+pub(crate) use run::{Cells, RUN_MIN, Run};
 pub use scan::{Scan, ScanBlock, ScanKind};
 
 use crate::nd::DType;

@@ -3,12 +3,16 @@
 //! A run is read by rows of [`ROW`] lanes. The kernel floor makes runs out of an operation or two, so that what is only
 //! summed is never written down; a run of cells is the plain case of the same loop, and gives the same bits.
 
-use super::element::Float;
+use super::{
+    axes::{InstructionSet, Piece},
+    element::Float,
+};
 
 /// Elements of a row. In f64 they fill half of the AVX-512 registers, or all of AVX2.
 pub(crate) const ROW: usize = 64;
-/// Rows of a piece, which is summed plainly: with the rest and the tree of the lanes an element meets at most 127 additions.
-const PIECE_ROWS: usize = 120;
+/// Rows of a piece of a compensated sum, which is summed plainly: with the trees of the lanes and the rest an element meets at
+/// most 127 additions.
+pub(super) const PIECE_ROWS: usize = 117;
 /// Runs that are shorter are not worth a tree of [`ROW`] lanes.
 pub(crate) const RUN_MIN: usize = ROW;
 
@@ -69,57 +73,87 @@ impl<'a, T: Float> Run for Cells<'a, T> {
     }
 }
 
-/// Calls `piece(sum, sum of squares, elements)` with the plain sums of every piece of `run` (squares: 0 unless asked for).
-///
-/// Lanes start at -0.0, so that only negative zeros sum to one.
+/// A quarter of a row: few enough lanes for the compiler to unroll the loop over them, which is what keeps them in registers.
+const PART: usize = ROW / 4;
+/// What the lanes of a piece sum to, four and four added up.
+pub(super) type PieceLanes = [f64; PART];
+
+/// The sums of the lanes of one piece of `run`, the rows from `first` on, to be compiled for an instruction set. The loop alone:
+/// lanes that are wholly added up in the same function are not kept in registers.
+struct LanesOf<'a, R, const SQUARES: bool> {
+    run: R,
+    first: usize,
+    elements: usize,
+    sums: &'a mut PieceLanes,
+    squares: &'a mut PieceLanes,
+}
+
+impl<R: Run, const SQUARES: bool> Piece for LanesOf<'_, R, SQUARES> {
+    #[inline(always)]
+    fn go(self) {
+        let (rows, rest) = (self.elements / ROW, self.elements % ROW);
+        // Lanes start at -0.0, so that only negative zeros sum to one.
+        let [mut sums0, mut sums1, mut sums2, mut sums3] = [[-0.0_f64; PART]; 4];
+        let [mut squares0, mut squares1, mut squares2, mut squares3] = [[0.0_f64; PART]; 4];
+        for row in self.first..self.first + rows {
+            let row = self.run.row(row);
+            add_part::<R, 0, SQUARES>(row, &mut sums0, &mut squares0);
+            add_part::<R, PART, SQUARES>(row, &mut sums1, &mut squares1);
+            add_part::<R, { 2 * PART }, SQUARES>(row, &mut sums2, &mut squares2);
+            add_part::<R, { 3 * PART }, SQUARES>(row, &mut sums3, &mut squares3);
+        }
+        for lane in 0..PART {
+            self.sums[lane] = (sums0[lane] + sums1[lane]) + (sums2[lane] + sums3[lane]);
+        }
+        if SQUARES {
+            for lane in 0..PART {
+                self.squares[lane] = (squares0[lane] + squares1[lane]) + (squares2[lane] + squares3[lane]);
+            }
+        }
+        for lane in 0..rest {
+            let value = self.run.at((self.first + rows) * ROW + lane).widen();
+            self.sums[lane % PART] += value;
+            if SQUARES {
+                self.squares[lane % PART] += value * value;
+            }
+        }
+    }
+}
+
 #[inline(always)]
-pub(super) fn each_piece<R: Run, const SQUARES: bool>(run: R, mut piece: impl FnMut(f64, f64, u64)) {
-    let rows = run.len() / ROW;
+fn add_part<R: Run, const FIRST: usize, const SQUARES: bool>(row: R::Row, sums: &mut [f64; PART], squares: &mut [f64; PART]) {
+    for lane in 0..PART {
+        let value = R::value(row, FIRST + lane).widen();
+        sums[lane] += value;
+        if SQUARES {
+            squares[lane] += value * value;
+        }
+    }
+}
+
+/// Calls `piece(sums, sums of squares, elements)` with the lanes of every piece of `run` of at most so many rows (squares: 0
+/// unless asked for).
+pub(super) fn each_piece<I: InstructionSet, R: Run, const SQUARES: bool>(
+    run: R,
+    rows_max: usize,
+    mut piece: impl FnMut(&PieceLanes, &PieceLanes, u64),
+) {
+    let whole = run.len() / ROW;
     let mut first = 0;
     while first * ROW < run.len() {
-        let end = rows.min(first + PIECE_ROWS);
-        let (mut sums, mut squares) = ([-0.0_f64; ROW], [0.0_f64; ROW]);
-        for row in first..end {
-            let row = run.row(row);
-            for lane in 0..ROW {
-                let value = R::value(row, lane).widen();
-                sums[lane] += value;
-                if SQUARES {
-                    squares[lane] += value * value;
-                }
-            }
-        }
-        // The last piece takes the row that is not whole. Its lanes are their own: what a variable indexes is not kept in registers.
-        let rest = if end == rows { run.len() - rows * ROW } else { 0 };
-        let (mut rest_sums, mut rest_squares) = ([-0.0_f64; ROW], [0.0_f64; ROW]);
-        for lane in 0..rest {
-            let value = run.at(end * ROW + lane).widen();
-            rest_sums[lane] = value;
-            if SQUARES {
-                rest_squares[lane] = value * value;
-            }
-        }
-        if rest > 0 {
-            for lane in 0..ROW {
-                sums[lane] += rest_sums[lane];
-                squares[lane] += rest_squares[lane];
-            }
-        }
-        let elements = ((end - first) * ROW + rest) as u64;
-        piece(fold(&sums), if SQUARES { fold(&squares) } else { 0.0 }, elements);
-        if rest > 0 {
-            return;
-        }
-        first = end;
+        let end = whole.min(first.saturating_add(rows_max));
+        // The last piece takes the row that is not whole.
+        let elements = if end == whole { run.len() } else { end * ROW } - first * ROW;
+        let (mut sums, mut squares) = ([0.0; PART], [0.0; PART]);
+        I::enter(LanesOf::<R, SQUARES> { run, first, elements, sums: &mut sums, squares: &mut squares });
+        piece(&sums, &squares, elements as u64);
+        first += elements.div_ceil(ROW);
     }
 }
 
 /// Adds the lanes up as a binary tree, without an index that is not a constant.
-#[inline(always)]
-fn fold(lanes: &[f64; ROW]) -> f64 {
-    let lanes: [f64; 32] = halve(lanes);
-    let lanes: [f64; 16] = halve(&lanes);
-    let lanes: [f64; 8] = halve(&lanes);
+pub(super) fn fold_lanes(lanes: &PieceLanes) -> f64 {
+    let lanes: [f64; 8] = halve(lanes);
     let lanes: [f64; 4] = halve(&lanes);
     let [even, odd]: [f64; 2] = halve(&lanes);
     even + odd

@@ -6,6 +6,8 @@ use crate::plan::{multiply::ProductForm, reads::Input};
 pub const BLOCK_BYTES: u64 = 512 * 1024;
 /// Bytes that a run moves: mapped windows cost nothing from 4 MiB up, and a run of 8 MiB is about a millisecond of work.
 pub const RUN_BYTES: u64 = 8 * 1024 * 1024;
+/// How many times as large blocks are that hold nothing for their points: there are so many of them that each costs something.
+const COMPUTED_BLOCKS: u64 = 4;
 /// Bytes of one run's part of the states of a reduction: merging a part must cost less than filling it.
 const PART_BYTES: u64 = 1024 * 1024;
 /// Bytes along the last axis below which a cut makes requests that media are slow at.
@@ -24,6 +26,8 @@ pub struct Form {
     pub square: Option<usize>,
     /// Bytes that a point of the space moves and holds.
     pub point_bytes: u64,
+    /// Whether nothing that is read, written or held has an element for every point.
+    pub is_computed: bool,
     /// Kept axes and bytes per output of each reduction over all runs.
     pub states: Vec<(Vec<usize>, u64)>,
     /// The other axes and bytes per line of each scan: blocks (and runs, if lines are cut) are not so wide that states outweigh elements.
@@ -50,6 +54,7 @@ impl Form {
     pub fn block(&self, target_bytes: u64) -> Vec<usize> {
         match &self.product {
             Some(product) => product.block(&self.space, &self.whole, target_bytes),
+            None if self.is_computed => self.boxed_with(target_bytes.saturating_mul(COMPUTED_BLOCKS), &self.lines, &[]),
             None => self.boxed_with(target_bytes, &self.lines, &[]),
         }
     }
@@ -132,6 +137,7 @@ mod tests {
             order: (0..space.len()).collect(),
             square: None,
             point_bytes: 8,
+            is_computed: false,
             states: Vec::new(),
             lines: Vec::new(),
             product: None,

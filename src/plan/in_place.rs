@@ -210,6 +210,7 @@ mod tests {
             order: vec![0, 1],
             square: None,
             point_bytes: 4,
+            is_computed: false,
             states: Vec::new(),
             lines: Vec::new(),
             product: None,

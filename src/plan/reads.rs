@@ -14,6 +14,8 @@ use crate::{
 const GAP_BYTES: i64 = 4096;
 /// A window over a file holds whole pages at both ends.
 const PAGE_BYTES: u64 = 4096;
+/// A file of no more than this is mapped once, not run by run: a mapping that goes costs every thread about as much as reading it.
+const RESIDENT_BYTES: u64 = 256 * 1024;
 /// What it takes to know where one picked coordinate lies, while coordinates are put into groups.
 const PLACE_BYTES: u64 = 128;
 
@@ -130,10 +132,13 @@ fn place_linear(input: &Input<'_>, space: &[usize], run: &[usize], io: IoMode) -
                     IoMode::Mmap => true,
                     IoMode::Read => false,
                 };
-            let once = bytes(reach(&input.map, whole, input.item_bytes).covered());
+            let reach_whole = reach(&input.map, whole, input.item_bytes);
+            let once = bytes(reach_whole.covered());
             match mapped {
                 // One mapping serves all runs.
-                true if stays => (Access::Resident, bytes(reach_run.extent) + 2 * PAGE_BYTES, once),
+                true if stays || bytes(reach_whole.extent) <= RESIDENT_BYTES => {
+                    (Access::Resident, bytes(reach_whole.extent) + 2 * PAGE_BYTES, once)
+                }
                 true => (Access::Window, bytes(reach_run.extent) + 2 * PAGE_BYTES, once),
                 false => (Access::Segments { segment_axes: reach_run.segment_axes.clone() }, bytes(reach_run.covered()), once),
             }

@@ -157,6 +157,7 @@ impl Execution<'_, '_, '_, '_> {
             }
         }
         let run = nest.elements / outputs * size;
+        let piece = nest.piece * size;
         let first = nest.offsets[track];
         let view = View::new(&machine.registers, &machine.buffers, &machine.locals, self.operands);
         let [(a, a_uniform), (b, b_uniform)] = [a, b].map(|source| view.read(source, nest.elements, size));
@@ -174,7 +175,11 @@ impl Execution<'_, '_, '_, '_> {
         let part = |bytes: &[u8], uniform: bool, at: usize| if uniform { 0..bytes.len() } else { at * run..(at + 1) * run };
         (0..outputs).all(|at| {
             let output = (first + at as i64 * output_step) as usize;
-            kernel(accumulator, &a[part(a, a_uniform, at)], &b[part(b, b_uniform, at)], output)
+            let (a, b) = (&a[part(a, a_uniform, at)], &b[part(b, b_uniform, at)]);
+            (0..run).step_by(piece).all(|from| {
+                let piece = |bytes: &'_ [u8], uniform: bool| if uniform { 0..bytes.len() } else { from..run.min(from + piece) };
+                kernel(accumulator, &a[piece(a, a_uniform)], &b[piece(b, b_uniform)], output)
+            })
         })
     }
 }

@@ -313,8 +313,8 @@ fn once(code: &[Operation], accumulations: &[Accumulation]) -> Option<Once> {
     let reduces = |operation: &Operation| matches!(operation.action, Action::Reduce { acc, .. } if is_exact(acc));
     match rest {
         [last] if last.direct.is_some() || matches!(last.action, Action::Store { .. }) => Some(Once::Passes),
-        [Operation { action: Action::SumOf { acc, skip, .. }, .. }, skipped @ ..] if skipped.len() == *skip && is_exact(*acc) => {
-            Some(Once::Sums)
+        [Operation { action: Action::SumOf { acc, skip, .. }, .. }, skipped @ ..] if skipped.len() == *skip => {
+            Some(Once::Sums { exact: is_exact(*acc) })
         }
         _ => code.iter().all(|operation| is_load(&operation) || reduces(operation)).then_some(Once::Reduces),
     }

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     kernel::program::SlotKind,
+    numeric::RUN_MIN,
 };
 
 /// How many tiles are one where an operation goes from memory to memory: every tile begins with a wait for its first lines.
@@ -89,13 +90,18 @@ impl Execution<'_, '_, '_, '_> {
     fn lengthen_tiles(&mut self, sweep: &PreparedSweep) {
         let once = sweep.once.filter(|_| self.lies_in_place(sweep));
         self.machine.in_place = once == Some(Once::Passes);
-        let sums_runs = once == Some(Once::Sums) && self.sums_runs(sweep);
+        let sums_runs = matches!(once, Some(Once::Sums { .. })) && self.sums_runs(sweep);
         let nest = &mut self.machine.nest;
         match once {
             Some(Once::Passes) => nest.widen(sweep.tile_elements * WIDE_TILES),
             Some(Once::Reduces) => nest.lengthen(sweep.tile_elements * WIDE_TILES),
-            Some(Once::Sums) if sums_runs => nest.widen(sweep.tile_elements * SUMMED_TILES),
-            Some(Once::Sums) | None => {}
+            Some(Once::Sums { exact }) if sums_runs && (exact || nest.row_rest() >= RUN_MIN) => {
+                nest.widen(sweep.tile_elements * SUMMED_TILES);
+                if exact {
+                    nest.piece = nest.elements;
+                }
+            }
+            Some(Once::Sums { .. }) | None => {}
         }
     }
 
@@ -115,7 +121,7 @@ impl Execution<'_, '_, '_, '_> {
         sweep.tracks.iter().zip(&self.machine.nest.layouts).all(|(track, layout)| {
             let slot = match track {
                 Track::Slot(slot) => slot,
-                Track::Accumulator(_) => return matches!(sweep.once, Some(Once::Reduces | Once::Sums)),
+                Track::Accumulator(_) => return matches!(sweep.once, Some(Once::Reduces | Once::Sums { .. })),
                 _ => return false,
             };
             let size = self.prepared.slots[*slot].dtype.size();

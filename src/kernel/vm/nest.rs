@@ -27,6 +27,8 @@ pub(super) struct Nest {
     pub origins: Vec<(usize, usize)>,
     /// Longest tile per axis.
     pub tile: Vec<usize>,
+    /// Elements of a tile before tiles were widened: what a sum takes at once, where that shows in its bits.
+    pub piece: usize,
     /// First axis along which tiles may be longer than 1.
     pub box_first: usize,
     /// Step per track and axis, track-major.
@@ -161,6 +163,7 @@ impl Nest {
         self.shape.clear();
         self.shape.extend_from_slice(&self.tile);
         self.elements = self.shape.iter().product();
+        self.piece = self.elements;
     }
 
     /// An axis on which some slot is denser than on the innermost one, if the box behind it does not fit a tile anyway.
@@ -203,7 +206,13 @@ impl Nest {
         }
     }
 
-    /// Makes tiles that are pieces of one row longer. Layouts stay what they are.
+    /// Elements of the last tile of a row.
+    pub fn row_rest(&self) -> usize {
+        let (length, tile) = (self.lengths.last().copied().unwrap_or(1), self.tile.last().copied().unwrap_or(1));
+        length.saturating_sub(1) % tile.max(1) + 1
+    }
+
+    /// Makes tiles that are pieces of one row longer, of so many whole ones. Layouts stay what they are.
     pub fn widen(&mut self, tile_elements: usize) {
         let last = self.lengths.len() - 1;
         let (length, tile) = (self.lengths[last], self.tile[last]);
@@ -211,7 +220,7 @@ impl Nest {
             return;
         }
         let pieces = length.div_ceil(tile_elements);
-        self.tile[last] = length.div_ceil(pieces).next_multiple_of(64).min(length);
+        self.tile[last] = length.div_ceil(pieces).next_multiple_of(tile).min(length);
         self.shape[last] = self.tile[last];
         self.elements = self.shape.iter().product();
     }

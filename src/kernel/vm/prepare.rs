@@ -64,8 +64,8 @@ pub(super) enum Once {
     Passes,
     /// Reductions, to results that do not depend on tiles.
     Reduces,
-    /// The formula of a sum, to a result that does not depend on tiles.
-    Sums,
+    /// The formula of a sum. One that is not exact depends on where it is cut.
+    Sums { exact: bool },
 }
 
 pub(super) struct PreparedSweep {

@@ -301,6 +301,7 @@ impl Assembling<'_> {
             order,
             square,
             point_bytes: (read_bytes + write_bytes + local_bytes).max(4) as u64,
+            is_computed: read_bytes + write_bytes + local_bytes == 0,
             states,
             lines,
             product,
