@@ -100,8 +100,12 @@ impl Bench {
         report["seconds"].as_f64().unwrap()
     }
 
+    fn wants(&self, id: &str) -> bool {
+        self.options.only.is_empty() || self.options.only.iter().any(|only| only == id)
+    }
+
     fn row(&self, id: &str, what: &str, amount: f64, unit: &str, mut ours: impl FnMut() -> f64, mut limit: impl FnMut() -> f64) {
-        if !self.options.only.is_empty() && !self.options.only.iter().any(|only| only == id) {
+        if !self.wants(id) {
             return;
         }
         let (mut best, mut bound) = (f64::INFINITY, f64::INFINITY);
@@ -111,6 +115,44 @@ impl Bench {
         }
         println!("| {id} | {what} | {:.2} {unit} | {:.2} {unit} | {:.2} |", amount / best, amount / bound, bound / best);
         self.threshold.look(id, bound / best);
+    }
+}
+
+/// The first half of the embeddings as f64, as many bytes, with digits drawn for the rest of each mantissa.
+struct Doubles {
+    input: String,
+    mapping: Option<memmap2::Mmap>,
+}
+
+impl Doubles {
+    fn made(bench: &Bench, x: &[f32]) -> Self {
+        let path = bench.options.data.join(format!("emb64_{}.npy", bench.options.rows / 2));
+        let input = format!("x={}", path.display());
+        if !bench.wants("W1f64") && !bench.wants("W2f64") {
+            return Self { input, mapping: None };
+        }
+        if !path.exists() {
+            let mut file = BufWriter::with_capacity(1 << 20, File::create(path.with_extension("part")).unwrap());
+            let rows = bench.options.rows / 2;
+            write_npy(&mut file, &format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows}, 128), }}"));
+            let mut state = 1u64;
+            for &value in &x[..rows * 128] {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let digits = (state >> 11) as f64 / (1u64 << 53) as f64 / f64::from(1u32 << 24);
+                file.write_all(&(f64::from(value) * (1.0 + digits)).to_le_bytes()).unwrap();
+            }
+            file.into_inner().unwrap().sync_all().unwrap();
+            std::fs::rename(path.with_extension("part"), &path).unwrap();
+        }
+        let file = File::open(&path).unwrap();
+        #[expect(unsafe_code, reason = "the benchmark's own file, which nobody changes")]
+        // SAFETY: the file was made above and nothing writes to it while the benchmark runs.
+        let mapping = unsafe { memmap2::Mmap::map(&file) }.unwrap();
+        Self { input, mapping: Some(mapping) }
+    }
+
+    fn values(&self) -> &[f64] {
+        bytemuck::cast_slice(&self.mapping.as_ref().expect("made for the rows that want it")[128..])
     }
 }
 
@@ -150,6 +192,23 @@ fn main() -> ExitCode {
         "GB/s",
         || bench.seconds(&["m = mean(x, axis=0); s = std(x, axis=0)", &input, "-o", &om, "-o", &os]),
         || timed(|| limits::moments(x)),
+    );
+    let doubles = Doubles::made(&bench, x);
+    bench.row(
+        "W1f64",
+        "sum(x) of f64",
+        gb,
+        "GB/s",
+        || bench.seconds(&["sum(x)", &doubles.input]),
+        || timed(|| limits::sum_f64(doubles.values())),
+    );
+    bench.row(
+        "W2f64",
+        "mean(x,0), std(x,0) of f64",
+        gb,
+        "GB/s",
+        || bench.seconds(&["m = mean(x, axis=0); s = std(x, axis=0)", &doubles.input, "-o", &om, "-o", &os]),
+        || timed(|| limits::moments_f64(doubles.values())),
     );
     bench.row(
         "W3",
@@ -198,7 +257,7 @@ fn main() -> ExitCode {
 
 /// W16: what a block costs, from a run with a million blocks and one with the default.
 fn overhead(bench: &Bench, input: &str, bytes: u64) {
-    if !bench.options.only.is_empty() && !bench.options.only.iter().any(|only| only == "W16") {
+    if !bench.wants("W16") {
         return;
     }
     let block = (bytes / 1_000_000).to_string();

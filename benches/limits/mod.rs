@@ -34,22 +34,39 @@ macro_rules! isa {
 
 const PIECE: usize = 1 << 20;
 
+/// f32 or f64.
+pub trait Element: num_traits::Float + std::ops::AddAssign + Sync {
+    /// As f64.
+    fn wide(self) -> f64;
+}
+impl Element for f32 {
+    fn wide(self) -> f64 {
+        self.into()
+    }
+}
+impl Element for f64 {
+    fn wide(self) -> f64 {
+        self
+    }
+}
+
 #[inline(always)]
-fn sum_body(x: &[f32]) -> f64 {
+fn sum_body<T: Element>(x: &[T]) -> f64 {
     let mut total = 0.0;
     for piece in x.chunks(4096) {
-        let mut lanes = [0f32; 128];
+        let mut lanes = [T::zero(); 128];
         let (groups, rest) = piece.as_chunks::<128>();
         for group in groups {
             for (lane, value) in lanes.iter_mut().zip(group) {
-                *lane += value;
+                *lane += *value;
             }
         }
-        total += lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>() + rest.iter().map(|&value| f64::from(value)).sum::<f64>();
+        total += lanes.iter().map(|lane| lane.wide()).sum::<f64>() + rest.iter().map(|value| value.wide()).sum::<f64>();
     }
     total
 }
 isa!(sum_piece = sum_body(x: &[f32]) -> f64);
+isa!(sum_piece_f64 = sum_body(x: &[f64]) -> f64);
 
 /// Counts into 256 bins without looking at their edges: what is near one may be in the next.
 #[inline(always)]
@@ -101,11 +118,14 @@ fn root_body(x: &[f32]) -> f64 {
 }
 isa!(root_piece = root_body(x: &[f32]) -> f64);
 
+/// Sums and sums of squares of 128 columns.
+type Moments = ([f64; 128], [f64; 128]);
+
 #[inline(always)]
-fn moments_body(x: &[f32]) -> ([f64; 128], [f64; 128]) {
+fn moments_body<T: Element>(x: &[T]) -> Moments {
     let (mut sums, mut squares) = ([0f64; 128], [0f64; 128]);
     for rows in x.chunks(128 * 64) {
-        let (mut s, mut q) = ([0f32; 128], [0f32; 128]);
+        let (mut s, mut q) = ([T::zero(); 128], [T::zero(); 128]);
         for row in rows.as_chunks::<128>().0 {
             for column in 0..128 {
                 s[column] += row[column];
@@ -113,13 +133,14 @@ fn moments_body(x: &[f32]) -> ([f64; 128], [f64; 128]) {
             }
         }
         for column in 0..128 {
-            sums[column] += f64::from(s[column]);
-            squares[column] += f64::from(q[column]);
+            sums[column] += s[column].wide();
+            squares[column] += q[column].wide();
         }
     }
     (sums, squares)
 }
-isa!(moments_piece = moments_body(x: &[f32]) -> ([f64; 128], [f64; 128]));
+isa!(moments_piece = moments_body(x: &[f32]) -> Moments);
+isa!(moments_piece_f64 = moments_body(x: &[f64]) -> Moments);
 
 #[inline(always)]
 fn pair_body(a: f32, b: &[f32]) -> f64 {
@@ -139,10 +160,23 @@ pub fn sum(x: &[f32]) -> f64 {
     x.par_chunks(PIECE).map(sum_piece).sum()
 }
 
+/// The same of f64.
+pub fn sum_f64(x: &[f64]) -> f64 {
+    x.par_chunks(PIECE / 2).map(sum_piece_f64).sum()
+}
+
 /// W2: mean and standard deviation of 128 columns, inexact.
 pub fn moments(x: &[f32]) -> Vec<(f64, f64)> {
-    let parts: Vec<_> = x.par_chunks(PIECE).map(moments_piece).collect();
-    let rows = (x.len() / 128) as f64;
+    spreads(&x.par_chunks(PIECE).map(moments_piece).collect::<Vec<_>>(), x.len() / 128)
+}
+
+/// The same of f64.
+pub fn moments_f64(x: &[f64]) -> Vec<(f64, f64)> {
+    spreads(&x.par_chunks(PIECE / 2).map(moments_piece_f64).collect::<Vec<_>>(), x.len() / 128)
+}
+
+fn spreads(parts: &[Moments], rows: usize) -> Vec<(f64, f64)> {
+    let rows = rows as f64;
     (0..128)
         .map(|column| {
             let (s, q) = parts.iter().fold((0.0, 0.0), |(s, q), part| (s + part.0[column], q + part.1[column]));

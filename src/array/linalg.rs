@@ -183,8 +183,7 @@ pub(super) fn contract(name: &str, left: &Array, right: &Array, labels: &Labels)
     }
     let dims = kept_dims(&labels.out, [(&left, &left_labels), (&right, &right_labels)])?;
     let axes = (labels.out.len()..space.len()).collect();
-    let finish = if operand.is_float() { Finish::Matmul } else { Finish::Dot };
-    let reduction = Reduction { finish, axes, keepdims: false, mode: SumMode::Exact, dtype: sums };
+    let reduction = Reduction { finish: Finish::Matmul, axes, keepdims: false, mode: SumMode::Exact, dtype: sums };
     let made = Array::make(Op::Reduce(reduction), vec![one, other])?;
     let made = if sums == met || met == DType::Bool { made } else { convert(&made, met, CastMode::Checked)? };
     let made = if met == DType::Bool { Array::binary(BinaryOp::NotEqual, &made, &Array::scalar(0.0)) } else { made };

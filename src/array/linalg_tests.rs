@@ -19,7 +19,7 @@ pub(super) fn session(threads: usize, block: u64, memory: &str, io: IoMode) -> S
     builder.build().unwrap()
 }
 
-fn sessions() -> Vec<Session> {
+pub(super) fn sessions() -> Vec<Session> {
     vec![
         session(2, 0, "256MiB", IoMode::Auto),
         session(1, 512, "64MiB", IoMode::Auto),

@@ -129,3 +129,5 @@ mod scan_tests;
 mod tests;
 #[cfg(test)]
 mod warning_tests;
+#[cfg(test)]
+mod whole_product_tests;

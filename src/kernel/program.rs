@@ -282,7 +282,7 @@ impl Step {
     }
 }
 
-/// The operands of a product of matrices: `f32` or `f64`, inputs or locals. Axes that one side alone has are rows or columns of the
+/// The operands of a product of matrices: floats or integers of 32 or 64 bits, inputs or locals. Axes that one side alone has are rows or columns of the
 /// product, axes of both that stay are batches of products, and inner axes are added over. Other axes of the stage are nothing to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Product {
@@ -300,6 +300,18 @@ pub struct Product {
     pub inner: Vec<usize>,
     /// Where the sums go.
     pub acc: AccId,
+}
+
+/// Whether a product of matrices multiplies elements of `dtype` as they lie.
+#[must_use]
+pub fn is_factor(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::F64) || super::product::whole::digits(dtype) > 1
+}
+
+/// Bytes of one sum of a product of `dtype` before it is a result.
+#[must_use]
+pub fn product_sum_bytes(dtype: DType) -> u64 {
+    8 * super::product::whole::planes(dtype) as u64
 }
 
 /// Elements along the last reduced axis of a product that are added before the exact sum takes over: blocks cut it at multiples.

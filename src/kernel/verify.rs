@@ -2,7 +2,7 @@
 
 use crate::{
     kernel::{
-        program::{AccId, Arg, Instr, Product, Program, Reg, SlotId, SlotKind, Step, Sweep},
+        program::{AccId, Arg, Instr, Product, Program, Reg, SlotId, SlotKind, Step, Sweep, is_factor},
         search::SearchTable,
         vm::prepare::written,
     },
@@ -52,8 +52,8 @@ impl Program {
         }
         for side in product.right.iter().chain([&product.left]) {
             match self.slots.get(side.0 as usize) {
-                Some(slot) if matches!(slot.dtype, DType::F32 | DType::F64) && !slot.swapped && slot.kind != SlotKind::Output => {}
-                _ => return Err(format!("slot {} of a product is no input or local of f32 or f64", side.0)),
+                Some(slot) if is_factor(slot.dtype) && !slot.swapped && slot.kind != SlotKind::Output => {}
+                _ => return Err(format!("slot {} of a product is no input or local of f32, f64 or integers of their sizes", side.0)),
             }
         }
         Ok(())

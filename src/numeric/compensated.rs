@@ -226,6 +226,9 @@ pub(super) struct Target<'a, I, T, const STEP: u8, const MOMENTS: bool> {
 }
 
 impl<I, T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, I, T, STEP, MOMENTS> {
+    /// Whether neighbours may be added up plainly before the step.
+    const SUMS_PLAINLY: bool = T::SQUARE_IS_F64 || STEP == PLAIN;
+
     #[inline(always)]
     fn fold(&self) -> SumFold<STEP, MOMENTS> {
         let block_rows = match self.state.mode {
@@ -295,7 +298,7 @@ fn add_runs<const STEP: u8>(sums: &mut [f64], rests: &mut [f64], runs: &[f64]) {
 impl<I: InstructionSet, T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, I, T, STEP, MOMENTS> {
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
-        if T::SQUARE_IS_F64 && cells.len() >= RUN_MIN {
+        if Self::SUMS_PLAINLY && cells.len() >= RUN_MIN {
             return self.state.add_run::<I, _, MOMENTS>(Cells::<T>::new(cells), output);
         }
         let mut fold = self.fold();
@@ -307,7 +310,7 @@ impl<I: InstructionSet, T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T:
 
     #[inline(always)]
     fn columns(&mut self, cells: &[T::Bytes], rows: Rows, columns: Columns) {
-        if T::SQUARE_IS_F64 && STEP != KAHAN && columns.step == 1 {
+        if Self::SUMS_PLAINLY && STEP != KAHAN && columns.step == 1 {
             return self.panels(cells, rows, columns);
         }
         let mut first = 0;

@@ -101,7 +101,13 @@ impl Accumulator {
                 let format = FloatFormat::of(dtype).ok_or_else(|| self.refusal(what, dtype))?;
                 Ok(plain(state.quantile(at, f64::from_bits(bits)), format))
             }
-            (State::Whole(state), Finish::Sum, _) if dtype.is_integer() => integer_sum(state.sums[at], dtype),
+            (State::Whole(state), Finish::Sum, _) if dtype.is_integer() => integer_sum(Some(state.sums[at]), dtype),
+            // Of a product of integers, whose sums are whole numbers.
+            (State::Exact(_), Finish::Matmul, _) if dtype.is_integer() => match self.total(at) {
+                Total::Finite(sum) => integer_sum(sum.integer(), dtype),
+                Total::NegativeZero => Ok(0),
+                Total::Infinity { .. } | Total::Nan => Err(self.refusal(what, dtype)),
+            },
             (
                 State::Exact(_) | State::Compensated(_) | State::Whole(_),
                 Finish::Sum | Finish::Mean | Finish::Var { .. } | Finish::Std { .. } | Finish::Norm,
@@ -354,14 +360,22 @@ fn integer_product(product: Option<i128>, dtype: DType) -> Result<u64> {
     }
 }
 
-fn integer_sum(sum: i128, dtype: DType) -> Result<u64> {
+/// A sum (`None`: beyond `2^127`) as an integer.
+fn integer_sum(sum: Option<i128>, dtype: DType) -> Result<u64> {
     let (low, high) = bounds(dtype);
-    if sum < low || sum > high {
-        return Err(
-            Error::data(format!("the sum {sum} is outside of {dtype} ({low} to {high})")).hint("sum into a wider dtype, or into f64")
-        );
+    match sum {
+        Some(sum) if (low..=high).contains(&sum) => Ok(sum as u64),
+        _ => {
+            let value = sum.map_or_else(|| "of more than 127 bits".to_string(), |sum| sum.to_string());
+            Err(Error::data(format!("the sum {value} is outside of {dtype} ({low} to {high})")).hint("sum into a wider dtype, or into f64"))
+        }
     }
-    Ok(sum as u64)
+}
+
+/// Writes a sum (`None`: beyond `2^127`) as a native element of an integer `dtype`.
+pub(crate) fn write_integer(sum: Option<i128>, dtype: DType, out: &mut [u8]) -> Result<()> {
+    write_bits(integer_sum(sum, dtype)?, out);
+    Ok(())
 }
 
 fn extreme(state: &Extremes, dtype: DType, at: usize, smallest: bool) -> Result<u64> {

@@ -69,6 +69,7 @@ pub const VERSION: u32 = 2;
 pub use accumulator::Accumulator;
 pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
 pub use exact::ReserveSpent;
+pub(crate) use finish::write_integer;
 pub use grouped::{Elements, Groups, Labels, Outside};
 pub use pairs::Side;
 pub(crate) use run::{Cells, RUN_MIN, Run};

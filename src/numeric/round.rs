@@ -27,6 +27,16 @@ impl Exact {
         self.magnitude.is_zero()
     }
 
+    /// A whole number below `2^126`.
+    pub(super) fn integer(&self) -> Option<i128> {
+        let quotient = self.magnitude.quotient(self.exponent, 1, false);
+        let down = u32::try_from(-quotient.exponent).ok()?;
+        let whole = quotient.leading.checked_shr(down).unwrap_or(0);
+        let is_whole = !quotient.inexact && whole.checked_shl(down).unwrap_or(0) == quotient.leading;
+        let whole = i128::try_from(whole).ok().filter(|_| is_whole)?;
+        Some(if self.negative { -whole } else { whole })
+    }
+
     /// `self + other`, or `self - other`.
     fn combine(&self, other: &Self, subtract: bool) -> Self {
         let exponent = self.exponent.min(other.exponent);

@@ -14,6 +14,7 @@ mod pack;
 mod rows;
 #[cfg(test)]
 mod tests;
+pub(super) mod whole;
 
 use crate::{
     kernel::math::{Lanes, Real},
@@ -97,7 +98,7 @@ pub(crate) fn segment_kernel<S: InstructionSet + Lanes>(dtype: DType) -> Option<
     (dtype == DType::F32).then_some(multiply_segment::<S>)
 }
 
-/// The kernel for elements of `dtype`; `None` for all but `f32` and `f64`, which others are cast to.
+/// The kernel for elements of `dtype`; `None` for all but `f32` and `f64`, which others are cast to, or cut into ([`whole`]).
 pub(crate) fn kernel<S: InstructionSet + Lanes>(dtype: DType) -> Option<ProductKernel> {
     match dtype {
         DType::F32 => Some(multiply::<S, S::F32>),

@@ -20,6 +20,7 @@ mod product;
 mod register;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod transfer;
 
 pub(crate) use group::GroupKernel;

@@ -4,12 +4,14 @@ use super::{Operand, execute::Execution, prepare::Prepared};
 use crate::{
     error::{Error, Result},
     kernel::{
-        product::{GROUP, Outputs, Panels, ProductKernel, SEGMENT, SegmentKernel, Side},
-        program::{CastMode, Product, Program, SlotId, SlotKind, Step},
+        product::{
+            GROUP, Outputs, Panels, ProductKernel, SEGMENT, SegmentKernel, Side,
+            whole::{self, Digits},
+        },
+        program::{Product, Program, SlotId, SlotKind, Step},
         simd::Kernels,
     },
     nd::DType,
-    numeric::TileAxis,
 };
 
 /// A product resolved for one instruction set.
@@ -18,7 +20,10 @@ pub(in crate::kernel) struct PreparedProduct {
     right: Option<usize>,
     mirrored: [usize; 2],
     inner: Vec<usize>,
-    acc: usize,
+    pub(super) acc: usize,
+    /// Elements of both sides.
+    pub(super) dtype: DType,
+    /// Multiplies them, or their digits.
     kernel: ProductKernel,
     /// Writes results of one segment to the slot that they all go to; `None` if they go to others, or are of another dtype.
     of_segment: Option<(SegmentKernel, usize)>,
@@ -29,7 +34,8 @@ impl PreparedProduct {
         let slot = |slot: SlotId| &program.slots[slot.0 as usize];
         let dtype = slot(product.left).dtype;
         let right = product.right.map_or(dtype, |right| slot(right).dtype);
-        let kernel = (kernels.product)(dtype).filter(|_| dtype == right);
+        let factors = if whole::digits(dtype) > 1 { DType::F64 } else { dtype };
+        let kernel = (kernels.product)(factors).filter(|_| dtype == right);
         let kernel = kernel.ok_or_else(|| Error::internal(format!("a product of {dtype} and {right}")))?;
         let (left, acc) = (product.left.0 as usize, product.acc.0 as usize);
         let right = product.right.map(|right| right.0 as usize);
@@ -38,7 +44,7 @@ impl PreparedProduct {
             _ => None,
         };
         let (mirrored, inner) = (product.mirrored, product.inner.clone());
-        Ok(PreparedProduct { left, right, mirrored, inner, acc, kernel, of_segment })
+        Ok(PreparedProduct { left, right, mirrored, inner, acc, dtype, kernel, of_segment })
     }
 }
 
@@ -46,14 +52,15 @@ impl PreparedProduct {
 #[derive(Default)]
 pub(super) struct Multiplying {
     roles: Roles,
-    sums: Vec<f64>,
+    pub sums: Vec<f64>,
     panels: Panels,
+    digits: Digits,
     /// Places and inner places of both sides.
     left: Places,
     right: Places,
     /// Where rows and columns go among the outputs.
-    row_outputs: Vec<i64>,
-    column_outputs: Vec<i64>,
+    pub row_outputs: Vec<i64>,
+    pub column_outputs: Vec<i64>,
 }
 
 #[derive(Default)]
@@ -67,7 +74,7 @@ impl Multiplying {
         let own = [&self.left.places, &self.left.inner, &self.right.places, &self.right.inner, &self.row_outputs, &self.column_outputs];
         let lists = own.into_iter().chain(&self.roles.batch_firsts).chain(&self.roles.outer);
         let lists: usize = lists.map(Vec::capacity).sum();
-        (8 * (self.sums.capacity() + lists)) as u64 + self.panels.held_bytes()
+        (8 * (self.sums.capacity() + lists)) as u64 + self.panels.held_bytes() + self.digits.held_bytes()
     }
 }
 
@@ -100,28 +107,33 @@ fn needs_of(program: &Program, product: &Product, shape: &[usize]) -> [u64; 7] {
     let [rows, columns] = [&product.left_axes, &product.right_axes].map(|axes| length(&|axis| !reduced[axis] && axes[axis]));
     let outputs = length(&|axis| !reduced[axis]);
     let inner = length(&|axis| product.inner.contains(&axis));
-    let size = program.slots[product.left.0 as usize].dtype.size();
+    let dtype = program.slots[product.left.0 as usize].dtype;
+    let size = if whole::digits(dtype) > 1 { size_of::<f64>() } else { dtype.size() };
     let batches = outputs / rows.saturating_mul(columns).max(1) + 1;
-    let [left, right] = [rows, columns].map(|places| Panels::side_bytes_max(places, inner.min(GROUP), size));
+    let [left, right] = [rows, columns].map(|places| {
+        let digits = Digits::side_bytes_max(places, inner, dtype);
+        Panels::side_bytes_max(places, inner.min(GROUP), size).saturating_add(digits)
+    });
+    let sums = (outputs as u64).saturating_mul(8 * whole::planes(dtype) as u64);
     let list = |count: usize| (count as u64).saturating_mul(16);
-    [left, right, (outputs as u64).saturating_mul(8), list(rows), list(columns), list(inner), list(2 * batches)]
+    [left, right, sums, list(rows), list(columns), list(inner), list(2 * batches)]
 }
 
 /// An axis of the block as a product sees it: its length, and distances in the left side, in the right side and among the outputs.
 #[derive(Clone, Copy)]
-struct ProductAxis {
-    length: usize,
+pub(super) struct ProductAxis {
+    pub length: usize,
     left: i64,
     right: i64,
-    output: i64,
+    pub output: i64,
 }
 
 /// The axes of a block by their roles, and where everything lies.
 #[derive(Default)]
-struct Roles {
+pub(super) struct Roles {
     batches: Vec<ProductAxis>,
-    rows: Vec<ProductAxis>,
-    columns: Vec<ProductAxis>,
+    pub rows: Vec<ProductAxis>,
+    pub columns: Vec<ProductAxis>,
     /// The last one is walked within a product, the others from one to the next.
     inner: Vec<ProductAxis>,
     /// Where the last inner axis begins in the space.
@@ -231,7 +243,7 @@ impl Execution<'_, '_, '_, '_> {
             self.machine.locals[slot] = results;
             return Ok(());
         }
-        let sums = multiplying.row_outputs.len() * multiplying.column_outputs.len();
+        let sums = multiplying.row_outputs.len() * multiplying.column_outputs.len() * whole::planes(product.dtype);
         if multiplying.sums.capacity() < sums {
             // What a smaller block needed is given back first.
             multiplying.sums = Vec::new();
@@ -241,13 +253,20 @@ impl Execution<'_, '_, '_, '_> {
         for ((&left, &right), &output) in left.iter().zip(right).zip(output) {
             places(&mut multiplying.left.places, &roles.rows, left, |axis| axis.left);
             places(&mut multiplying.right.places, &roles.columns, right, |axis| axis.right);
-            self.batch(product, roles, multiplying, output as usize, direct);
+            self.batch(product, roles, multiplying, output as usize, direct)?;
         }
         if is_local && !direct { self.finish_local(product.acc) } else { Ok(()) }
     }
 
     /// All groups of inner places of one batch.
-    fn batch(&mut self, product: &PreparedProduct, roles: &Roles, multiplying: &mut Multiplying, output: usize, direct: bool) {
+    fn batch(
+        &mut self,
+        product: &PreparedProduct,
+        roles: &Roles,
+        multiplying: &mut Multiplying,
+        output: usize,
+        direct: bool,
+    ) -> Result<()> {
         let last = roles.last();
         for (&left, &right) in roles.outer[0].iter().zip(&roles.outer[1]) {
             for from in (0..last.length).step_by(GROUP) {
@@ -258,19 +277,24 @@ impl Execution<'_, '_, '_, '_> {
                 multiplying.right.inner.extend(group.map(|at| right + at * last.right));
                 multiplying.sums.fill(0.0);
                 self.multiply_group(product, roles, multiplying);
-                if direct {
-                    self.write_sums(product, multiplying, roles, output);
-                } else {
-                    self.absorb_sums(product, multiplying, roles, output);
+                match direct {
+                    true if whole::planes(product.dtype) > 1 => self.write_totals(product, multiplying, output)?,
+                    true => self.write_sums(product, multiplying, roles, output),
+                    false => self.absorb_sums(product, multiplying, roles, output),
                 }
             }
         }
+        Ok(())
     }
 
     fn multiply_group(&self, product: &PreparedProduct, roles: &Roles, multiplying: &mut Multiplying) {
-        let Multiplying { sums, panels, left, right, .. } = multiplying;
+        let Multiplying { sums, panels, digits, left, right, .. } = multiplying;
         let (left, right, outputs) = self.sides(product, roles, [left, right]);
-        (product.kernel)(sums, left, right, outputs, panels);
+        if whole::digits(product.dtype) > 1 {
+            digits.multiply((product.kernel, product.dtype), sums, [left, right], outputs, panels);
+        } else {
+            (product.kernel)(sums, left, right, outputs, panels);
+        }
     }
 
     /// The one segment that there is of a batch, whose sums are `results`.
@@ -305,48 +329,6 @@ impl Execution<'_, '_, '_, '_> {
         let right = Side { bytes: bytes(right), places: &right_places.places, inner: &right_places.inner };
         let outputs = if product.right.is_none() && left.places == right.places { Outputs::Symmetric } else { Outputs::All };
         (left, right, outputs)
-    }
-
-    fn absorb_sums(&mut self, product: &PreparedProduct, multiplying: &Multiplying, roles: &Roles, output: usize) {
-        let axes = &mut self.machine.tile_axes;
-        axes.clear();
-        let outputs = roles.rows.iter().chain(&roles.columns);
-        axes.extend(outputs.map(|axis| TileAxis { length: axis.length, output_step: axis.output, index_step: 0 }));
-        if axes.is_empty() {
-            axes.push(TileAxis { length: 1, output_step: 0, index_step: 0 });
-        }
-        let accumulator = match (self.prepared.globals[product.acc], &mut self.machine.accumulators[product.acc]) {
-            (Some(global), _) => &mut *self.accumulators[global].accumulator,
-            (None, Some(local)) => &mut local.accumulator,
-            (None, None) => return,
-        };
-        (self.prepared.kernels.absorb)(accumulator, bytemuck::cast_slice(&multiplying.sums), axes, output, 0);
-    }
-
-    /// The sums of the one group that there is are the results.
-    fn write_sums(&mut self, product: &PreparedProduct, multiplying: &mut Multiplying, roles: &Roles, output: usize) {
-        // Every NaN of a result is the same; most blocks have none.
-        if multiplying.sums.iter().fold(false, |found, sum| found | sum.is_nan()) {
-            multiplying.sums.iter_mut().filter(|sum| sum.is_nan()).for_each(|sum| *sum = f64::NAN);
-        }
-        for (_, slot) in &self.prepared.accumulations[product.acc].finishes {
-            let dtype = self.prepared.slots[slot.0 as usize].dtype;
-            let to = self.machine.locals[slot.0 as usize].bytes_mut();
-            let narrow = (self.prepared.kernels.cast)(DType::F64, dtype, CastMode::Checked);
-            let lines = multiplying.sums.chunks_exact(multiplying.column_outputs.len());
-            let beside = roles.columns.last().is_none_or(|last| last.output == 1) && roles.columns.len() <= 1;
-            for (line, row) in lines.zip(&multiplying.row_outputs) {
-                let first = output + *row as usize;
-                if beside {
-                    narrow(&mut to[first * dtype.size()..][..line.len() * dtype.size()], bytemuck::cast_slice(line));
-                    continue;
-                }
-                for (sum, column) in line.iter().zip(&multiplying.column_outputs) {
-                    let place = first + *column as usize;
-                    narrow(&mut to[place * dtype.size()..][..dtype.size()], bytemuck::bytes_of(sum));
-                }
-            }
-        }
     }
 
     /// Sorts the axes of the block by what they are to the product.

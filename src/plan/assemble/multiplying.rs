@@ -2,7 +2,7 @@
 
 use super::Assembling;
 use crate::{
-    kernel::program::{Product, SlotId, SlotKind, Step},
+    kernel::program::{Product, SlotId, SlotKind, Step, product_sum_bytes},
     plan::{
         lower::Lowered,
         multiply::{Part, ProductForm},
@@ -27,7 +27,8 @@ impl Assembling<'_> {
             let outputs = reduced.iter().map(|reduced| !reduced).collect();
             let (left, right) = (product.left_axes.clone(), product.right_axes.clone());
             let sides = [(left.clone(), size(product.left)), (right.clone(), product.right.map_or(0, size))];
-            let parts: Vec<Part> = sides.into_iter().chain([(outputs, 8 + write_bytes)]).collect();
+            let sum_bytes = product_sum_bytes(lowered.program.slots[product.left.0 as usize].dtype);
+            let parts: Vec<Part> = sides.into_iter().chain([(outputs, sum_bytes + write_bytes)]).collect();
             return Some(ProductForm { left, right, reduced, grouped, block_parts: parts.clone(), run_parts: parts, is_fused: false });
         }
         for last in products.iter().filter(is_global).filter_map(|product| product.inner.last()) {
@@ -62,7 +63,8 @@ impl Assembling<'_> {
         }));
         held.extend(products.iter().map(|product| {
             let reduced = &lowered.program.accumulators[product.acc.0 as usize].reduced;
-            (reduced.iter().map(|reduced| !reduced).collect(), 8)
+            let dtype = lowered.program.slots[product.left.0 as usize].dtype;
+            (reduced.iter().map(|reduced| !reduced).collect(), product_sum_bytes(dtype))
         }));
         (held, moved)
     }

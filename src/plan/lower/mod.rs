@@ -394,8 +394,11 @@ impl Lowering<'_> {
     fn accumulator(&mut self, kind: AccumulatorKind, members: &[&Request]) {
         let first = members[0];
         let product = self.graph.node(first.node).op.product().is_some();
-        // Sums of a product are finished as sums are.
-        let finish = |member: &Request| if product { Finish::Sum } else { member.finish };
+        // Sums of a product of floats are finished as sums are; those of integers are whole numbers.
+        let finish = |member: &Request| match self.graph.node(member.node).op.product() {
+            Some(reduction) if reduction.dtype.is_float() => Finish::Sum,
+            _ => member.finish,
+        };
         let acc = AccId(self.made.program.accumulators.len() as u32);
         let (level, dtype) = (self.level(first.operand), self.values[first.operand.first().0].dtype);
         let mut finishes = Vec::new();

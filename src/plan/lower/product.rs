@@ -3,8 +3,8 @@
 use super::{Action, Lowering, Operand, Request};
 use crate::{
     expr::{Graph, NodeId, Op},
-    kernel::program::{AccId, Product, SlotId, Step},
-    nd::{DType, IndexMap},
+    kernel::program::{AccId, Product, SlotId, Step, is_factor},
+    nd::IndexMap,
     plan::{
         expression::{Expression, Make, ValueId, reduced_flags},
         lower::sweeps::operands,
@@ -145,7 +145,7 @@ impl Lowering<'_> {
     /// The memory of a side: what it is loaded from, if the kernel can read that, or a local.
     fn side(&mut self, side: ValueId) -> SlotId {
         let value = &self.values[side.0];
-        let plain = matches!(value.dtype, DType::F32 | DType::F64);
+        let plain = is_factor(value.dtype);
         if let Some(&slot) = self.loads.get(&side).filter(|slot| plain && !self.made.program.slots[slot.0 as usize].swapped) {
             return slot;
         }
