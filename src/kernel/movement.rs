@@ -261,7 +261,8 @@ mod tests {
     #[test]
     fn boxes_of_any_layout_are_copied() {
         for size in [1usize, 2, 4, 8] {
-            for (rows, columns) in [(1, 1), (2, 2), (5, 7), (16, 16), (37, 50), (15, 64), (64, 33), (100, 129)] {
+            let shapes = [(1, 1), (2, 2), (5, 7), (16, 16), (37, 50), (15, 64), (64, 33), (100, 129)];
+            for &(rows, columns) in &shapes[..if cfg!(miri) { 4 } else { shapes.len() }] {
                 let from: Vec<u8> = (0..rows * columns * size).map(|byte| (byte * 7 % 251) as u8).collect();
                 let axis = |length: usize, to: usize, from: usize| CopyAxis { length, to: (to * size) as i64, from: (from * size) as i64 };
                 let mut turned = vec![0; from.len()];

@@ -101,10 +101,12 @@ impl Accumulator {
                 let format = FloatFormat::of(dtype).ok_or_else(|| self.refusal(what, dtype))?;
                 Ok(plain(state.quantile(at, f64::from_bits(bits)), format))
             }
-            (State::Whole(state), Finish::Sum, _) if dtype.is_integer() => integer_sum(Some(state.sums[at]), dtype),
+            (State::Whole(state), Finish::Sum, _) if dtype.is_integer() => {
+                integer_sum(Some(state.sums[at]), dtype, "sum into a wider dtype, or into f64")
+            }
             // Of a product of integers, whose sums are whole numbers.
             (State::Exact(_), Finish::Matmul, _) if dtype.is_integer() => match self.total(at) {
-                Total::Finite(sum) => integer_sum(sum.integer(), dtype),
+                Total::Finite(sum) => integer_sum(sum.integer(), dtype, OF_PRODUCT),
                 Total::NegativeZero => Ok(0),
                 Total::Infinity { .. } | Total::Nan => Err(self.refusal(what, dtype)),
             },
@@ -361,20 +363,23 @@ fn integer_product(product: Option<i128>, dtype: DType) -> Result<u64> {
 }
 
 /// A sum (`None`: beyond `2^127`) as an integer.
-fn integer_sum(sum: Option<i128>, dtype: DType) -> Result<u64> {
+fn integer_sum(sum: Option<i128>, dtype: DType, hint: &str) -> Result<u64> {
     let (low, high) = bounds(dtype);
     match sum {
         Some(sum) if (low..=high).contains(&sum) => Ok(sum as u64),
         _ => {
             let value = sum.map_or_else(|| "of more than 127 bits".to_string(), |sum| sum.to_string());
-            Err(Error::data(format!("the sum {value} is outside of {dtype} ({low} to {high})")).hint("sum into a wider dtype, or into f64"))
+            Err(Error::data(format!("the sum {value} is outside of {dtype} ({low} to {high})")).hint(hint))
         }
     }
 }
 
-/// Writes a sum (`None`: beyond `2^127`) as a native element of an integer `dtype`.
+/// What to do where a product of matrices has a sum that does not fit.
+const OF_PRODUCT: &str = "cast both sides to a wider dtype first, or to f64";
+
+/// Writes a sum of a product (`None`: beyond `2^127`) as a native element of an integer `dtype`.
 pub(crate) fn write_integer(sum: Option<i128>, dtype: DType, out: &mut [u8]) -> Result<()> {
-    write_bits(integer_sum(sum, dtype)?, out);
+    write_bits(integer_sum(sum, dtype, OF_PRODUCT)?, out);
     Ok(())
 }
 

@@ -175,6 +175,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "megabytes, byte by byte")]
     fn a_large_vector_is_filled_to_its_ends() {
         let filling = Filling::new(vec![0u8; HUGE_BYTES_MIN + 5]);
         filling.lend(0..HUGE_BYTES_MIN + 5).unwrap().bytes_mut().fill(3);

@@ -80,6 +80,7 @@ fn sum(program: &Program, isa: Isa, inputs: [&[u8]; 2], elements: usize) -> (boo
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "millions of elements")]
 fn fused_sums_equal_unfused_ones() {
     let mut bits = Bits(7);
     let inner = [None, Some(BinaryOp::Add), Some(BinaryOp::Subtract), Some(BinaryOp::Multiply)];
