@@ -194,7 +194,8 @@ impl Digits {
         self.left.held_bytes() + self.right.held_bytes()
     }
 
-    /// Adds to the planes of `sums`, one after the other, the products of one group of inner places of `dtype`; `kernel` multiplies `f64`.
+    /// Writes to the planes of `sums`, one after the other, the products of one group of inner places of `dtype`; `kernel` multiplies
+    /// `f64`. Gives the number of planes that there are; those behind them are not touched.
     pub(crate) fn multiply(
         &mut self,
         (kernel, dtype): (ProductKernel, DType),
@@ -202,8 +203,10 @@ impl Digits {
         [left, right]: [Side<'_>; 2],
         outputs: Outputs,
         panels: &mut Panels,
-    ) {
+    ) -> usize {
         let count = left.places.len() * right.places.len();
+        sums[..count].fill(0.0);
+        let mut there = 1;
         for from in (0..left.inner.len()).step_by(SEGMENT) {
             let segment = from..(from + SEGMENT).min(left.inner.len());
             self.left.fill(dtype, left, segment.clone());
@@ -213,10 +216,38 @@ impl Digits {
             let (rows, columns) = (&self.left, if outputs == Outputs::All { &self.right } else { &self.left });
             for (one, other) in (0..digits(dtype)).flat_map(|one| (0..digits(dtype)).map(move |other| (one, other))) {
                 if rows.used[one] && columns.used[other] {
-                    let plane = &mut sums[(one + other) * count..][..count];
+                    let place = one + other;
+                    if place >= there {
+                        sums[there * count..(place + 1) * count].fill(0.0);
+                        there = place + 1;
+                    }
+                    let plane = &mut sums[place * count..][..count];
                     kernel(plane, rows.digit(one), columns.digit(other), outputs, panels);
                 }
             }
         }
+        there
+    }
+}
+
+/// Writes whole numbers below `2^53` as native elements of an integer `dtype` of 32 or 64 bits. False if one does not fit.
+pub(crate) fn write_line(sums: &[f64], dtype: DType, out: &mut [u8]) -> bool {
+    macro_rules! written {
+        ($t:ty) => {{
+            let mut fits = true;
+            for (sum, element) in sums.iter().zip(out.as_chunks_mut().0) {
+                let whole = *sum as i64;
+                fits &= whole as $t as i64 == whole && (<$t>::MIN != 0 || whole >= 0);
+                *element = (whole as $t).to_ne_bytes();
+            }
+            fits
+        }};
+    }
+    match dtype {
+        DType::I32 => written!(i32),
+        DType::U32 => written!(u32),
+        DType::I64 => written!(i64),
+        DType::U64 => written!(u64),
+        _ => false,
     }
 }

@@ -55,6 +55,8 @@ pub(super) struct Multiplying {
     pub sums: Vec<f64>,
     panels: Panels,
     digits: Digits,
+    /// How many planes of sums there are.
+    pub planes: usize,
     /// Places and inner places of both sides.
     left: Places,
     right: Places,
@@ -199,7 +201,7 @@ fn places(to: &mut Vec<i64>, axes: &[ProductAxis], first: i64, step: impl Fn(&Pr
 }
 
 /// Whether rows follow each other without a gap.
-fn is_dense(rows: &[i64], columns: &[i64]) -> bool {
+pub(super) fn is_dense(rows: &[i64], columns: &[i64]) -> bool {
     let are_steps = |places: &[i64], step: usize| places.iter().enumerate().all(|(at, &place)| place == (at * step) as i64);
     are_steps(columns, 1) && are_steps(rows, columns.len())
 }
@@ -275,7 +277,6 @@ impl Execution<'_, '_, '_, '_> {
                 multiplying.left.inner.extend(group.clone().map(|at| left + at * last.left));
                 multiplying.right.inner.clear();
                 multiplying.right.inner.extend(group.map(|at| right + at * last.right));
-                multiplying.sums.fill(0.0);
                 self.multiply_group(product, roles, multiplying);
                 match direct {
                     true if whole::planes(product.dtype) > 1 => self.write_totals(product, multiplying, output)?,
@@ -288,11 +289,13 @@ impl Execution<'_, '_, '_, '_> {
     }
 
     fn multiply_group(&self, product: &PreparedProduct, roles: &Roles, multiplying: &mut Multiplying) {
-        let Multiplying { sums, panels, digits, left, right, .. } = multiplying;
+        let Multiplying { sums, panels, digits, planes, left, right, .. } = multiplying;
         let (left, right, outputs) = self.sides(product, roles, [left, right]);
+        *planes = 1;
         if whole::digits(product.dtype) > 1 {
-            digits.multiply((product.kernel, product.dtype), sums, [left, right], outputs, panels);
+            *planes = digits.multiply((product.kernel, product.dtype), sums, [left, right], outputs, panels);
         } else {
+            sums.fill(0.0);
             (product.kernel)(sums, left, right, outputs, panels);
         }
     }

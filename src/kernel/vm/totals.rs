@@ -2,7 +2,7 @@
 
 use super::{
     execute::Execution,
-    product::{Multiplying, PreparedProduct, Roles},
+    product::{Multiplying, PreparedProduct, Roles, is_dense},
 };
 use crate::{
     error::Result,
@@ -26,14 +26,9 @@ impl Execution<'_, '_, '_, '_> {
             (None, Some(local)) => &mut local.accumulator,
             (None, None) => return,
         };
-        let planes = whole::planes(product.dtype);
-        let count = (multiplying.sums.len() / planes).max(1);
-        for (plane, sums) in multiplying.sums.chunks_exact_mut(count).enumerate() {
+        let count = (multiplying.sums.len() / whole::planes(product.dtype)).max(1);
+        for (plane, sums) in multiplying.sums.chunks_exact_mut(count).take(multiplying.planes).enumerate() {
             if plane > 0 {
-                // Digits have no others of their weight.
-                if sums.iter().all(|sum| *sum == 0.0) {
-                    continue;
-                }
                 sums.iter_mut().for_each(|sum| *sum *= whole::weight(plane));
             }
             (self.prepared.kernels.absorb)(accumulator, bytemuck::cast_slice(sums), axes, output, 0);
@@ -44,13 +39,24 @@ impl Execution<'_, '_, '_, '_> {
     pub(super) fn write_totals(&mut self, product: &PreparedProduct, multiplying: &Multiplying, output: usize) -> Result<()> {
         let columns = multiplying.column_outputs.len();
         let count = multiplying.row_outputs.len() * columns;
+        let beside = is_dense(&[0], &multiplying.column_outputs);
         for (_, slot) in &self.prepared.accumulations[product.acc].finishes {
             let dtype = self.prepared.slots[slot.0 as usize].dtype;
             let to = self.machine.locals[slot.0 as usize].bytes_mut();
-            for at in 0..count {
-                let total = whole::total(multiplying.sums[at..].iter().step_by(count).copied());
-                let place = output + (multiplying.row_outputs[at / columns] + multiplying.column_outputs[at % columns]) as usize;
-                write_integer(total, dtype, &mut to[place * dtype.size()..][..dtype.size()])?;
+            let sums = &multiplying.sums[..multiplying.planes * count];
+            for (row, first) in multiplying.row_outputs.iter().enumerate() {
+                let first = output + *first as usize;
+                let line = row * columns..(row + 1) * columns;
+                if multiplying.planes == 1 && beside {
+                    let out = &mut to[first * dtype.size()..][..columns * dtype.size()];
+                    if whole::write_line(&sums[line.clone()], dtype, out) {
+                        continue;
+                    }
+                }
+                for (at, column) in line.zip(&multiplying.column_outputs) {
+                    let total = whole::total(sums[at..].iter().step_by(count).copied());
+                    write_integer(total, dtype, &mut to[(first + *column as usize) * dtype.size()..][..dtype.size()])?;
+                }
             }
         }
         Ok(())
