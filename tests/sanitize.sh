@@ -25,7 +25,7 @@ address)
     export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:allow_user_segv_handler=1:allocator_may_return_null=1
     ;;
 thread)
-    export TSAN_OPTIONS="suppressions=$PWD/tests/sanitize_thread.txt:history_size=4:second_deadlock_stack=1"
+    export TSAN_OPTIONS="suppressions=$PWD/tests/sanitize_thread.txt:allocator_may_return_null=1:history_size=4:second_deadlock_stack=1"
     # Locks that are waited for, and the ends of threads, are in the standard library: it is compiled with the sanitizer too.
     std=-Zbuild-std
     # These compute for long, on one thread.
