@@ -185,7 +185,7 @@ fn links_between_pages_lead_somewhere() {
 }
 
 /// Flags of other programs.
-const FLAGS_OF_OTHERS: [&str; 12] = [
+const FLAGS_OF_OTHERS: &[&str] = &[
     "--release",
     "--path",
     "--features",
@@ -198,6 +198,7 @@ const FLAGS_OF_OTHERS: [&str; 12] = [
     "--preserve-status",
     "--open",
     "--lib",
+    "--no-default-features",
 ];
 
 /// Prose names flags too, where nothing runs them.
