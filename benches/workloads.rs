@@ -49,20 +49,36 @@ fn make_embeddings(path: &Path, rows: usize) {
     if path.exists() {
         return;
     }
-    let mut file = BufWriter::with_capacity(1 << 20, File::create(path.with_extension("part")).unwrap());
-    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, 128), }}");
-    write_npy(&mut file, &header);
+    let mut next = counter();
+    let values =
+        std::iter::repeat_with(|| (0..4).fold(0.5f32, |value, _| value + (next() >> 40) as f32 / (1u64 << 24) as f32 * 1.732 - 0.866));
+    write_rows(path, "<f4", rows, values.map(f32::to_le_bytes));
+}
+
+/// Random numbers.
+fn counter() -> impl FnMut() -> u64 {
     let mut state = 1u64;
-    for _ in 0..rows * 128 {
-        let mut value = 0.5f32;
-        for _ in 0..4 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            value += (state >> 40) as f32 / (1u64 << 24) as f32 * 1.732 - 0.866;
-        }
-        file.write_all(&value.to_le_bytes()).unwrap();
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state
     }
+}
+
+/// An npy file of `rows` x 128 elements.
+fn write_rows<const SIZE: usize>(path: &Path, dtype: &str, rows: usize, values: impl Iterator<Item = [u8; SIZE]>) {
+    let part = path.with_extension("part");
+    let mut file = BufWriter::with_capacity(1 << 20, File::create(&part).unwrap());
+    write_npy(&mut file, &format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({rows}, 128), }}"));
+    values.take(rows * 128).for_each(|value| file.write_all(&value).unwrap());
     file.into_inner().unwrap().sync_all().unwrap();
-    std::fs::rename(path.with_extension("part"), path).unwrap();
+    std::fs::rename(part, path).unwrap();
+}
+
+fn mapped(path: &Path) -> memmap2::Mmap {
+    let file = File::open(path).unwrap();
+    #[expect(unsafe_code, reason = "the benchmark's own file, which nobody changes")]
+    // SAFETY: the file was made by this program and nothing writes to it while it runs.
+    unsafe { memmap2::Mmap::map(&file) }.unwrap()
 }
 
 fn write_npy(file: &mut impl Write, header: &str) {
@@ -132,23 +148,12 @@ impl Doubles {
             return Self { input, mapping: None };
         }
         if !path.exists() {
-            let mut file = BufWriter::with_capacity(1 << 20, File::create(path.with_extension("part")).unwrap());
-            let rows = bench.options.rows / 2;
-            write_npy(&mut file, &format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows}, 128), }}"));
-            let mut state = 1u64;
-            for &value in &x[..rows * 128] {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let digits = (state >> 11) as f64 / (1u64 << 53) as f64 / f64::from(1u32 << 24);
-                file.write_all(&(f64::from(value) * (1.0 + digits)).to_le_bytes()).unwrap();
-            }
-            file.into_inner().unwrap().sync_all().unwrap();
-            std::fs::rename(path.with_extension("part"), &path).unwrap();
+            let mut next = counter();
+            let mut digits = || (next() >> 11) as f64 / (1u64 << 53) as f64 / f64::from(1u32 << 24);
+            let values = x.iter().map(|&value| (f64::from(value) * (1.0 + digits())).to_le_bytes());
+            write_rows(&path, "<f8", bench.options.rows / 2, values);
         }
-        let file = File::open(&path).unwrap();
-        #[expect(unsafe_code, reason = "the benchmark's own file, which nobody changes")]
-        // SAFETY: the file was made above and nothing writes to it while the benchmark runs.
-        let mapping = unsafe { memmap2::Mmap::map(&file) }.unwrap();
-        Self { input, mapping: Some(mapping) }
+        Self { input, mapping: Some(mapped(&path)) }
     }
 
     fn values(&self) -> &[f64] {
@@ -170,10 +175,7 @@ fn main() -> ExitCode {
     let embeddings = data.join(format!("emb_{}.npy", options.rows));
     make_embeddings(&embeddings, options.rows);
     let (a, b) = (make_line(&data.join("a.npy"), 60_000, 1.0), make_line(&data.join("b.npy"), 60_000, 2.0));
-    let file = File::open(&embeddings).unwrap();
-    #[expect(unsafe_code, reason = "the benchmark's own file, which nobody changes")]
-    // SAFETY: the file was made above and nothing writes to it while the benchmark runs.
-    let mapping = unsafe { memmap2::Mmap::map(&file) }.unwrap();
+    let mapping = mapped(&embeddings);
     let x: &[f32] = bytemuck::cast_slice(&mapping[128..]);
     let gb = x.len() as f64 * 4.0 / 1e9;
     let bench = Bench { report: data.join("report.json"), threshold: Threshold::asked(), options };

@@ -74,7 +74,7 @@ impl<'a, T: Float> Run for Cells<'a, T> {
 }
 
 /// A quarter of a row: few enough lanes for the compiler to unroll the loop over them, which is what keeps them in registers.
-const PART: usize = ROW / 4;
+pub(super) const PART: usize = ROW / 4;
 /// What the lanes of a piece sum to, four and four added up.
 pub(super) type PieceLanes = [f64; PART];
 

@@ -24,10 +24,8 @@ pub struct Form {
     pub order: Vec<usize>,
     /// A second axis that is innermost for somebody else: blocks are square over both.
     pub square: Option<usize>,
-    /// Bytes that a point of the space moves and holds.
+    /// Bytes that a point of the space moves and holds; 0: nothing that is read, written or held has an element for every point.
     pub point_bytes: u64,
-    /// Whether nothing that is read, written or held has an element for every point.
-    pub is_computed: bool,
     /// Kept axes and bytes per output of each reduction over all runs.
     pub states: Vec<(Vec<usize>, u64)>,
     /// The other axes and bytes per line of each scan: blocks (and runs, if lines are cut) are not so wide that states outweigh elements.
@@ -48,13 +46,22 @@ pub fn memory_order(input: &Input<'_>, rank: usize) -> Vec<usize> {
     order
 }
 
+/// What a point is taken to be at least, in bytes: computing one costs time too.
+const POINT_BYTES_MIN: u64 = 4;
+
 impl Form {
+    /// What a point counts for in the sizes of blocks and runs, in bytes.
+    #[must_use]
+    pub fn point_size(&self) -> u64 {
+        self.point_bytes.max(POINT_BYTES_MIN)
+    }
+
     /// The box of a block of about `target_bytes`.
     #[must_use]
     pub fn block(&self, target_bytes: u64) -> Vec<usize> {
         match &self.product {
             Some(product) => product.block(&self.space, &self.whole, target_bytes),
-            None if self.is_computed => self.boxed_with(target_bytes.saturating_mul(COMPUTED_BLOCKS), &self.lines, &[]),
+            None if self.point_bytes == 0 => self.boxed_with(target_bytes.saturating_mul(COMPUTED_BLOCKS), &self.lines, &[]),
             None => self.boxed_with(target_bytes, &self.lines, &[]),
         }
     }
@@ -71,7 +78,7 @@ impl Form {
     /// A box of about `target_bytes`, grown from the innermost axis outwards, of so many lines only that their states do not outgrow a part's, in multiples of `grain` (empty: of 1).
     #[must_use]
     pub fn boxed_with(&self, target_bytes: u64, lines: &[(Vec<usize>, u64)], grain: &[usize]) -> Vec<usize> {
-        let target = (target_bytes / self.point_bytes.max(1)).max(1);
+        let target = (target_bytes / self.point_size()).max(1);
         let rank = self.space.len();
         let least = |axis: usize| if self.whole[axis] { usize::MAX } else { grain.get(axis).copied().unwrap_or(1) };
         let mut shape: Vec<usize> = (0..rank).map(|axis| least(axis).min(self.space[axis]).max(1)).collect();
@@ -98,7 +105,7 @@ impl Form {
         let others: u64 = shape.iter().enumerate().filter(|(other, _)| *other != axis).map(|(_, &extent)| extent as u64).product();
         // Where runs are chunks, those are what media are asked for.
         let is_last = self.order.last() == Some(&axis) && grain.iter().all(|&length| length == 1);
-        let least = if is_last { (SEGMENT_BYTES / self.point_bytes.clamp(1, 8) as usize).min(target as usize) } else { 1 };
+        let least = if is_last { (SEGMENT_BYTES / self.point_size().min(8) as usize).min(target as usize) } else { 1 };
         let fits = (target / others.max(1)).max(1).min(self.part_limit(shape, axis, lines)) as usize;
         let grain = grain.get(axis).copied().unwrap_or(1).max(1);
         let most = fits.max(least);
@@ -137,7 +144,6 @@ mod tests {
             order: (0..space.len()).collect(),
             square: None,
             point_bytes: 8,
-            is_computed: false,
             states: Vec::new(),
             lines: Vec::new(),
             product: None,

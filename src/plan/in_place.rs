@@ -128,7 +128,7 @@ pub fn cut_block(form: &Form, grain: &Grain, block: &[usize], run: &[usize]) -> 
 #[must_use]
 pub fn one_chunk(form: &Form, grain: &Grain, block_bytes: u64) -> Option<Boxes> {
     let run = form.boxed_with(1, &form.lines, &grain.length);
-    let bytes = run.iter().fold(form.point_bytes, |bytes, &length| bytes.saturating_mul(length as u64));
+    let bytes = run.iter().fold(form.point_size(), |bytes, &length| bytes.saturating_mul(length as u64));
     if bytes < ONE_CHUNK_BYTES_MIN {
         return None;
     }
@@ -210,7 +210,6 @@ mod tests {
             order: vec![0, 1],
             square: None,
             point_bytes: 4,
-            is_computed: false,
             states: Vec::new(),
             lines: Vec::new(),
             product: None,

@@ -147,7 +147,7 @@ fn turned(needs: &Needs<'_>, limits: &Limits, chunked: bool) -> Vec<(u64, u64, u
     }
     let threads = limits.threads.max(1);
     let block = limits.block_bytes.unwrap_or(BLOCK_BYTES).max(1);
-    let moved = needs.form.space.iter().fold(needs.form.point_bytes, |bytes, &length| bytes.saturating_mul(length as u64));
+    let moved = needs.form.space.iter().fold(needs.form.point_size(), |bytes, &length| bytes.saturating_mul(length as u64));
     let runs = [8, 4, 2].map(|times| RUN_BYTES * times).into_iter();
     let runs = runs.filter(|run| *run >= block && moved / run >= RUNS_PER_THREAD * threads as u64);
     runs.flat_map(|run| [threads + 1, threads].map(|in_flight| (block, run, in_flight))).collect()

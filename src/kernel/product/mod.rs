@@ -75,14 +75,19 @@ impl Panels {
     fn fit(&mut self, rows: usize, columns: usize, inner: usize, size: usize) {
         let words = |places: usize| Self::side_bytes_max(places, inner, size) as usize / size_of::<u64>();
         for (panel, places) in [(&mut self.left, rows), (&mut self.right, columns)] {
-            if panel.len() < words(places) {
-                // What a smaller block needed is given back first.
-                *panel = Vec::new();
-                panel.reserve_exact(words(places));
-                panel.resize(words(places), 0);
-            }
+            fit(panel, words(places));
         }
     }
+}
+
+/// Makes `list` of so many elements, of the capacity that it needs.
+pub(super) fn fit<T: Pod>(list: &mut Vec<T>, count: usize) {
+    if list.capacity() < count {
+        // What a smaller block needed is given back first.
+        *list = Vec::new();
+        list.reserve_exact(count);
+    }
+    list.resize(count, T::zeroed());
 }
 
 /// `(sums, left, right, outputs, panels)`: adds to `sums` (rows of the left side by columns of the right, dense) the products of one

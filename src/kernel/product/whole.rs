@@ -5,7 +5,7 @@
 //! most four pairs of digits, add up to less than `2^47`: no sum of them rounds. Sums of pairs of the same weight are a plane;
 //! the planes times their weights are the product. Digits that are 0 everywhere, as the high ones of small numbers, cost nothing.
 
-use super::{Outputs, Panels, ProductKernel, SEGMENT, Side, pack};
+use super::{Outputs, Panels, ProductKernel, SEGMENT, Side, fit, pack};
 use crate::nd::DType;
 use bytemuck::Pod;
 use std::ops::Range;
@@ -160,16 +160,6 @@ impl Line<'_> {
 fn number(list: &mut Vec<i64>, count: usize, step: usize) {
     fit(list, count);
     list.iter_mut().enumerate().for_each(|(at, place)| *place = (at * step) as i64);
-}
-
-/// Makes `list` of so many elements, of the capacity that it needs.
-fn fit<T: Pod>(list: &mut Vec<T>, count: usize) {
-    if list.capacity() < count {
-        // What a smaller block needed is given back first.
-        *list = Vec::new();
-        list.reserve_exact(count);
-    }
-    list.resize(count, T::zeroed());
 }
 
 /// Digits of both sides, kept from block to block.

@@ -58,6 +58,16 @@ pub(super) struct Direct {
     pub check: Option<TileCheck>,
 }
 
+/// A tile of another dtype.
+pub(super) struct CastAction {
+    pub dst: usize,
+    pub a: Source,
+    pub kernel: CastKernel,
+    pub from: DType,
+    pub to: DType,
+    pub event: Option<EventCheck>,
+}
+
 pub(super) enum Action {
     Load {
         dst: usize,
@@ -103,14 +113,7 @@ pub(super) enum Action {
         kernels: SelectKernels,
         size: usize,
     },
-    Cast {
-        dst: usize,
-        a: Source,
-        kernel: CastKernel,
-        from: DType,
-        to: DType,
-        event: Option<EventCheck>,
-    },
+    Cast(CastAction),
     Store {
         slot: usize,
         track: usize,
@@ -181,7 +184,7 @@ impl Action {
     pub(super) fn for_sources(&mut self, mut visit: impl FnMut(&mut Source)) {
         match self {
             Action::Load { .. } | Action::Generate { .. } => {}
-            Action::Unary { a, .. } | Action::Cast { a, .. } | Action::Search { a, .. } => visit(a),
+            Action::Unary { a, .. } | Action::Cast(CastAction { a, .. }) | Action::Search { a, .. } => visit(a),
             Action::Store { src, .. } | Action::Reduce { src, .. } => visit(src),
             Action::Binary { a, b, .. } | Action::SumOf { a, b, .. } => [a, b].into_iter().for_each(visit),
             Action::Select { mask, a, b, .. } => [mask, a, b].into_iter().for_each(visit),
@@ -208,7 +211,7 @@ impl Action {
             | Action::Binary { dst, .. }
             | Action::Search { dst, .. }
             | Action::Select { dst, .. }
-            | Action::Cast { dst, .. }
+            | Action::Cast(CastAction { dst, .. })
             | Action::Chain(Chain { dst, .. }) => Some(*dst),
             Action::Store { .. }
             | Action::Reduce { .. }

@@ -1,7 +1,7 @@
 //! Makes the actions of a program's sweeps: resolves kernels, registers and tracks, instruction by instruction.
 
 use super::{
-    action::{Action, Operation, Source, Track},
+    action::{Action, CastAction, Operation, Source, Track},
     fuse::fuse,
     group::GroupAction,
     in_place,
@@ -97,20 +97,7 @@ impl Builder<'_> {
     fn action(&self, instr: &Instr, sweep: &mut PreparedSweep, tracks: &mut Tracks, stored: &[bool]) -> Result<Action> {
         let reg = |reg: Reg| reg.0 as usize;
         Ok(match instr {
-            Instr::Load { dst, slot } => {
-                let found = self.slot(*slot);
-                let size = found.dtype.size();
-                Action::Load {
-                    dst: reg(*dst),
-                    slot: slot.0 as usize,
-                    track: tracks.slot(sweep, *slot),
-                    size,
-                    swap: (found.swapped && size > 1).then(|| (self.kernels.swap_bytes)(size)),
-                    // A local that this sweep also stores into could change under a borrowed tile.
-                    borrows: !stored[slot.0 as usize],
-                    keeps: false,
-                }
-            }
+            Instr::Load { dst, slot } => self.load(reg(*dst), *slot, tracks.slot(sweep, *slot), stored),
             Instr::Generate { dst, dtype, generator, offset, strides } => {
                 let track = push_track(sweep, Track::Generator { offset: *offset, strides: strides.clone() });
                 Action::Generate { dst: reg(*dst), dtype: *dtype, generator: *generator, track }
@@ -137,14 +124,14 @@ impl Builder<'_> {
                 kernels: (self.kernels.select)(dtype.size()),
                 size: dtype.size(),
             },
-            Instr::Cast { from, to, mode, dst, a } => Action::Cast {
+            Instr::Cast { from, to, mode, dst, a } => Action::Cast(CastAction {
                 dst: reg(*dst),
                 a: Source::Register(reg(*a)),
                 kernel: (self.kernels.cast)(*from, *to, *mode),
                 from: *from,
                 to: *to,
                 event: self.watch.and_then(|_| (self.kernels.events.cast)(*from, *to, *mode)),
-            },
+            }),
             Instr::Search { table, search, dtype, dst, a } => Action::Search {
                 dst: reg(*dst),
                 a: source(*a, *dtype),
@@ -166,10 +153,11 @@ impl Builder<'_> {
             Instr::Reduce { acc, src } => self.reduce(acc.0 as usize, *src, sweep),
             Instr::ReducePairs { acc, a, b } => self.reduce_pairs(acc.0 as usize, [*a, *b], sweep),
             Instr::Group { acc, src, labels, dtype, outside } => {
+                let track = push_track(sweep, Track::Accumulator(acc.0 as usize));
                 let accumulated = self.program.accumulators[acc.0 as usize].dtype;
                 Action::Group(GroupAction {
                     acc: acc.0 as usize,
-                    track: push_track(sweep, Track::Accumulator(acc.0 as usize)),
+                    track,
                     src: source(*src, accumulated),
                     size: accumulated.size(),
                     labels: source(*labels, *dtype),
@@ -181,6 +169,14 @@ impl Builder<'_> {
             }
             Instr::Compress { slot, src, mask } => self.compress(*slot, *src, *mask),
         })
+    }
+
+    fn load(&self, dst: usize, slot: SlotId, track: usize, stored: &[bool]) -> Action {
+        let found = self.slot(slot);
+        let size = found.dtype.size();
+        let swap = (found.swapped && size > 1).then(|| (self.kernels.swap_bytes)(size));
+        // A local that this sweep also stores into could change under a borrowed tile.
+        Action::Load { dst, slot: slot.0 as usize, track, size, swap, borrows: !stored[slot.0 as usize], keeps: false }
     }
 
     fn compress(&self, slot: SlotId, src: Arg, mask: Arg) -> Action {

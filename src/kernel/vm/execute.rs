@@ -2,7 +2,7 @@
 
 use super::{
     BlockContext, GlobalAccumulator, Machine, Operand, Stores,
-    action::{Action, Direct, Operation, Source},
+    action::{Action, CastAction, Direct, Operation, Source},
     prepare::{Once, Prepared, PreparedSweep},
     register::{Buffer, Buffers, Place, Register},
     transfer::{Target, ask_ahead, take_direct},
@@ -132,17 +132,7 @@ impl Execution<'_, '_, '_, '_> {
                     let sources = [(mask, 1), (a, *size), (b, *size)];
                     self.compute(*dst, *size, direct, sources, |_, out, [mask, a, b]| select(kernels, out, mask, a, b));
                 }
-                Action::Cast { dst, a, kernel, from, to, event } => {
-                    let (mut fault, mut happened) = (usize::MAX, false);
-                    self.compute(*dst, to.size(), direct, [(a, from.size())], |first, out, [(a, _)]| {
-                        fault = fault.min(kernel(out, a).saturating_add(first));
-                        happened |= event.is_some_and(|event| event(out, a, a));
-                    });
-                    self.machine.alarm |= happened;
-                    if fault != usize::MAX {
-                        return Err(self.cast_fault(sweep, fault, a, *from, *to));
-                    }
-                }
+                Action::Cast(cast) => self.cast(sweep, cast, direct)?,
                 Action::Search { dst, a, table, kernel, size, out_size } => {
                     self.compute(*dst, *out_size, direct, [(a, *size)], |_, out, [(a, _)]| kernel(table, out, a));
                 }
@@ -169,6 +159,17 @@ impl Execution<'_, '_, '_, '_> {
             }
         }
         Ok(())
+    }
+
+    fn cast(&mut self, sweep: &PreparedSweep, cast: &CastAction, direct: Option<Direct>) -> Result<()> {
+        let CastAction { dst, a, kernel, from, to, event } = cast;
+        let (mut fault, mut happened) = (usize::MAX, false);
+        self.compute(*dst, to.size(), direct, [(a, from.size())], |first, out, [(a, _)]| {
+            fault = fault.min(kernel(out, a).saturating_add(first));
+            happened |= event.is_some_and(|event| event(out, a, a));
+        });
+        self.machine.alarm |= happened;
+        if fault == usize::MAX { Ok(()) } else { Err(self.cast_fault(sweep, fault, a, *from, *to)) }
     }
 
     /// Runs a kernel into register `dst`: on one element where all operands are uniform, else on the tile. A destination

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Result},
     kernel::{
         product::{
-            GROUP, Outputs, Panels, ProductKernel, SEGMENT, SegmentKernel, Side,
+            GROUP, Outputs, Panels, ProductKernel, SEGMENT, SegmentKernel, Side, fit,
             whole::{self, Digits},
         },
         program::{Product, Program, SlotId, SlotKind, Step},
@@ -246,12 +246,7 @@ impl Execution<'_, '_, '_, '_> {
             return Ok(());
         }
         let sums = multiplying.row_outputs.len() * multiplying.column_outputs.len() * whole::planes(product.dtype);
-        if multiplying.sums.capacity() < sums {
-            // What a smaller block needed is given back first.
-            multiplying.sums = Vec::new();
-            multiplying.sums.reserve_exact(sums);
-        }
-        multiplying.sums.resize(sums, 0.0);
+        fit(&mut multiplying.sums, sums);
         for ((&left, &right), &output) in left.iter().zip(right).zip(output) {
             places(&mut multiplying.left.places, &roles.rows, left, |axis| axis.left);
             places(&mut multiplying.right.places, &roles.columns, right, |axis| axis.right);

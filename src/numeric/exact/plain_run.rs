@@ -7,10 +7,8 @@ use super::kernel::{END_SPECIAL, END_ZERO};
 use crate::numeric::axes::Piece;
 use crate::numeric::element::Float;
 use crate::numeric::lanes::Cell;
-use crate::numeric::run::{ROW, Run};
+use crate::numeric::run::{PART, PieceLanes, ROW, Run};
 
-/// A quarter of a row.
-const PART: usize = ROW / 4;
 /// Rows of a piece: many, for memory idles while a piece is settled; its sum stays within the room of a window.
 pub(super) const PIECE_ROWS: usize = 128;
 /// Elements of a piece.
@@ -20,7 +18,7 @@ const PARTIALS: usize = 4;
 
 /// What a piece comes to in its lanes.
 pub(super) struct PlainLanes {
-    sums: [f64; PART],
+    sums: PieceLanes,
     /// The largest magnitude, and the smallest but zero less one, as [`Float::magnitude_bits`].
     largest: u32,
     smallest: u32,
@@ -37,7 +35,7 @@ pub(super) struct Bounds {
 
 /// The fewest f64s that add up to a piece exactly.
 pub(super) struct Exactly {
-    sums: [f64; PART],
+    sums: PieceLanes,
     count: usize,
 }
 

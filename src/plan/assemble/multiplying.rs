@@ -10,6 +10,11 @@ use crate::{
     },
 };
 
+/// Bytes of one sum of a product.
+fn sum_bytes(lowered: &Lowered, product: &Product) -> u64 {
+    product_sum_bytes(lowered.program.slots[product.left.0 as usize].dtype)
+}
+
 impl Assembling<'_> {
     /// The sides of the product that the pass is for, or of the one that has most of what is cut, and all that boxes hold.
     pub(super) fn product_form(&self, lowered: &Lowered, inputs: &[Input<'_>], whole: &[bool], write_bytes: u64) -> Option<ProductForm> {
@@ -27,8 +32,7 @@ impl Assembling<'_> {
             let outputs = reduced.iter().map(|reduced| !reduced).collect();
             let (left, right) = (product.left_axes.clone(), product.right_axes.clone());
             let sides = [(left.clone(), size(product.left)), (right.clone(), product.right.map_or(0, size))];
-            let sum_bytes = product_sum_bytes(lowered.program.slots[product.left.0 as usize].dtype);
-            let parts: Vec<Part> = sides.into_iter().chain([(outputs, sum_bytes + write_bytes)]).collect();
+            let parts: Vec<Part> = sides.into_iter().chain([(outputs, sum_bytes(lowered, product) + write_bytes)]).collect();
             return Some(ProductForm { left, right, reduced, grouped, block_parts: parts.clone(), run_parts: parts, is_fused: false });
         }
         for last in products.iter().filter(is_global).filter_map(|product| product.inner.last()) {
@@ -63,8 +67,7 @@ impl Assembling<'_> {
         }));
         held.extend(products.iter().map(|product| {
             let reduced = &lowered.program.accumulators[product.acc.0 as usize].reduced;
-            let dtype = lowered.program.slots[product.left.0 as usize].dtype;
-            (reduced.iter().map(|reduced| !reduced).collect(), product_sum_bytes(dtype))
+            (reduced.iter().map(|reduced| !reduced).collect(), sum_bytes(lowered, product))
         }));
         (held, moved)
     }
