@@ -115,7 +115,8 @@ pub trait Piece {
 
 /// An instruction set that pieces can be compiled for. The kernel floor has one type per set.
 pub trait InstructionSet {
-    /// Runs `piece` in a function compiled for the set.
+    /// Runs `piece` in a function compiled for the set, and for that piece alone: loops become vectors, or not, by what else is in
+    /// their function.
     fn enter<P: Piece>(piece: P);
     /// Asks for memory that will be read soon. A hint that may do nothing.
     fn prefetch(_bytes: &[u8]) {}

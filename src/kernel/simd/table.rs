@@ -100,6 +100,7 @@ impl InstructionSet for Avx2Set {
     #[expect(unsafe_code, reason = "entering code compiled for an instruction set")]
     fn enter<P: Piece>(piece: P) {
         #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt")]
+        #[inline(never)]
         fn compiled<P: Piece>(piece: P) {
             piece.go();
         }
@@ -121,6 +122,7 @@ impl InstructionSet for Avx512Set {
     #[expect(unsafe_code, reason = "entering code compiled for an instruction set")]
     fn enter<P: Piece>(piece: P) {
         #[target_feature(enable = "avx2,fma,f16c,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512cd")]
+        #[inline(never)]
         fn compiled<P: Piece>(piece: P) {
             piece.go();
         }

@@ -312,7 +312,7 @@ fn once(code: &[Operation], accumulations: &[Accumulation]) -> Option<Once> {
         [Operation { action: Action::SumOf { acc, skip, .. }, .. }, skipped @ ..] if skipped.len() == *skip => {
             Some(Once::Sums { exact: is_exact(*acc) })
         }
-        _ => code.iter().all(|operation| is_load(&operation) || reduces(operation)).then_some(Once::Reduces),
+        _ => rest.iter().all(|operation| is_load(&operation) || reduces(operation)).then_some(Once::Reduces { alone: rest.len() == 1 }),
     }
 }
 

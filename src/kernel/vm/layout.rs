@@ -16,7 +16,7 @@ use crate::{
 /// How many tiles are one where an operation goes from memory to memory: every tile begins with a wait for its first lines.
 const WIDE_TILES: usize = 8;
 
-/// How many are one where a tile is a run that goes into a sum: nothing of it is looked at again.
+/// How many are one where all of a tile goes into one reduction: nothing of it is looked at again.
 const SUMMED_TILES: usize = 32;
 
 impl Execution<'_, '_, '_, '_> {
@@ -94,7 +94,7 @@ impl Execution<'_, '_, '_, '_> {
         let nest = &mut self.machine.nest;
         match once {
             Some(Once::Passes) => nest.widen(sweep.tile_elements * WIDE_TILES),
-            Some(Once::Reduces) => nest.lengthen(sweep.tile_elements * WIDE_TILES),
+            Some(Once::Reduces { alone }) => nest.lengthen(sweep.tile_elements * if alone { SUMMED_TILES } else { WIDE_TILES }),
             Some(Once::Sums { exact }) if sums_runs && (exact || nest.row_rest() >= RUN_MIN) => {
                 nest.widen(sweep.tile_elements * SUMMED_TILES);
                 if exact {
@@ -121,7 +121,7 @@ impl Execution<'_, '_, '_, '_> {
         sweep.tracks.iter().zip(&self.machine.nest.layouts).all(|(track, layout)| {
             let slot = match track {
                 Track::Slot(slot) => slot,
-                Track::Accumulator(_) => return matches!(sweep.once, Some(Once::Reduces | Once::Sums { .. })),
+                Track::Accumulator(_) => return matches!(sweep.once, Some(Once::Reduces { .. } | Once::Sums { .. })),
                 _ => return false,
             };
             let size = self.prepared.slots[*slot].dtype.size();

@@ -6,6 +6,7 @@ use crate::numeric::element::Float;
 /// Sum and sum of squares of f64s: elements below `2^e` are cut into `C` chunks, multiples of `2^(e-24)`, `2^(e-50)` and so
 /// on of at most 25 bits and a sign, so that every product of two is a whole number of quanta of its own level. `V` is the
 /// number of those levels, `P` that of the sums of products.
+#[derive(Clone, Copy)]
 pub(super) struct Chunks<const L: usize, const C: usize, const V: usize, const P: usize> {
     /// Small elements are multiplied by `2^LIFT`, so that no product underflows.
     lifts: [f64; L],
@@ -27,11 +28,11 @@ pub(super) type Chunks4<const L: usize> = Chunks<L, 4, 7, 8>;
 const LIFT_BELOW: i32 = -400;
 const LIFT: i32 = 700;
 
-impl<const L: usize, const C: usize, const V: usize, const P: usize> Chunks<L, C, V, P> {
-    /// Rows that are cut at once. More would need more registers than there are; with fewer a short loop over the lanes
-    /// would be unrolled.
-    const PART: usize = if L > 16 { 2 } else { 4 };
+/// Rows that are cut at once. More would need more registers than there are; with fewer a short loop over the lanes would be
+/// unrolled, and what is kept would be loaded and stored for every one.
+const PART: usize = 4;
 
+impl<const L: usize, const C: usize, const V: usize, const P: usize> Chunks<L, C, V, P> {
     /// The products of the chunks of one element, each on top of its level.
     #[inline(always)]
     fn products_of(&self, chunks: [f64; C], lane: usize) -> [f64; P] {
@@ -59,7 +60,7 @@ impl<const L: usize, const C: usize, const V: usize, const P: usize> Chunks<L, C
         for lane in 0..L {
             let (mut largest, mut bad) = (self.largest[lane], self.bad[lane]);
             let (mut sums, mut products) = ([0_u64; C], [0_u64; P]);
-            for row in first..B::ROWS.min(first + Self::PART) {
+            for row in first..B::ROWS.min(first + PART) {
                 let value = block.at(row, lane).widen();
                 largest = larger(largest, value);
                 let mut rest = value * self.lifts[lane];
@@ -113,7 +114,7 @@ impl<T: Float, const L: usize, const C: usize, const V: usize, const P: usize> K
         let mut first = 0;
         while first < B::ROWS {
             self.part(block, first);
-            first += Self::PART;
+            first += PART;
         }
     }
 

@@ -36,6 +36,10 @@ pub(super) struct Found {
     pub squares: [i64; SQUARE_COUNTS],
 }
 
+impl Found {
+    pub(super) const NOTHING: Self = Self { end: END_ZERO, bad: 0, sums: [0; SUM_COUNTS], squares: [0; SQUARE_COUNTS] };
+}
+
 /// Rows that a kernel takes at once where there are as many. The loop over the lanes is the one that becomes vectors: with
 /// several rows in its body the compiler does not unroll it, and sums stay in registers for those.
 pub(super) const BLOCK: usize = 8;
@@ -73,7 +77,7 @@ impl<T: Cell, const L: usize> Block<T> for PaddedRow<T, L> {
 }
 
 /// A fold over blocks of rows.
-pub(super) trait Kernel<T, const L: usize> {
+pub(super) trait Kernel<T, const L: usize>: Copy {
     /// How many counts of a sum it gives, and of the squares.
     const COUNTED: [usize; 2];
     /// For windows of these scales.

@@ -5,6 +5,7 @@ use super::window::{SQUARE_COUNTS, SUM_COUNTS};
 use crate::numeric::element::Float;
 
 /// Elements, and squares that are f64s, by extraction at `X` and `Q` levels. `HEADROOM` is that of the windows.
+#[derive(Clone, Copy)]
 pub(super) struct Levels<const L: usize, const X: usize, const Q: usize, const HEADROOM: i32> {
     sigmas: [[f64; L]; X],
     sums: [[u64; L]; X],

@@ -15,6 +15,7 @@ pub(super) fn sum_counts(value: f64, scale: i32) -> Option<[i64; 2]> {
 ///
 /// If the lowest bit of every element is at least `2^l` and `rows * max|x| <= 2^(l+53)`, no addition rounds. The
 /// remainders of the squares are multiples of `2^(2l)` and at most half a quantum, which bounds them alike.
+#[derive(Clone, Copy)]
 pub(super) struct Plain<const L: usize, const Q: usize> {
     scales: [i32; L],
     largest: [u32; L],

@@ -8,7 +8,7 @@ use super::plain::{NARROW_HEADROOM, Plain, sum_counts};
 use super::plain_run::{PLAIN_PIECE, PlainLanes, PlainPiece};
 use super::scatter::{SCATTER_MAX, SCATTER_MIN, scatter};
 use super::state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO};
-use super::window::{SQUARE_COUNTS, SUM_COUNTS};
+use super::window::SQUARE_COUNTS;
 use super::{DIGITS_MAX, MOOD_RUNS, NARROW, PIECE, SQUARE_DIGITS_MAX, TIERS, Target, WIDE, WIDE_HEADROOM};
 use crate::numeric::axes::Piece;
 use crate::numeric::element::Float;
@@ -41,7 +41,7 @@ fn fold_run<T: Float, const L: usize, K: Kernel<T, L>>(cells: &[T::Bytes], scale
         kernel.step(&padded::<T, L>(tail));
     }
     let count = (rows.len() + usize::from(!tail.is_empty())) as u64;
-    let mut total = Found { end: END_ZERO, bad: 0, sums: [0; SUM_COUNTS], squares: [0; SQUARE_COUNTS] };
+    let mut total = Found::NOTHING;
     for lane in 0..L {
         let found = kernel.found(count, lane);
         total.end = total.end.max(found.end);

@@ -39,24 +39,39 @@ fn fold_rows<T: Float, const L: usize, const R: usize, K: Kernel<T, L>>(kernel: 
     }
 }
 
-/// Folds panels that lie side by side, a few rows of all of them at a time, so that memory is read nearly in its own order.
-#[inline(always)]
-fn fold_panels<T: Float, const P: usize, K: Kernel<T, P>>(kernels: &mut [K], cells: &[T::Bytes], rows: Rows, prefetch: fn(&[u8])) {
-    let Rows { count, stride } = rows;
-    let width = kernels.len() * P;
-    let ahead = (AHEAD_BYTES / (width * size_of::<T::Bytes>())).next_multiple_of(PANEL_BLOCK);
-    let ask = |first: usize, end: usize| {
-        for row in first..end.min(count) {
-            prefetch(T::flat(&cells[row * stride..][..width]));
+/// Folds panels that lie side by side, a few rows of all of them at a time, so that memory is read nearly in its own order. The
+/// loops alone: beside what makes and settles the kernels, the compiler does not always make vectors of them.
+struct PanelRows<'k, 'c, I, T: Float, K, const P: usize> {
+    kernels: &'k mut [K; PANELS],
+    panels: usize,
+    cells: &'c [T::Bytes],
+    rows: Rows,
+    set: PhantomData<I>,
+}
+
+impl<I: InstructionSet, T: Float, K: Kernel<T, P>, const P: usize> Piece for PanelRows<'_, '_, I, T, K, P> {
+    #[inline(always)]
+    fn go(self) {
+        let Rows { count, stride } = self.rows;
+        // A copy that nobody else knows: of the caller's the compiler cannot tell that the cells lie elsewhere.
+        let mut local = *self.kernels;
+        let kernels = &mut local[..self.panels];
+        let width = self.panels * P;
+        let ahead = (AHEAD_BYTES / (width * size_of::<T::Bytes>())).next_multiple_of(PANEL_BLOCK);
+        let ask = |first: usize, end: usize| {
+            for row in first..end.min(count) {
+                I::prefetch(T::flat(&self.cells[row * stride..][..width]));
+            }
+        };
+        ask(0, ahead);
+        for row in (0..count).step_by(PANEL_BLOCK) {
+            ask(row + ahead, row + ahead + PANEL_BLOCK);
+            let part = Rows { count: PANEL_BLOCK.min(count - row), stride };
+            for (panel, kernel) in kernels.iter_mut().enumerate() {
+                fold_rows::<T, P, PANEL_BLOCK, K>(kernel, &self.cells[row * stride + panel * P..], part);
+            }
         }
-    };
-    ask(0, ahead);
-    for row in (0..count).step_by(PANEL_BLOCK) {
-        ask(row + ahead, row + ahead + PANEL_BLOCK);
-        let part = Rows { count: PANEL_BLOCK.min(count - row), stride };
-        for (panel, kernel) in kernels.iter_mut().enumerate() {
-            fold_rows::<T, P, PANEL_BLOCK, K>(kernel, &cells[row * stride + panel * P..], part);
-        }
+        *self.kernels = local;
     }
 }
 
@@ -129,7 +144,10 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
             return false;
         }
         let rows = strip.rows.count as u64;
-        let found: [Found; L] = std::array::from_fn(|lane| kernel.found(rows, lane));
+        let mut found = [Found::NOTHING; L];
+        for lane in 0..L {
+            found[lane] = kernel.found(rows, lane);
+        }
         self.settle_open(strip, &scales, &found, open, movable)
     }
 
@@ -151,28 +169,6 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
             }
         }
         any
-    }
-
-    /// Panels side by side, with the first kernel; bits tell which of them were not exact.
-    #[inline(always)]
-    fn pieces_of_panels<const P: usize, W: Kernel<T, P>>(&mut self, group: Strip<'_, T::Bytes>, prefetch: fn(&[u8])) -> u32 {
-        let panels = group.columns.count / P;
-        if self.state.windows.mood.pieces > 0 {
-            return u32::MAX;
-        }
-        let part = |panel: usize| Strip { cells: &group.cells[panel * P..], columns: group.columns.part(panel * P, P), ..group };
-        let scales: [[i32; P]; PANELS] =
-            std::array::from_fn(|panel| if panel < panels { self.scales::<P>(part(panel).columns) } else { [0; P] });
-        let mut kernels: [W; PANELS] = std::array::from_fn(|panel| W::new(&scales[panel]));
-        fold_panels::<T, P, W>(&mut kernels[..panels], group.cells, group.rows, prefetch);
-        let mut open = 0;
-        for panel in 0..panels {
-            open |= u32::from(!self.settle_lanes(part(panel), &scales[panel], &kernels[panel])) << panel;
-        }
-        if open == 0 {
-            self.state.windows.mood.succeeded();
-        }
-        open
     }
 
     /// Adds every lane of a strip of neighbouring outputs to its window, if all are exact there; whether they were.
@@ -258,6 +254,32 @@ impl<I: InstructionSet, T: Float, const MOMENTS: bool> Tile<'_, '_, I, T, MOMENT
         I::enter(StripPiece::<T, MOMENTS, L, A, B> { target: &mut *self.target, strip, kernels: PhantomData });
     }
 
+    /// Panels side by side, with the first kernel; bits tell which of them were not exact.
+    #[inline(always)]
+    fn pieces_of_panels<const P: usize, W: Kernel<T, P>>(&mut self, group: Strip<'_, T::Bytes>) -> u32 {
+        let panels = group.columns.count / P;
+        if self.target.state.windows.mood.pieces > 0 {
+            return u32::MAX;
+        }
+        let part = |panel: usize| Strip { cells: &group.cells[panel * P..], columns: group.columns.part(panel * P, P), ..group };
+        // No closures: they would be compiled by themselves, for no instruction set.
+        let mut scales = [[0; P]; PANELS];
+        for panel in 0..panels {
+            scales[panel] = self.target.scales::<P>(part(panel).columns);
+        }
+        let [first, second] = &scales;
+        let mut kernels = [W::new(first), W::new(second)];
+        I::enter(PanelRows::<I, T, W, P> { kernels: &mut kernels, panels, cells: group.cells, rows: group.rows, set: PhantomData });
+        let mut open = 0;
+        for panel in 0..panels {
+            open |= u32::from(!self.target.settle_lanes(part(panel), &scales[panel], &kernels[panel])) << panel;
+        }
+        if open == 0 {
+            self.target.state.windows.mood.succeeded();
+        }
+        open
+    }
+
     /// Few columns: each is a run once its elements are gathered.
     #[inline(always)]
     fn columns_as_runs(&mut self, strip: Strip<'_, T::Bytes>) {
@@ -286,7 +308,7 @@ impl<I: InstructionSet, T: Float, const MOMENTS: bool> Tile<'_, '_, I, T, MOMENT
                 let strip = |from: usize, count| Strip { cells: &cells[from..], rows: piece, columns: columns.part(first + from, count) };
                 if left >= P {
                     let width = (left / P).min(PANELS) * P;
-                    let open = self.target.pieces_of_panels::<P, W>(strip(0, width), I::prefetch);
+                    let open = self.pieces_of_panels::<P, W>(strip(0, width));
                     for from in (0..width).step_by(L).filter(|from| open >> (from / P) & 1 == 1) {
                         self.piece_of_strip::<L, A, B>(strip(from, L));
                     }
