@@ -195,6 +195,15 @@ fn main() -> ExitCode {
         || bench.seconds(&["m = mean(x, axis=0); s = std(x, axis=0)", &input, "-o", &om, "-o", &os]),
         || timed(|| limits::moments(x)),
     );
+    let wide = "y = reshape(x, (-1, 1600)); m = mean(y, axis=0); s = std(y, axis=0)";
+    bench.row(
+        "W2wide",
+        "the same of 1600 columns",
+        gb,
+        "GB/s",
+        || bench.seconds(&[wide, &input, "-o", &om, "-o", &os]),
+        || timed(|| limits::moments(x)),
+    );
     let doubles = Doubles::made(&bench, x);
     bench.row(
         "W1f64",

@@ -106,6 +106,8 @@ pub use writer::Writer;
 #[cfg(test)]
 mod chunk_tests;
 #[cfg(test)]
+mod column_tests;
+#[cfg(test)]
 mod concatenate_tests;
 #[cfg(test)]
 mod fault_tests;

@@ -232,6 +232,11 @@ impl AccumulatorKind {
         matches!(self, AccumulatorKind::Sum(_))
     }
 
+    /// Whether a kernel begins and ends with every tile, which costs each output as much as many elements.
+    pub(crate) fn is_settled(self, dtype: DType) -> bool {
+        dtype.is_float() && matches!(self.plain(), AccumulatorKind::Sum(SumMode::Exact) | AccumulatorKind::Moments(SumMode::Exact))
+    }
+
     /// Whether the results are a function of the elements alone, however they are cut into tiles.
     pub(crate) fn is_exact(self, dtype: DType) -> bool {
         use AccumulatorKind::{Comoments, Dot, Moments, Product, Sum, Weighted};

@@ -8,8 +8,13 @@ pub const BLOCK_BYTES: u64 = 512 * 1024;
 pub const RUN_BYTES: u64 = 8 * 1024 * 1024;
 /// How many times as large blocks are that hold nothing for their points: there are so many of them that each costs something.
 const COMPUTED_BLOCKS: u64 = 4;
+/// Rows that a sum of columns is worth beginning for, and how many times as large blocks are at most for them.
+const COLUMN_ROWS: u64 = 256;
+const COLUMN_BLOCKS_MAX: u64 = 8;
 /// Bytes of one run's part of the states of a reduction: merging a part must cost less than filling it.
 const PART_BYTES: u64 = 1024 * 1024;
+/// The same where sums of columns would read pieces of rows otherwise: those cost more than merging.
+const COLUMN_PART_BYTES: u64 = 3 * 1024 * 1024;
 /// Bytes along the last axis below which a cut makes requests that media are slow at.
 const SEGMENT_BYTES: usize = 4096;
 
@@ -26,6 +31,8 @@ pub struct Form {
     pub square: Option<usize>,
     /// Bytes that a point of the space moves and holds; 0: nothing that is read, written or held has an element for every point.
     pub point_bytes: u64,
+    /// Whether all that is done is to reduce, along another axis than the innermost one.
+    pub sums_columns: bool,
     /// Kept axes and bytes per output of each reduction over all runs.
     pub states: Vec<(Vec<usize>, u64)>,
     /// The other axes and bytes per line of each scan: blocks (and runs, if lines are cut) are not so wide that states outweigh elements.
@@ -72,7 +79,18 @@ impl Form {
         match &self.product {
             Some(product) => product.block(&self.space, &self.whole, target_bytes),
             None if self.point_bytes == 0 => self.boxed_with(target_bytes.saturating_mul(COMPUTED_BLOCKS), &self.lines, &[]),
-            None => self.boxed_with(target_bytes, &self.lines, &[]),
+            None => self.boxed_with(target_bytes.saturating_mul(self.blocks_of_rows()), &self.lines, &[]),
+        }
+    }
+
+    /// How many times as large blocks are so that sums of columns meet [`COLUMN_ROWS`] of them.
+    fn blocks_of_rows(&self) -> u64 {
+        match self.order.last() {
+            Some(&inner) if self.sums_columns => {
+                let bytes = (self.space[inner] as u64).saturating_mul(COLUMN_ROWS * self.point_size());
+                bytes.div_ceil(BLOCK_BYTES).clamp(1, COLUMN_BLOCKS_MAX)
+            }
+            _ => 1,
         }
     }
 
@@ -125,11 +143,12 @@ impl Form {
         shape[axis] = if most >= length { length } else { (most / grain * grain).max(shape[axis]) };
     }
 
-    /// How long a kept axis may be so that no reduction's part of a run outgrows [`PART_BYTES`].
+    /// How long a kept axis may be so that no reduction's part of a run outgrows its bytes.
     fn part_limit(&self, shape: &[usize], axis: usize, lines: &[(Vec<usize>, u64)]) -> u64 {
+        let most = if self.sums_columns { COLUMN_PART_BYTES } else { PART_BYTES };
         let limits = self.states.iter().chain(lines).filter(|(kept, _)| kept.contains(&axis)).map(|(kept, bytes)| {
             let others: u64 = kept.iter().filter(|other| **other != axis).map(|&other| shape[other] as u64).product();
-            PART_BYTES / (bytes * others).max(1)
+            most / (bytes * others).max(1)
         });
         limits.min().unwrap_or(u64::MAX).max(1)
     }
@@ -157,6 +176,7 @@ mod tests {
             order: (0..space.len()).collect(),
             square: None,
             point_bytes: 8,
+            sums_columns: false,
             states: Vec::new(),
             lines: Vec::new(),
             product: None,

@@ -210,6 +210,7 @@ mod tests {
             order: vec![0, 1],
             square: None,
             point_bytes: 4,
+            sums_columns: false,
             states: Vec::new(),
             lines: Vec::new(),
             product: None,

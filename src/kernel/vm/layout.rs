@@ -81,13 +81,29 @@ impl Execution<'_, '_, '_, '_> {
                 Track::Generator { offset, .. } => *offset,
             };
         }
-        nest.finish(sweep.tile_elements, sweep.order, |track| matches!(sweep.tracks[track], Track::Slot(_)));
+        let accumulations = &self.prepared.accumulations;
+        let is_settled = |acc: usize| accumulations[acc].kind.is_settled(accumulations[acc].dtype);
+        nest.finish(
+            sweep.tile_elements,
+            sweep.order,
+            |track| matches!(sweep.tracks[track], Track::Slot(_)),
+            |track| matches!(sweep.tracks[track], Track::Accumulator(acc) if is_settled(acc)),
+        );
         self.lengthen_tiles(sweep);
         self.check_reach(sweep)
     }
 
     /// Makes one tile of several where nothing of them is looked at again.
     fn lengthen_tiles(&mut self, sweep: &PreparedSweep) {
+        self.machine.in_place = false;
+        if let Some(Once::Reduces { alone }) = sweep.once
+            && self.machine.nest.take_rows(if alone { usize::MAX } else { sweep.tile_elements * SUMMED_TILES })
+        {
+            if self.lies_in_place(sweep) {
+                return;
+            }
+            self.machine.nest.put_back();
+        }
         let once = sweep.once.filter(|_| self.lies_in_place(sweep));
         self.machine.in_place = once == Some(Once::Passes);
         let sums_runs = matches!(once, Some(Once::Sums { .. })) && self.sums_runs(sweep);

@@ -7,6 +7,9 @@
 /// From this many elements on, an innermost axis is cut into tiles by itself.
 const ROW_ELEMENTS_MIN: usize = 512;
 
+/// Columns of a tile whose rows are summed: as many as one of their kernels takes, and many rows.
+const COLUMNS: usize = 64;
+
 /// How a track lies in memory over one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
@@ -45,6 +48,9 @@ pub(super) struct Nest {
     pub elements: usize,
     /// Changes whenever the shape of the tile does, and with every sweep and block.
     pub stamp: u64,
+    /// Whether sums go to the columns of the two innermost axes.
+    has_columns: bool,
+    other_tile: Vec<usize>,
     tracks: usize,
     reversed: Vec<i64>,
     /// Axes as they were pushed, the innermost first, and the steps of all tracks along each.
@@ -137,8 +143,9 @@ impl Nest {
         self.reversed.extend_from_slice(steps);
     }
 
-    /// Lays out the axes and the tiles. `is_slot` tells which tracks are memory.
-    pub fn finish(&mut self, tile_elements: usize, order: Order, is_slot: impl Fn(usize) -> bool) {
+    /// Lays out the axes and the tiles. `is_slot` tells which tracks are memory, `is_settled` which are accumulators that every
+    /// tile costs as much as many of its rows.
+    pub fn finish(&mut self, tile_elements: usize, order: Order, is_slot: impl Fn(usize) -> bool, is_settled: impl Fn(usize) -> bool) {
         self.sort(order, &is_slot);
         for at in 0..self.order.len() {
             self.merge_outer(self.order[at]);
@@ -155,7 +162,45 @@ impl Nest {
         for track in 0..self.tracks {
             self.strides.extend((0..rank).map(|axis| self.reversed[(rank - 1 - axis) * self.tracks + track]));
         }
+        self.has_columns = order == Order::Any && rank > 1 && (0..self.tracks).any(|track| is_settled(track) && self.is_column(track));
         self.choose_tile(tile_elements.max(1), order, is_slot);
+        self.take_tile();
+    }
+
+    /// Whether a track keeps the innermost axis, and not the next one.
+    fn is_column(&self, track: usize) -> bool {
+        let rank = self.lengths.len();
+        let step = |axis: usize| self.strides[track * rank + axis];
+        step(rank - 1) != 0 && step(rank - 2) == 0
+    }
+
+    /// Makes a tile of whole rows, so many that it has at most `tile_elements`, where sums go to columns. Whether it did;
+    /// [`Nest::put_back`] takes it back.
+    pub fn take_rows(&mut self, tile_elements: usize) -> bool {
+        let rank = self.lengths.len();
+        if !self.has_columns {
+            return false;
+        }
+        let rows = (tile_elements / self.lengths[rank - 1]).min(self.lengths[rank - 2]);
+        if rows <= 1 {
+            return false;
+        }
+        self.other_tile.clone_from(&self.tile);
+        self.tile.fill(1);
+        (self.tile[rank - 2], self.tile[rank - 1]) = (rows, self.lengths[rank - 1]);
+        self.take_tile();
+        true
+    }
+
+    /// The tile before [`Nest::take_rows`].
+    pub fn put_back(&mut self) {
+        std::mem::swap(&mut self.tile, &mut self.other_tile);
+        self.take_tile();
+    }
+
+    /// Begins with the first tile.
+    fn take_tile(&mut self) {
+        let rank = self.lengths.len();
         self.box_first = self.tile.iter().position(|&length| length > 1).unwrap_or(rank);
         self.classify();
         self.position.clear();
@@ -182,6 +227,11 @@ impl Nest {
         self.tile.clear();
         self.tile.resize(rank, 1);
         let inner = self.lengths[rank - 1];
+        if self.has_columns && inner >= ROW_ELEMENTS_MIN {
+            self.tile[rank - 1] = COLUMNS.min(tile_elements);
+            self.tile[rank - 2] = self.lengths[rank - 2].min((tile_elements / COLUMNS).max(1));
+            return;
+        }
         if order == Order::Any
             && let Some(axis) = self.transposed_axis(tile_elements, is_slot)
         {

@@ -293,7 +293,10 @@ impl Assembling<'_> {
             let bytes = self.line_bytes(scan);
             (others, SCAN_WEIGHT * (bytes(1024) - bytes(0)) / 1024)
         });
-        let (states, lines) = (states.filter(|(kept, _)| !kept.is_empty()).collect(), lines.collect());
+        let states: Vec<(Vec<usize>, u64)> = states.filter(|(kept, _)| !kept.is_empty()).collect();
+        let lines: Vec<_> = lines.collect();
+        let only_reduces = local_bytes == 0 && !written && lines.is_empty();
+        let sums_columns = only_reduces && innermost(&order).is_some_and(|inner| states.iter().any(|(kept, _)| kept.contains(&inner)));
         let product = self.product_form(lowered, inputs, &whole, write_bytes as u64);
         Form {
             space: space.clone(),
@@ -301,6 +304,7 @@ impl Assembling<'_> {
             order,
             square,
             point_bytes: (read_bytes + write_bytes + local_bytes) as u64,
+            sums_columns,
             states,
             lines,
             product,
