@@ -52,6 +52,8 @@ fn columns_are_summed_like_runs() {
                 holds("std", &wide, &turned, |x, axis| widened(x.std(axis)));
                 holds("mean of a formula", &wide, &turned, |x, axis| widened((x.abs() + 1.0).mean(axis)));
                 holds("sum without NaN", &wide, &turned, |x, axis| widened(x.nansum(axis)));
+                holds("largest", &wide, &turned, |x, axis| widened(x.max(axis)));
+                holds("smallest without NaN", &wide, &turned, |x, axis| widened(x.nanmin(axis)));
                 holds("of several", &wide, &turned, |x, axis| widened(x.sum(axis) + x.min(axis) + x.std(axis)));
             }
         }

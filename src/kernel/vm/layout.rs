@@ -87,6 +87,7 @@ impl Execution<'_, '_, '_, '_> {
             sweep.tile_elements,
             sweep.order,
             |track| matches!(sweep.tracks[track], Track::Slot(_)),
+            |track| matches!(sweep.tracks[track], Track::Accumulator(_)),
             |track| matches!(sweep.tracks[track], Track::Accumulator(acc) if is_settled(acc)),
         );
         self.lengthen_tiles(sweep);

@@ -10,6 +10,19 @@ const ROW_ELEMENTS_MIN: usize = 512;
 /// Columns of a tile whose rows are summed: as many as one of their kernels takes, and many rows.
 const COLUMNS: usize = 64;
 
+/// Rows of a tile whose columns are reduced plainly: what a tile costs is spread over them, and they stay in the cache while a few
+/// columns after the other go through them.
+const PLAIN_ROWS: usize = 64;
+
+/// What reduces columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Columns {
+    /// Loops that keep nothing from row to row.
+    Plain,
+    /// Kernels that begin and end with every tile.
+    Settled,
+}
+
 /// How a track lies in memory over one tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
@@ -48,8 +61,8 @@ pub(super) struct Nest {
     pub elements: usize,
     /// Changes whenever the shape of the tile does, and with every sweep and block.
     pub stamp: u64,
-    /// Whether sums go to the columns of the two innermost axes.
-    has_columns: bool,
+    /// What goes to the columns of the two innermost axes.
+    columns: Option<Columns>,
     other_tile: Vec<usize>,
     tracks: usize,
     reversed: Vec<i64>,
@@ -143,9 +156,16 @@ impl Nest {
         self.reversed.extend_from_slice(steps);
     }
 
-    /// Lays out the axes and the tiles. `is_slot` tells which tracks are memory, `is_settled` which are accumulators that every
-    /// tile costs as much as many of its rows.
-    pub fn finish(&mut self, tile_elements: usize, order: Order, is_slot: impl Fn(usize) -> bool, is_settled: impl Fn(usize) -> bool) {
+    /// Lays out the axes and the tiles. `is_slot` tells which tracks are memory, `is_reduction` which are accumulators, and
+    /// `is_settled` those of them that every tile costs as much as many of its rows.
+    pub fn finish(
+        &mut self,
+        tile_elements: usize,
+        order: Order,
+        is_slot: impl Fn(usize) -> bool,
+        is_reduction: impl Fn(usize) -> bool,
+        is_settled: impl Fn(usize) -> bool,
+    ) {
         self.sort(order, &is_slot);
         for at in 0..self.order.len() {
             self.merge_outer(self.order[at]);
@@ -162,7 +182,9 @@ impl Nest {
         for track in 0..self.tracks {
             self.strides.extend((0..rank).map(|axis| self.reversed[(rank - 1 - axis) * self.tracks + track]));
         }
-        self.has_columns = order == Order::Any && rank > 1 && (0..self.tracks).any(|track| is_settled(track) && self.is_column(track));
+        let is_column = |track: &usize| order == Order::Any && rank > 1 && is_reduction(*track) && self.is_column(*track);
+        let columns = (0..self.tracks).filter(is_column).map(is_settled);
+        self.columns = columns.reduce(|one, other| one | other).map(|settled| if settled { Columns::Settled } else { Columns::Plain });
         self.choose_tile(tile_elements.max(1), order, is_slot);
         self.take_tile();
     }
@@ -174,14 +196,17 @@ impl Nest {
         step(rank - 1) != 0 && step(rank - 2) == 0
     }
 
-    /// Makes a tile of whole rows, so many that it has at most `tile_elements`, where sums go to columns. Whether it did;
+    /// Makes a tile of whole rows, so many that it has at most `tile_elements`, where reductions go to columns. Whether it did;
     /// [`Nest::put_back`] takes it back.
     pub fn take_rows(&mut self, tile_elements: usize) -> bool {
         let rank = self.lengths.len();
-        if !self.has_columns {
-            return false;
-        }
-        let rows = (tile_elements / self.lengths[rank - 1]).min(self.lengths[rank - 2]);
+        let most = match self.columns {
+            None => return false,
+            Some(Columns::Settled) => usize::MAX,
+            Some(Columns::Plain) if self.tile[rank - 2] == 1 => PLAIN_ROWS,
+            Some(Columns::Plain) => return false,
+        };
+        let rows = (tile_elements / self.lengths[rank - 1]).min(self.lengths[rank - 2]).min(most);
         if rows <= 1 {
             return false;
         }
@@ -227,7 +252,7 @@ impl Nest {
         self.tile.clear();
         self.tile.resize(rank, 1);
         let inner = self.lengths[rank - 1];
-        if self.has_columns && inner >= ROW_ELEMENTS_MIN {
+        if self.columns == Some(Columns::Settled) && inner >= ROW_ELEMENTS_MIN {
             self.tile[rank - 1] = COLUMNS.min(tile_elements);
             self.tile[rank - 2] = self.lengths[rank - 2].min((tile_elements / COLUMNS).max(1));
             return;
