@@ -1,17 +1,12 @@
 //! Sums down the columns of wide matrices: the numbers of the columns by themselves, whatever tiles they are read in.
 
-use super::{chunk_tests::Draw, linalg_tests::session, *};
+use super::{
+    chunk_tests::Draw,
+    linalg_tests::{session, sessions},
+    *,
+};
 use crate::{DType, IoMode};
 use ndarray::{Array1, Array2, Ix1};
-
-fn sessions() -> Vec<Session> {
-    vec![
-        session(2, 0, "256MiB", IoMode::Auto),
-        session(1, 4096, "64MiB", IoMode::Auto),
-        session(3, 100_000, "64MiB", IoMode::Read),
-        session(2, 1 << 22, "64MiB", IoMode::Auto),
-    ]
-}
 
 /// Numbers whose exponents lie close together, but for a few columns that need more than the first kernel, and one with a NaN.
 fn drawn(rows: usize, columns: usize) -> Array2<f64> {
@@ -40,7 +35,7 @@ fn holds(what: &str, wide: &Array, turned: &Array, statistic: impl Fn(&Array, i6
 fn columns_are_summed_like_runs() {
     for (rows, columns) in [(2, 513), (37, 640), (130, 1601), (9, 9000), (1100, 520)] {
         let values = drawn(rows, columns);
-        for ses in sessions() {
+        for ses in sessions().into_iter().chain([session(1, 4096, "64MiB", IoMode::Auto), session(2, 1 << 22, "64MiB", IoMode::Auto)]) {
             let turned = values.t().as_standard_layout().into_owned();
             let narrow = |values: &Array2<f64>| ses.from_ndarray(values.mapv(|value| value as f32));
             let of_f64 = [ses.from_ndarray(values.clone()), ses.from_ndarray(turned.clone())];

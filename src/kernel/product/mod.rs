@@ -75,7 +75,9 @@ impl Panels {
     fn fit(&mut self, rows: usize, columns: usize, inner: usize, size: usize) {
         let words = |places: usize| Self::side_bytes_max(places, inner, size) as usize / size_of::<u64>();
         for (panel, places) in [(&mut self.left, rows), (&mut self.right, columns)] {
-            fit(panel, words(places));
+            if panel.len() < words(places) {
+                fit(panel, words(places));
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{
     fuse::fuse,
     group::GroupAction,
     in_place,
-    nest::Order,
+    nest::{Order, Role},
     prepare::{KEPT_LOADS_MAX, Once, PreparedStep, PreparedSweep, is_input_load, tile_elements, written},
     product::PreparedProduct,
 };
@@ -56,6 +56,7 @@ impl Builder<'_> {
             tile_elements: tile_elements(sweep),
             order: if sweep.code.iter().any(needs_order) { Order::C } else { Order::Any },
             tracks: Vec::new(),
+            roles: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
             once: None,
             finishing: Vec::new(),
@@ -91,6 +92,7 @@ impl Builder<'_> {
         let code = std::mem::take(&mut made.code);
         made.code = fuse(code, sweep.registers as usize + kept, self.program, &self.kernels);
         made.once = once(&made.code, &self.program.accumulators);
+        made.roles = made.tracks.iter().map(|track| role(track, &self.program.accumulators)).collect();
         Ok(made)
     }
 
@@ -102,19 +104,16 @@ impl Builder<'_> {
                 let track = push_track(sweep, Track::Generator { offset: *offset, strides: strides.clone() });
                 Action::Generate { dst: reg(*dst), dtype: *dtype, generator: *generator, track }
             }
-            Instr::Unary { op, dtype, dst, a } => {
-                let kernel = (self.kernels.unary)(*op, *dtype).ok_or_else(|| undefined(op, *dtype))?;
-                Action::Unary {
-                    op: *op,
-                    dtype: *dtype,
-                    dst: reg(*dst),
-                    a: source(*a, *dtype),
-                    kernel,
-                    size: dtype.size(),
-                    out_size: op.result(*dtype).size(),
-                    event: self.watch.and_then(|_| (self.kernels.events.unary)(*op, *dtype)),
-                }
-            }
+            Instr::Unary { op, dtype, dst, a } => Action::Unary {
+                op: *op,
+                dtype: *dtype,
+                dst: reg(*dst),
+                a: source(*a, *dtype),
+                kernel: (self.kernels.unary)(*op, *dtype).ok_or_else(|| undefined(op, *dtype))?,
+                size: dtype.size(),
+                out_size: op.result(*dtype).size(),
+                event: self.watch.and_then(|_| (self.kernels.events.unary)(*op, *dtype)),
+            },
             Instr::Binary { op, dtype, dst, a, b } => self.binary(*op, *dtype, reg(*dst), source(*a, *dtype), source(*b, *dtype))?,
             Instr::Select { dtype, dst, mask, a, b } => Action::Select {
                 dst: reg(*dst),
@@ -153,19 +152,7 @@ impl Builder<'_> {
             Instr::Reduce { acc, src } => self.reduce(acc.0 as usize, *src, sweep),
             Instr::ReducePairs { acc, a, b } => self.reduce_pairs(acc.0 as usize, [*a, *b], sweep),
             Instr::Group { acc, src, labels, dtype, outside } => {
-                let track = push_track(sweep, Track::Accumulator(acc.0 as usize));
-                let accumulated = self.program.accumulators[acc.0 as usize].dtype;
-                Action::Group(GroupAction {
-                    acc: acc.0 as usize,
-                    track,
-                    src: source(*src, accumulated),
-                    size: accumulated.size(),
-                    labels: source(*labels, *dtype),
-                    dtype: *dtype,
-                    outside: *outside,
-                    kernel: self.kernels.absorb_groups,
-                    check: None,
-                })
+                self.group(acc.0 as usize, *src, source(*labels, *dtype), (*dtype, *outside), sweep)
             }
             Instr::Compress { slot, src, mask } => self.compress(*slot, *src, *mask),
         })
@@ -177,6 +164,22 @@ impl Builder<'_> {
         let swap = (found.swapped && size > 1).then(|| (self.kernels.swap_bytes)(size));
         // A local that this sweep also stores into could change under a borrowed tile.
         Action::Load { dst, slot: slot.0 as usize, track, size, swap, borrows: !stored[slot.0 as usize], keeps: false }
+    }
+
+    /// Labels of `dtype`.
+    fn group(&self, acc: usize, src: Arg, labels: Source, (dtype, outside): (DType, Outside), sweep: &mut PreparedSweep) -> Action {
+        let accumulated = self.program.accumulators[acc].dtype;
+        Action::Group(GroupAction {
+            acc,
+            track: push_track(sweep, Track::Accumulator(acc)),
+            src: source(src, accumulated),
+            size: accumulated.size(),
+            labels,
+            dtype,
+            outside,
+            kernel: self.kernels.absorb_groups,
+            check: None,
+        })
     }
 
     fn compress(&self, slot: SlotId, src: Arg, mask: Arg) -> Action {
@@ -299,6 +302,15 @@ fn source(arg: Arg, dtype: DType) -> Source {
 
 fn undefined(op: &dyn std::fmt::Debug, dtype: DType) -> Error {
     Error::internal(format!("malformed program: {op:?} is not defined on {dtype}"))
+}
+
+fn role(track: &Track, accumulations: &[Accumulation]) -> Role {
+    match track {
+        Track::Slot(_) => Role::Memory,
+        Track::Accumulator(acc) if accumulations[*acc].kind.is_settled(accumulations[*acc].dtype) => Role::Settled,
+        Track::Accumulator(_) => Role::Plain,
+        Track::Index(_) | Track::Generator { .. } => Role::Other,
+    }
 }
 
 /// See [`PreparedSweep::once`].

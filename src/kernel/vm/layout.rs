@@ -81,15 +81,7 @@ impl Execution<'_, '_, '_, '_> {
                 Track::Generator { offset, .. } => *offset,
             };
         }
-        let accumulations = &self.prepared.accumulations;
-        let is_settled = |acc: usize| accumulations[acc].kind.is_settled(accumulations[acc].dtype);
-        nest.finish(
-            sweep.tile_elements,
-            sweep.order,
-            |track| matches!(sweep.tracks[track], Track::Slot(_)),
-            |track| matches!(sweep.tracks[track], Track::Accumulator(_)),
-            |track| matches!(sweep.tracks[track], Track::Accumulator(acc) if is_settled(acc)),
-        );
+        nest.finish(sweep.tile_elements, sweep.order, &sweep.roles);
         self.lengthen_tiles(sweep);
         self.check_reach(sweep)
     }

@@ -14,12 +14,16 @@ const COLUMNS: usize = 64;
 /// columns after the other go through them.
 const PLAIN_ROWS: usize = 64;
 
-/// What reduces columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Columns {
-    /// Loops that keep nothing from row to row.
+/// What a track is to the choice of tiles; of several reductions the last decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    /// An index, or that of a generator.
+    Other,
+    /// Elements of a slot.
+    Memory,
+    /// Outputs of loops that keep nothing from row to row.
     Plain,
-    /// Kernels that begin and end with every tile.
+    /// Outputs of kernels that begin and end with every tile, which costs each as much as many elements.
     Settled,
 }
 
@@ -62,7 +66,7 @@ pub(super) struct Nest {
     /// Changes whenever the shape of the tile does, and with every sweep and block.
     pub stamp: u64,
     /// What goes to the columns of the two innermost axes.
-    columns: Option<Columns>,
+    columns: Option<Role>,
     other_tile: Vec<usize>,
     tracks: usize,
     reversed: Vec<i64>,
@@ -107,7 +111,7 @@ impl Nest {
     }
 
     /// Puts axes with small steps innermost, where no slot objects.
-    fn sort(&mut self, order: Order, is_slot: impl Fn(usize) -> bool) {
+    fn sort(&mut self, order: Order, roles: &[Role]) {
         self.order.clear();
         self.order.extend(0..self.raw_axes.len());
         if order == Order::C {
@@ -115,7 +119,7 @@ impl Nest {
         }
         for index in 1..self.order.len() {
             let mut at = index;
-            while at > 0 && self.is_denser(self.order[at], self.order[at - 1], &is_slot) {
+            while at > 0 && self.is_denser(self.order[at], self.order[at - 1], roles) {
                 self.order.swap(at, at - 1);
                 at -= 1;
             }
@@ -123,9 +127,9 @@ impl Nest {
     }
 
     /// Whether some slot steps over axis `a` less far than over `b`, and none farther.
-    fn is_denser(&self, a: usize, b: usize, is_slot: &impl Fn(usize) -> bool) -> bool {
+    fn is_denser(&self, a: usize, b: usize, roles: &[Role]) -> bool {
         let mut denser = false;
-        for track in (0..self.tracks).filter(|&track| is_slot(track)) {
+        for track in (0..self.tracks).filter(|&track| roles[track] == Role::Memory) {
             let step = |axis: usize| self.raw_steps[axis * self.tracks + track].unsigned_abs();
             if step(a) == 0 || step(b) == 0 {
                 continue;
@@ -156,17 +160,9 @@ impl Nest {
         self.reversed.extend_from_slice(steps);
     }
 
-    /// Lays out the axes and the tiles. `is_slot` tells which tracks are memory, `is_reduction` which are accumulators, and
-    /// `is_settled` those of them that every tile costs as much as many of its rows.
-    pub fn finish(
-        &mut self,
-        tile_elements: usize,
-        order: Order,
-        is_slot: impl Fn(usize) -> bool,
-        is_reduction: impl Fn(usize) -> bool,
-        is_settled: impl Fn(usize) -> bool,
-    ) {
-        self.sort(order, &is_slot);
+    /// Lays out the axes and the tiles. `roles` are those of all tracks.
+    pub fn finish(&mut self, tile_elements: usize, order: Order, roles: &[Role]) {
+        self.sort(order, roles);
         for at in 0..self.order.len() {
             self.merge_outer(self.order[at]);
         }
@@ -182,10 +178,9 @@ impl Nest {
         for track in 0..self.tracks {
             self.strides.extend((0..rank).map(|axis| self.reversed[(rank - 1 - axis) * self.tracks + track]));
         }
-        let is_column = |track: &usize| order == Order::Any && rank > 1 && is_reduction(*track) && self.is_column(*track);
-        let columns = (0..self.tracks).filter(is_column).map(is_settled);
-        self.columns = columns.reduce(|one, other| one | other).map(|settled| if settled { Columns::Settled } else { Columns::Plain });
-        self.choose_tile(tile_elements.max(1), order, is_slot);
+        let tracks = 0..if order == Order::Any && rank > 1 { self.tracks } else { 0 };
+        self.columns = tracks.filter(|&track| roles[track] >= Role::Plain && self.is_column(track)).map(|track| roles[track]).max();
+        self.choose_tile(tile_elements.max(1), order, roles);
         self.take_tile();
     }
 
@@ -201,10 +196,9 @@ impl Nest {
     pub fn take_rows(&mut self, tile_elements: usize) -> bool {
         let rank = self.lengths.len();
         let most = match self.columns {
-            None => return false,
-            Some(Columns::Settled) => usize::MAX,
-            Some(Columns::Plain) if self.tile[rank - 2] == 1 => PLAIN_ROWS,
-            Some(Columns::Plain) => return false,
+            Some(Role::Settled) => usize::MAX,
+            Some(_) if self.tile[rank - 2] == 1 => PLAIN_ROWS,
+            _ => return false,
         };
         let rows = (tile_elements / self.lengths[rank - 1]).min(self.lengths[rank - 2]).min(most);
         if rows <= 1 {
@@ -237,9 +231,9 @@ impl Nest {
     }
 
     /// An axis on which some slot is denser than on the innermost one, if the box behind it does not fit a tile anyway.
-    fn transposed_axis(&self, tile_elements: usize, is_slot: impl Fn(usize) -> bool) -> Option<usize> {
+    fn transposed_axis(&self, tile_elements: usize, roles: &[Role]) -> Option<usize> {
         let rank = self.lengths.len();
-        (0..self.tracks).filter(|&track| is_slot(track)).find_map(|track| {
+        (0..self.tracks).filter(|&track| roles[track] == Role::Memory).find_map(|track| {
             let step = |axis: usize| self.strides[track * rank + axis].unsigned_abs();
             let axis = (0..rank - 1).filter(|&axis| step(axis) != 0).min_by_key(|&axis| step(axis))?;
             let behind = self.lengths[axis..].iter().fold(1usize, |product, &length| product.saturating_mul(length));
@@ -247,18 +241,18 @@ impl Nest {
         })
     }
 
-    fn choose_tile(&mut self, tile_elements: usize, order: Order, is_slot: impl Fn(usize) -> bool) {
+    fn choose_tile(&mut self, tile_elements: usize, order: Order, roles: &[Role]) {
         let rank = self.lengths.len();
         self.tile.clear();
         self.tile.resize(rank, 1);
         let inner = self.lengths[rank - 1];
-        if self.columns == Some(Columns::Settled) && inner >= ROW_ELEMENTS_MIN {
+        if self.columns == Some(Role::Settled) && inner >= ROW_ELEMENTS_MIN {
             self.tile[rank - 1] = COLUMNS.min(tile_elements);
             self.tile[rank - 2] = self.lengths[rank - 2].min((tile_elements / COLUMNS).max(1));
             return;
         }
         if order == Order::Any
-            && let Some(axis) = self.transposed_axis(tile_elements, is_slot)
+            && let Some(axis) = self.transposed_axis(tile_elements, roles)
         {
             let along = TRANSPOSED_ELEMENTS.max(tile_elements / ACROSS_ELEMENTS);
             self.tile[axis] = self.lengths[axis].min(along).min(tile_elements);

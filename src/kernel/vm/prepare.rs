@@ -5,7 +5,7 @@ use super::{
     action::{Operation, Track},
     builder::Builder,
     in_place,
-    nest::Order,
+    nest::{Order, Role},
     pieces::Pieces,
     product::PreparedProduct,
 };
@@ -74,6 +74,8 @@ pub(super) struct PreparedSweep {
     /// C order where something asks for the first element of a kind.
     pub order: Order,
     pub tracks: Vec<Track>,
+    /// Of the tracks.
+    pub roles: Vec<Role>,
     pub code: Vec<Operation>,
     /// Set where nothing of a tile is looked at again: then none has to stay in the cache, and they may be longer.
     pub once: Option<Once>,
