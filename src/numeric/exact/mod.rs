@@ -36,6 +36,7 @@ use half::{bf16, f16};
 use levels::Levels;
 use plain::{NARROW_HEADROOM, Plain};
 use plain_run::{PIECE_ROWS, PLAIN_PIECE, PlainLanes, PlainPiece, Written};
+use runs::Ahead;
 use std::marker::PhantomData;
 use window::Extent;
 
@@ -55,8 +56,8 @@ const WIDE: usize = 8;
 const PANEL: usize = 64;
 /// Panels that are folded at a time. What their kernels keep has to fit the first cache.
 const PANELS: usize = 2;
-/// Bytes of panels that are asked for ahead of the rows that are folded: two dozen lines are under way at a time, and what
-/// kernels keep has to fit the first cache beside them.
+/// Bytes that are asked for ahead of what is folded: two dozen lines are under way at a time, and what kernels of panels keep has to
+/// fit the first cache beside them.
 const AHEAD_BYTES: usize = 6144;
 /// Rows of a panel that are folded at once: few, so that memory is read in its own order.
 const PANEL_BLOCK: usize = 4;
@@ -145,36 +146,38 @@ pub(in crate::numeric) fn absorb_run<I: InstructionSet, R: Run>(state: &mut Supe
         }
         let mut cells = [R::Element::PAD.bytes(); PLAIN_PIECE];
         I::enter(Written { run, first, cells: &mut cells[..elements] });
-        I::enter(WrittenRun { target: &mut target, cells: &cells[..elements], output, tier });
+        I::enter(WrittenRun::<I, _> { target: &mut target, cells: &cells[..elements], output, tier, set: PhantomData });
     }
 }
 
 /// A piece of a run.
-struct RunPiece<'t, 'a, 'c, T: Float, const MOMENTS: bool> {
+struct RunPiece<'t, 'a, 'c, I, T: Float, const MOMENTS: bool> {
     target: &'t mut Target<'a, T, MOMENTS>,
     cells: &'c [T::Bytes],
     output: usize,
+    ahead: Ahead<'c, I>,
 }
 
-impl<T: Float, const MOMENTS: bool> Piece for RunPiece<'_, '_, '_, T, MOMENTS> {
+impl<I: InstructionSet, T: Float, const MOMENTS: bool> Piece for RunPiece<'_, '_, '_, I, T, MOMENTS> {
     #[inline(always)]
     fn go(self) {
-        self.target.run_piece(self.cells, self.output);
+        self.target.run_piece(self.cells, self.output, self.ahead);
     }
 }
 
 /// A run that was written down, past the first kernel.
-struct WrittenRun<'t, 'a, 'c, T: Float> {
+struct WrittenRun<'t, 'a, 'c, I, T: Float> {
     target: &'t mut Target<'a, T, false>,
     cells: &'c [T::Bytes],
     output: usize,
     tier: u8,
+    set: PhantomData<I>,
 }
 
-impl<T: Float> Piece for WrittenRun<'_, '_, '_, T> {
+impl<I: InstructionSet, T: Float> Piece for WrittenRun<'_, '_, '_, I, T> {
     #[inline(always)]
     fn go(self) {
-        self.target.wide_pieces(self.cells, self.output, self.tier);
+        self.target.wide_pieces::<I>(self.cells, self.output, self.tier);
     }
 }
 
@@ -185,8 +188,9 @@ impl<I: InstructionSet, T: Float, const MOMENTS: bool> Absorb<T::Bytes> for Tile
         if cells.len() < RUN_MIN {
             return self.target.add_each(cells, cells.len(), 1, output);
         }
-        for cells in cells.chunks(Target::<T, MOMENTS>::RUN_PIECE) {
-            I::enter(RunPiece { target: &mut *self.target, cells, output });
+        for (at, piece) in cells.chunks(Target::<T, MOMENTS>::RUN_PIECE).enumerate() {
+            let ahead = Ahead::<I>::of::<T>(&cells[at * Target::<T, MOMENTS>::RUN_PIECE..]);
+            I::enter(RunPiece { target: &mut *self.target, cells: piece, output, ahead });
         }
     }
 

@@ -9,11 +9,12 @@ use super::plain_run::{PLAIN_PIECE, PlainLanes, PlainPiece};
 use super::scatter::{SCATTER_MAX, SCATTER_MIN, scatter};
 use super::state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO};
 use super::window::SQUARE_COUNTS;
-use super::{DIGITS_MAX, MOOD_RUNS, NARROW, PIECE, SQUARE_DIGITS_MAX, TIERS, Target, WIDE, WIDE_HEADROOM};
-use crate::numeric::axes::Piece;
+use super::{AHEAD_BYTES, DIGITS_MAX, MOOD_RUNS, NARROW, PIECE, SQUARE_DIGITS_MAX, TIERS, Target, WIDE, WIDE_HEADROOM};
+use crate::numeric::axes::{InstructionSet, Piece};
 use crate::numeric::element::Float;
 use crate::numeric::round::decompose;
-use crate::numeric::run::Cells;
+use crate::numeric::run::{Cells, ROW, Run};
+use std::marker::PhantomData;
 
 /// A row of fewer elements than lanes.
 #[inline(always)]
@@ -25,13 +26,84 @@ pub(super) fn padded<T: Float, const L: usize>(cells: &[T::Bytes]) -> PaddedRow<
     PaddedRow(row)
 }
 
+/// What is asked for while a piece is folded: the bytes that lie [`AHEAD_BYTES`] behind its own. The caches bring in by themselves what
+/// is read in order, but not across pages, and not while a piece is settled.
+pub(super) struct Ahead<'c, I> {
+    bytes: &'c [u8],
+    set: PhantomData<I>,
+}
+
+impl<I> Clone for Ahead<'_, I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<I> Copy for Ahead<'_, I> {}
+
+impl<'c, I: InstructionSet> Ahead<'c, I> {
+    /// Of the piece that begins with `cells` and is followed by the rest of them.
+    #[inline(always)]
+    pub(super) fn of<T: Float>(cells: &'c [T::Bytes]) -> Self {
+        Ahead { bytes: T::flat(cells).get(AHEAD_BYTES..).unwrap_or_default(), set: PhantomData }
+    }
+
+    /// For what the cache holds.
+    pub(super) const NONE: Self = Ahead { bytes: &[], set: PhantomData };
+
+    /// To be called when the bytes of the piece at `range` are read.
+    #[inline(always)]
+    fn ask(self, first: usize, count: usize) {
+        if let Some(bytes) = self.bytes.get(first..first + count) {
+            I::prefetch(bytes);
+        }
+    }
+}
+
+/// The elements of a piece, and what lies ahead of them.
+struct CellsAhead<'a, I, T: Float> {
+    cells: Cells<'a, T>,
+    ahead: Ahead<'a, I>,
+}
+
+impl<I, T: Float> Clone for CellsAhead<'_, I, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<I, T: Float> Copy for CellsAhead<'_, I, T> {}
+
+impl<'a, I: InstructionSet, T: Float> Run for CellsAhead<'a, I, T> {
+    type Element = T;
+    type Row = <Cells<'a, T> as Run>::Row;
+    #[inline(always)]
+    fn len(self) -> usize {
+        self.cells.len()
+    }
+    #[inline(always)]
+    fn row(self, row: usize) -> Self::Row {
+        let row_bytes = ROW * size_of::<T::Bytes>();
+        self.ahead.ask(row * row_bytes, row_bytes);
+        self.cells.row(row)
+    }
+    #[inline(always)]
+    fn value(row: Self::Row, lane: usize) -> T {
+        Cells::value(row, lane)
+    }
+    #[inline(always)]
+    fn at(self, index: usize) -> T {
+        self.cells.at(index)
+    }
+}
+
 /// Folds a run into what it adds to one window of scale `scale`.
 #[inline(always)]
-fn fold_run<T: Float, const L: usize, K: Kernel<T, L>>(cells: &[T::Bytes], scale: i32) -> Found {
+fn fold_run<I: InstructionSet, T: Float, const L: usize, K: Kernel<T, L>>(cells: &[T::Bytes], scale: i32, ahead: Ahead<'_, I>) -> Found {
     let mut kernel = K::new(&[scale; L]);
     let (rows, tail) = cells.as_chunks::<L>();
     let (blocks, rest) = rows.as_chunks::<BLOCK>();
-    for block in blocks {
+    let block_bytes = BLOCK * L * size_of::<T::Bytes>();
+    for (at, block) in blocks.iter().enumerate() {
+        ahead.ask(at * block_bytes, block_bytes);
         kernel.step(&TileBlock::<T, L, BLOCK>(block.each_ref()));
     }
     for row in rest {
@@ -216,63 +288,80 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
 
     /// A piece of a run.
     #[inline(always)]
-    pub(super) fn run_piece(&mut self, piece: &[T::Bytes], output: usize) {
+    pub(super) fn run_piece<I: InstructionSet>(&mut self, piece: &[T::Bytes], output: usize, ahead: Ahead<'_, I>) {
         match (T::SQUARE_IS_F64, MOMENTS) {
-            (true, false) => self.narrow_piece(piece, output),
+            (true, false) => self.narrow_piece(piece, output, ahead),
             (true, true) => {
-                self.piece_of_run::<NARROW, Plain<NARROW, 1>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(piece, output);
+                self.piece_of_run::<I, NARROW, Plain<NARROW, 1>, Levels<NARROW, 2, 3, NARROW_HEADROOM>>(piece, output, ahead);
             }
             (false, false) => {
-                self.piece_of_run::<WIDE, Levels<WIDE, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 3, 0, WIDE_HEADROOM>>(piece, output);
+                self.piece_of_run::<I, WIDE, Levels<WIDE, 2, 0, WIDE_HEADROOM>, Levels<WIDE, 3, 0, WIDE_HEADROOM>>(piece, output, ahead);
             }
-            (false, true) => self.piece_of_run::<WIDE, Chunks3<WIDE>, Chunks4<WIDE>>(piece, output),
+            (false, true) => self.piece_of_run::<I, WIDE, Chunks3<WIDE>, Chunks4<WIDE>>(piece, output, ahead),
         }
     }
 
     #[inline(always)]
-    pub(super) fn narrow_piece(&mut self, cells: &[T::Bytes], output: usize) {
+    fn narrow_piece<I: InstructionSet>(&mut self, cells: &[T::Bytes], output: usize, ahead: Ahead<'_, I>) {
         let tier = self.first_tier();
         if tier == 0 {
             let mut lanes = PlainLanes::EMPTY;
-            PlainPiece { run: Cells::<T>::new(cells), first: 0, elements: cells.len(), lanes: &mut lanes }.go();
+            let run = CellsAhead { cells: Cells::<T>::new(cells), ahead };
+            PlainPiece { run, first: 0, elements: cells.len(), lanes: &mut lanes }.go();
             if self.settle_plain(&lanes, cells.len(), output) {
                 return;
             }
         }
-        self.wide_pieces(cells, output, tier);
+        self.wide_pieces::<I>(cells, output, tier);
     }
 
     /// A piece of the plain kernel that is not exact there, as shorter ones.
     #[inline(always)]
-    pub(super) fn wide_pieces(&mut self, cells: &[T::Bytes], output: usize, tier: u8) {
+    pub(super) fn wide_pieces<I: InstructionSet>(&mut self, cells: &[T::Bytes], output: usize, tier: u8) {
         // A loop: a closure would be compiled by itself, for no instruction set.
         for cells in cells.chunks(PIECE) {
-            self.wide_piece(cells, output, tier);
+            self.wide_piece::<I>(cells, output, tier);
         }
     }
 
     /// A piece of a sum of narrow elements whose exponents lie far apart.
     #[inline(always)]
-    fn wide_piece(&mut self, cells: &[T::Bytes], output: usize, tier: u8) {
+    fn wide_piece<I: InstructionSet>(&mut self, cells: &[T::Bytes], output: usize, tier: u8) {
         if tier == 0 {
             self.state.windows.mood.failed(1, MOOD_RUNS);
         }
-        self.piece_from::<NARROW, Levels<NARROW, 2, 0, NARROW_HEADROOM>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(cells, output, tier.max(1));
+        self.piece_from::<I, NARROW, Levels<NARROW, 2, 0, NARROW_HEADROOM>, Levels<NARROW, 2, 0, NARROW_HEADROOM>>(
+            cells,
+            output,
+            tier.max(1),
+            Ahead::NONE,
+        );
     }
 
     #[inline(always)]
-    pub(super) fn piece_of_run<const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(&mut self, cells: &[T::Bytes], output: usize) {
+    pub(super) fn piece_of_run<I: InstructionSet, const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(
+        &mut self,
+        cells: &[T::Bytes],
+        output: usize,
+        ahead: Ahead<'_, I>,
+    ) {
         let first = self.first_tier();
-        self.piece_from::<L, A, B>(cells, output, first);
+        self.piece_from::<I, L, A, B>(cells, output, first, ahead);
     }
 
     /// A piece of a run, beginning with the kernel `first`.
     #[inline(always)]
-    pub(super) fn piece_from<const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(&mut self, cells: &[T::Bytes], output: usize, first: u8) {
+    fn piece_from<I: InstructionSet, const L: usize, A: Kernel<T, L>, B: Kernel<T, L>>(
+        &mut self,
+        cells: &[T::Bytes],
+        output: usize,
+        first: u8,
+        ahead: Ahead<'_, I>,
+    ) {
         let (mut tier, mut moved) = (first, false);
         while tier < TIERS {
             let scale = self.state.windows.scale(output);
-            let found = if tier == 0 { fold_run::<T, L, A>(cells, scale) } else { fold_run::<T, L, B>(cells, scale) };
+            let found = if tier == 0 { fold_run::<I, T, L, A>(cells, scale, ahead) } else { fold_run::<I, T, L, B>(cells, scale, ahead) };
             if self.settle_one(output, scale, &found) {
                 if found.end == END_ZERO {
                     self.flag_zeros(cells, cells.len(), 1, output);

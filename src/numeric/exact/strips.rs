@@ -1,6 +1,7 @@
 //! Columns of neighbouring outputs: panels of many, strips of few, and columns one by one.
 
 use super::kernel::{BLOCK, END_ZERO, Found, Kernel, ROWS_MAX, TileBlock};
+use super::runs::Ahead;
 use super::runs::{gather, padded};
 use super::scatter::SCATTER_MAX;
 use super::state::FLAG_NOT_NEGATIVE_ZERO;
@@ -286,7 +287,7 @@ impl<I: InstructionSet, T: Float, const MOMENTS: bool> Tile<'_, '_, I, T, MOMENT
         let mut gathered = [T::PAD.bytes(); SCATTER_MAX];
         for column in 0..strip.columns.count {
             let run = gather::<T>(&mut gathered, &strip.cells[column..], strip.rows.count, strip.rows.stride);
-            I::enter(RunPiece { target: &mut *self.target, cells: run, output: strip.columns.output(column) });
+            I::enter(RunPiece { target: &mut *self.target, cells: run, output: strip.columns.output(column), ahead: Ahead::<I>::NONE });
         }
     }
 
