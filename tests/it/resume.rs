@@ -120,22 +120,32 @@ fn an_input_that_changed_is_refused_and_overwriting_starts_anew() {
     assert_eq!(folder.names(), ["fresh.npy", "v.npy", "z.npy"]);
 }
 
+/// How a job ends that is sent a signal once a box is finished. Where the medium is busy the first box may be on it when the last one is
+/// computed: a job that came to its end before the signal did is removed, and done again.
+fn signalled(folder: &Folder, more: &[&str], name: &str) -> Run {
+    for _ in 0..5 {
+        let mut child = start(folder, more);
+        wait_for_box(folder, &mut child);
+        signal(&child, name);
+        let ran = Run::of(child.wait_with_output().unwrap());
+        if ran.code != 0 {
+            return ran;
+        }
+        fs::remove_file(folder.path("z.npy")).unwrap();
+    }
+    panic!("the job came to its end five times before the signal did");
+}
+
 #[test]
 fn signals_keep_what_is_finished_only_on_request() {
     for (name, code) in [("INT", 130), ("TERM", 143)] {
         let folder = Folder::on_disk();
         input(&folder);
-        let mut child = start(&folder, &[]);
-        wait_for_box(&folder, &mut child);
-        signal(&child, name);
-        let ran = Run::of(child.wait_with_output().unwrap());
+        let ran = signalled(&folder, &[], name);
         assert_eq!((ran.code, ran.stderr.as_str()), (code, "outcore: interrupted; unfinished outputs are removed\n"));
         assert_eq!(folder.names(), ["v.npy"]);
 
-        let mut child = start(&folder, &["--resume"]);
-        wait_for_box(&folder, &mut child);
-        signal(&child, name);
-        let ran = Run::of(child.wait_with_output().unwrap());
+        let ran = signalled(&folder, &["--resume"], name);
         assert_eq!(ran.code, code, "{}", ran.stderr);
         assert!(ran.stderr.contains("% is kept; `--resume` goes on with it"), "{}", ran.stderr);
         assert_eq!(folder.names(), [PART, JOURNAL, "v.npy"]);
