@@ -78,20 +78,24 @@ impl Form {
     pub fn block(&self, target_bytes: u64) -> Vec<usize> {
         match &self.product {
             Some(product) => product.block(&self.space, &self.whole, target_bytes),
-            None if self.point_bytes == 0 => self.boxed_with(target_bytes.saturating_mul(COMPUTED_BLOCKS), &self.lines, &[]),
-            None => self.boxed_with(target_bytes.saturating_mul(self.blocks_of_rows()), &self.lines, &[]),
+            None => self.boxed_with(target_bytes, &self.lines, &[]),
         }
     }
 
-    /// How many times as large blocks are so that sums of columns meet [`COLUMN_ROWS`] of them.
-    fn blocks_of_rows(&self) -> u64 {
-        match self.order.last() {
+    /// Bytes of a block where nobody asks for others: more than [`BLOCK_BYTES`] where nothing is held for its points, and so many that sums
+    /// of columns meet [`COLUMN_ROWS`] of them.
+    #[must_use]
+    pub fn block_bytes(&self) -> u64 {
+        let times = match self.order.last() {
+            _ if self.product.is_some() => 1,
+            _ if self.point_bytes == 0 => COMPUTED_BLOCKS,
             Some(&inner) if self.sums_columns => {
                 let bytes = (self.space[inner] as u64).saturating_mul(COLUMN_ROWS * self.point_size());
                 bytes.div_ceil(BLOCK_BYTES).clamp(1, COLUMN_BLOCKS_MAX)
             }
             _ => 1,
-        }
+        };
+        BLOCK_BYTES * times
     }
 
     /// The box of a run of about `target_bytes`, of so many lines only that their states do not outgrow a part's.

@@ -7,7 +7,7 @@ use crate::{
     plan::{
         Access, Limits, OutputLayout, Read, StageMemory,
         chunks::Grain,
-        grid::{BLOCK_BYTES, Form, RUN_BYTES, align},
+        grid::{Form, RUN_BYTES, align},
         in_place::{cut_block, is_worth_mapping, one_chunk},
         model::store_bytes_per_worker,
         reads::{Input, place},
@@ -102,11 +102,15 @@ const WORTH_IT: f64 = 0.9;
 pub fn fit(needs: &Needs<'_>, limits: &Limits) -> Result<Fitted> {
     let (mut least, mut best): (Option<Fitted>, Option<Fitted>) = (None, None);
     let chunked = needs.inputs.iter().any(Input::is_chunked);
+    let has_room = |fitted: &Fitted| fitted.memory.total().saturating_add(OVERHEAD_BYTES) <= limits.memory_bytes;
     for grain in &needs.grains {
+        if let Some(fitted) = scanned(needs, limits, grain).filter(has_room) {
+            return Ok(fitted);
+        }
         let turned = turned(needs, limits, chunked).into_iter();
-        for (block_bytes, run_bytes, in_flight) in turned.chain(candidates(limits, chunked)) {
+        for (block_bytes, run_bytes, in_flight) in turned.chain(candidates(needs, limits, chunked)) {
             let fitted = shape(needs, limits, grain, (block_bytes, run_bytes, in_flight));
-            let fits = fitted.memory.total().saturating_add(OVERHEAD_BYTES) <= limits.memory_bytes;
+            let fits = has_room(&fitted);
             if fits && !chunked {
                 return Ok(fitted);
             }
@@ -137,26 +141,54 @@ impl Fitted {
     }
 }
 
+/// The bytes of a block that the user asks for, else those that suit the pass.
+fn block_bytes(needs: &Needs<'_>, limits: &Limits) -> u64 {
+    limits.block_bytes.unwrap_or_else(|| needs.form.block_bytes()).max(1)
+}
+
+/// Runs that a thread has to be left with where they are made larger than media ask for.
+const RUNS_PER_THREAD: u64 = 8;
+
+/// Bytes that a pass moves in all.
+fn moved(needs: &Needs<'_>) -> u64 {
+    needs.form.space.iter().fold(needs.form.point_size(), |bytes, &length| bytes.saturating_mul(length as u64))
+}
+
+/// Larger runs, for a pass that only looks at mapped files: they hold nothing, and what a run costs by itself (a mapping made and
+/// undone while other threads fault, a turn of the scheduler where all processors compute) is a tenth of what looking takes. Not where
+/// the windows would be much of the budget, which pages of the file that come next have a use for.
+fn scanned(needs: &Needs<'_>, limits: &Limits, grain: &Grain) -> Option<Fitted> {
+    let threads = limits.threads.max(1);
+    let (block, run) = (block_bytes(needs, limits), 4 * RUN_BYTES);
+    let is_plain = needs.writes.is_empty() && needs.scans.is_empty() && needs.form.product.is_none() && grain.is_none();
+    if !is_plain || block > run || moved(needs) / run < RUNS_PER_THREAD * threads as u64 {
+        return None;
+    }
+    let fitted = shape(needs, limits, grain, (block, run, threads + 2));
+    let in_place = |read: &Read| matches!(read.access, Access::Window | Access::Resident);
+    let is_little = fitted.memory.total() <= limits.memory_bytes / 8;
+    (is_little && !fitted.reads.is_empty() && fitted.reads.iter().all(in_place)).then_some(fitted)
+}
+
 /// Larger runs, for a pass that turns what it reads and writes into a dense file: pieces of 4 KiB a row cost the kernel, page by page and
 /// extent by extent, several times what wide ones do. As many as before must be left for all threads.
 fn turned(needs: &Needs<'_>, limits: &Limits, chunked: bool) -> Vec<(u64, u64, usize)> {
-    const RUNS_PER_THREAD: u64 = 8;
     let dense = !needs.writes.is_empty() && needs.writes.iter().all(|write| write.layout.is_none());
     if chunked || !dense || needs.form.square.is_none() || needs.form.product.is_some() {
         return Vec::new();
     }
     let threads = limits.threads.max(1);
-    let block = limits.block_bytes.unwrap_or(BLOCK_BYTES).max(1);
-    let moved = needs.form.space.iter().fold(needs.form.point_size(), |bytes, &length| bytes.saturating_mul(length as u64));
+    let block = block_bytes(needs, limits);
+    let moved = moved(needs);
     let runs = [8, 4, 2].map(|times| RUN_BYTES * times).into_iter();
     let runs = runs.filter(|run| *run >= block && moved / run >= RUNS_PER_THREAD * threads as u64);
     runs.flat_map(|run| [threads + 1, threads].map(|in_flight| (block, run, in_flight))).collect()
 }
 
 /// Block bytes, run bytes, runs in flight: from the fastest to the smallest. Where larger runs decode less, they come last.
-fn candidates(limits: &Limits, chunked: bool) -> Vec<(u64, u64, usize)> {
+fn candidates(needs: &Needs<'_>, limits: &Limits, chunked: bool) -> Vec<(u64, u64, usize)> {
     let threads = limits.threads.max(1);
-    let block = limits.block_bytes.unwrap_or(BLOCK_BYTES).max(1);
+    let block = block_bytes(needs, limits);
     let mut list = Vec::new();
     for run in [RUN_BYTES, RUN_BYTES / 2, RUN_BYTES / 4] {
         list.push((block, run.max(block), threads + 2));

@@ -162,11 +162,7 @@ impl Sweep {
     #[must_use]
     pub fn settings(&self) -> Vec<Setting> {
         let with_default = |values: Vec<Setting>| [vec![Setting::default()], values].concat();
-        let blocks = self
-            .blocks
-            .iter()
-            .filter(|&&bytes| bytes != BLOCK_BYTES)
-            .map(|&bytes| Setting { block_bytes: Some(bytes), ..Setting::default() });
+        let blocks = self.blocks.iter().map(|&bytes| Setting { block_bytes: Some(bytes), ..Setting::default() });
         let threads = self.threads.iter().map(|&count| Setting { threads: Some(count), ..Setting::default() });
         let io = self.io.iter().filter(|&&io| io != IoMode::Auto).map(|&io| Setting { io: Some(io), ..Setting::default() });
         let (blocks, threads, io): (Vec<_>, Vec<_>, Vec<_>) = (blocks.collect(), threads.collect(), io.collect());
@@ -274,9 +270,9 @@ mod tests {
     #[test]
     fn every_setting_is_there_once_and_the_default_first() {
         let axes = small().settings();
-        assert_eq!(axes.len(), 5, "the default, a block, two numbers of threads, one way to read: {axes:?}");
+        assert_eq!(axes.len(), 6, "the default, two blocks, two numbers of threads, one way to read: {axes:?}");
         let full = small().grid(Grid::Full).settings();
-        assert_eq!(full.len(), 2 * 3 * 2, "{full:?}");
+        assert_eq!(full.len(), 3 * 3 * 2, "{full:?}");
         for settings in [axes, full] {
             assert!(settings[0].is_default());
             assert!(settings.iter().enumerate().all(|(index, setting)| !settings[..index].contains(setting)));
@@ -298,19 +294,20 @@ mod tests {
             Ok(())
         };
         let swept = small().rounds(3).run_after(builder, count, work).unwrap();
-        assert_eq!((runs.len(), prepared), (5 * 4, 5 * 4));
+        assert_eq!((runs.len(), prepared), (6 * 4, 6 * 4));
         assert_eq!(
-            runs[..5],
+            runs[..6],
             [
                 (2, None, IoMode::Auto),
                 (2, Some(4096), IoMode::Auto),
+                (2, Some(BLOCK_BYTES), IoMode::Auto),
                 (1, None, IoMode::Auto),
                 (3, None, IoMode::Auto),
                 (2, None, IoMode::Read)
             ]
         );
-        assert_eq!(runs[10..15].iter().rev().collect::<Vec<_>>(), runs[5..10].iter().collect::<Vec<_>>(), "backwards the second time");
-        assert_eq!((swept.rows.len(), swept.rows[0].seconds.count), (5, 3));
+        assert_eq!(runs[12..18].iter().rev().collect::<Vec<_>>(), runs[6..12].iter().collect::<Vec<_>>(), "backwards the second time");
+        assert_eq!((swept.rows.len(), swept.rows[0].seconds.count), (6, 3));
     }
 
     #[test]

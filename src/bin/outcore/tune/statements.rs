@@ -250,9 +250,13 @@ fn pages(command: &Tune) -> &'static str {
     if command.cold { "cold" } else { "warm" }
 }
 
-fn block_text(setting: &Setting, settings: &Settings) -> String {
-    let default = outcore::plan::grid::BLOCK_BYTES;
-    memory_bytes(setting.block_bytes.or(settings.recipe.block_bytes).unwrap_or(default))
+/// The bytes of a block that a setting asks for; `None`: the planner takes what suits each stage.
+fn block_of(setting: &Setting, settings: &Settings) -> Option<u64> {
+    setting.block_bytes.or(settings.recipe.block_bytes)
+}
+
+fn block_text(block: Option<u64>) -> String {
+    block.map_or("planned".to_string(), memory_bytes)
 }
 
 fn threads_of(setting: &Setting, settings: &Settings) -> usize {
@@ -273,7 +277,8 @@ fn table(swept: &Swept, settings: &Settings) -> Table {
             _ => "",
         };
         let times = [spread.median, spread.min, spread.max].map(seconds);
-        let cells = [block_text(setting, settings), threads_of(setting, settings).to_string(), io_of(setting, settings).to_string()];
+        let cells =
+            [block_text(block_of(setting, settings)), threads_of(setting, settings).to_string(), io_of(setting, settings).to_string()];
         [&cells[..], &times[..], &[format!("{excess_percent:+.1} %"), mark.to_string()]].concat()
     };
     Table { title: "Settings".to_string(), head, rows: swept.rows.iter().enumerate().map(row).collect(), marked: vec![swept.best] }
@@ -291,11 +296,7 @@ fn verdict(swept: &Swept) -> String {
 }
 
 fn chart(text: &str, swept: &Swept, settings: &Settings) -> Chart {
-    let mut blocks: Vec<u64> = swept
-        .rows
-        .iter()
-        .map(|row| row.setting.block_bytes.or(settings.recipe.block_bytes).unwrap_or(outcore::plan::grid::BLOCK_BYTES))
-        .collect();
+    let mut blocks: Vec<Option<u64>> = swept.rows.iter().map(|row| block_of(&row.setting, settings)).collect();
     let all = blocks.clone();
     blocks.sort_unstable();
     blocks.dedup();
@@ -315,7 +316,7 @@ fn chart(text: &str, swept: &Swept, settings: &Settings) -> Chart {
         title: text.to_string(),
         places_label: "bytes of a block".to_string(),
         values_label: "seconds".to_string(),
-        places: blocks.into_iter().map(memory_bytes).collect(),
+        places: blocks.into_iter().map(block_text).collect(),
         series,
         ..Chart::default()
     }
