@@ -1,14 +1,16 @@
-"""Products, searches, clusters and rearrangements beside NumPy, faiss, Dask and TensorStore, in turn in one run; ours with the start of the
-process.
+"""Passes, products, searches, clusters and rearrangements beside NumPy, numexpr, numba, Blosc2, faiss, Dask and TensorStore, in turn in one
+run; ours with the start of the process.
 
     python benches/peers.py target/release/outcore FOLDER [--rows 4000000] [--repeat 3] [--only W11,W12]
 
-Needs numpy, faiss-cpu, dask, distributed, zarr and tensorstore. FOLDER gets emb_ROWS.npy (ROWS x 128, f32) and what else is missing. Peers compute in
+Needs numpy, numexpr, numba, blosc2, faiss-cpu, dask, distributed, zarr and tensorstore. FOLDER gets emb_ROWS.npy (ROWS x 128, f32) and what else is
+missing; Zarr stores that it lacks, which `stores` makes, have no row. Peers compute in
 memory, unless a limit is said, on what is in the page cache; as many threads as there are processors. What peers write is not made
 durable; what outcore writes is, and within the budgets of W8 (256 MiB) and W10 (512 MiB).
 """
 import argparse, os, shutil, subprocess, sys, time
 import numpy as np
+import passes
 
 parser = argparse.ArgumentParser()
 parser.add_argument("outcore")
@@ -123,8 +125,9 @@ def tensorstore_columns():
         to[:, first : first + 16].write(from_[:, first : first + 16].read().result()).result()
 
 
+stores = {codec: os.path.join(asked.folder, f"{codec}_{asked.rows}.zarr") for codec in ["raw", "zstd", "blosc", "shard"]}
 topk = ["topk", x, "-k", "10", "--metric", "dot", "-o", out, "--queries"]
-cases = {
+cases = passes.cases(x, held, out, kept, stores) | {
     "W8": (
         "transpose of 2 GB in 256 MiB",
         ["eval", "reshape(x, (40000, -1)).T", x, "-o", out, "--memory", "256MiB"],
@@ -169,7 +172,11 @@ for name, (what, words, peers) in cases.items():
         continue
     run = lambda: subprocess.run([asked.outcore, *words, "--overwrite"], check=True, capture_output=True)
     for peer, call in peers.items():
-        pairs = [(seconds(call), seconds(run)) for _ in range(asked.repeat)]
+        try:
+            pairs = [(seconds(call), seconds(run)) for _ in range(asked.repeat)]
+        except Exception as error:
+            print(f"{name:7} {what:50} {peer} failed: {type(error).__name__}: {str(error)[:200]}", flush=True)
+            continue
         shown = "  ".join(f"{theirs:.2f}/{ours:.2f}" for theirs, ours in pairs)
         best = [min(times) for times in zip(*pairs)]
         print(f"{name:7} {what:50} {peer}/outcore s: {shown}   ratio of the best {best[0] / best[1]:.2f}", flush=True)

@@ -8,7 +8,7 @@ use crate::{
         operation::{self as op, Binary, Unary},
         program::{BinaryOp, UnaryOp},
     },
-    numeric::{Accumulator, Cells, InstructionSet, Run},
+    numeric::{Accumulator, CellsAhead, InstructionSet, Run},
 };
 use std::marker::PhantomData;
 
@@ -66,6 +66,7 @@ struct Same {
 impl Run for Same {
     type Element = f32;
     type Row = f32;
+    const IS_MADE: bool = false;
     #[inline(always)]
     fn len(self) -> usize {
         self.length
@@ -111,6 +112,7 @@ where
 {
     type Element = f32;
     type Row = (X::Row, Y::Row);
+    const IS_MADE: bool = true;
     #[inline(always)]
     fn len(self) -> usize {
         self.a.len()
@@ -129,8 +131,8 @@ where
     }
 }
 
-fn tile(bytes: &[u8]) -> Cells<'_, f32> {
-    Cells::new(bytes.as_chunks().0)
+fn tile<I: InstructionSet>(bytes: &[u8]) -> CellsAhead<'_, I, f32> {
+    CellsAhead::new(bytes.as_chunks().0)
 }
 
 fn first(bytes: &[u8]) -> f32 {
@@ -159,17 +161,17 @@ where
 {
     const SIZE: usize = size_of::<f32>();
     SumKernels {
-        vector_vector: |accumulator, a, b, output| add::<I, U, B, V, _, _>(accumulator, tile(a), tile(b), output),
+        vector_vector: |accumulator, a, b, output| add::<I, U, B, V, _, _>(accumulator, tile::<I>(a), tile::<I>(b), output),
         vector_scalar: |accumulator, a, b, output| {
             let b = Same { value: first(b), length: a.len() / SIZE };
-            add::<I, U, B, V, _, _>(accumulator, tile(a), b, output)
+            add::<I, U, B, V, _, _>(accumulator, tile::<I>(a), b, output)
         },
         scalar_vector: |accumulator, a, b, output| {
             let a = Same { value: V::apply(first(a)), length: b.len() / SIZE };
             if EXCHANGES {
-                add::<I, U, B, Keep, _, _>(accumulator, tile(b), a, output)
+                add::<I, U, B, Keep, _, _>(accumulator, tile::<I>(b), a, output)
             } else {
-                add::<I, U, B, Keep, _, _>(accumulator, a, tile(b), output)
+                add::<I, U, B, Keep, _, _>(accumulator, a, tile::<I>(b), output)
             }
         },
     }
@@ -178,7 +180,7 @@ where
 /// The forms of `U(a)`. One element is no run, so that there is one loop for all.
 fn alone<I: InstructionSet, U: Unary<f32, Out = f32>>() -> SumKernels {
     let sum: SumKernel =
-        |accumulator, a, _, output| add::<I, U, First, Keep, _, _>(accumulator, tile(a), Same { value: 0.0, length: 0 }, output);
+        |accumulator, a, _, output| add::<I, U, First, Keep, _, _>(accumulator, tile::<I>(a), Same { value: 0.0, length: 0 }, output);
     SumKernels { vector_vector: sum, vector_scalar: sum, scalar_vector: sum }
 }
 

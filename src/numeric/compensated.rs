@@ -19,7 +19,7 @@ use super::axes::{Absorb, Columns, InstructionSet, Rows};
 use super::element::Float;
 use super::lanes::{LANES, LaneFold, fold_run, fold_strip};
 use super::round::Exact;
-use super::run::{Cells, PIECE_ROWS, PieceLanes, RUN_MIN, Run, each_piece, fold_lanes};
+use super::run::{CellsAhead, PIECE_ROWS, PieceLanes, RUN_MIN, Run, each_piece, fold_lanes};
 use super::{SumMode, memory::reserved};
 use std::marker::PhantomData;
 
@@ -299,7 +299,7 @@ impl<I: InstructionSet, T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T:
     #[inline(always)]
     fn run(&mut self, cells: &[T::Bytes], output: usize) {
         if Self::SUMS_PLAINLY && cells.len() >= RUN_MIN {
-            return self.state.add_run::<I, _, MOMENTS>(Cells::<T>::new(cells), output);
+            return self.state.add_run::<I, _, MOMENTS>(CellsAhead::<I, T>::new(cells), output);
         }
         let mut fold = self.fold();
         fold_run::<T, _>(&mut fold, cells);

@@ -72,7 +72,7 @@ pub use exact::ReserveSpent;
 pub(crate) use finish::write_integer;
 pub use grouped::{Elements, Groups, Labels, Outside};
 pub use pairs::Side;
-pub(crate) use run::{Cells, RUN_MIN, Run};
+pub(crate) use run::{CellsAhead, RUN_MIN, Run};
 pub use scan::{Scan, ScanBlock, ScanKind};
 
 use crate::nd::DType;

@@ -7,6 +7,7 @@ use super::{
     axes::{InstructionSet, Piece},
     element::Float,
 };
+use std::marker::PhantomData;
 
 /// Elements of a row. In f64 they fill half of the AVX-512 registers, or all of AVX2.
 pub(crate) const ROW: usize = 64;
@@ -22,6 +23,8 @@ pub(crate) trait Run: Copy {
     type Element: Float;
     /// A row: where its elements are, or what they are made from.
     type Row: Copy;
+    /// Whether elements are computed, not read.
+    const IS_MADE: bool;
     /// Number of elements.
     fn len(self) -> usize;
     /// One of the `len() / ROW` whole rows.
@@ -55,6 +58,7 @@ impl<T: Float> Copy for Cells<'_, T> {}
 impl<'a, T: Float> Run for Cells<'a, T> {
     type Element = T;
     type Row = &'a [T::Bytes; ROW];
+    const IS_MADE: bool = false;
     #[inline(always)]
     fn len(self) -> usize {
         self.all.len()
@@ -70,6 +74,92 @@ impl<'a, T: Float> Run for Cells<'a, T> {
     #[inline(always)]
     fn at(self, index: usize) -> T {
         T::read(self.all[index])
+    }
+}
+
+/// Bytes that are asked for ahead of what is folded: two dozen lines are under way at a time, and what kernels of panels keep has to
+/// fit the first cache beside them.
+pub(super) const AHEAD_BYTES: usize = 6144;
+
+/// What is asked for while a piece is folded: the bytes that lie [`AHEAD_BYTES`] behind its own. The caches bring in by themselves what
+/// is read in order, but not across pages, and not while a piece is settled.
+pub(super) struct Ahead<'c, I> {
+    bytes: &'c [u8],
+    set: PhantomData<I>,
+}
+
+impl<I> Clone for Ahead<'_, I> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<I> Copy for Ahead<'_, I> {}
+
+impl<'c, I: InstructionSet> Ahead<'c, I> {
+    /// Of the piece that begins with `cells` and is followed by the rest of them.
+    #[inline(always)]
+    pub(super) fn of<T: Float>(cells: &'c [T::Bytes]) -> Self {
+        Ahead { bytes: T::flat(cells).get(AHEAD_BYTES..).unwrap_or_default(), set: PhantomData }
+    }
+
+    /// For what the cache holds.
+    pub(super) const NONE: Self = Ahead { bytes: &[], set: PhantomData };
+
+    /// To be called when `count` bytes of the piece are read, from byte `first` on.
+    #[inline(always)]
+    pub(super) fn ask(self, first: usize, count: usize) {
+        if let Some(bytes) = self.bytes.get(first..first + count) {
+            I::prefetch(bytes);
+        }
+    }
+}
+
+/// Cells, and what lies ahead of them: whoever takes a row asks for a later one.
+pub(crate) struct CellsAhead<'a, I, T: Float> {
+    cells: Cells<'a, T>,
+    ahead: Ahead<'a, I>,
+}
+
+impl<'a, I: InstructionSet, T: Float> CellsAhead<'a, I, T> {
+    #[inline(always)]
+    pub(crate) fn new(all: &'a [T::Bytes]) -> Self {
+        CellsAhead::piece(all, Ahead::of::<T>(all))
+    }
+
+    #[inline(always)]
+    pub(super) fn piece(cells: &'a [T::Bytes], ahead: Ahead<'a, I>) -> Self {
+        CellsAhead { cells: Cells::new(cells), ahead }
+    }
+}
+
+impl<I, T: Float> Clone for CellsAhead<'_, I, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<I, T: Float> Copy for CellsAhead<'_, I, T> {}
+
+impl<'a, I: InstructionSet, T: Float> Run for CellsAhead<'a, I, T> {
+    type Element = T;
+    type Row = <Cells<'a, T> as Run>::Row;
+    const IS_MADE: bool = false;
+    #[inline(always)]
+    fn len(self) -> usize {
+        self.cells.len()
+    }
+    #[inline(always)]
+    fn row(self, row: usize) -> Self::Row {
+        let row_bytes = ROW * size_of::<T::Bytes>();
+        self.ahead.ask(row * row_bytes, row_bytes);
+        self.cells.row(row)
+    }
+    #[inline(always)]
+    fn value(row: Self::Row, lane: usize) -> T {
+        Cells::value(row, lane)
+    }
+    #[inline(always)]
+    fn at(self, index: usize) -> T {
+        self.cells.at(index)
     }
 }
 

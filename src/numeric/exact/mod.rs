@@ -29,14 +29,13 @@ pub(super) use state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT
 use super::axes::{Absorb, Columns, InstructionSet, Piece, Rows, TileAxis, Walk};
 use super::element::Float;
 use super::lanes::Cell;
-use super::run::{ROW, Run};
+use super::run::{Ahead, ROW, Run};
 use crate::nd::DType;
 use chunks::{Chunks3, Chunks4};
 use half::{bf16, f16};
 use levels::Levels;
 use plain::{NARROW_HEADROOM, Plain};
 use plain_run::{PIECE_ROWS, PLAIN_PIECE, PlainLanes, PlainPiece, Written};
-use runs::Ahead;
 use std::marker::PhantomData;
 use window::Extent;
 
@@ -56,9 +55,6 @@ const WIDE: usize = 8;
 const PANEL: usize = 64;
 /// Panels that are folded at a time. What their kernels keep has to fit the first cache.
 const PANELS: usize = 2;
-/// Bytes that are asked for ahead of what is folded: two dozen lines are under way at a time, and what kernels of panels keep has to
-/// fit the first cache beside them.
-const AHEAD_BYTES: usize = 6144;
 /// Rows of a panel that are folded at once: few, so that memory is read in its own order.
 const PANEL_BLOCK: usize = 4;
 /// As [`PANEL`]: what the kernel keeps for each has to fit the first cache.

@@ -52,16 +52,11 @@ impl<T: Float, const L: usize, const Q: usize> Kernel<T, L> for Plain<L, Q> {
     #[inline(always)]
     fn step<B: Block<T>>(&mut self, block: &B) {
         for lane in 0..L {
-            let (mut largest, mut smallest, mut sum) = (self.largest[lane], self.smallest[lane], self.sums[lane]);
+            let mut sum = self.sums[lane];
             let (mut squares, mut rest, sigma) =
                 if Q > 0 { (self.squares[0][lane], self.rests[0][lane], self.sigmas[0][lane]) } else { (0, 0.0, 0.0) };
             for row in 0..B::ROWS {
-                let element = block.at(row, lane);
-                let magnitude = element.magnitude_bits();
-                largest = largest.max(magnitude);
-                // Zeros become the largest.
-                smallest = smallest.min(magnitude.wrapping_sub(1));
-                let value = element.widen();
+                let value = block.at(row, lane).widen();
                 sum += value;
                 if Q > 0 {
                     let high = value.mul_add(value, sigma);
@@ -69,10 +64,21 @@ impl<T: Float, const L: usize, const Q: usize> Kernel<T, L> for Plain<L, Q> {
                     rest += value.mul_add(value, sigma - high);
                 }
             }
-            (self.largest[lane], self.smallest[lane], self.sums[lane]) = (largest, smallest, sum);
+            self.sums[lane] = sum;
             if Q > 0 {
                 (self.squares[0][lane], self.rests[0][lane]) = (squares, rest);
             }
+        }
+        // By themselves: in one loop with what is widened their vectors would be half as long.
+        for lane in 0..L {
+            let (mut largest, mut smallest) = (self.largest[lane], self.smallest[lane]);
+            for row in 0..B::ROWS {
+                let magnitude = block.at(row, lane).magnitude_bits();
+                largest = largest.max(magnitude);
+                // Zeros become the largest.
+                smallest = smallest.min(magnitude.wrapping_sub(1));
+            }
+            (self.largest[lane], self.smallest[lane]) = (largest, smallest);
         }
     }
 

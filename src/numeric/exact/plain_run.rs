@@ -164,15 +164,32 @@ impl<R: Run> Piece for PlainPiece<'_, R> {
     }
 }
 
-/// Few enough lanes for the compiler to unroll the loop wholly, which is what keeps them in registers.
+/// Few enough lanes for the compiler to unroll the loops wholly, which is what keeps them in registers.
+///
+/// How long the vectors of narrow elements are depends on which loops there are: those of a formula are as long as they can be where
+/// elements are made first and all else is one loop, those of bounds where widening has a loop of its own. Either is a quarter faster than
+/// one loop for all, on a cache.
 #[inline(always)]
 fn add_part<R: Run, const FIRST: usize>(row: R::Row, sums: &mut [f64; PART], largest: &mut [u32; PART], smallest: &mut [u32; PART]) {
+    let mut elements = [R::Element::PAD; PART];
     for lane in 0..PART {
-        let element = R::value(row, FIRST + lane);
-        let magnitude = element.magnitude_bits();
-        sums[lane] += element.widen();
+        elements[lane] = R::value(row, FIRST + lane);
+    }
+    let mut bound = |lane: usize| {
+        let magnitude = elements[lane].magnitude_bits();
         largest[lane] = largest[lane].max(magnitude);
         // Zeros become the largest.
         smallest[lane] = smallest[lane].min(magnitude.wrapping_sub(1));
+    };
+    if R::IS_MADE {
+        for lane in 0..PART {
+            sums[lane] += elements[lane].widen();
+            bound(lane);
+        }
+    } else {
+        for lane in 0..PART {
+            sums[lane] += elements[lane].widen();
+        }
+        (0..PART).for_each(bound);
     }
 }

@@ -9,12 +9,11 @@ use super::plain_run::{PLAIN_PIECE, PlainLanes, PlainPiece};
 use super::scatter::{SCATTER_MAX, SCATTER_MIN, scatter};
 use super::state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO};
 use super::window::SQUARE_COUNTS;
-use super::{AHEAD_BYTES, DIGITS_MAX, MOOD_RUNS, NARROW, PIECE, SQUARE_DIGITS_MAX, TIERS, Target, WIDE, WIDE_HEADROOM};
+use super::{DIGITS_MAX, MOOD_RUNS, NARROW, PIECE, SQUARE_DIGITS_MAX, TIERS, Target, WIDE, WIDE_HEADROOM};
 use crate::numeric::axes::{InstructionSet, Piece};
 use crate::numeric::element::Float;
 use crate::numeric::round::decompose;
-use crate::numeric::run::{Cells, ROW, Run};
-use std::marker::PhantomData;
+use crate::numeric::run::{Ahead, CellsAhead};
 
 /// A row of fewer elements than lanes.
 #[inline(always)]
@@ -24,75 +23,6 @@ pub(super) fn padded<T: Float, const L: usize>(cells: &[T::Bytes]) -> PaddedRow<
         *element = T::read(*cell);
     }
     PaddedRow(row)
-}
-
-/// What is asked for while a piece is folded: the bytes that lie [`AHEAD_BYTES`] behind its own. The caches bring in by themselves what
-/// is read in order, but not across pages, and not while a piece is settled.
-pub(super) struct Ahead<'c, I> {
-    bytes: &'c [u8],
-    set: PhantomData<I>,
-}
-
-impl<I> Clone for Ahead<'_, I> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<I> Copy for Ahead<'_, I> {}
-
-impl<'c, I: InstructionSet> Ahead<'c, I> {
-    /// Of the piece that begins with `cells` and is followed by the rest of them.
-    #[inline(always)]
-    pub(super) fn of<T: Float>(cells: &'c [T::Bytes]) -> Self {
-        Ahead { bytes: T::flat(cells).get(AHEAD_BYTES..).unwrap_or_default(), set: PhantomData }
-    }
-
-    /// For what the cache holds.
-    pub(super) const NONE: Self = Ahead { bytes: &[], set: PhantomData };
-
-    /// To be called when the bytes of the piece at `range` are read.
-    #[inline(always)]
-    fn ask(self, first: usize, count: usize) {
-        if let Some(bytes) = self.bytes.get(first..first + count) {
-            I::prefetch(bytes);
-        }
-    }
-}
-
-/// The elements of a piece, and what lies ahead of them.
-struct CellsAhead<'a, I, T: Float> {
-    cells: Cells<'a, T>,
-    ahead: Ahead<'a, I>,
-}
-
-impl<I, T: Float> Clone for CellsAhead<'_, I, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<I, T: Float> Copy for CellsAhead<'_, I, T> {}
-
-impl<'a, I: InstructionSet, T: Float> Run for CellsAhead<'a, I, T> {
-    type Element = T;
-    type Row = <Cells<'a, T> as Run>::Row;
-    #[inline(always)]
-    fn len(self) -> usize {
-        self.cells.len()
-    }
-    #[inline(always)]
-    fn row(self, row: usize) -> Self::Row {
-        let row_bytes = ROW * size_of::<T::Bytes>();
-        self.ahead.ask(row * row_bytes, row_bytes);
-        self.cells.row(row)
-    }
-    #[inline(always)]
-    fn value(row: Self::Row, lane: usize) -> T {
-        Cells::value(row, lane)
-    }
-    #[inline(always)]
-    fn at(self, index: usize) -> T {
-        self.cells.at(index)
-    }
 }
 
 /// Folds a run into what it adds to one window of scale `scale`.
@@ -306,7 +236,7 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
         let tier = self.first_tier();
         if tier == 0 {
             let mut lanes = PlainLanes::EMPTY;
-            let run = CellsAhead { cells: Cells::<T>::new(cells), ahead };
+            let run = CellsAhead::<I, T>::piece(cells, ahead);
             PlainPiece { run, first: 0, elements: cells.len(), lanes: &mut lanes }.go();
             if self.settle_plain(&lanes, cells.len(), output) {
                 return;

@@ -1,14 +1,14 @@
 //! Columns of neighbouring outputs: panels of many, strips of few, and columns one by one.
 
 use super::kernel::{BLOCK, END_ZERO, Found, Kernel, ROWS_MAX, TileBlock};
-use super::runs::Ahead;
 use super::runs::{gather, padded};
 use super::scatter::SCATTER_MAX;
 use super::state::FLAG_NOT_NEGATIVE_ZERO;
 use super::window::{SQUARE_COUNTS, SUM_COUNTS, UNSET};
-use super::{AHEAD_BYTES, GATHER_MIN, MOOD_STRIPS, PANEL_BLOCK, PANELS, RunPiece, TIERS, Target, Tile};
+use super::{GATHER_MIN, MOOD_STRIPS, PANEL_BLOCK, PANELS, RunPiece, TIERS, Target, Tile};
 use crate::numeric::axes::{Columns, InstructionSet, Piece, Rows};
 use crate::numeric::element::Float;
+use crate::numeric::run::{AHEAD_BYTES, Ahead};
 use std::marker::PhantomData;
 
 /// A strip of a tile: rows of at most as many columns as a kernel has lanes.
