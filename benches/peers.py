@@ -152,11 +152,11 @@ cases = passes.cases(x, held, out, kept, stores) | {
         {"numpy": normals("f8")},
     ),
     "normals32": (
-        "the same, f32",
+        "sum of 10^8 normals, f32, one thread",
         ["eval", "sum(normal((10**8,), seed=1, dtype=f32))", "--threads", "1", "-o", out],
         {"numpy": normals("f4")},
     ),
-    "kmeans": ("5 passes, 64 clusters", ["kmeans", x, "-k", "64", "--iterations", "5", "-o", out], {"faiss": clusters}),
+    "kmeans": ("k-means, 5 passes, 64 clusters", ["kmeans", x, "-k", "64", "--iterations", "5", "-o", out], {"faiss": clusters}),
 }
 
 

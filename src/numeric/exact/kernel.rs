@@ -16,8 +16,9 @@
 use super::window::{SQUARE_COUNTS, SUM_COUNTS};
 use crate::numeric::lanes::Cell;
 
-/// Most rows of one fold: with them no count leaves an i64 and no sum of counts does.
-pub(super) const ROWS_MAX: usize = 1024;
+/// Most rows of one fold: with them no count leaves an i64 and no sum of counts does. Of twice as many the smallest magnitude of a column is
+/// so small so often that plain addition is not certain to be exact, and whole panels are folded again.
+pub(super) const ROWS_MAX: usize = 512;
 /// `end` of a lane that holds zeros only.
 pub(super) const END_ZERO: i32 = i32::MIN;
 /// `end` of a lane that holds an infinity or, unless `bad` tells, a NaN.
