@@ -83,7 +83,7 @@ impl Form {
     }
 
     /// Bytes of a block where nobody asks for others: more than [`BLOCK_BYTES`] where nothing is held for its points, and so many that sums
-    /// of columns meet [`COLUMN_ROWS`] of them.
+    /// of columns meet enough rows to fold.
     #[must_use]
     pub fn block_bytes(&self) -> u64 {
         let times = match self.order.last() {
