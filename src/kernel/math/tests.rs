@@ -371,9 +371,11 @@ fn cases(default: usize) -> usize {
 #[ignore = "long: OUTCORE_MATH_CASES inputs per function against the C library's 113 bits"]
 fn campaign_wide() {
     fn run<const IN: usize>(case: &Case<IN>) {
-        let (error, x) = wide_error(case, cases(100_000_000), 11);
-        println!("{:10} {error:.4} ULP at {x:?}", case.name);
-        assert!(error <= 1.0, "{} is {error} ULP off at {x:?}", case.name);
+        if !std::env::var("OUTCORE_MATH_ONLY").is_ok_and(|names| names.split(',').all(|name| name != case.name)) {
+            let (error, x) = wide_error(case, cases(100_000_000), 11);
+            println!("{:10} {error:.4} ULP at {x:?}", case.name);
+            assert!(error <= 1.0, "{} is {error} ULP off at {x:?}", case.name);
+        }
     }
     unary().iter().for_each(run);
     binary().iter().for_each(run);
