@@ -24,7 +24,7 @@ fn canonical(constant: Scalar, dtype: DType) -> Scalar {
     }
 }
 
-fn constant(value: Scalar, dtype: DType) -> Result<Array> {
+pub(super) fn constant(value: Scalar, dtype: DType) -> Result<Array> {
     Array::make(Op::Constant(canonical(value, dtype), dtype), Vec::new())
 }
 

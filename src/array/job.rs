@@ -9,7 +9,7 @@ use super::{
     identity::{Identity, identity},
     node::Array,
     outputs::{Files, Save},
-    panels::{PANELS, in_panels, is_spent},
+    panels::{PANELS, fewer_outputs, in_panels, is_spent},
     phased::{assume, prove, settle},
     phases::{Asked, control, merge, run_with},
     recorded::Record,
@@ -184,13 +184,14 @@ impl Job {
         // Panels give the same bits: whoever goes on need not know of them.
         let who = if writes_files { self.identity(&work)? } else { None };
         let carried = Carried::new(&work, &self.paths(), &self.dims()?, self.save.zarr_options())?;
-        let first = self.attempt(&mut work.clone(), who.clone(), &carried, started);
+        let limits = self.session.limits();
+        let first = self.attempt(&mut work.clone(), who.clone(), &carried, (limits, started));
         let Some(spent) = first.as_ref().err().filter(|error| is_spent(error)).cloned() else { return first };
         for panels in PANELS {
             if !in_panels(&mut work)? {
                 break;
             }
-            match self.attempt(&mut work.clone(), who.clone(), &carried, started) {
+            match self.attempt(&mut work.clone(), who.clone(), &carried, (&fewer_outputs(limits, panels), started)) {
                 Err(error) if is_spent(&error) || error.kind() == ErrorKind::Refused => {}
                 Err(error) => return Err(error),
                 Ok(mut made) => {
@@ -203,11 +204,16 @@ impl Job {
         Err(spent)
     }
 
-    fn attempt(&self, work: &mut Work, who: Option<Identity>, carried: &Carried, started: Instant) -> Result<JobResult> {
+    fn attempt(
+        &self,
+        work: &mut Work,
+        who: Option<Identity>,
+        carried: &Carried,
+        (limits, started): (&Limits, Instant),
+    ) -> Result<JobResult> {
         let begin = self.session.record_begin();
         let mut files = Files::check(self.paths(), &work.paths, &self.save, who)?;
         files.attributes.clone_from(&carried.attributes);
-        let limits = self.session.limits();
         prove(&self.asked(), work, limits)?;
         let mut phases = settle(&self.session, work, limits)?;
         let results = self.result_shapes(work)?;

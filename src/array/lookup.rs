@@ -124,7 +124,7 @@ pub(super) fn checked(table: &Table, dtype: DType, search: Search) -> Result<Tab
     if search == Search::Bin {
         if let Some(at) = values.iter().position(|edge| edge.is_nan()) {
             return Err(Error::data(format!("edge {at} of the bins is not a number"))
-                .hint("the range of data with a NaN or an infinity has no bins: give a range, or select first, as in x[isfinite(x)]"));
+                .hint("the range of data with a NaN or an infinity, or one that overflows, has no bins: give a range, or select first, as in x[isfinite(x)]"));
         }
         if values.len() < 2 {
             return Err(Error::mismatch(format!("{} edges are no bins", values.len())).hint("a bin has two edges"));

@@ -75,13 +75,16 @@ impl Array {
     #[must_use]
     #[track_caller]
     pub fn normalize(&self, norm: Norm, axes: impl Into<Axes>, epsilon: f64) -> Array {
-        let (value, dtype) = self.wide();
+        let value = self.to_float();
+        let dtype = value.dtype().ok();
         let axes = axes.into().keepdims();
+        // In f64 no length of a narrower row is infinite or 0 that should not be. The squares of f64 may be: their norm has no such step.
         let length = match norm {
-            Norm::L1 => value.abs().sum(axes),
-            Norm::L2 => value.astype(DType::F64).square().sum(axes).sqrt().astype_or_keep(value.dtype().ok()),
+            Norm::L1 => value.abs().sum(axes.dtype(DType::F64)),
+            Norm::L2 if dtype == Some(DType::F64) => value.norm(axes),
+            Norm::L2 => value.astype(DType::F64).square().sum(axes).sqrt(),
         };
-        (&value / length.maximum(epsilon)).astype_or_keep(dtype)
+        (value.astype(DType::F64) / length.maximum(epsilon)).astype_or_keep(dtype)
     }
 
     /// `(x - mean) / std` over `axes`, whose `ddof` counts. Where the deviation is 0 the result is NaN: `epsilon` added to the
@@ -92,7 +95,11 @@ impl Array {
         let (value, dtype) = self.wide();
         let axes = axes.into().keepdims();
         let mean = value.mean(Axes { ddof: None, ..axes.clone() });
-        let deviation = if epsilon == 0.0 { value.std(axes) } else { (value.var(axes) + epsilon).sqrt() };
+        let deviation = match epsilon {
+            0.0 => value.std(axes),
+            // The root of variance and epsilon, neither of which is squared again: the variance of a finite row may be infinite.
+            _ => value.std(axes.dtype(DType::F64)).hypot(epsilon.sqrt()).astype_or_keep(value.dtype().ok()),
+        };
         ((&value - mean) / deviation).astype_or_keep(dtype)
     }
 

@@ -192,6 +192,9 @@ fn try_quantile(value: &Array, quantiles: &Quantiles, options: &Axes) -> Result<
     if options.ddof.is_some() || options.dtype.is_some() || options.mode.is_some() {
         return Err(Error::usage("quantiles have no ddof, no choice of dtype and no mode of sums").hint("cast the result instead"));
     }
+    if quantiles.values.is_empty() {
+        return Err(Error::usage("a list of no quantiles").hint("name one at least, as in `quantile(x, [0.25, 0.75])`"));
+    }
     if let Some(wrong) = quantiles.values.iter().find(|q| !(0.0..=1.0).contains(*q)) {
         return Err(Error::usage(format!("the quantile {wrong} does not lie from 0 to 1")).hint("percentiles go from 0 to 100"));
     }

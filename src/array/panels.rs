@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     expr::{Graph, NodeId, Op},
     numeric::{Finish, ReserveSpent, SumMode},
-    plan::panels::panels,
+    plan::{Limits, grid::BLOCK_BYTES, panels::panels},
 };
 
 /// How many panels are tried, one after the other. What spends the reserves of the last ones is an error.
@@ -34,6 +34,13 @@ pub(super) fn in_panels(work: &mut Work) -> Result<bool> {
         (work.graph, work.roots) = (builder.finish(), roots);
     }
     Ok(cut)
+}
+
+/// The same limits with smaller blocks, as many times as there are panels: sums whose axes lie whole in a block have an output for each of
+/// its lines, and a reserve for each block.
+pub(super) fn fewer_outputs(limits: &Limits, panels: usize) -> Limits {
+    let block = limits.block_bytes.unwrap_or(BLOCK_BYTES) / panels as u64;
+    Limits { block_bytes: Some(block.max(1)), ..limits.clone() }
 }
 
 /// The longest axis that stays of an exact sum of floats with more outputs than have digits each, and its length.

@@ -121,8 +121,8 @@ fn truncated_rows_have_norm_one() {
     let lazy = session().from_ndarray(x.clone());
     let cut = lazy.truncate(5).eval::<f32, Ix2>().unwrap();
     for (row, cut) in x.rows().into_iter().zip(cut.rows()) {
-        let norm = row.iter().take(5).map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt() as f32;
-        let want: Vec<f32> = row.iter().take(5).map(|value| value / norm.max(f32::MIN_POSITIVE)).collect();
+        let norm = row.iter().take(5).map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+        let want: Vec<f32> = row.iter().take(5).map(|&value| (f64::from(value) / norm.max(f64::from(f32::MIN_POSITIVE))) as f32).collect();
         assert_eq!(cut.to_vec(), want);
     }
     for wrong in [0, 20] {

@@ -2,9 +2,9 @@
 
 use super::{
     axes::AxisRef,
-    elementwise::convert,
+    elementwise::{constant, convert},
     node::Array,
-    words::{CastMode, DType, Element, Scalar},
+    words::{BinaryOp, CastMode, DType, Element, Scalar},
 };
 use crate::{
     error::{Error, Result},
@@ -102,7 +102,15 @@ impl Random {
             _ if second < 0.0 => return Err(Error::usage(format!("a standard deviation of {second} does not exist"))),
             _ => Law::Normal { mean: a, std: b },
         };
-        convert(&self.drawn(shape, law, wide)?, dtype, CastMode::Checked)
+        let values = convert(&self.drawn(shape, law, wide)?, dtype, CastMode::Checked)?;
+        match law {
+            // What lies just below the bound would round to it.
+            Law::Uniform { .. } if dtype != wide && first < second => {
+                let last = constant(Scalar::Float(below(second, dtype)), dtype)?;
+                Array::make(Op::Binary(BinaryOp::Minimum), vec![values, last])
+            }
+            _ => Ok(values),
+        }
     }
 
     pub(super) fn try_integers(self, shape: &[usize], dtype: DType, range: Range<i64>) -> Result<Array> {
@@ -157,6 +165,18 @@ impl Array {
             Array::make(Op::Gather { axis, map, length }, vec![self.clone()])
         });
         self.then(made)
+    }
+}
+
+/// The largest number of `dtype`, of 16 bits, that lies below `bound`.
+fn below(bound: f64, dtype: DType) -> f64 {
+    let read = |bits: u16| if dtype == DType::F16 { half::f16::from_bits(bits).to_f64() } else { half::bf16::from_bits(bits).to_f64() };
+    let near = if dtype == DType::F16 { half::f16::from_f64(bound).to_bits() } else { half::bf16::from_f64(bound).to_bits() };
+    match near {
+        bits if read(bits) < bound => read(bits),
+        0 | 0x8000 => read(0x8001),
+        bits if bits < 0x8000 => read(bits - 1),
+        bits => read(bits + 1),
     }
 }
 

@@ -209,9 +209,11 @@ pub(super) fn reduction(value: &Array, finish: Finish, options: &Axes) -> Result
     }
     let default = reduced_dtype(finish, meta.dtype);
     let dtype = options.dtype.unwrap_or(default);
-    // NumPy converts the elements first; a wider float holds the exact sum of narrower ones anyway.
-    let widens = meta.dtype.is_float() && meta.dtype.promote(dtype) == dtype;
-    let operand = if dtype == default || widens { value.clone() } else { convert(value, dtype, CastMode::Checked)? };
+    // NumPy converts the elements first, which loses digits or wraps. A sum is taken of the elements as they are and rounded once, or
+    // refused where it does not fit; so is a product of integers.
+    let whole = !meta.dtype.is_float() && dtype.is_integer();
+    let converts = if plain == Finish::Prod { dtype != default && !whole } else { !adds && dtype != default };
+    let operand = if converts { convert(value, dtype, CastMode::Checked)? } else { value.clone() };
     let session_mode = || value.0.session.as_ref().map_or(SumMode::default(), super::session::Session::sum_mode);
     // One spelling for one meaning, so that equal reductions are one node.
     let mode = if adds { options.mode.unwrap_or_else(session_mode) } else { SumMode::Exact };

@@ -15,7 +15,7 @@
 //! depend on the tiles and their order, never on the instruction set. A sum that left the finite range ignores its
 //! compensation, so infinities stay infinities.
 
-use super::axes::{Absorb, Columns, InstructionSet, Rows};
+use super::axes::{Absorb, Columns, InstructionSet, Piece, Rows};
 use super::element::Float;
 use super::lanes::{LANES, LaneFold, fold_run, fold_strip};
 use super::round::Exact;
@@ -143,26 +143,42 @@ impl<const STEP: u8> Lanes<STEP> {
 
     #[inline(always)]
     fn flush(&mut self) {
-        for lane in 0..LANES {
-            let (before, run) = (self.sum[lane], self.run[lane]);
-            match STEP {
-                NEUMAIER => {
+        match STEP {
+            NEUMAIER => {
+                for lane in 0..LANES {
+                    let (before, run) = (self.sum[lane], self.run[lane]);
                     let total = before + run;
                     self.rest[lane] += two_sum_error(before, run, total);
                     self.sum[lane] = total;
                 }
-                KAHAN => {
-                    // A zero compensation must not cost a negative zero its sign.
-                    let add = if self.rest[lane] == 0.0 { run } else { run + self.rest[lane] };
-                    let total = before + add;
-                    let rest = add - (total - before);
-                    // A compensation of an infinity would turn it into NaN.
-                    self.rest[lane] = if total.abs() < f64::INFINITY { rest } else { 0.0 };
-                    self.sum[lane] = total;
-                }
-                _ => self.sum[lane] = before + run,
             }
-            self.run[lane] = -0.0;
+            KAHAN => self.flush_kahan(),
+            _ => {
+                for lane in 0..LANES {
+                    self.sum[lane] += self.run[lane];
+                }
+            }
+        }
+        self.run = [-0.0; LANES];
+    }
+
+    /// A loop for each operation: of all in one the compiler makes no vectors.
+    #[inline(always)]
+    fn flush_kahan(&mut self) {
+        let (before, mut add) = (self.sum, self.run);
+        for lane in 0..LANES {
+            // A zero compensation must not cost a negative zero its sign.
+            add[lane] += if self.rest[lane] == 0.0 { -0.0 } else { self.rest[lane] };
+        }
+        for lane in 0..LANES {
+            self.sum[lane] = before[lane] + add[lane];
+        }
+        for lane in 0..LANES {
+            self.rest[lane] = add[lane] - (self.sum[lane] - before[lane]);
+        }
+        for lane in 0..LANES {
+            // A compensation of an infinity would turn it into NaN.
+            self.rest[lane] = if self.sum[lane].abs() < f64::INFINITY { self.rest[lane] } else { 0.0 };
         }
     }
 
@@ -181,6 +197,7 @@ impl<const STEP: u8> Lanes<STEP> {
     }
 }
 
+#[derive(Clone, Copy)]
 struct SumFold<const STEP: u8, const MOMENTS: bool> {
     block_rows: usize,
     sums: Lanes<STEP>,
@@ -203,7 +220,9 @@ impl<const STEP: u8, const MOMENTS: bool, T: Float> LaneFold<T> for SumFold<STEP
                 self.squares.run[lane] += square;
                 if !T::SQUARE_IS_F64 && STEP != PLAIN {
                     // What the square of an f64 lost; without it the variance of a constant would not be 0.
-                    self.squares.rest[lane] += value.mul_add(value, -square);
+                    let lost = value.mul_add(value, -square);
+                    // Kahan's step adds the compensation to what comes next, where that of an infinity would make a NaN.
+                    self.squares.rest[lane] += if STEP == KAHAN && square == f64::INFINITY { 0.0 } else { lost };
                 }
             }
         }
@@ -215,6 +234,26 @@ impl<const STEP: u8, const MOMENTS: bool, T: Float> LaneFold<T> for SumFold<STEP
         if MOMENTS {
             self.squares.flush();
         }
+    }
+}
+
+/// The fold of a run, or of a strip of columns. The loop alone: beside what settles the lanes the compiler does not make vectors of it.
+struct FoldPiece<'f, 'c, T: Float, const STEP: u8, const MOMENTS: bool> {
+    fold: &'f mut SumFold<STEP, MOMENTS>,
+    cells: &'c [T::Bytes],
+    /// Rows of a strip and how wide it is.
+    strip: Option<(Rows, usize)>,
+}
+
+impl<T: Float, const STEP: u8, const MOMENTS: bool> Piece for FoldPiece<'_, '_, T, STEP, MOMENTS> {
+    #[inline(always)]
+    fn go(self) {
+        let mut local = *self.fold;
+        match self.strip {
+            None => fold_run::<T, _>(&mut local, self.cells),
+            Some((rows, width)) => fold_strip::<T, _>(&mut local, self.cells, rows, width),
+        }
+        *self.fold = local;
     }
 }
 
@@ -302,7 +341,7 @@ impl<I: InstructionSet, T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T:
             return self.state.add_run::<I, _, MOMENTS>(CellsAhead::<I, T>::new(cells), output);
         }
         let mut fold = self.fold();
-        fold_run::<T, _>(&mut fold, cells);
+        I::enter(FoldPiece::<T, STEP, MOMENTS> { fold: &mut fold, cells, strip: None });
         let (sum, rest) = fold.sums.fold();
         let (square, square_rest) = if MOMENTS { fold.squares.fold() } else { (0.0, 0.0) };
         self.state.merge_one(output, cells.len() as u64, [sum, rest, square, square_rest]);
@@ -317,7 +356,7 @@ impl<I: InstructionSet, T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T:
         while first < columns.count {
             let width = LANES.min(columns.count - first);
             let mut fold = self.fold();
-            fold_strip::<T, _>(&mut fold, &cells[first..], rows, width);
+            I::enter(FoldPiece::<T, STEP, MOMENTS> { fold: &mut fold, cells: &cells[first..], strip: Some((rows, width)) });
             let strip = columns.part(first, width);
             first += LANES;
             if width == LANES && strip.step == 1 {

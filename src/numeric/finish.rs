@@ -142,40 +142,6 @@ impl Accumulator {
         Ok(state.indices[at] as u64)
     }
 
-    /// How many of the outputs `from..from + count` have no number to finish into `what`, so that it is NaN: in a reduction that
-    /// leaves out NaN, and is not a sum or product, those of nothing but NaN.
-    #[must_use]
-    pub fn hollow_outputs(&self, what: Finish, from: usize, count: usize) -> usize {
-        let ddof = match what {
-            Finish::NanMean | Finish::NanMin | Finish::NanMax => 0,
-            Finish::NanVar { ddof } | Finish::NanStd { ddof } => ddof,
-            _ => return 0,
-        };
-        let counted = matches!(self.state, State::Exact(_) | State::Compensated(_));
-        (from..from + count).filter(|&at| if counted { self.count(at) <= ddof } else { self.is_hollow(at) }).count()
-    }
-
-    /// Whether nothing but NaN that is skipped came to an output of extremes or places.
-    fn is_hollow(&self, at: usize) -> bool {
-        macro_rules! of {
-            ($t:ty) => {
-                match &self.state {
-                    State::Extremes(state) => state.is_hollow::<$t>(at),
-                    State::Places(state) => state.is_hollow::<$t>(at),
-                    _ => false,
-                }
-            };
-        }
-        self.kind.skips_nan()
-            && match self.dtype {
-                DType::F16 => of!(f16),
-                DType::BF16 => of!(bf16),
-                DType::F32 => of!(f32),
-                DType::F64 => of!(f64),
-                _ => false,
-            }
-    }
-
     pub(super) fn refusal(&self, what: Finish, dtype: DType) -> Error {
         Error::usage(format!("{:?} of {} does not finish as {what:?} into {dtype}", self.kind, self.dtype))
     }

@@ -56,11 +56,20 @@ pub(super) fn load_part<T: Cell>(cells: &[T::Bytes]) -> [T; LANES] {
 #[inline(always)]
 pub(super) fn fold_run<T: Cell, F: LaneFold<T>>(fold: &mut F, cells: &[T::Bytes]) {
     let (rows, rest) = cells.as_chunks::<LANES>();
-    for block in rows.chunks(fold.block_rows()) {
-        for row in block {
+    let block_rows = fold.block_rows();
+    if block_rows == 1 {
+        // A loop of its own: within blocks of one row nothing stays in registers.
+        for row in rows {
             fold.step(&load_row::<T>(row));
+            fold.flush();
         }
-        fold.flush();
+    } else {
+        for block in rows.chunks(block_rows) {
+            for row in block {
+                fold.step(&load_row::<T>(row));
+            }
+            fold.flush();
+        }
     }
     if !rest.is_empty() {
         fold.step(&load_part::<T>(rest));

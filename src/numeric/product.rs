@@ -63,6 +63,11 @@ impl Products {
     /// Bytes per output.
     pub(super) const OUTPUT_BYTES: u64 = 17;
 
+    /// Whether all factors of an output were finite.
+    pub(super) fn took_finite(&self, at: usize) -> bool {
+        self.flags[at] & (FLAG_NAN | FLAG_INFINITY) == 0
+    }
+
     pub(super) fn reset(&mut self) {
         self.mantissas.fill(1.0);
         self.exponents.fill(0);

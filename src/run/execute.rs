@@ -465,21 +465,9 @@ impl<'a> Execution<'a> {
     pub fn finish_into(&mut self, whole: &Accumulator, finish: Finish, dtype: DType, temp: TempId) -> Result<()> {
         let missing = || Error::internal(format!("temp {} is finished by a stage that does not make it", temp.0));
         let out = self.making[temp.0 as usize].as_mut().ok_or_else(missing)?.bytes_mut();
-        // A state takes several elements of the temp.
-        let item = finish.state_bytes(whole.dtype()).unwrap_or(dtype.size());
-        let outputs = out.len() / item;
-        self.findings.add_hollow(finish.name(), whole.hollow_outputs(finish, 0, outputs));
-        if outputs <= 2 * FINISH_CHUNK || self.engine.threads() == 1 || self.engine.is_own_thread() {
-            return whole.finish(finish, dtype, 0, outputs, out);
-        }
-        let pool = self.engine.pool()?;
-        let finish_chunk =
-            |(index, chunk): (usize, &mut [u8])| whole.finish(finish, dtype, index * FINISH_CHUNK, chunk.len() / item, chunk);
-        let work = || {
-            let chunks = out.par_chunks_mut(FINISH_CHUNK * item).enumerate().map(finish_chunk);
-            chunks.find_first(Result::is_err).unwrap_or(Ok(()))
-        };
-        without_panic(|| "finishing a reduction".to_owned(), || pool.install(work))
+        finish_all(self.engine, whole, finish, dtype, out)?;
+        self.findings.add_results(finish.name(), whole.outcomes(finish, dtype, 0, out));
+        Ok(())
     }
 
     /// Name and shape of what a write goes to.
@@ -665,4 +653,21 @@ fn failed_check(check: &Check, index: usize) -> Error {
         show(&place),
         show(&check.shape)
     ))
+}
+
+/// Finishes all outputs of a reduction, in parts on all threads where there are many.
+fn finish_all(engine: &Engine, whole: &Accumulator, finish: Finish, dtype: DType, out: &mut [u8]) -> Result<()> {
+    // A state takes several elements of the temp.
+    let item = finish.state_bytes(whole.dtype()).unwrap_or(dtype.size());
+    let outputs = out.len() / item;
+    if outputs <= 2 * FINISH_CHUNK || engine.threads() == 1 || engine.is_own_thread() {
+        return whole.finish(finish, dtype, 0, outputs, out);
+    }
+    let pool = engine.pool()?;
+    let finish_chunk = |(index, chunk): (usize, &mut [u8])| whole.finish(finish, dtype, index * FINISH_CHUNK, chunk.len() / item, chunk);
+    let work = || {
+        let chunks = out.par_chunks_mut(FINISH_CHUNK * item).enumerate().map(finish_chunk);
+        chunks.find_first(Result::is_err).unwrap_or(Ok(()))
+    };
+    without_panic(|| "finishing a reduction".to_owned(), || pool.install(work))
 }

@@ -4,6 +4,7 @@ use crate::{
     error::Error,
     kernel::watch::{Finding, FindingKind, Findings},
     nd::shape::show,
+    numeric::Outcome,
     plan::Stage,
 };
 
@@ -60,14 +61,30 @@ pub(super) fn judge(findings: &Findings, stage: &Stage, policy: Policy) -> Resul
         };
         return Err(Error::data(format!("{}: {}", stage.name, words(worst, stage))).hint(advice));
     }
+    let results: Vec<_> = findings.results().map(|(outcome, name, count)| (outcome, of_results(outcome, name, count))).collect();
+    if policy.on_invalid == OnInvalid::Error
+        && let Some((_, text)) = results.iter().find(|(outcome, _)| *outcome != Outcome::Hollow)
+    {
+        let advice = "cast to a wider dtype first, mask what has too few elements, or go on with on-invalid warn";
+        return Err(Error::data(format!("{}: {text}", stage.name)).hint(advice));
+    }
     let mut texts: Vec<String> = findings.iter().filter(|found| policy.is_reported(found.kind)).map(|found| words(found, stage)).collect();
     if policy.on_invalid != OnInvalid::Ignore {
-        texts.extend(findings.hollow().map(|(name, count)| match count {
-            1 => format!("{name} of a slice of nothing but NaN is NaN"),
-            _ => format!("{name} of {count} slices of nothing but NaN is NaN"),
-        }));
+        texts.extend(results.into_iter().map(|(_, text)| text));
     }
     Ok(texts)
+}
+
+/// What to say of results of reductions.
+fn of_results(outcome: Outcome, name: &str, count: u64) -> String {
+    let results = if count == 1 { "1 result".to_owned() } else { format!("{count} results") };
+    match (outcome, count) {
+        (Outcome::Hollow, 1) => format!("{name} of a slice of nothing but NaN is NaN"),
+        (Outcome::Hollow, _) => format!("{name} of {count} slices of nothing but NaN is NaN"),
+        (Outcome::Nan, _) => format!("{results} of {name} NaN: too few elements, or nothing but equal ones"),
+        (Outcome::Infinity, 1) => format!("1 result of {name} infinite, though its elements are finite"),
+        (Outcome::Infinity, _) => format!("{results} of {name} infinite, though their elements are finite"),
+    }
 }
 
 fn words(found: &Finding, stage: &Stage) -> String {

@@ -160,3 +160,77 @@ fn a_spent_reserve_is_computed_again_in_panels() {
     let states = x.statistics(0).unwrap();
     assert_eq!(states.sum, small);
 }
+
+/// Short lines lie whole in a block, with an output each: more than have digits, whatever panels there are.
+#[test]
+fn short_lines_spend_no_reserve() {
+    let values = Array2::from_shape_fn((40_000, 3), |(row, at)| match at {
+        0 => 1e300,
+        1 => 1e-300 * (row % 7) as f64,
+        _ => -1e300,
+    });
+    let session = Session::builder().memory("256MiB").threads(2).build().unwrap();
+    let x = session.from_ndarray(values);
+    let made = x.sum(1).eval::<f64, Ix1>().unwrap();
+    assert!(made.iter().enumerate().all(|(row, sum)| *sum == 1e-300 * (row % 7) as f64));
+}
+
+#[test]
+fn a_dtype_rounds_the_result_not_the_elements() {
+    let session = Session::default_session();
+    let x = session.from_ndarray(Array1::from(vec![300_i32, 300, -500]));
+    assert_eq!(value::<i8>(&x.sum(axis(0).dtype(DType::I8))), 100);
+    let error = x.sum(axis(0).dtype(DType::U8)).eval::<u8, Ix0>().map(|sum| sum.into_scalar());
+    assert_eq!(error.unwrap(), 100);
+    let few = session.from_ndarray(Array1::from(vec![300_i32, 300, 300]));
+    let error = few.sum(axis(0).dtype(DType::I8)).eval::<i8, Ix0>().unwrap_err();
+    assert!(error.to_string().contains("the sum 900 is outside of i8"), "{error}");
+    let error = few.prod(axis(0).dtype(DType::I16)).eval::<i16, Ix0>().unwrap_err();
+    assert!(error.to_string().contains("the product 27000000 is outside of i16"), "{error}");
+    let wide = session.from_ndarray(Array1::from(vec![1e300, -1e300, 0.5]));
+    assert_eq!(value::<f32>(&wide.sum(axis(0).dtype(DType::F32))), 0.5);
+}
+
+#[test]
+fn rows_of_any_length_have_a_direction() {
+    let session = Session::default_session();
+    let half = |values: &[f32]| values.iter().all(|value| (value - 0.5_f32.sqrt()).abs() < 1e-6);
+    for pair in [[3e38_f32; 2], [1e-44; 2], [1.0; 2]] {
+        let x = session.from_ndarray(Array1::from(pair.to_vec()));
+        let made = x.normalize(outcore::Norm::L2, .., 0.0).eval::<f32, Ix1>().unwrap().to_vec();
+        assert!(half(&made), "{pair:?} {made:?}");
+        let made = x.normalize(outcore::Norm::L1, .., 0.0).eval::<f32, Ix1>().unwrap().to_vec();
+        assert_eq!(made, [0.5; 2], "{pair:?}");
+    }
+    for pair in [[1e200; 2], [1e-200; 2], [3.0; 2]] {
+        let x = session.from_ndarray(Array1::from(pair.to_vec()));
+        let made = x.normalize(outcore::Norm::L2, .., 0.0).astype(DType::F32).eval::<f32, Ix1>().unwrap().to_vec();
+        assert!(half(&made), "{pair:?} {made:?}");
+    }
+    let x = session.from_ndarray(Array1::from(vec![3e38_f32, 3e38, 1.0, 1.0, 1.0]));
+    let made = x.layer_norm(.., 1e-5).eval::<f32, Ix1>().unwrap().to_vec();
+    for (made, want) in made.iter().zip([1.224_744_9_f32, 1.224_744_9, -0.816_496_6, -0.816_496_6, -0.816_496_6]) {
+        assert!((made - want).abs() < 1e-6, "{made} for {want}");
+    }
+}
+
+#[test]
+fn quantiles_of_one_element_and_of_none() {
+    let session = Session::default_session();
+    let one = session.from_ndarray(ndarray::arr0(3.0_f64));
+    assert_eq!((value::<f64>(&one.median(..)), value::<f64>(&one.quantile(0.25, ..))), (3.0, 3.0));
+    assert_eq!(one.quantile([0.0, 1.0], ..).eval::<f64, Ix1>().unwrap().to_vec(), [3.0, 3.0]);
+    let error = one.quantile(Vec::new(), ..).eval::<f64, Ix1>().unwrap_err();
+    assert_eq!((error.kind(), error.to_string().contains("no quantiles")), (ErrorKind::Usage, true), "{error}");
+}
+
+#[test]
+fn uniform_values_stay_below_their_bound() {
+    for (low, high) in [(0.0, 1.0), (-1.0, 0.0), (5.0, 7.0), (0.0, 0.1)] {
+        let x = outcore::Random::new(1).uniform::<half::f16>([1 << 18], low, high);
+        assert!(value::<half::f16>(&x.max(..)).to_f64() < high);
+        assert!(value::<half::f16>(&x.min(..)).to_f64() >= low);
+        let x = outcore::Random::new(1).uniform::<half::bf16>([1 << 18], low, high);
+        assert!(value::<half::bf16>(&x.max(..)).to_f64() < high);
+    }
+}

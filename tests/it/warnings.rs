@@ -160,3 +160,36 @@ fn what_is_multiplied_is_watched() {
     let ran = place.run(&["eval", "log(x - 9) @ y", "x=x.npy", "y=ones.npy"]);
     assert!(ran.stderr.contains("6 NaN created"), "{}", ran.stderr);
 }
+
+#[test]
+fn results_of_reductions_are_told() {
+    let place = place();
+    place.f64("big.npy", &[3], &[1e308; 3]);
+    place.f32("far.npy", &[2, 2], &[3e38, 3e38, 1.0, 2.0]);
+    let one = |what: &str| format!("result: 1 result of {what} infinite, though its elements are finite");
+    warns(&place, &["eval", "sum(x)", "x=big.npy"], "inf", &[&one("sum")]);
+    warns(&place, &["eval", "prod(x)", "x=big.npy"], "inf", &[&one("prod")]);
+    warns(&place, &["eval", "dot(x, x)", "x=big.npy"], "inf", &[&one("dot")]);
+    // Block by block, too.
+    warns(&place, &["eval", "sum(x, axis=1)", "x=far.npy", "--block", "8"], "[inf 3.]", &[&one("sum")]);
+    warns(&place, &["eval", "sum(x, axis=0)", "x=far.npy"], "[3.e+38 3.e+38]", &[]);
+    warns(&place, &["eval", "mean(x)", "x=big.npy"], "1e+308", &[]);
+    let empty = "result: 1 result of mean NaN: too few elements, or nothing but equal ones";
+    warns(&place, &["eval", "mean(x[:0])", "x=big.npy"], "nan", &[empty]);
+    warns(
+        &place,
+        &["eval", "var(x[:1], ddof=1)", "x=big.npy"],
+        "nan",
+        &["result: 1 result of var NaN: too few elements, or nothing but equal ones"],
+    );
+    // What was there before is no news, and neither is a float of integers.
+    warns(&place, &["eval", "sum(x)", "x=nan.npy"], "nan", &[]);
+    warns(&place, &["eval", "mean(n)", "n=n.npy"], "2.305843009213694e+18", &[]);
+    place.fails(
+        &["eval", "sum(x)", "x=big.npy", "--on-invalid", "error", "-o", "y.npy"],
+        65,
+        &["1 result of sum infinite", "cast to a wider dtype"],
+    );
+    assert!(!place.names().contains(&"y.npy".to_owned()));
+    warns(&place, &["eval", "sum(x)", "x=big.npy", "--on-invalid", "ignore"], "inf", &[]);
+}

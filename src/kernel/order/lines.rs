@@ -63,7 +63,9 @@ impl LineQuantile {
         let mut keys: Vec<C::Key> = Vec::with_capacity(lines.steps.len());
         // Which of the quantiles an element of a line becomes.
         let inner: usize = (self.along + 1..shape.len()).filter(|&axis| self.within[axis]).map(|axis| shape[axis]).product();
-        let which = |place: usize| (place / inner.max(1) % shape[self.along].max(1)).min(self.quantiles.len() - 1);
+        // A 0-d array is a line of one element.
+        let along = shape.get(self.along).map_or(1, |&length| length.max(1));
+        let which = |place: usize| (place / inner.max(1) % along).min(self.quantiles.len() - 1);
         let mut values = vec![0u8; self.quantiles.len() * size];
         for first in lines.firsts {
             keys.clear();

@@ -59,7 +59,7 @@ impl Execution<'_, '_, '_, '_> {
             let dtype = self.prepared.slots[slot.0 as usize].dtype;
             let out = &mut self.machine.locals[slot.0 as usize].bytes_mut()[..local.outputs * dtype.size()];
             local.accumulator.finish(*what, dtype, 0, local.outputs, out)?;
-            self.machine.findings.add_hollow(what.name(), local.accumulator.hollow_outputs(*what, 0, local.outputs));
+            self.machine.findings.add_results(what.name(), local.accumulator.outcomes(*what, dtype, 0, out));
         }
         Ok(())
     }

@@ -11,8 +11,8 @@
 //! What counts is what leaves the program: elements that are stored, selected or given to a user function, and elements that a
 //! reduction takes, whatever the reduction makes of them (the largest of `1 / x` counts its infinities of either sign). Sums are
 //! asked once a block, by the flags of their state, not tile by tile; a block that flags is walked again while it is near. The
-//! result of a reduction is a beginning again: a sum, mean or deviation that overflows or has no elements is not counted, and
-//! what is computed from a result that is not finite is no news. A created infinity that a later operation makes finite (`1 / inf`),
+//! result of a reduction is a beginning again: one that overflows or has no elements is counted where it is finished, by what its
+//! state knows, and what is computed from a result that is not finite is no news. A created infinity that a later operation makes finite (`1 / inf`),
 //! and one that only decides a comparison, do not count; a `bool` or an integer carries no NaN further. Integer events count
 //! wherever they reach a result, through masks too; casts that are told to wrap do not count, nor do `gcd` and `lcm`.
 //!
@@ -32,7 +32,7 @@ pub(crate) use checks::{
 };
 pub(crate) use derive::{REGISTER_BYTES_MAX, Watch, WatchedSweep};
 
-use crate::nd::DType;
+use crate::{nd::DType, numeric::Outcome};
 
 /// What a statement created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,15 +87,15 @@ pub struct Finding {
 pub struct Findings {
     /// One entry per kind.
     kinds: [Option<Finding>; 4],
-    /// Reductions that leave out NaN, and how many of their results are NaN because nothing was left.
-    hollow: Vec<(&'static str, u64)>,
+    /// Reductions, and how many of their results are no numbers.
+    results: Vec<(Outcome, &'static str, u64)>,
 }
 
 impl Findings {
     /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.kinds.iter().all(Option::is_none) && self.hollow.is_empty()
+        self.kinds.iter().all(Option::is_none) && self.results.is_empty()
     }
 
     /// What was found.
@@ -120,21 +120,25 @@ impl Findings {
     /// Adds everything that was counted elsewhere.
     pub fn merge(&mut self, other: Findings) {
         other.kinds.into_iter().flatten().for_each(|found| self.add(found));
-        other.hollow.into_iter().for_each(|(name, count)| self.add_hollow(name, count as usize));
-    }
-
-    /// Adds results that are NaN because nothing was left to reduce.
-    pub fn add_hollow(&mut self, name: &'static str, count: usize) {
-        match self.hollow.iter_mut().find(|(held, _)| *held == name) {
-            _ if count == 0 => {}
-            Some((_, held)) => *held += count as u64,
-            None => self.hollow.push((name, count as u64)),
+        for (outcome, name, count) in other.results {
+            self.add_results(name, [(outcome, count as usize)]);
         }
     }
 
-    /// Names of reductions, and how many of their results are NaN because nothing was left to reduce.
-    pub fn hollow(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.hollow.iter().copied()
+    /// Adds results of a reduction that are no numbers.
+    pub fn add_results<const N: usize>(&mut self, name: &'static str, outcomes: [(Outcome, usize); N]) {
+        for (outcome, count) in outcomes {
+            match self.results.iter_mut().find(|held| (held.0, held.1) == (outcome, name)) {
+                _ if count == 0 => {}
+                Some((.., held)) => *held += count as u64,
+                None => self.results.push((outcome, name, count as u64)),
+            }
+        }
+    }
+
+    /// Names of reductions, how many of their results are no numbers, and why.
+    pub fn results(&self) -> impl Iterator<Item = (Outcome, &'static str, u64)> + '_ {
+        self.results.iter().copied()
     }
 
     /// The first index of a kind.

@@ -92,3 +92,14 @@ fn deviations_are_close_and_never_negative() {
         assert!((got - want).abs() <= tolerance && got >= 0.0, "{mode:?}: {got} for {want}");
     }
 }
+
+/// A compensation of an infinity is none: the norm of what is infinite, or overflows, is infinite.
+#[test]
+fn norms_of_infinities_are_infinite() {
+    for mode in [SumMode::Neumaier, SumMode::Kahan, SumMode::Pairwise, SumMode::Naive] {
+        for values in [[f64::INFINITY, 1.0].as_slice(), &[1e200, 1e200], &[1.0, -1e200, 2.0]] {
+            let moments = absorbed(AccumulatorKind::Moments(mode), DType::F64, &f64_bits(values));
+            assert_eq!(f64::from_bits(finished(&moments, Finish::Norm, DType::F64)), f64::INFINITY, "{mode:?} {values:?}");
+        }
+    }
+}
