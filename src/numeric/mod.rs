@@ -236,7 +236,12 @@ impl AccumulatorKind {
 
     /// Whether a kernel begins and ends with every tile, which costs each output as much as many elements.
     pub(crate) fn is_settled(self, dtype: DType) -> bool {
-        dtype.is_float() && matches!(self.plain(), AccumulatorKind::Sum(SumMode::Exact) | AccumulatorKind::Moments(SumMode::Exact))
+        use AccumulatorKind::{ArgMax, ArgMin, Moments, Product, Sum};
+        match self.plain() {
+            Sum(SumMode::Exact) | Moments(SumMode::Exact) | Product => dtype.is_float(),
+            ArgMin | ArgMax => true,
+            _ => false,
+        }
     }
 
     /// Whether the results are a function of the elements alone, however they are cut into tiles.

@@ -10,11 +10,11 @@ pub const RUN_BYTES: u64 = 8 * 1024 * 1024;
 const COMPUTED_BLOCKS: u64 = 4;
 /// Rows that a sum of columns is worth beginning for, and how many times as large blocks are at most for them.
 const COLUMN_ROWS: u64 = 256;
-const COLUMN_BLOCKS_MAX: u64 = 8;
+const COLUMN_BLOCKS_MAX: u64 = 16;
 /// Bytes of one run's part of the states of a reduction: merging a part must cost less than filling it.
 const PART_BYTES: u64 = 1024 * 1024;
 /// The same where sums of columns would read pieces of rows otherwise: those cost more than merging.
-const COLUMN_PART_BYTES: u64 = 3 * 1024 * 1024;
+const COLUMN_PART_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes along the last axis below which a cut makes requests that media are slow at.
 const SEGMENT_BYTES: usize = 4096;
 

@@ -9,7 +9,7 @@
 //! `-0.0` was seen.
 
 use super::digits::{PENDING_MAX, deposit, deposit_signed, digits_for, join_digits, negate_if_negative, settle_digits};
-use super::window::{Extent, PARTS_MAX, Windows};
+use super::window::{Extent, JOINED, PARTS_MAX, Windows};
 use crate::error::{Error, Result};
 use crate::numeric::memory::reserved;
 use crate::numeric::round::Exact;
@@ -241,10 +241,18 @@ impl Superaccumulator {
     }
 
     pub(in crate::numeric) fn merge_run(&mut self, at: usize, other: &Self, from: usize, count: usize) {
-        for (at, from) in (at..at + count).zip(from..from + count) {
-            self.counts[at] += other.counts[from];
-            self.flags[at] |= other.flags[from];
-            self.combine(at, other, from, false);
+        for first in (0..count).step_by(JOINED) {
+            let (at, from, count) = (at + first, from + first, JOINED.min(count - first));
+            for step in 0..count {
+                self.counts[at + step] += other.counts[from + step];
+                self.flags[at + step] |= other.flags[from + step];
+            }
+            let plain = other.slots[from..from + count].iter().all(|slot| *slot == NO_SLOT);
+            if !(plain && self.windows.join(at, &other.windows, from, count)) {
+                for step in 0..count {
+                    self.combine(at + step, other, from + step, false);
+                }
+            }
         }
     }
 

@@ -5,7 +5,10 @@
 //! of a sum of squares `2^(2 e + 4 - 52 j)`. All digits but the first are kept in `0..2^52`; the first has the sign and
 //! `2^63` of room, which no number of elements fills. What does not fit is added to the digits behind the window.
 
+mod join;
+
 use crate::numeric::memory::reserved;
+pub(super) use join::JOINED;
 
 /// Bits of a digit.
 pub(super) const DIGIT_BITS: i32 = 52;
