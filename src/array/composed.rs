@@ -8,8 +8,9 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// Exponents beyond these leave nothing of any float but 0 and infinity, and every float holds them exactly.
-const LDEXP_MAX: i64 = 2048;
+/// Exponents beyond these leave nothing of any float but 0 and infinity: from the smallest `f64` past the largest are 2098 steps.
+/// Every float that exponents are given in holds it exactly, `f16` too.
+const LDEXP_MAX: i64 = 2200;
 
 impl Array {
     /// The array itself; an error for `bool`, as in NumPy.
@@ -136,10 +137,14 @@ impl Array {
         let computed = if dtype == DType::BF16 { DType::F32 } else { dtype };
         let exponent = match exponent {
             Operand::Scalar(Scalar::Float(number)) => return self.then(Err(bad_exponent(&format!("the float {number}")))),
-            Operand::Scalar(number) => Operand::Scalar(Scalar::Float(number.to_i128().clamp(-2048, 2048) as f64)),
+            Operand::Scalar(number) => {
+                let most = i128::from(LDEXP_MAX);
+                Operand::Scalar(Scalar::Float(number.to_i128().clamp(-most, most) as f64))
+            }
             Operand::Array(array) => match array.dtype() {
                 Ok(found) if found.is_float() || found == DType::U64 => return self.then(Err(bad_exponent(found.name()))),
-                Ok(DType::Bool) => array.astype(computed).into(),
+                // What one byte holds is within the bounds.
+                Ok(found) if found.size() == 1 => array.astype(computed).into(),
                 _ => array.clip(-LDEXP_MAX, LDEXP_MAX).astype(computed).into(),
             },
         };

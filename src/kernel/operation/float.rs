@@ -145,7 +145,8 @@ pub(super) fn ldexp_f32(a: f32, b: f32) -> f32 {
     (f64::from(a) * power_of_two(whole(f64::from(b.clamp(-400.0, 400.0))))) as f32
 }
 
-/// `a * 2^b`: powers that keep the value normal first, so that only the last product rounds.
+/// `a * 2^b`: powers that keep the value normal first, so that only the last product rounds. What a step down makes subnormal is
+/// below half of the smallest number after the rest of it.
 #[inline(always)]
 pub(super) fn ldexp_f64(a: f64, b: f64) -> f64 {
     const STEP: i64 = 1022 - 53;

@@ -181,7 +181,7 @@ operators! {
     Copysign "copysign" Floats Same;
     Nextafter "nextafter" Floats Same;
     Heaviside "heaviside" Floats Same;
-    /// `a * 2^b`, rounded once; `b` is a whole number below 2048 in magnitude. Kernels for all floats but `bf16`, which holds too few of these.
+    /// `a * 2^b`, rounded once; `b` is a whole number, of which 2200 in magnitude counts. Kernels for all floats but `bf16`, which holds too few of these.
     Ldexp "ldexp" Floats Same;
 }
 
