@@ -174,6 +174,15 @@ def rounded(array, decimals):
     return np.rint(array / 10.0**-decimals) * 10.0**-decimals
 
 
+def to_decimals(array, decimals):
+    """NumPy's round, but for elements whose neighbours lie farther apart than such decimals: NumPy multiplies and divides them too."""
+    made = np.round(array, decimals)
+    if array.dtype.kind != "f" or decimals < 0:
+        return made
+    short = np.abs(array * array.dtype.type(10.0**decimals)) < 2.0 ** (np.finfo(array.dtype).nmant + 1)
+    return np.where(short, made, array)
+
+
 def literals():
     for name in DTYPES:
         array, text = INPUTS[f"a_{name}"], f"a_{name}"
@@ -185,9 +194,9 @@ def literals():
                 if draw.random() < 0.2:
                     attempt(f"{function}({literal}, {text})", getattr(np, function), literal, array, bound=bound)
         for decimals in [-2, -1, 1, 3]:
-            # What leaves the integers is an error here, and anything in NumPy.
+            # What leaves the integers wraps or is an error here, and anything in NumPy.
             if name in FLOATS or name != "bool" and (decimals > 0 or np.array_equal(rounded(array, decimals), np.round(array, decimals))):
-                attempt(f"round({text}, {decimals})", np.round, array, decimals)
+                attempt(f"round({text}, {decimals})", to_decimals, array, decimals)
         for low, high in [(0, 1), (-1000, 1000), (-1.5, 2.5), (None, 3), (2, None)]:
             attempt(f"clip({text}, {low}, {high})", np.clip, array, low, high, bound="zero")
         for values in [{}, {"nan": 1.5}, {"posinf": 9.0, "neginf": -9.0}, {"nan": 1e9, "posinf": 0.1}]:

@@ -86,7 +86,9 @@ impl Array {
 
     /// The whole numbers nearest to the elements times 10^`decimals`, ties to even, divided by it again: NumPy's `round`.
     ///
-    /// Integers stay integers; with `decimals` below zero they are rounded to tens, hundreds and so on.
+    /// Elements that have no more than these decimals, because neighbours of their dtype lie farther apart, stay as they are (NumPy
+    /// multiplies and divides them too, which moves them, or gives NaN where the power is infinite). Integers stay integers; with
+    /// `decimals` below zero they are rounded to tens, hundreds and so on, and wrap if that leaves their dtype.
     #[must_use]
     #[track_caller]
     pub fn round(&self, decimals: i32) -> Array {
@@ -98,9 +100,39 @@ impl Array {
             return self.rint();
         }
         let power = 10f64.powi(decimals.saturating_abs());
+        // A power that the dtype does not hold is one of a wider dtype.
+        match dtype {
+            DType::F16 if power > half::f16::MAX.to_f64() => return self.astype(DType::F32).round(decimals).astype(dtype),
+            DType::BF16 | DType::F32 if power > f64::from(f32::MAX) => return self.astype(DType::F64).round(decimals).astype(dtype),
+            _ => {}
+        }
         let value = if dtype.is_float() { self.clone() } else { self.astype(DType::F64) };
-        let rounded = if decimals > 0 { (value * power).rint() / power } else { (value / power).rint() * power };
-        if dtype.is_integer() { rounded.astype(dtype) } else { rounded }
+        let rounded = match (decimals > 0, power.is_finite()) {
+            (true, true) => value.to_decimals(power),
+            (true, false) => value,
+            (false, true) => (value / power).rint() * power,
+            // Half of such a power is above every number: zeros, with their sign.
+            (false, false) => Array::select(&value.isfinite(), &(&value * 0.0), &value),
+        };
+        match dtype {
+            // As integers wrap anywhere, and are counted: what does not fit a narrow dtype is no float any more.
+            _ if dtype.is_integer() && dtype.size() < 8 => rounded.astype(DType::I64).astype(dtype),
+            _ if dtype.is_integer() => rounded.astype(dtype),
+            _ => rounded,
+        }
+    }
+
+    /// Whole multiples of 1 / `power`, except where all numbers of the dtype that are near are such.
+    #[track_caller]
+    fn to_decimals(&self, power: f64) -> Array {
+        let digits = match self.dtype() {
+            Ok(DType::F16) => 11,
+            Ok(DType::BF16) => 8,
+            Ok(DType::F32) => 24,
+            _ => 53,
+        };
+        let scaled = self * power;
+        Array::select(&scaled.abs().less(2f64.powi(digits)), &(scaled.rint() / power), self)
     }
 
     /// Power in `f64`, whatever the operands are.
@@ -265,6 +297,75 @@ mod tests {
         assert_eq!(values(&x.nan_to_num(0.0, None, None))[3], bf16::MAX.to_f32());
         assert_eq!(values(&x.relu()), [1.0, 0.0, 3.5, f32::INFINITY, 0.0]);
         assert_eq!(values(&brain(&[180.0, 90.0]).deg2rad()), [bf16::from_f32(PI).to_f32(), bf16::from_f32(FRAC_PI_2).to_f32()]);
+    }
+
+    #[test]
+    fn ldexp_is_right_from_the_smallest_number_to_the_largest() {
+        let session = Session::default_session();
+        let x = session.from_ndarray(ndarray::array![1.7e308, 5e-324, -5e-324, f64::MIN_POSITIVE, 1.0, 3.0, -0.0, f64::INFINITY]);
+        let cases: [(i64, [f64; 8]); 7] = [
+            (-2100, [0.0, 0.0, -0.0, 0.0, 0.0, 0.0, -0.0, f64::INFINITY]),
+            (2100, [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY, f64::INFINITY, f64::INFINITY, -0.0, f64::INFINITY]),
+            (2097, [f64::INFINITY, 2f64.powi(1023), -(2f64.powi(1023)), f64::INFINITY, f64::INFINITY, f64::INFINITY, -0.0, f64::INFINITY]),
+            // 1.7e308 is 0.95 of 2^1024: 0.95 of the smallest number, then 0.47 and 0.95 of a half.
+            (-2098, [5e-324, 0.0, -0.0, 0.0, 0.0, 0.0, -0.0, f64::INFINITY]),
+            (-2099, [0.0, 0.0, -0.0, 0.0, 0.0, 0.0, -0.0, f64::INFINITY]),
+            // Ties are rounded to even: half of the smallest number, and three halves.
+            (-1075, [1.7e308 / 2f64.powi(537) / 2f64.powi(538), 0.0, -0.0, 0.0, 0.0, 1e-323, -0.0, f64::INFINITY]),
+            (i64::MIN, [0.0, 0.0, -0.0, 0.0, 0.0, 0.0, -0.0, f64::INFINITY]),
+        ];
+        for isa in crate::kernel::Isa::available() {
+            let session = Session::builder().isa(isa).build().unwrap();
+            for (exponent, wanted) in &cases {
+                let mut all = vec![x.ldexp(*exponent), x.ldexp(session.from_ndarray(ndarray::Array1::from_elem(8, *exponent)))];
+                if let Ok(exponent) = i16::try_from(*exponent) {
+                    all.push(x.ldexp(session.from_ndarray(ndarray::Array1::from_elem(8, exponent))));
+                    all.push(x.ldexp(session.from_ndarray(ndarray::Array1::from_elem(8, i32::from(exponent)))));
+                }
+                if let Ok(exponent) = u16::try_from(*exponent) {
+                    all.push(x.ldexp(session.from_ndarray(ndarray::Array1::from_elem(8, exponent))));
+                    all.push(x.ldexp(session.from_ndarray(ndarray::Array1::from_elem(8, u32::from(exponent)))));
+                }
+                for array in all {
+                    let found = session.adopt(array).eval::<f64, ndarray::Ix1>().unwrap();
+                    let same = found.iter().zip(wanted).all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(same, "{isa:?} {exponent}: {found:e} instead of {wanted:?}");
+                }
+            }
+        }
+        let near = session.from_ndarray(ndarray::array![127i8, -128, 0]);
+        let found = session.from_ndarray(ndarray::array![1f32, 1.0, 1.0]).ldexp(&near).eval::<f32, ndarray::Ix1>().unwrap();
+        assert_eq!(found, ndarray::array![2f32.powi(127), 2f32.powi(-128), 1.0]);
+    }
+
+    #[test]
+    fn rounding_moves_only_what_has_such_decimals() {
+        let session = Session::default_session();
+        let x = session.from_ndarray(ndarray::array![-31.0, 1.0, 2.5, 0.1, 1e300, f64::INFINITY, -0.0, 5e-324]);
+        let all = x.eval::<f64, ndarray::Ix1>().unwrap();
+        for decimals in [308, 309, 400] {
+            let found = x.round(decimals).eval::<f64, ndarray::Ix1>().unwrap();
+            assert_eq!(found.slice(ndarray::s![..7]), all.slice(ndarray::s![..7]), "{decimals}");
+        }
+        assert_eq!(
+            x.round(25).eval::<f64, ndarray::Ix1>().unwrap(),
+            ndarray::array![-31.0, 1.0, 2.5, 0.1, 1e300, f64::INFINITY, -0.0, 0.0]
+        );
+        assert_eq!(x.round(0).eval::<f64, ndarray::Ix1>().unwrap()[2], 2.0);
+        let found = x.round(-309).eval::<f64, ndarray::Ix1>().unwrap();
+        assert_eq!(found, ndarray::array![0.0, 0.0, 0.0, 0.0, 0.0, f64::INFINITY, 0.0, 0.0]);
+        assert!(found[0].is_sign_negative() && found[6].is_sign_negative());
+        assert!(session.from_ndarray(ndarray::array![f64::NAN]).round(309).eval::<f64, ndarray::Ix1>().unwrap()[0].is_nan());
+        let narrow = session.from_ndarray(ndarray::array![1.5f32, 3e38, 1e-40, f32::INFINITY]);
+        assert_eq!(narrow.round(39).eval::<f32, ndarray::Ix1>().unwrap(), ndarray::array![1.5, 3e38, 0.0, f32::INFINITY]);
+        assert_eq!(narrow.round(-39).eval::<f32, ndarray::Ix1>().unwrap(), ndarray::array![0.0, 0.0, 0.0, f32::INFINITY]);
+        let half = session.from_ndarray(ndarray::array![0.001f32, 65504.0, 49000.0]).cast::<half::f16>();
+        let of = |array: &Array| array.cast::<f32>().eval::<f32, ndarray::Ix1>().unwrap().to_vec();
+        assert_eq!(of(&half.round(5))[..2], of(&half)[..2]);
+        assert_eq!(of(&half.round(-5)), [0.0, f32::INFINITY, 0.0], "the nearest of 65504 is 1e5");
+        let bytes = session.from_ndarray(ndarray::array![-128i8, 127, 14, 15, 25]);
+        assert_eq!(bytes.round(-1).eval::<i8, ndarray::Ix1>().unwrap(), ndarray::array![126, -126, 10, 20, 20], "as NumPy, and counted");
+        assert_eq!(bytes.round(-400).eval::<i8, ndarray::Ix1>().unwrap(), ndarray::array![0, 0, 0, 0, 0]);
     }
 
     #[test]
