@@ -114,21 +114,22 @@ impl Array {
     #[must_use]
     #[track_caller]
     pub fn clip(&self, low: impl Into<Operand>, high: impl Into<Operand>) -> Array {
-        let within = |bound: Operand| match bound {
-            Operand::Scalar(literal) => Operand::Scalar(self.clip_bound(literal)),
+        let within = |bound: Operand, end: BinaryOp| match bound {
+            Operand::Scalar(literal) => Operand::Scalar(self.clip_bound(literal, end)),
             array @ Operand::Array(_) => array,
         };
-        self.maximum(within(low.into())).minimum(within(high.into()))
+        self.maximum(within(low.into(), BinaryOp::Maximum)).minimum(within(high.into(), BinaryOp::Minimum))
     }
 
-    /// A bound of `clip`: beyond the integers of the array's dtype it is as good as the last of them.
-    pub(super) fn clip_bound(&self, bound: Scalar) -> Scalar {
+    /// A bound of `clip`, which `op` holds elements to. As in NumPy, one behind all integers of the array's dtype bounds nothing; one
+    /// before them all leaves no integer that is within, and is refused when it meets the array.
+    pub(super) fn clip_bound(&self, bound: Scalar, op: BinaryOp) -> Scalar {
         match (bound, self.dtype()) {
             (Scalar::Int(value), Ok(dtype)) if dtype.is_integer() => {
                 let bits = 8 * dtype.size() as u32;
                 let (lowest, highest) =
                     if dtype.is_unsigned() { (0, (1i128 << bits) - 1) } else { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) };
-                Scalar::Int(value.clamp(lowest, highest))
+                Scalar::Int(if op == BinaryOp::Maximum { value.max(lowest) } else { value.min(highest) })
             }
             _ => bound,
         }

@@ -306,6 +306,11 @@ impl Array {
     /// With `value` around `axis`.
     fn bordered(&self, axis: usize, before: usize, whole: usize, value: Scalar) -> Result<Array> {
         let (dtype, length) = (self.dtype()?, self.length_of(axis)?);
+        // A float loses its fraction in an integer dtype, as in NumPy, and has to fit then.
+        let whole_value = if dtype.is_integer() { Scalar::Int(value.to_i128()) } else { value };
+        if !whole_value.fits(dtype) {
+            return Err(Error::mismatch(format!("a border of {value} does not fit {dtype}")).hint("cast the array to a wider dtype first"));
+        }
         let value = super::elementwise::convert(&Array::scalar(value), dtype, CastMode::Checked)?;
         let mut shape = self.shape()?;
         shape[axis] = whole;

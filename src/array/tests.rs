@@ -67,6 +67,11 @@ fn errors_are_deferred_and_point_into_the_program() {
     for (array, text) in [
         (i.power(-1), "negative integer power"),
         (&i + 300, "does not fit u8"),
+        (i.clip(300, 400), "300 does not fit u8"),
+        (i.clip(-5, -1), "-1 does not fit u8"),
+        (i.pad(&[(1, 1)], super::Pad::Constant(300.into())), "300 does not fit u8"),
+        (i.pad(&[(1, 1)], super::Pad::Constant(256.5.into())), "256.5 does not fit u8"),
+        ((0..63).fold(x.clone(), |x, _| x.insert_axis(0)), "65 dimensions, more than 64"),
         (x.sum(axis(2)), "axis 2 is out of range"),
         (x.sum(axis("row")), "no axis is named `row`"),
         (-zeros(DType::Bool, &[1]), "not defined for bool"),

@@ -269,13 +269,14 @@ fn spelled(keyword: &str) -> &str {
 pub(super) fn clip(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
     let (mut item, id) = arguments.need("x")?;
     let array = if let Value::Array(array) = &item.value { Some(array.clone()) } else { None };
-    let within = |mut bound: Operand| {
+    let within = |mut bound: Operand, op: BinaryOp| {
         if let (Some(array), Value::Scalar(literal)) = (&array, &bound.0.value) {
-            bound.0.value = Value::Scalar(array.clip_bound(*literal));
+            bound.0.value = Value::Scalar(array.clip_bound(*literal, op));
         }
         bound
     };
-    let (low, high) = (arguments.given("min").map(within), arguments.given("max").map(within));
+    let low = arguments.given("min").map(|bound| within(bound, BinaryOp::Maximum));
+    let high = arguments.given("max").map(|bound| within(bound, BinaryOp::Minimum));
     if low.is_none() && high.is_none() {
         return Err(builder
             .source
