@@ -35,6 +35,13 @@ impl Arguments {
         self.slots.iter_mut().find(|(parameter, _)| parameter.name == name).and_then(|(_, slot)| slot.take())
     }
 
+    /// Whether `None` was written for an argument.
+    pub(super) fn is_none(&self, name: &str) -> bool {
+        self.slots
+            .iter()
+            .any(|(parameter, slot)| parameter.name == name && slot.as_ref().is_some_and(|(item, _)| matches!(item.value, Value::None)))
+    }
+
     /// An argument; one that is `None` counts as not given.
     pub(super) fn given(&mut self, name: &str) -> Option<Operand> {
         self.get(name).filter(|(item, _)| !matches!(item.value, Value::None))
@@ -44,6 +51,9 @@ impl Arguments {
         self.get(name).ok_or_else(|| Error::internal(format!("{} has no argument `{name}`", self.function.name)))
     }
 }
+
+/// Functions with an axis of their own to which `None` means all elements in C order.
+const ALL_ELEMENTS: [&str; 7] = ["sort", "argsort", "topk", "concatenate", "normalize", "standardize", "layer_norm"];
 
 impl Builder<'_> {
     /// Calls `function`: `whole` is the expression of the call.
@@ -115,7 +125,21 @@ impl Builder<'_> {
             let error = self.source.error(span, format!("`{}` needs the argument `{}`", function.name, missing.name));
             return Err(error.hint(format!("write `{}`", function.signature)));
         }
+        self.refuse_no_axis(function, &slots)?;
         Ok(Arguments { function, slots, rest, placed: count, span })
+    }
+
+    /// Refuses `None` as an axis where it is neither what no axis means nor has a meaning of its own.
+    fn refuse_no_axis(&self, function: &FunctionDoc, slots: &[(Parameter, Option<Operand>)]) -> Result<()> {
+        for (parameter, slot) in slots {
+            let (Some((item, id)), Some(default)) = (slot, parameter.default) else { continue };
+            let of_axis = matches!(parameter.name, "axis" | "axis1" | "axis2") && default != "None";
+            if of_axis && matches!(item.value, Value::None) && !ALL_ELEMENTS.contains(&function.name) {
+                let error = self.source.error(self.span(*id), format!("`{}` takes an axis, not None", function.name));
+                return Err(error.hint(format!("leave it out for axis {default}; `ravel(x)` has all elements along one axis")));
+            }
+        }
+        Ok(())
     }
 
     fn unknown_keyword(&self, function: &FunctionDoc, keyword: Span) -> Error {

@@ -51,6 +51,8 @@ pub(super) struct Parameter {
     pub name: &'static str,
     pub kind: ParameterKind,
     pub need: Need,
+    /// What it is where it is not given, as the signature says it.
+    pub default: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,10 +88,11 @@ impl FunctionDoc {
                 kind = ParameterKind::Name;
                 return None;
             }
-            let (name, need) = part.split_once('=').map_or((part, Need::Required), |(name, _)| (name, Need::Optional));
+            let (name, default) = part.split_once('=').map_or((part, None), |(name, default)| (name, Some(default)));
+            let need = if default.is_some() { Need::Optional } else { Need::Required };
             Some(match name.strip_prefix('*') {
-                Some(name) => Parameter { name, kind: ParameterKind::Rest, need: Need::Optional },
-                None => Parameter { name, kind, need },
+                Some(name) => Parameter { name, kind: ParameterKind::Rest, need: Need::Optional, default },
+                None => Parameter { name, kind, need, default },
             })
         })
     }

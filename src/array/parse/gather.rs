@@ -219,7 +219,11 @@ fn joined(builder: &Builder<'_>, mut arguments: Arguments, span: Span, join: imp
 }
 
 pub(super) fn concatenate(builder: &mut Builder<'_>, arguments: Arguments, span: Span) -> Result<Item> {
-    joined(builder, arguments, span, |arrays, axis| Array::concatenate(&arrays, axis))
+    let flat = arguments.is_none("axis");
+    joined(builder, arguments, span, |arrays, axis| {
+        let lines: Vec<Array> = if flat { arrays.iter().map(Array::ravel).collect() } else { arrays };
+        Array::concatenate(&lines, axis)
+    })
 }
 
 pub(super) fn stack(builder: &mut Builder<'_>, arguments: Arguments, span: Span) -> Result<Item> {
