@@ -353,16 +353,9 @@ impl Array {
     #[must_use]
     #[track_caller]
     pub fn stack<'a>(arrays: impl IntoIterator<Item = &'a Array>, axis: i64) -> Array {
-        let arrays: Vec<Array> = arrays.into_iter().map(|array| array.insert_axis(axis)).collect();
+        let arrays: Vec<&Array> = arrays.into_iter().collect();
         let session = arrays.iter().find_map(|array| array.0.session.as_ref());
-        let made = arrays.first().map_or_else(
-            || Err(Error::usage("there is nothing to stack")),
-            |first| {
-                let place = normalize_axis(axis, first.known()?.rank())?;
-                try_concatenate(&arrays.iter().collect::<Vec<_>>(), &AxisRef::Index(place as i64))
-            },
-        );
-        Array::settle(made, session)
+        Array::settle(try_stack(&arrays, axis), session)
     }
 
     /// `count` views of equal length along `axis`.
@@ -394,6 +387,22 @@ impl Array {
 fn grown(length: usize, count: usize) -> Result<usize> {
     let whole = length.checked_mul(count).filter(|&whole| i64::try_from(whole).is_ok());
     whole.ok_or_else(|| Error::usage(format!("{length} elements {count} times overflow")))
+}
+
+/// The arrays one after the other along an axis that they do not have yet.
+fn try_stack(arrays: &[&Array], axis: i64) -> Result<Array> {
+    let first = arrays.first().ok_or_else(|| Error::usage("there is nothing to stack"))?.known()?;
+    for (index, array) in arrays.iter().enumerate() {
+        let meta = array.known()?;
+        if meta.shape != first.shape {
+            let (have, start) = (show(&meta.shape), show(&first.shape));
+            return Err(Error::mismatch(format!("array {index} has shape {have}, the first one {start}: what is stacked has one shape"))
+                .hint("`concatenate` takes arrays of several lengths along an axis that they have; `pad` makes them alike"));
+        }
+    }
+    let place = normalize_axis(axis, first.rank() + 1)? as i64;
+    let slices: Vec<Array> = arrays.iter().map(|array| array.insert_axis(place)).collect();
+    try_concatenate(&slices.iter().collect::<Vec<_>>(), &AxisRef::Index(place))
 }
 
 /// Every array stretched over the whole axis, each picked where it belongs.

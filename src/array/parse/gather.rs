@@ -232,6 +232,7 @@ pub(super) fn stack(builder: &mut Builder<'_>, arguments: Arguments, span: Span)
 
 pub(super) fn hstack(builder: &mut Builder<'_>, arguments: Arguments, span: Span) -> Result<Item> {
     joined(builder, arguments, span, |arrays, _| {
+        let arrays: Vec<Array> = arrays.iter().map(|array| at_least(array, 1)).collect();
         let flat = arrays.first().is_some_and(|first| first.rank().is_ok_and(|rank| rank <= 1));
         Array::concatenate(&arrays, if flat { 0 } else { 1 })
     })
@@ -239,12 +240,14 @@ pub(super) fn hstack(builder: &mut Builder<'_>, arguments: Arguments, span: Span
 
 pub(super) fn vstack(builder: &mut Builder<'_>, arguments: Arguments, span: Span) -> Result<Item> {
     joined(builder, arguments, span, |arrays, _| {
-        let rows: Vec<Array> = arrays
-            .iter()
-            .map(|array| if array.rank().is_ok_and(|rank| rank == 1) { array.insert_axis(0) } else { array.clone() })
-            .collect();
+        let rows: Vec<Array> = arrays.iter().map(|array| at_least(array, 2)).collect();
         Array::concatenate(&rows, 0)
     })
+}
+
+/// With new first axes up to `rank` axes.
+fn at_least(array: &Array, rank: usize) -> Array {
+    (array.rank().unwrap_or(rank)..rank).fold(array.clone(), |array, _| array.insert_axis(0))
 }
 
 pub(super) fn split(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
