@@ -148,6 +148,18 @@ macro_rules! whole {
             fn remainder<S: InstructionSet>(out: &[u8], a: &[u8], b: &[u8]) -> bool {
                 collect::<S, _, _>(out, a, b, |_: $t, _: $t, b: $t| <$t>::from(b == 0)) != 0
             }
+            /// Only 2^(bits - 1) is too large: the divisor of the smallest integer and itself, or zero.
+            fn gcd<S: InstructionSet>(out: &[u8], a: &[u8], b: &[u8]) -> bool {
+                collect::<S, _, _>(out, a, b, |r: $t, _: $t, _: $t| <$t>::from(r < <$t>::MIN.max(0))) != 0
+            }
+            /// What a multiple is reduced to is less than the least one, and so no multiple of both, or not above zero. No set has
+            /// vectors for remainders.
+            fn lcm(out: &[u8], a: &[u8], b: &[u8]) -> bool {
+                collect::<Baseline, _, _>(out, a, b, |r: $t, a: $t, b: $t| {
+                    let divides = |by: $t| r.wrapping_rem(by) == 0;
+                    <$t>::from(a != 0 && b != 0 && (r <= <$t>::MIN.max(0) || !divides(a) || !divides(b)))
+                }) != 0
+            }
             fn negative<S: InstructionSet>(out: &[u8], a: &[u8], _: &[u8]) -> bool {
                 collect::<S, _, _>(out, a, a, |_: $t, a: $t, _| if SIGNED { <$t>::from(a == <$t>::MIN) } else { a }) != 0
             }
@@ -164,6 +176,8 @@ macro_rules! whole {
                     BinaryOp::LeftShift => left_shift::<S>,
                     BinaryOp::FloorDivide => floor_divide::<S>,
                     BinaryOp::Remainder | BinaryOp::Fmod => remainder::<S>,
+                    BinaryOp::Gcd if SIGNED => gcd::<S>,
+                    BinaryOp::Lcm => lcm,
                     _ => return None,
                 })
             }

@@ -282,6 +282,8 @@ impl Emitter {
                 let least = self.equals(dtype, b, -1);
                 self.and(lowest, least)
             }
+            Make::Binary(BinaryOp::Gcd, ..) if signed => self.compare(BinaryOp::Less, dtype, result, zero()),
+            Make::Binary(BinaryOp::Lcm, a, b) => self.multiple_wraps(dtype, a, b, result),
             Make::Cast(mode, a) if value.dtype.is_integer() && mode != CastMode::Wrap => self.cast_wraps(value, a, result),
             _ => Truth::Never,
         }
@@ -342,6 +344,21 @@ impl Emitter {
         let lowest = self.is_lowest(dtype, a);
         let flips = self.and(least, lowest);
         self.or(differs, flips)
+    }
+
+    /// A multiple that was reduced is not above zero, or leaves a rest of one side: the least one is the smallest that leaves none.
+    fn multiple_wraps(&mut self, dtype: DType, a: Operand, b: Operand, result: Arg) -> Truth {
+        let mut wrong = self.compare(BinaryOp::LessEqual, dtype, result, zero());
+        let mut counts = Truth::Always;
+        for side in [a, b] {
+            let rest = self.binary(BinaryOp::Remainder, dtype, result, self.arg(side));
+            let rest = self.compare(BinaryOp::NotEqual, dtype, Arg::Reg(rest), zero());
+            wrong = self.or(wrong, rest);
+            let is_zero = self.equals(dtype, side, 0);
+            let is_number = self.not(is_zero);
+            counts = self.and(counts, is_number);
+        }
+        self.and(wrong, counts)
     }
 
     pub fn not(&mut self, truth: Truth) -> Truth {

@@ -256,6 +256,10 @@ impl Cell {
     }
 }
 
+fn divisor(a: u128, b: u128) -> u128 {
+    if b == 0 { a } else { divisor(b, a % b) }
+}
+
 fn exact(op: BinaryOp, a: i128, b: i128) -> Option<i128> {
     match op {
         BinaryOp::Add => Some(a + b),
@@ -263,6 +267,12 @@ fn exact(op: BinaryOp, a: i128, b: i128) -> Option<i128> {
         BinaryOp::Multiply => a.checked_mul(b),
         BinaryOp::FloorDivide if b == -1 => Some(-a),
         BinaryOp::Power if a.abs() > 1 && b > 0 => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
+        BinaryOp::Gcd => i128::try_from(divisor(a.unsigned_abs(), b.unsigned_abs())).ok(),
+        BinaryOp::Lcm if a == 0 || b == 0 => Some(0),
+        BinaryOp::Lcm => {
+            let (a, b) = (a.unsigned_abs(), b.unsigned_abs());
+            (a / divisor(a, b)).checked_mul(b).and_then(|multiple| i128::try_from(multiple).ok())
+        }
         BinaryOp::LeftShift if a == 0 => Some(0),
         BinaryOp::LeftShift => u32::try_from(b).ok().filter(|b| *b < 64).map(|b| a << b),
         _ => Some(0),
@@ -337,6 +347,8 @@ fn random_code(dtype: DType, bits: &mut Bits) -> Vec<Instr> {
         BinaryOp::LeftShift,
         BinaryOp::Power,
         BinaryOp::Minimum,
+        BinaryOp::Gcd,
+        BinaryOp::Lcm,
     ];
     for _ in 0..1 + bits.below(8) {
         let a = Reg(own[bits.below(own.len())]);
@@ -368,7 +380,7 @@ fn random_code(dtype: DType, bits: &mut Bits) -> Vec<Instr> {
                 code.push(Instr::Select { dtype, dst, mask: masks[bits.below(masks.len())], a: Arg::Reg(a), b });
             }
             _ => {
-                let op = if dtype.is_float() { float_ops[bits.below(5)] } else { integer_ops[bits.below(9)] };
+                let op = if dtype.is_float() { float_ops[bits.below(5)] } else { integer_ops[bits.below(11)] };
                 code.push(Instr::Binary { op, dtype, dst, a: Arg::Reg(a), b });
             }
         }

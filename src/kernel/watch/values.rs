@@ -247,13 +247,14 @@ fn can_happen(make: &Make, from: DType, to: DType) -> [bool; 2] {
     match make {
         Make::Unary(op, _) => [matches!(op, UnaryOp::Negative | UnaryOp::Square) || (signed && *op == UnaryOp::Absolute), false],
         Make::Binary(op, _, b) => {
-            use BinaryOp::{Add, FloorDivide, Fmod, LeftShift, Multiply, Power, Remainder, Subtract};
+            use BinaryOp::{Add, FloorDivide, Fmod, Gcd, Lcm, LeftShift, Multiply, Power, Remainder, Subtract};
             let (divisor, least) = match b {
                 Operand::Constant(value) => (value.to_i128() == 0, value.to_i128() == -1),
                 Operand::Value(_) => (true, true),
             };
             match op {
-                Add | Subtract | Multiply | Power | LeftShift => [true, false],
+                Add | Subtract | Multiply | Power | LeftShift | Lcm => [true, false],
+                Gcd => [signed, false],
                 FloorDivide => [signed && least, divisor],
                 Remainder | Fmod => [false, divisor],
                 _ => [false; 2],
