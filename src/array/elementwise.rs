@@ -244,7 +244,7 @@ fn checked_exponent(exponent: &Array, met: DType) -> Result<Array> {
     }
     let zero = constant(Scalar::Float(0.0), DType::F64)?;
     let below = Array::make(Op::Binary(BinaryOp::Minimum), vec![promoted(exponent, DType::F64)?, zero])?;
-    let nothing = promoted(&promoted(&below, DType::U64)?, dtype)?;
+    let nothing = promoted(&convert(&below, DType::U64, CastMode::Exponent)?, dtype)?;
     Array::make(Op::Binary(BinaryOp::Add), vec![exponent.clone(), nothing])
 }
 

@@ -55,10 +55,21 @@ pub enum CastMode {
     /// The first such element (C order) is an error.
     #[default]
     Checked,
+    /// As `Checked`, of the part of integer exponents that is below zero: the error is about the power.
+    #[doc(hidden)]
+    Exponent,
     /// Nearest value of the dtype; NaN becomes 0.
     Saturate,
     /// Modulo 2^bits, as integer conversion does; NaN and infinities become 0.
     Wrap,
+}
+
+impl CastMode {
+    /// Whether a float outside the range is an error.
+    #[must_use]
+    pub const fn is_checked(self) -> bool {
+        matches!(self, CastMode::Checked | CastMode::Exponent)
+    }
 }
 
 /// A value made from the coordinates of the element.

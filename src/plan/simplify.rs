@@ -7,7 +7,6 @@
 use crate::{
     error::Result,
     expr::{Graph, GraphBuilder, Node, NodeId, Op},
-    kernel::program::CastMode,
     nd::{
         DType, Dims, Element, Scalar, SliceItem,
         slice::{self, AxisSlice},
@@ -57,7 +56,7 @@ fn rewrite(builder: &mut GraphBuilder, node: &Node, args: Vec<NodeId>) -> Result
         Op::Rename(_) => Ok(args[0]),
         Op::Cast(to, _) if operand(builder, 0).dtype() == *to => Ok(args[0]),
         Op::Cast(to, mode) => match operand(builder, 0).op {
-            Op::Constant(value, from) if *mode == CastMode::Checked => match fold_cast(value, from, *to) {
+            Op::Constant(value, from) if mode.is_checked() => match fold_cast(value, from, *to) {
                 Some(folded) => builder.push(Op::Constant(folded, *to), Vec::new()),
                 None => builder.push(node.op.clone(), args),
             },

@@ -384,7 +384,7 @@ macro_rules! instruction_set {
 
             $(#[target_feature(enable = $features)])?
             fn cast(from_dtype: DType, to: DType, mode: CastMode) -> CastKernel {
-                let special = match (mode, from_dtype) {
+                let special = match (if mode.is_checked() { CastMode::Checked } else { mode }, from_dtype) {
                     (CastMode::Checked, DType::F16) => to_integer::<f16, Checked>(to),
                     (CastMode::Checked, DType::BF16) => to_integer::<bf16, Checked>(to),
                     (CastMode::Checked, DType::F32) => to_integer::<f32, Checked>(to),

@@ -124,7 +124,7 @@ fn cast_oracle(from: DType, to: DType, mode: CastMode, a: &[u8]) -> (Vec<u8>, bo
             let whole = if value.abs() < 1e36 { value as i128 } else { 0 };
             (Scalar::Int(whole).to_bytes(to), true)
         }
-        CastMode::Checked => (Scalar::Int(saturated).to_bytes(to), fits),
+        CastMode::Checked | CastMode::Exponent => (Scalar::Int(saturated).to_bytes(to), fits),
         CastMode::Saturate => (Scalar::Int(saturated).to_bytes(to), true),
     }
 }

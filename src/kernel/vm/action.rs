@@ -5,7 +5,7 @@ use crate::{
     kernel::{
         chain::{CHAIN_MAX, ChainKernel, Link},
         formula::SumKernels,
-        program::{BinaryOp, Generator, UnaryOp},
+        program::{BinaryOp, CastMode, Generator, UnaryOp},
         search::{SearchKernel, SearchTable},
         simd::{BinaryKernels, CastKernel, SelectKernels, UnaryKernel},
         watch::{EventCheck, TileCheck},
@@ -65,6 +65,8 @@ pub(super) struct CastAction {
     pub kernel: CastKernel,
     pub from: DType,
     pub to: DType,
+    /// What the error of a value that does not fit is about.
+    pub mode: CastMode,
     pub event: Option<EventCheck>,
 }
 

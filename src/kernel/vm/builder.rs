@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     kernel::{
-        program::{Accumulation, Arg, BinaryOp, CastMode, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep},
+        program::{Accumulation, Arg, BinaryOp, Instr, Program, Reg, Slot, SlotId, SlotKind, Step, Sweep},
         search::SearchTable,
         simd::Kernels,
         watch::{EventCheck, TileCheck, Watch},
@@ -129,6 +129,7 @@ impl Builder<'_> {
                 kernel: (self.kernels.cast)(*from, *to, *mode),
                 from: *from,
                 to: *to,
+                mode: *mode,
                 event: self.watch.and_then(|_| (self.kernels.events.cast)(*from, *to, *mode)),
             }),
             Instr::Search { table, search, dtype, dst, a } => Action::Search {
@@ -332,7 +333,7 @@ fn once(code: &[Operation], accumulations: &[Accumulation]) -> Option<Once> {
 fn needs_order(instr: &Instr) -> bool {
     match instr {
         Instr::Compress { .. } | Instr::Group { outside: Outside::Refuse, .. } => true,
-        Instr::Cast { from, to, mode, .. } => *mode == CastMode::Checked && from.is_float() && to.is_integer(),
+        Instr::Cast { from, to, mode, .. } => mode.is_checked() && from.is_float() && to.is_integer(),
         _ => false,
     }
 }

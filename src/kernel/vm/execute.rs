@@ -10,10 +10,11 @@ use super::{
 use crate::{
     error::{Error, Result},
     kernel::{
+        program::CastMode,
         simd::{BinaryKernels, Fence, SelectKernels, prefetch},
         watch::TileCheck,
     },
-    nd::{DType, shape::show},
+    nd::shape::show,
 };
 
 pub(super) struct Execution<'m, 'b, 'o, 'a> {
@@ -162,14 +163,14 @@ impl Execution<'_, '_, '_, '_> {
     }
 
     fn cast(&mut self, sweep: &PreparedSweep, cast: &CastAction, direct: Option<Direct>) -> Result<()> {
-        let CastAction { dst, a, kernel, from, to, event } = cast;
+        let CastAction { dst, a, kernel, from, to, event, .. } = cast;
         let (mut fault, mut happened) = (usize::MAX, false);
         self.compute(*dst, to.size(), direct, [(a, from.size())], |first, out, [(a, _)]| {
             fault = fault.min(kernel(out, a).saturating_add(first));
             happened |= event.is_some_and(|event| event(out, a, a));
         });
         self.machine.alarm |= happened;
-        if fault == usize::MAX { Ok(()) } else { Err(self.cast_fault(sweep, fault, a, *from, *to)) }
+        if fault == usize::MAX { Ok(()) } else { Err(self.cast_fault(sweep, fault, cast)) }
     }
 
     /// Runs a kernel into register `dst`: on one element where all operands are uniform, else on the tile. A destination
@@ -276,13 +277,18 @@ impl Execution<'_, '_, '_, '_> {
     }
 
     #[cold]
-    fn cast_fault(&self, sweep: &PreparedSweep, element: usize, source: &Source, from: DType, to: DType) -> Error {
+    fn cast_fault(&self, sweep: &PreparedSweep, element: usize, cast: &CastAction) -> Error {
+        let CastAction { a: source, from, to, mode, .. } = cast;
         let view = View::new(&self.machine.registers, &self.machine.buffers, &self.machine.locals, self.operands);
         let (tile, _) = view.read(source, self.machine.nest.elements, from.size());
         let value =
-            crate::dispatch!(from, T => <T as crate::nd::Element>::from_bytes(&tile[element * from.size()..][..from.size()]).to_string());
-        let coordinate = self.coordinate(sweep, element);
-        Error::data(format!("{value} at index {} does not fit {to}", show(&coordinate))).hint("cast with saturate or wrap, or clip first")
+            crate::dispatch!(*from, T => <T as crate::nd::Element>::from_bytes(&tile[element * from.size()..][..from.size()]).to_string());
+        let place = show(&self.coordinate(sweep, element));
+        if *mode == CastMode::Exponent {
+            let text = format!("integers to the negative integer power {value} at index {place} are not defined");
+            return Error::data(text).hint("cast the base or the exponent to a float first");
+        }
+        Error::data(format!("{value} at index {place} does not fit {to}")).hint("cast with saturate or wrap, or clip first")
     }
 
     /// Where in the stage an element of the tile lies.

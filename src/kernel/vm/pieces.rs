@@ -10,7 +10,7 @@
 use super::{BlockContext, Prepared};
 use crate::{
     error::Result,
-    kernel::program::{AccId, Arg, BinaryOp, CastMode, Generator, Instr, Program, Reg, SlotKind, Step, allocate, visit_registers},
+    kernel::program::{AccId, Arg, BinaryOp, Generator, Instr, Program, Reg, SlotKind, Step, allocate, visit_registers},
     nd::{DType, Scalar},
 };
 use std::sync::OnceLock;
@@ -259,7 +259,7 @@ fn kept(program: &Program, code: Vec<Instr>, registers: usize, read: &mut [bool]
                 finishes.is_empty() || finishes.iter().any(|(_, slot)| read[slot.0 as usize])
             }
             Instr::Group { .. } | Instr::Compress { .. } => true,
-            Instr::Cast { from, to, mode, .. } => *mode == CastMode::Checked && from.is_float() && to.is_integer(),
+            Instr::Cast { from, to, mode, .. } => mode.is_checked() && from.is_float() && to.is_integer(),
             _ => false,
         };
         visit_registers(&mut instr, &mut |register, is_destination| is_wanted |= is_destination && wanted[register.0 as usize]);

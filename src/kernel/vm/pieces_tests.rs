@@ -1,7 +1,7 @@
 //! What comparisons of indices are known to give, and what is left of a program in a piece.
 
 use super::*;
-use crate::kernel::program::{SlotId, UnaryOp};
+use crate::kernel::program::{CastMode, SlotId, UnaryOp};
 
 const OPS: [BinaryOp; 4] = [BinaryOp::Less, BinaryOp::LessEqual, BinaryOp::Greater, BinaryOp::GreaterEqual];
 

@@ -108,7 +108,7 @@ fn compute(value: &Value, words: &[[u64; 1]], place: &Place<'_>) -> [u64; 1] {
             (place.kernels.search)(&SearchTable::new(table, *search, from), to, front(&word(a, from, words), from));
         }
         Make::Cast(mode, a) => {
-            let mode = if from.is_float() && mode == CastMode::Checked { CastMode::Saturate } else { mode };
+            let mode = if from.is_float() && mode.is_checked() { CastMode::Saturate } else { mode };
             (place.kernels.cast)(from, value.dtype, mode)(to, front(&word(a, from, words), from));
         }
     }

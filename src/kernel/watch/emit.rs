@@ -122,7 +122,7 @@ impl Emitter {
             Make::Cast(mode, a) => {
                 let a = self.register(self.arg(a), dtype);
                 // What does not fit was an error of the first walk.
-                let mode = if dtype.is_float() && mode == CastMode::Checked { CastMode::Saturate } else { mode };
+                let mode = if dtype.is_float() && mode.is_checked() { CastMode::Saturate } else { mode };
                 self.cast(dtype, value.dtype, mode, a)
             }
         }
