@@ -11,9 +11,10 @@ use crate::{
             source::Span,
             value::Value,
         },
+        phased::SELECTION_HINT,
         promotion,
     },
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     expr::Meta,
     kernel::program::{BinaryOp, UnaryOp},
     nd::{DType, Extent, Scalar, broadcast_shapes, shape::show},
@@ -133,6 +134,7 @@ impl Builder<'_> {
             let named = broadcast_shapes(&names, &shapes).err().unwrap_or(error);
             return Err(self.source.locate(span, &named));
         }
+        self.refuse_known_length(operands, &shapes, span)?;
         let bounds: Vec<Vec<usize>> = shapes.iter().map(|shape| shape.iter().map(|extent| extent.bound()).collect()).collect();
         let mut lineage = operands[0].1.clone();
         let mut shape = bounds[0].clone();
@@ -145,6 +147,32 @@ impl Builder<'_> {
             shape = broadcast_shapes(&[], &shapes[..=place])?.iter().map(|extent| extent.bound()).collect();
         }
         Ok(lineage)
+    }
+
+    /// Refuses a selection that meets an axis of another length than the most that it can have: it is never that long when it is counted.
+    fn refuse_known_length(&self, operands: &[(&Array, &Lineage, ExprId)], shapes: &[&[Extent]], span: Span) -> Result<()> {
+        let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
+        for back in 1..=rank {
+            let of = |shape: &&[Extent]| shape.len().checked_sub(back).map(|axis| shape[axis]);
+            let most = shapes.iter().enumerate().find_map(|(place, shape)| match of(shape) {
+                Some(Extent::AtMost(most)) if most < usize::MAX => Some((place, most)),
+                _ => None,
+            });
+            let fixed = shapes.iter().enumerate().find_map(|(place, shape)| match of(shape) {
+                Some(Extent::Known(length)) if length != 1 => Some((place, length)),
+                _ => None,
+            });
+            let (Some((selected, most)), Some((other, length))) = (most, fixed) else { continue };
+            if most != length {
+                let names = [selected, other].map(|place| self.operand_name(operands[place].2, place));
+                let text = format!(
+                    "the length of `{}` is not known before the data is read ({most} at most): it cannot meet axis -{back} of `{}`, of length {length}",
+                    names[0], names[1]
+                );
+                return Err(self.source.error_of(ErrorKind::Mismatch, span, &text).hint(SELECTION_HINT));
+            }
+        }
+        Ok(())
     }
 
     fn note(&mut self, oddity: Oddity, lineage: &mut Lineage, ids: [ExprId; 2], shapes: [&[usize]; 2], span: Span) {

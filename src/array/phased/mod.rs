@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     dispatch,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     expr::{GraphBuilder, Grouping, NodeId, Op, Phased},
     kernel::program::Table,
     nd::{AxisMap, Dims, Element, SourceFacts, StoreLayout, axis_map::AxisStep, shape::c_strides},
@@ -86,6 +86,10 @@ enum Known {
     /// An array.
     Array(#[serde(with = "plain")] AnyArray),
 }
+
+/// What to do instead of using a selection where its length has to be known.
+pub(super) const SELECTION_HINT: &str =
+    "a selection is as long as the data say: save it first, and use the file; or keep every place with `where(mask, x, 0)`";
 
 /// Whether phases come before the plan of `work`.
 pub(super) fn waits_for_phases(work: &Work) -> bool {
@@ -270,7 +274,7 @@ fn bind(work: &mut Work, known: BTreeMap<NodeId, Known>, identity: &str) -> Resu
     let mut known = known;
     let (mut sources, mut held) = (Vec::new(), 0);
     let graph = work.graph.clone();
-    let (builder, roots) = rewrite_with(&graph, &work.roots, |builder, id, op, args| match (op, known.remove(&id)) {
+    let made = rewrite_with(&graph, &work.roots, |builder, id, op, args| match (op, known.remove(&id)) {
         (Op::Compress { axis, .. }, Some(Known::Count(count))) => builder.push(Op::Compress { axis: *axis, count: Some(count) }, args),
         (Op::Search { search, .. }, Some(Known::Table(table))) => {
             builder.push(Op::Search { table: Some(table), search: *search }, args[..1].to_vec())
@@ -293,11 +297,20 @@ fn bind(work: &mut Work, known: BTreeMap<NodeId, Known>, identity: &str) -> Resu
             builder.push(Op::Source(source), Vec::new())
         }
         _ => builder.push(op.clone(), args),
-    })?;
+    });
+    let (builder, roots) = made.map_err(counted)?;
     (work.graph, work.roots) = (builder.finish(), roots);
     work.sources.extend(sources);
     work.held_bytes += held;
     Ok(())
+}
+
+/// An error of shapes that showed when the length of a selection was counted.
+fn counted(error: Error) -> Error {
+    if error.kind() != ErrorKind::Mismatch {
+        return error;
+    }
+    error.context("now that the selected elements are counted").hint(SELECTION_HINT)
 }
 
 /// The elements of `args[0]` along `axis` where `map` says, in the shape of the indices `args[1]`.
