@@ -372,7 +372,7 @@ impl Array {
         let length = self.length_of(axis)?;
         if count == 0 || count > length.max(1) || !length.is_multiple_of(count) {
             return Err(Error::mismatch(format!("axis {axis} of length {length} does not split into {count} equal parts"))
-                .hint("slice it: `x.slice(s![a..b, ..])`"));
+                .hint("take slices of it instead, which may have any length"));
         }
         let length = (length / count) as i64;
         let part = |index: i64| {

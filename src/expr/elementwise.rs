@@ -24,7 +24,8 @@ pub struct Rule {
 pub fn unary_rule(op: UnaryOp, dtype: DType) -> Result<Rule> {
     let operand = operand_of(op.domain(), dtype).ok_or_else(|| match op {
         UnaryOp::Invert => Error::mismatch(format!("`~` is not defined for {dtype}")),
-        _ => undefined(op.name(), dtype).hint("use `~x` or `logical_not(x)`"),
+        _ if dtype == DType::Bool => undefined(op.name(), dtype).hint("use `~x` or `logical_not(x)`"),
+        _ => undefined(op.name(), dtype).hint("cast to an integer first, as in `x.astype(i64)`"),
     })?;
     Ok(Rule { operand, result: op.result(operand) })
 }

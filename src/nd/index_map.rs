@@ -415,7 +415,11 @@ pub fn diagonal_length(first: usize, second: usize, offset: i64) -> usize {
 /// The full shape that `requested` (one length may be -1) means for `count` elements.
 pub fn resolve_reshape(requested: &[i64], count: usize) -> Result<Vec<usize>> {
     let error = || Error::mismatch(format!("cannot reshape {count} elements to {}", show(requested)));
-    if requested.iter().filter(|&&length| length == -1).count() > 1 || requested.iter().any(|&length| length < -1) {
+    if let Some(wrong) = requested.iter().find(|&&length| length < -1) {
+        return Err(Error::usage(format!("reshape to {}: a length is {wrong}, below 0", show(requested)))
+            .hint("-1 stands for the one length that follows from the others"));
+    }
+    if requested.iter().filter(|&&length| length == -1).count() > 1 {
         return Err(Error::usage(format!("reshape to {}: one length at most can be -1", show(requested))));
     }
     let known = requested
