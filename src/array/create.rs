@@ -220,17 +220,22 @@ impl Array {
 fn try_full(shape: &[usize], value: Scalar, dtype: DType) -> Result<Array> {
     element_count(shape, dtype.size())?;
     if !value.fits(dtype) {
-        return Err(Error::mismatch(format!("the integer {value} does not fit {dtype}")));
+        return Err(Error::mismatch(format!("the integer {value} does not fit {dtype}")).hint(value.unfit_hint("the whole")));
     }
-    let one = super::elementwise::convert(&Array::scalar(value), dtype, CastMode::Checked)?;
+    let one = if value.fits(value.default_dtype()) {
+        super::elementwise::convert(&Array::scalar(value), dtype, CastMode::Checked)?
+    } else {
+        super::elementwise::constant(value, dtype)?
+    };
     Array::make(Op::BroadcastTo(shape.to_vec()), vec![one])
 }
 
 fn try_arange(start: Scalar, stop: Scalar, step: Scalar, dtype: Option<DType>) -> Result<Array> {
     let all = [start, stop, step];
     let whole = all.iter().all(|value| matches!(value, Scalar::Int(_) | Scalar::Bool(_)));
-    let length = if whole { count_integers(all.map(Scalar::to_i128))? } else { count_floats(all.map(Scalar::to_f64))? };
-    let dtype = dtype.unwrap_or(if whole { DType::I64 } else { DType::F64 });
+    let (length, natural) =
+        if whole { count_integers(all.map(Scalar::to_i128))? } else { (count_floats(all.map(Scalar::to_f64))?, DType::F64) };
+    let dtype = dtype.unwrap_or(natural);
     let (start, step) = if whole {
         (Scalar::Int(start.to_i128()), Scalar::Int(step.to_i128()))
     } else {
@@ -238,7 +243,6 @@ fn try_arange(start: Scalar, stop: Scalar, step: Scalar, dtype: Option<DType>) -
     };
     element_count(&[length], dtype.size())?;
     // Integers are counted as such and converted after, so that a fractional step keeps its meaning.
-    let natural = if whole { DType::I64 } else { DType::F64 };
     let sequence = Array::make(Op::Sequence { generator: Generator::Arange { start, step }, length, dtype: natural }, Vec::new())?;
     super::elementwise::convert(&sequence, dtype, CastMode::Checked)
 }
@@ -247,15 +251,25 @@ fn zero_step() -> Error {
     Error::usage("arange with step 0 never ends")
 }
 
-fn count_integers([start, stop, step]: [i128; 3]) -> Result<usize> {
+/// How many integers there are, and the dtype that holds the first and the last: `i64`, or `u64` where only that one does.
+fn count_integers([start, stop, step]: [i128; 3]) -> Result<(usize, DType)> {
     if step == 0 {
         return Err(zero_step());
     }
-    if [start, stop, step].iter().any(|&value| i64::try_from(value).is_err()) {
-        return Err(Error::mismatch("arange bounds must fit i64").hint("write them as floats"));
+    let unfit = || {
+        Error::mismatch(format!("the integers from {start} to {stop} by {step} fit neither i64 nor u64"))
+            .hint("no integer dtype holds them; floats, as in `arange(1e20, 2e20, 1e18)`, have 53 bits of them")
+    };
+    if [start, stop, step].iter().any(|value| value.unsigned_abs() > 1 << 100) {
+        return Err(unfit());
     }
     let count = if step > 0 { (stop - start + step - 1).div_euclid(step) } else { (start - stop - step - 1).div_euclid(-step) };
-    usize::try_from(count.max(0)).map_err(|_| Error::usage("arange is longer than this machine can count"))
+    let count = usize::try_from(count.max(0)).map_err(|_| Error::usage("arange is longer than this machine can count"))?;
+    let last =
+        i128::try_from(count.saturating_sub(1)).ok().and_then(|steps| step.checked_mul(steps)).and_then(|way| start.checked_add(way));
+    let holds = |dtype: &DType| [Some(start), last].iter().all(|end| end.is_some_and(|end| Scalar::Int(end).fits(*dtype)));
+    let natural = [DType::I64, DType::U64].into_iter().find(holds).ok_or_else(unfit)?;
+    Ok((count, natural))
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "the range is checked")]

@@ -29,14 +29,14 @@ pub(super) fn constant(value: Scalar, dtype: DType) -> Result<Array> {
 }
 
 impl Array {
-    /// A 0-d literal. Its dtype gives way to that of the array it meets; alone it is `bool`, `i64` or `f64`.
+    /// A 0-d literal. Its dtype gives way to that of the array it meets; alone it is `bool`, `i64` (`u64` above all of them) or `f64`.
     #[must_use]
     #[track_caller]
     pub fn scalar(value: impl Into<Scalar>) -> Array {
         let value = value.into();
         let dtype = value.default_dtype();
         if !value.fits(dtype) {
-            let error = Error::mismatch(format!("the integer {value} does not fit {dtype}")).hint("write it as a float");
+            let error = Error::mismatch(format!("the integer {value} does not fit {dtype}")).hint(value.unfit_hint("it"));
             return Array::settle(Err(error), None);
         }
         Array::leaf(Kind::Literal(value), Meta::known(&[], dtype), None)

@@ -64,7 +64,7 @@ impl Random {
     #[must_use]
     #[track_caller]
     pub fn integers<T: Element>(&self, shape: impl AsRef<[usize]>, range: Range<i64>) -> Array {
-        Array::settle(self.try_integers(shape.as_ref(), T::DTYPE, range), None)
+        Array::settle(self.try_integers(shape.as_ref(), T::DTYPE, range.start.into()..range.end.into()), None)
     }
 
     /// True with a probability, as `bool`.
@@ -113,17 +113,24 @@ impl Random {
         }
     }
 
-    pub(super) fn try_integers(self, shape: &[usize], dtype: DType, range: Range<i64>) -> Result<Array> {
-        let (low, high) = (i128::from(range.start), i128::from(range.end));
+    /// The end of the range may be one past the dtype.
+    pub(super) fn try_integers(self, shape: &[usize], dtype: DType, range: Range<i128>) -> Result<Array> {
+        let Range { start: low, end: high } = range;
         if high <= low {
             return Err(Error::usage(format!("there are no integers from {low} to before {high}")));
         }
         let fits = |value| Scalar::Int(value).fits(dtype);
         if !fits(low) || !fits(high - 1) {
-            return Err(Error::mismatch(format!("integers from {low} to {} do not fit {dtype}", high - 1)));
+            let error = Error::mismatch(format!("integers from {low} to {} do not fit {dtype}", high - 1));
+            return Err(error.hint("take a dtype that holds both, as in `dtype=u64`"));
         }
-        let count = u64::try_from(high - low).map_err(|_| Error::usage("a range of i64 has fewer than 2^64 integers"))?;
-        convert(&self.drawn(shape, Law::Integers { low: range.start, count }, DType::I64)?, dtype, CastMode::Checked)
+        let count = u64::try_from(high - low).map_err(|_| {
+            Error::usage(format!("the integers from {low} to {} are 2^64, one more than can be drawn from", high - 1))
+                .hint("leave one of them out")
+        })?;
+        // Drawing adds modulo 2^64: the bits of an i64 are those of the u64.
+        let mode = if dtype == DType::U64 { CastMode::Wrap } else { CastMode::Checked };
+        convert(&self.drawn(shape, Law::Integers { low: low as i64, count }, DType::I64)?, dtype, mode)
     }
 
     pub(super) fn try_bernoulli(self, shape: &[usize], probability: f64) -> Result<Array> {

@@ -75,7 +75,7 @@ fn undefined(name: &str, dtype: DType) -> Error {
 pub fn weak_promote(literal: Scalar, dtype: DType) -> Result<DType> {
     let met = literal.weak_dtype(dtype);
     if met.family() == DTypeFamily::Integer && !literal.fits(met) {
-        return Err(Error::mismatch(format!("the integer {literal} does not fit {met}")).hint("cast the array to a wider dtype first"));
+        return Err(Error::mismatch(format!("the integer {literal} does not fit {met}")).hint(literal.unfit_hint("the array")));
     }
     Ok(met)
 }

@@ -41,13 +41,24 @@ impl Scalar {
         }
     }
 
-    /// The dtype the literal has when it meets no array: `bool`, `i64`, `f64`.
+    /// The dtype the literal has when it meets no array: `bool`, `i64`, `f64`; `u64` for integers that only it holds.
     #[must_use]
     pub fn default_dtype(self) -> DType {
         match self {
             Scalar::Bool(_) => DType::Bool,
+            Scalar::Int(value) if i64::try_from(value).is_err() && u64::try_from(value).is_ok() => DType::U64,
             Scalar::Int(_) => DType::I64,
             Scalar::Float(_) => DType::F64,
+        }
+    }
+
+    /// What to try where an integer literal does not fit the dtype of `what`. Digits are lost only where no integer dtype holds them.
+    #[must_use]
+    pub fn unfit_hint(self, what: &str) -> String {
+        match (self.fits(DType::I64), self.fits(DType::U64)) {
+            (true, _) => format!("cast {what} to a wider dtype first"),
+            (false, true) => format!("cast {what} to u64 first"),
+            _ => "no integer dtype holds it; a float, as in `1e20`, has 53 bits of it".to_string(),
         }
     }
 

@@ -219,6 +219,14 @@ impl Builder<'_> {
         }
     }
 
+    /// An integer of any size.
+    pub(super) fn whole(&self, operand: Operand, what: &str) -> Result<i128> {
+        match operand.0.value {
+            Value::Scalar(Scalar::Int(value)) => Ok(value),
+            _ => self.integer(operand, what).map(i128::from),
+        }
+    }
+
     pub(super) fn number(&self, (item, id): Operand, what: &str) -> Result<Scalar> {
         match item.value {
             Value::Scalar(scalar) => Ok(scalar),

@@ -270,7 +270,7 @@ impl Builder<'_> {
         Ok(Item { value: Value::Array(array), lineage })
     }
 
-    /// A rectangular list of numbers: `bool`, `i64` or `f64`, the first that holds them all.
+    /// A rectangular list of numbers: `bool`, `i64`, `u64` or `f64`, the first that holds them all.
     pub(super) fn array_of_list(&self, items: &[Value]) -> Result<Array> {
         if contains_array(items) {
             return Err(Error::usage("a list of arrays is not one array")
@@ -284,10 +284,12 @@ impl Builder<'_> {
             session.from_ndarray(constant(&shape, flat.iter().map(|value| value.to_f64()).collect())?)
         } else if flat.iter().all(|value| matches!(value, Scalar::Bool(_))) {
             session.from_ndarray(constant(&shape, flat.iter().map(|value| value.to_i128() != 0).collect())?)
+        } else if let Some(whole) = whole_numbers::<i64>(&flat) {
+            session.from_ndarray(constant(&shape, whole)?)
+        } else if let Some(whole) = whole_numbers::<u64>(&flat) {
+            session.from_ndarray(constant(&shape, whole)?)
         } else {
-            let whole =
-                |value: &Scalar| i64::try_from(value.to_i128()).map_err(|_| Error::usage(format!("the integer {value} does not fit i64")));
-            session.from_ndarray(constant(&shape, flat.iter().map(whole).collect::<Result<Vec<i64>>>()?)?)
+            return Err(unfit(&flat));
         };
         array.checked()
     }
@@ -300,6 +302,19 @@ fn strong(value: Scalar, builder: &Builder<'_>, id: ExprId) -> Result<Array> {
 
 fn constant<T>(shape: &[usize], flat: Vec<T>) -> Result<ArrayD<T>> {
     ArrayD::from_shape_vec(IxDyn(shape), flat).map_err(|error| Error::internal(format!("a list literal of shape {}: {error}", show(shape))))
+}
+
+/// The numbers as integers of `T`, if it holds all of them.
+fn whole_numbers<T: TryFrom<i128>>(flat: &[Scalar]) -> Option<Vec<T>> {
+    flat.iter().map(|value| T::try_from(value.to_i128()).ok()).collect()
+}
+
+#[cold]
+fn unfit(flat: &[Scalar]) -> Error {
+    let end = |pick: fn(i128, i128) -> i128| flat.iter().map(|value| value.to_i128()).reduce(pick).unwrap_or_default();
+    let (low, high) = (end(i128::min), end(i128::max));
+    let what = if low == high { format!("the integer {low} fits") } else { format!("the integers of the list, from {low} to {high}, fit") };
+    Error::usage(format!("{what} neither i64 nor u64")).hint("no integer dtype holds them; as floats, as in `1e20`, they have 53 bits")
 }
 
 /// The shape that the first elements suggest.

@@ -58,8 +58,8 @@ pub(super) fn normal(builder: &mut Builder<'_>, arguments: Arguments, span: Span
 
 pub(super) fn integers(builder: &mut Builder<'_>, mut arguments: Arguments, span: Span) -> Result<Item> {
     let shape = builder.shape(arguments.need("shape")?)?;
-    let low = builder.integer(arguments.need("low")?, "low")?;
-    let high = builder.integer(arguments.need("high")?, "high")?;
+    let low = builder.whole(arguments.need("low")?, "low")?;
+    let high = builder.whole(arguments.need("high")?, "high")?;
     let dtype = arguments.given("dtype").map_or(Ok(DType::I64), |operand| builder.dtype(operand))?;
     let random = builder.random(&mut arguments, span)?;
     builder.drawn(Array::settle(random.try_integers(&shape, dtype, low..high), None), span)
