@@ -9,6 +9,9 @@ use crate::{
 };
 use std::{fmt, path::PathBuf, sync::Arc};
 
+/// Most dimensions of an array that is computed, as in NumPy, which refuses files with more.
+pub(super) const RANK_MAX: usize = 64;
+
 /// A lazy array: what is to be computed, its shape, dtype and axis names. Cheap to clone; nothing is read before it is asked for.
 ///
 /// Operators and methods never fail and never panic: where operands do not fit together the result carries the first error, with
@@ -123,6 +126,10 @@ impl Array {
     pub(super) fn make(op: Op, args: Vec<Array>) -> Result<Array> {
         let metas = args.iter().map(Array::known).collect::<Result<Vec<&Meta>>>()?;
         let meta = infer(&op, &metas, &[], &[])?;
+        if meta.rank() > RANK_MAX {
+            let error = Error::mismatch(format!("an array of {} dimensions, more than {RANK_MAX}", meta.rank()));
+            return Err(error.hint("NumPy has no more either: leave out axes of length 1, or reshape several axes to one"));
+        }
         let session = args.iter().find_map(|array| array.0.session.clone());
         Ok(Array(Arc::new(Node { kind: Kind::Op(op), args, meta: Ok(meta), session, widening: None, origin: None })))
     }

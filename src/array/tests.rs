@@ -110,6 +110,7 @@ fn axes_names_and_views() {
     assert_eq!(session().linspace(0.0, 1.0, 5).shape().unwrap(), [5]);
     assert_eq!(session().eye::<u8>(3).shape().unwrap(), [3, 3]);
     assert_eq!(session().arange(0, 7, 2).shape().unwrap(), [4]);
+    assert_eq!((0..62).fold(zeros(DType::F32, &[2, 2]), |x, _| x.insert_axis(0)).rank().unwrap(), 64);
     assert_eq!(session().arange(0.5, -1.0, -0.5).shape().unwrap(), [3]);
     let owned: Array2<u8> = array![[1, 2], [3, 4]];
     assert_eq!(session().from_ndarray(owned).shape().unwrap(), [2, 2]);

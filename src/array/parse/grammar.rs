@@ -17,6 +17,9 @@ use crate::{
 
 /// Deepest nesting of brackets and prefix operators. Some 2 KiB of stack per level in a debug build: far from any thread's limit.
 pub const NESTING_MAX: usize = 200;
+/// Longest chain of `x.name`, `x.name(...)` and `x[...]` behind one value. What such a chain leaves of the axes of `x` is composed link
+/// by link, in time that grows with the square of its length: this one takes half a second.
+const LINKS_MAX: usize = 20_000;
 /// Longest text: spans are 32 bits, and no expression anyone wrote comes near.
 const TEXT_BYTES_MAX: usize = 64 << 20;
 
@@ -316,7 +319,11 @@ impl Parser<'_> {
     fn postfix(&mut self) -> Result<ExprId> {
         let start = self.span();
         let mut value = self.atom()?;
-        loop {
+        for link in 0.. {
+            if link == LINKS_MAX && (self.is_symbol("[") || self.is_symbol(".")) {
+                let error = self.source.error(self.span(), format!("more than {LINKS_MAX} attributes, calls and indices of one value"));
+                return Err(error.hint("save a part of the chain, or say it in fewer steps: `x.T.T` is `x`"));
+            }
             if self.take("[") {
                 let items = self.index_items()?;
                 let span = start.to(self.previous_end());
@@ -333,9 +340,10 @@ impl Parser<'_> {
             } else if self.is_symbol("(") {
                 return Err(self.source.error(start.to(self.span()), "only a name can be called").hint("`*` multiplies: `a * (b)`"));
             } else {
-                return Ok(value);
+                break;
             }
         }
+        Ok(value)
     }
 
     fn atom(&mut self) -> Result<ExprId> {

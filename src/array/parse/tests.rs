@@ -569,6 +569,10 @@ fn long_chains_and_deep_nesting() {
     assert!(error(&doubled).message().contains("elements"));
     let postfix = format!("x{}", "[:]".repeat(20_000));
     assert!(build_with(&postfix, false).1.is_ok());
+    for link in [".T", "[:]", ".ravel()"] {
+        assert!(error(&format!("x{}", link.repeat(100_000))).message().contains("more than 20000 attributes, calls and indices"), "{link}");
+    }
+    assert!(error(&format!("x{}", "[None]".repeat(8_000))).message().contains("65 dimensions"));
 }
 
 /// A random expression of literals: without any parenthesis that Python does not need, and with all.
