@@ -106,9 +106,13 @@ pub fn statements(command: &Eval) -> Result<(String, Vec<String>)> {
         (None, text) => (text.clone().unwrap_or_default(), command.given.words.clone()),
     };
     if text.trim().is_empty() {
-        return Err(Error::usage("no statements").hint("outcore eval 'x.mean(0)' x.npy"));
+        return Err(no_statements());
     }
     Ok((text, words))
+}
+
+fn no_statements() -> Error {
+    Error::usage("no statements").hint("outcore eval 'x.mean(0)' x.npy")
 }
 
 fn read_statements(path: &Path) -> Result<String> {
@@ -122,7 +126,12 @@ fn read_statements(path: &Path) -> Result<String> {
 /// Gives the names of the text their meaning; says what should be looked at twice.
 pub fn build(text: &str, arrays: &[(String, Array)], settings: &Settings) -> Result<Built> {
     let options = BuildOptions { sum_mode: settings.session.sum_mode(), strict: settings.notes == Notes::Errors };
-    let built = Program::build(&parse(text)?, arrays, &options)?;
+    let statements = parse(text)?;
+    // Separators and comments alone are no more than nothing.
+    if statements.is_empty() {
+        return Err(no_statements());
+    }
+    let built = Program::build(&statements, arrays, &options)?;
     built.notes.iter().for_each(|text| note("note", text));
     Ok(built)
 }
