@@ -93,7 +93,11 @@ impl Array {
 
 /// A number of groups, if it is not absurd.
 pub(super) fn group_count(groups: usize) -> Result<usize> {
-    if groups > GROUPS_MAX { Err(Error::refused(format!("{groups} groups"))) } else { Ok(groups) }
+    if groups <= GROUPS_MAX {
+        return Ok(groups);
+    }
+    let error = Error::refused(format!("{groups} groups; {GROUPS_MAX} is the most whose states are held"));
+    Err(error.hint("number the labels without gaps first: `searchsorted(unique(x), x)`"))
 }
 
 macro_rules! reductions {

@@ -103,7 +103,7 @@ fn groups_that_make_no_sense_are_errors() {
         (x.histogram(0).counts(), "one bin"),
         (x.histogram(4).range(1.0, f64::NAN).counts(), "not finite"),
         (x.histogram(4).range(2.0, 1.0).counts(), "before it begins"),
-        (x.histogram(vec![1.0]).counts(), "1 edges are no bins"),
+        (x.histogram(vec![1.0]).counts(), "one edge makes no bin"),
         (x.histogram(vec![1.0, 3.0, 2.0]).counts(), "falls at index 2"),
         (x.histogram(4).weights(&labels).counts(), "weights of shape"),
         (x.places_in([2.0, 1.0], Side::Left), "falls at index 1"),

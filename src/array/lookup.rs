@@ -127,7 +127,8 @@ pub(super) fn checked(table: &Table, dtype: DType, search: Search) -> Result<Tab
                 .hint("the range of data with a NaN or an infinity, or one that overflows, has no bins: give a range, or select first, as in x[isfinite(x)]"));
         }
         if values.len() < 2 {
-            return Err(Error::mismatch(format!("{} edges are no bins", values.len())).hint("a bin has two edges"));
+            let text = if values.is_empty() { "no edges make no bin" } else { "one edge makes no bin" };
+            return Err(Error::mismatch(text).hint("a bin has two edges, as in `[0, 1]`; a number alone is how many bins there are"));
         }
     }
     match table.first_fall() {

@@ -46,6 +46,13 @@ impl Quantiles {
         self
     }
 
+    /// An error if one does not lie from 0 to `top`.
+    fn within(&self, what: &str, top: f64) -> Result<()> {
+        let Some(wrong) = self.values.iter().find(|value| !(0.0..=top).contains(*value)) else { return Ok(()) };
+        let error = Error::usage(format!("the {what} {wrong} does not lie from 0 to {top}"));
+        Err(error.hint("quantiles go from 0 to 1, percentiles from 0 to 100"))
+    }
+
     fn percent(mut self) -> Quantiles {
         self.values.iter_mut().for_each(|value| *value /= 100.0);
         self
@@ -88,7 +95,8 @@ impl Array {
     #[must_use]
     #[track_caller]
     pub fn percentile(&self, percents: impl Into<Quantiles>, axes: impl Into<Axes>) -> Array {
-        self.then(try_quantile(self, &percents.into().percent(), &axes.into()))
+        let percents = percents.into();
+        self.then(percents.within("percentile", 100.0).and_then(|()| try_quantile(self, &percents.percent(), &axes.into())))
     }
 
     /// The median over `axes`: the middle element, or the mean of the two, rounded once. NaN where there is one.
@@ -195,9 +203,7 @@ fn try_quantile(value: &Array, quantiles: &Quantiles, options: &Axes) -> Result<
     if quantiles.values.is_empty() {
         return Err(Error::usage("a list of no quantiles").hint("name one at least, as in `quantile(x, [0.25, 0.75])`"));
     }
-    if let Some(wrong) = quantiles.values.iter().find(|q| !(0.0..=1.0).contains(*q)) {
-        return Err(Error::usage(format!("the quantile {wrong} does not lie from 0 to 1")).hint("percentiles go from 0 to 100"));
-    }
+    quantiles.within("quantile", 1.0)?;
     let quantile = Quantile {
         // Zero has one spelling, so that equal quantiles are one node.
         quantiles: quantiles.values.iter().map(|q| (q + 0.0).to_bits()).collect(),

@@ -86,7 +86,12 @@ impl Array {
             return self.then(Err(Error::mismatch("ptp is not defined for bool").hint("cast first")));
         }
         let axes = axes.into();
-        self.max(axes.clone()) - self.min(axes)
+        let largest = self.max(axes.clone());
+        match largest.error() {
+            // It is the error of both; an empty axis is one of them.
+            Some(error) => self.then(Err(error.context("ptp"))),
+            None => largest - self.min(axes),
+        }
     }
 }
 

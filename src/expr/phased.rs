@@ -136,7 +136,8 @@ fn infer_top(top: &Top, value: &Meta) -> Result<Meta> {
     let length = value.shape[top.axis].bound();
     if top.count > length {
         let (count, axis) = (top.count, top.axis);
-        return Err(Error::mismatch(format!("the first {count} of axis {axis} of length {length} of shape {}", show(&value.shape))));
+        let text = format!("topk of {count} elements along axis {axis} of shape {}, which has {length}", show(&value.shape));
+        return Err(Error::mismatch(text).hint(format!("take {length} at most, or another axis")));
     }
     let mut shape = value.shape.clone();
     shape[top.axis] = Extent::Known(top.count);

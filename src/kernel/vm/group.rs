@@ -67,6 +67,6 @@ impl Execution<'_, '_, '_, '_> {
         let label = if action.dtype == DType::I32 { i64::from(i32::from_bytes(bytes)) } else { i64::from_bytes(bytes) };
         let place = show(&self.coordinate(sweep, element));
         Error::data(format!("label {label} at index {place} is none of {count} groups"))
-            .hint("labels are 0 to groups - 1; more groups, or skip what lies outside")
+            .hint("labels are 0 to groups - 1: more groups, a selection as in `x[x >= 0]`, or, in group_sum and its kin, `skip=True`")
     }
 }
