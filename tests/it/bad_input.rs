@@ -97,6 +97,55 @@ fn outputs_that_are_inputs_or_outputs() {
 }
 
 #[test]
+fn messages_say_what_was_written() {
+    let place = Folder::new();
+    place.counting("x.npy", &[40, 6]);
+    let cases: &[(&str, i32, &[&str])] = &[
+        ("stack((x, x), axis=None)", 2, &["`stack` takes an axis, not None", "^", "ravel(x)"]),
+        ("diff(x, axis=None)", 2, &["`diff` takes an axis, not None"]),
+        ("split(x, 2, axis=None)", 2, &["`split` takes an axis"]),
+        ("diagonal(x, 0, None, 1)", 2, &["`diagonal` takes an axis"]),
+        ("vecdot(x, x, axis=None)", 2, &["`vecdot` takes an axis"]),
+        ("shuffle(x, axis=None, seed=1)", 2, &["`shuffle` takes an axis"]),
+        ("batch_norm(x, axis=None)", 2, &["`batch_norm` takes an axis"]),
+        ("clip([5, 6].astype(u8), 300, None)", 65, &["the integer 300 does not fit u8", "wider dtype"]),
+        ("clip([5, 6].astype(i8), None, -129)", 65, &["the integer -129 does not fit i8"]),
+        ("pad([1].astype(i8), 1, constant_values=300)", 65, &["300 does not fit i8", "wider dtype"]),
+        ("[2] ** [-1]", 65, &["negative integer power -1 at index (0,)", "cast the base or the exponent to a float"]),
+        ("2 ** (arange(3) - 1)", 65, &["negative integer power -1 at index (0,)"]),
+        (
+            "x + x[x > 3]",
+            65,
+            &["the length of `x[x > 3]` is not known before the data is read (240 at most)", "axis -1 of `x`", "^", "save it first"],
+        ),
+        ("v = x.ravel(); sum(v + v[v > 3])", 65, &["now that the selected elements are counted", "(240,) and (236,)", "save it first"]),
+        ("stack(([1, 2], [1, 2, 3]))", 65, &["array 1 has shape (3,), the first one (2,)", "one shape"]),
+        ("bitwise_count([1.5])", 65, &["cast to an integer first"]),
+        ("split(x, 7)", 65, &["does not split into 7", "take slices"]),
+        ("arange(12).reshape(-2, 6)", 2, &["a length is -2, below 0"]),
+        ("[2**63, -1]", 2, &["from -1 to 9223372036854775808, fit neither i64 nor u64"]),
+        ("full(2, 2**64)", 65, &["18446744073709551616 does not fit", "no integer dtype"]),
+        ("arange(3) + 2**63", 65, &["9223372036854775808 does not fit i64", "cast the array to u64 first"]),
+        ("arange(-1, 2**63 + 1)", 65, &["fit neither i64 nor u64"]),
+        ("integers((3,), 0, 2**63 + 1, seed=1)", 65, &["do not fit i64", "dtype=u64"]),
+        ("bincount(full(2, 2**40))", 78, &["1099511627777 groups; 1099511627776 is the most", "unique(x)"]),
+        ("topk(arange(3), 9)", 65, &["topk of 9 elements along axis 0 of shape (3,), which has 3", "take 3 at most"]),
+        ("percentile(x, 101)", 2, &["the percentile 101 does not lie from 0 to 100"]),
+        ("bincount(arange(3) - 1)", 65, &["label -1 at index (0,) is none of 2 groups", "x[x >= 0]"]),
+        ("ptp(zeros((0,)))", 65, &["ptp: ", "has an element"]),
+        ("histogram(x, [1])", 65, &["one edge makes no bin"]),
+        (";", 2, &["no statements"]),
+        ("# nothing", 2, &["no statements"]),
+    ];
+    for (text, code, parts) in cases {
+        place.fails(&["eval", text, "x.npy"], *code, parts);
+    }
+    let many = format!("zeros(2){}", "[None]".repeat(64));
+    place.fails(&["eval", &many, "-o", "nd.npy"], 65, &["65 dimensions, more than 64"]);
+    place.fails(&["explain", ";", "x.npy"], 2, &["no statements"]);
+}
+
+#[test]
 fn expressions_that_make_no_sense() {
     let place = Folder::new();
     place.counting("x.npy", &[3, 100]);

@@ -89,6 +89,23 @@ fn eval_prints_small_results() {
         (&["eval", "assert x.shape == (2, 3); assert all(isfinite(x)); sum(x)", "x.npy"], "15.0"),
         (&["eval", "assert x.dtype == f32", "x.npy"], ""),
         (&["eval", "zeros((0, 3))"], "[]"),
+        (&["eval", "concatenate((x, n), axis=None).astype(i64)", "x=x.npy", "n=n.npy"], "[ 0  1  2  3  4  5  1 -2  3]"),
+        (&["eval", "concatenate((1, [[2, 3]]), None)"], "[1 2 3]"),
+        (&["eval", "vstack((1, 2))"], "[[1]\n [2]]"),
+        (&["eval", "hstack((1, [2, 3], 4))"], "[1 2 3 4]"),
+        (&["eval", "[2**63, 1]"], "[9223372036854775808                   1]"),
+        (&["eval", "full(2, 2**63).dtype, full(2, 2**64 - 1, dtype=u64)"], "u64\n[18446744073709551615 18446744073709551615]"),
+        (&["eval", "full(1, 2**63, dtype=u64)"], "[9223372036854775808]"),
+        (&["eval", "full(1, 2**70, dtype=f64)"], "[1.1805916207174113e+21]"),
+        (&["eval", "arange(2**63 - 1, 2**63 + 2, 2, dtype=u64)"], "[9223372036854775807 9223372036854775809]"),
+        (&["eval", "arange(2**64 - 2, 2**64, dtype=u64)[::-1]"], "[18446744073709551615 18446744073709551614]"),
+        (&["eval", "arange(2**63, 2**63 - 2, -1)"], "[9223372036854775808 9223372036854775807]"),
+        (&["eval", "float_power([2.0], 2**63)[0] > 1e308", "--on-invalid", "ignore"], "True"),
+        (&["eval", "a = integers((1000,), 0, 2**63, seed=1); a.dtype, min(a) >= 0, max(a) > 2**62"], "i64\nTrue\nTrue"),
+        (&["eval", "a = integers((1000,), 2**63, 2**64, seed=1, dtype=u64); min(a) >= 2**63, max(a) > 2**63 + 2**62"], "True\nTrue"),
+        (&["eval", "round([-31.0, 1.25], 25)"], "[-31.     1.25]"),
+        (&["eval", "clip([5, 250].astype(u8), -1, 200)"], "[  5 200]"),
+        (&["eval", "pad([1].astype(u8), 1, constant_values=1.7)"], "[1 1 1]"),
     ];
     for (words, want) in cases {
         assert_eq!(place.ok(words), want.replace("[[1. -1. 5.]\n [4.  2. 8.]]", "[[ 1. -1.  5.]\n [ 4.  2.  8.]]"), "{words:?}");

@@ -39,6 +39,31 @@ fn what_is_created_is_said_once() {
     warns(&place, &["eval", "y = sqrt(x); isnan(y).sum(0)", "x.npy"], "[0 1 0]", &[]);
     warns(
         &place,
+        &["eval", "lcm([2**62, 4], [3, 6])"],
+        "[-4611686018427387904 12]",
+        &["result: 1 integer wrapped, the first in lcm of i64 at (0,)"],
+    );
+    warns(&place, &["eval", "lcm([200, 5].astype(u8), 3)"], "[88 15]", &["result: 1 integer wrapped, the first in lcm of u8 at (0,)"]);
+    warns(
+        &place,
+        &["eval", "gcd([0, -2**63], [0, 0])"],
+        "[0 -9223372036854775808]",
+        &["result: 1 integer wrapped, the first in gcd of i64 at (1,)"],
+    );
+    warns(
+        &place,
+        &["eval", "ldexp([5e-324, 1.7e308], [2100, -2100])"],
+        "[inf 0.]",
+        &["result: 1 infinity created from finite elements, the first in ldexp of f64 at (0,)"],
+    );
+    warns(
+        &place,
+        &["eval", "round([-128, 15].astype(i8), -1)"],
+        "[126 20]",
+        &["result: 1 integer wrapped, the first in cast from i64 to i8 at (0,)"],
+    );
+    warns(
+        &place,
         &["eval", "max(log(x))", "x.npy"],
         "nan",
         &[
