@@ -25,6 +25,7 @@ mod reductions;
 mod reports;
 mod resume;
 mod search;
+mod sides;
 mod state;
 mod tasks;
 mod tidy;

@@ -228,9 +228,9 @@ fn reports_are_refused_before_anything_runs() {
     place.fails(&["eval", "x", "x.npy", "--trace", "no/t.json"], 73, &["no", "does not exist"]);
     place.fails(&["explain", "x", "x.npy", "--svg", "no/p.svg"], 73, &["no", "does not exist"]);
     // A job that fails leaves an earlier report as it is.
-    place.write("r.html", b"earlier");
+    place.write("r.html", b"<!DOCTYPE html>earlier");
     assert_eq!(place.run(&["eval", "assert 1 > 2; x", "x.npy", "--report", "r.html"]).code, 1);
-    assert_eq!(fs::read(place.path("r.html")).unwrap(), b"earlier");
+    assert_eq!(fs::read(place.path("r.html")).unwrap(), b"<!DOCTYPE html>earlier");
 }
 
 #[test]

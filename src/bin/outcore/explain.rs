@@ -1,18 +1,18 @@
 //! `outcore explain`: the plan of what `eval` would do. Nothing is read but headers; inputs may be imagined.
 
 use crate::{
-    args::{Explain, spelling},
+    args::Explain,
     eval, expected, inputs,
     output::{Style, note, print},
-    reporting, saving,
-    settings::{Settings, check_writable},
+    saving,
+    settings::Settings,
+    sides,
 };
 use outcore::{Array, Destination, Error, Job, Result, array::parse::Value, report};
 use std::path::Path;
 
 /// Prints the plan.
 pub fn run(command: &Explain, settings: &Settings) -> Result<()> {
-    command.svg.as_ref().map_or(Ok(()), |path| check_writable(path, &spelling("--svg")))?;
     let Explain { eval: command, svg } = command;
     let (text, words) = eval::statements(command)?;
     let named = inputs::named(&words)?;
@@ -42,7 +42,7 @@ pub fn run(command: &Explain, settings: &Settings) -> Result<()> {
         planned.name = format!("{} -> {}", output.name, output.path.display());
     }
     if let Some(path) = svg {
-        reporting::write(path, &report::drawing_file(&report::Sketch::of(&plan)))?;
+        sides::write(path, &report::drawing_file(&report::Sketch::of(&plan)))?;
     }
     if let Some(text) = settings.profile.note() {
         note("note", &text);

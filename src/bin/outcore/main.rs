@@ -20,6 +20,7 @@ mod info;
 mod inputs;
 mod kmeans;
 mod measure;
+mod named;
 mod output;
 mod pairs;
 mod pca;
@@ -30,6 +31,7 @@ mod reporting;
 mod saving;
 mod settings;
 mod shell;
+mod sides;
 mod signals;
 mod split;
 mod stats;
@@ -80,6 +82,7 @@ fn guarded<T>(work: impl FnOnce() -> outcore::Result<T>) -> outcore::Result<T> {
 fn run(low: args::Low) -> outcore::Result<u8> {
     signals::watch()?;
     outcore::store::mmap::install_sigbus_guard()?;
+    sides::check(&low)?;
     let settings = settings::resolve(&low.common, low.mode.profile_use())?;
     let code = work(low.mode, &low.common, &settings)?;
     settings.reports.write(&settings)?;

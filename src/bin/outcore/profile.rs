@@ -160,6 +160,11 @@ pub fn path() -> Option<PathBuf> {
     place(env::var_os("OUTCORE_PROFILE"), env::var_os("XDG_CONFIG_HOME"), env::var_os("HOME"))
 }
 
+/// Where the profile is saved; an error if it belongs nowhere.
+pub fn place_to_save() -> Result<PathBuf> {
+    path().ok_or_else(|| Error::usage("there is no place for a machine profile").hint("OUTCORE_PROFILE=machine.json"))
+}
+
 fn place(named: Option<OsString>, config: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
     if let Some(named) = named {
         return (!named.is_empty()).then(|| named.into());
@@ -197,9 +202,7 @@ fn load_from(path: &Path, hostname: &str, cpu: &str) -> Found {
 
 /// Changes the profile of this machine, and begins a new one if there is none. Gives its path.
 pub fn change(how: impl FnOnce(&mut Profile)) -> Result<PathBuf> {
-    let Some(path) = path() else {
-        return Err(Error::usage("there is no place for a machine profile").hint("OUTCORE_PROFILE=machine.json"));
-    };
+    let path = place_to_save()?;
     let mut profile = match load() {
         Found::Fits(_, profile) => *profile,
         _ => Profile::default(),

@@ -107,6 +107,6 @@ fn numbers(command: &Quantize, codes: &Array, settings: &Settings) -> Result<Vec
 }
 
 /// Where the scales of the codes in `codes` lie.
-fn scales_of(command: &Quantize, codes: &str) -> String {
+pub fn scales_of(command: &Quantize, codes: &str) -> String {
     command.scales.clone().unwrap_or_else(|| Path::new(inputs::without_query(codes)).with_extension("scales.npy").display().to_string())
 }

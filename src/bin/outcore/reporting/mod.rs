@@ -7,20 +7,17 @@ mod rates;
 pub use rates::operation_rate;
 
 use crate::{
-    args::spelling,
     measure::{peak_resident_bytes, processor},
-    settings::{Settings, check_writable},
+    settings::Settings,
+    sides::{Kind, write},
 };
 use outcore::{
-    Array, Error, Record, Result, RunReport, Session,
+    Array, Record, Result, RunReport, Session,
     nd::shape::show,
     report::{Environment, Page, Summary, Told, chrome_trace, page},
 };
 use std::{
     env,
-    ffi::OsStr,
-    fs,
-    io::Write,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -28,17 +25,9 @@ use std::{
 /// Files that are asked for, and what is known for them so far.
 #[derive(Debug, Default)]
 pub struct Reports {
-    reports: Vec<(PathBuf, Format)>,
+    reports: Vec<(PathBuf, Kind)>,
     trace: Option<PathBuf>,
     known: Mutex<Known>,
-}
-
-/// What a report is written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Json,
-    Html,
-    Csv,
 }
 
 #[derive(Debug, Default)]
@@ -51,16 +40,9 @@ struct Known {
 }
 
 impl Reports {
-    /// Looks at the paths before anything runs.
+    /// What is asked for. [`crate::sides::check`] has looked at the paths.
     pub fn new(reports: &[PathBuf], trace: Option<&PathBuf>) -> Result<Reports> {
-        let flag = spelling("--report");
-        let reports = reports.iter().map(|path| {
-            let format = format_of(path, &flag)?;
-            check_writable(path, &flag)?;
-            Ok((path.clone(), format))
-        });
-        let reports = reports.collect::<Result<Vec<_>>>()?;
-        trace.map_or(Ok(()), |path| check_writable(path, &spelling("--trace")))?;
+        let reports = reports.iter().map(|path| Ok((path.clone(), Kind::of_report(path)?))).collect::<Result<_>>()?;
         Ok(Reports { reports, trace: trace.cloned(), known: Mutex::default() })
     }
 
@@ -117,26 +99,16 @@ impl Reports {
         if self.reports.is_empty() {
             return Ok(());
         }
-        let is_page = self.reports.iter().any(|(_, format)| *format == Format::Html);
+        let is_page = self.reports.iter().any(|(_, kind)| *kind == Kind::Html);
         // Before the measure, whose memory is not the job's.
         let peak = peak_resident_bytes();
         let machine = if is_page { rates::find(settings) } else { None };
         let summary = Summary { machine, ..summary(&known, session, &record, peak, settings) };
-        self.reports.iter().try_for_each(|(path, format)| match format {
-            Format::Json => write(path, &summary.json()),
-            Format::Csv => write(path, &summary.csv()),
-            Format::Html => write(path, &page(&Page { summary: &summary, recording: &record.recording, plans: &record.plans })),
+        self.reports.iter().try_for_each(|(path, kind)| match kind {
+            Kind::Html => write(path, &page(&Page { summary: &summary, recording: &record.recording, plans: &record.plans })),
+            Kind::Csv => write(path, &summary.csv()),
+            _ => write(path, &summary.json()),
         })
-    }
-}
-
-fn format_of(path: &Path, flag: &str) -> Result<Format> {
-    match path.extension().and_then(OsStr::to_str) {
-        Some("json") => Ok(Format::Json),
-        Some("html" | "htm") => Ok(Format::Html),
-        Some("csv") => Ok(Format::Csv),
-        _ => Err(Error::usage(format!("{flag} {}: the format follows the extension", path.display()))
-            .hint("--report FILE.html, FILE.json or FILE.csv")),
     }
 }
 
@@ -167,24 +139,4 @@ fn summary(known: &Known, session: &Session, record: &Record, peak: Option<u64>,
     summary.ran = known.told.clone();
     summary.ran.command = env::args().collect();
     summary.recorded(&record.recording, &record.plans)
-}
-
-/// Writes a file whole: under its name once all of it is there.
-pub fn write(path: &Path, text: &str) -> Result<()> {
-    let failed = |error| Error::io("write", path.display(), error);
-    // A pipe or a terminal is written as it is.
-    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        return fs::write(path, text).map_err(failed);
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".outcore-report-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    file.persist(path).map(drop).map_err(|error| failed(error.error))
 }

@@ -59,18 +59,15 @@ pub struct Tune {
     #[arg(conflicts_with_all = ["text", "words", "outputs", "sample", "blocks", "thread_counts", "io_modes", "full", "save", "cold"])]
     pub sizes: Option<String>,
     /// Draw it to FILE.svg
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE.svg")]
     pub svg: Option<PathBuf>,
     /// Write a page with tables and drawings to FILE.html
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE.html")]
     pub html: Option<PathBuf>,
 }
 
 /// Tunes.
 pub fn run(command: &Tune, settings: &Settings) -> Result<()> {
-    for (path, flag) in [(&command.svg, "--svg"), (&command.html, "--html")] {
-        path.as_ref().map_or(Ok(()), |path| crate::settings::check_writable(path, flag))?;
-    }
     if command.rounds == Some(0) {
         return Err(Error::usage("--rounds 0: nothing would be measured"));
     }

@@ -1,16 +1,15 @@
 //! Where tables and charts go: stdout, `--svg`, `--html`.
 
 use super::Tune;
-use crate::{measure, settings::Settings};
+use crate::{measure, settings::Settings, sides::write as write_side};
 use outcore::{
-    Error, Result,
+    Result,
     report::{
         chart::Chart,
         sheet::{Sheet, Table},
         size::memory_bytes,
     },
 };
-use std::{fs, path::Path};
 
 /// Writes the files that are asked for. The first chart is the one of `--svg`.
 pub fn write(
@@ -21,9 +20,8 @@ pub fn write(
     charts: Vec<Chart>,
     tables: Vec<Table>,
 ) -> Result<()> {
-    let save = |path: &Path, text: String| fs::write(path, text).map_err(|error| Error::io("write", path.display(), error));
     if let (Some(path), Some(chart)) = (&command.svg, charts.first()) {
-        save(path, chart.svg_file())?;
+        write_side(path, &chart.svg_file())?;
     }
     let Some(path) = &command.html else { return Ok(()) };
     let limits = settings.session.limits();
@@ -36,5 +34,5 @@ pub fn write(
         ("version", env!("CARGO_PKG_VERSION").to_string()),
     ];
     let facts = facts.into_iter().chain(machine.map(|(name, value)| (name.to_string(), value))).collect();
-    save(path, Sheet { title: title.to_string(), facts, charts, tables }.html())
+    write_side(path, &Sheet { title: title.to_string(), facts, charts, tables }.html())
 }
