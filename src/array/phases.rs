@@ -15,6 +15,9 @@ use crate::{
 };
 use std::sync::Arc;
 
+/// Budgets that are tried for one that works.
+const BUDGETS_MAX: usize = 64;
+
 /// What is asked of a job besides its graph: names of its roots. The first roots are outputs, the others conditions.
 pub(super) struct Asked {
     pub outputs: Vec<String>,
@@ -66,6 +69,25 @@ pub(super) fn limits_beside(limits: &Limits, held: u64, what: &str) -> Result<Li
         return Err(Error::refused(text).with_needed_bytes(held));
     }
     Ok(Limits { memory_bytes: limits.memory_bytes - held, ..limits.clone() })
+}
+
+/// `error`, with a budget above `memory` that works, if there is one: what is held beside a plan depends on the budget, and so do plans, so
+/// that no sum says it and `attempt` is asked.
+#[cold]
+pub(super) fn with_budget(error: Error, mut memory: u64, attempt: impl Fn(u64) -> Result<()>) -> Error {
+    let Some(mut needed) = error.needed_bytes() else { return error };
+    for _ in 0..BUDGETS_MAX {
+        // A quarter more at least, so that it ends soon.
+        memory = needed.max(memory.saturating_add(memory / 4 + 8));
+        match attempt(memory) {
+            Ok(()) => return error.hint(format!("--memory {memory} ({}) works", show_memory(memory))).with_needed_bytes(memory),
+            Err(more) => match more.needed_bytes() {
+                Some(bytes) => needed = bytes,
+                None => return error,
+            },
+        }
+    }
+    error
 }
 
 /// What collects each of `arrays` as its parts come.

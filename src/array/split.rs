@@ -13,22 +13,22 @@ use super::{
     node::Array,
     outputs::{Files, Save, create_at},
     phased::settle,
-    phases::{Asked, merge, run},
+    phases::{Asked, merge, run, with_budget},
     random::Random,
     session::Session,
     size::show_memory,
-    words::{Region, SliceItem},
+    words::{DType, Region, SliceItem},
 };
 use crate::{
     error::{Error, Result},
     expr::Op,
-    nd::axis_map::unshuffle,
-    plan::Limits,
+    nd::axis_map::{shuffle, unshuffle},
+    plan::{Limits, Plan},
     store::{Target, scratch::Buckets},
 };
 use std::{
     ops::Range,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc::sync_channel},
     thread,
     time::Instant,
@@ -71,6 +71,32 @@ impl Array {
         self.save_split(RowOrder::Shuffled(random), &[(1.0, path)], save)
     }
 
+    /// As [`Array::save_shuffled`], with the order itself, [`Random::permutation`], saved to `order` as i64: which row each row of the output
+    /// was. The files appear together or not at all.
+    ///
+    /// ```
+    /// use outcore::{Random, Save, Session};
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let [path, order] = ["shuffled.npy", "order.npy"].map(|name| folder.path().join(name));
+    /// let session = Session::builder().memory("64MiB").build()?;
+    /// let x = session.arange(0, 10, 1);
+    /// x.save_shuffled_with_order(Random::new(7), &path, &order, Save::new())?;
+    /// assert_eq!(session.open(&path).eval::<i64, ndarray::Ix1>()?, session.open(&order).eval::<i64, ndarray::Ix1>()?);
+    /// # Ok::<(), outcore::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Array::save_shuffled`].
+    pub fn save_shuffled_with_order(
+        &self,
+        random: Random,
+        path: impl AsRef<Path>,
+        order: impl AsRef<Path>,
+        save: Save,
+    ) -> Result<RunReport> {
+        self.save_rows(RowOrder::Shuffled(random), &[(1.0, path)], Some(order.as_ref()), save)
+    }
+
     /// Saves the rows (along axis 0) to several files, each of which gets a share of them: the first the first rows of `order`, and so
     /// on, cut at the nearest row. One read for all; the files appear together or not at all. Shares that add up to less than 1 leave the last
     /// rows out.
@@ -90,6 +116,11 @@ impl Array {
     /// [`crate::ErrorKind::Usage`] if shares are not from 0 to 1 together, [`crate::ErrorKind::Mismatch`] if one is too small for a row; those of
     /// [`Array::save_shuffled`].
     pub fn save_split<P: AsRef<Path>>(&self, order: RowOrder, parts: &[(f64, P)], save: Save) -> Result<RunReport> {
+        self.save_rows(order, parts, None, save)
+    }
+
+    /// Parts, and in the file `sources` the number of the row of this array that each row of all parts was.
+    fn save_rows<P: AsRef<Path>>(&self, order: RowOrder, parts: &[(f64, P)], sources: Option<&Path>, save: Save) -> Result<RunReport> {
         let shape = self.checked()?.shape()?;
         let Some(&rows) = shape.first() else {
             return Err(Error::mismatch("a single number has no rows"));
@@ -99,10 +130,13 @@ impl Array {
         match order {
             // What is stopped and gone on with is a job of blocks.
             RowOrder::Shuffled(random) if row_bytes < GATHERED_BYTES && row_bytes > 0 && rows > 1 && !save.is_resume() => {
-                Dealing { array: self, shape, row_bytes, random, parts, save }.run()
+                Dealing { array: self, shape, row_bytes, random, parts, sources, save }.run()
             }
-            RowOrder::Shuffled(random) => save_views(&self.shuffle(random, 0), &parts, save),
-            RowOrder::Kept => save_views(self, &parts, save),
+            RowOrder::Shuffled(random) => {
+                let sources = sources.map(|path| (self.session().adopt(random.permutation(rows)), path));
+                save_views(&self.shuffle(random, 0), &parts, sources, save)
+            }
+            RowOrder::Kept => save_views(self, &parts, None, save),
         }
     }
 }
@@ -132,7 +166,7 @@ fn shares<P: AsRef<Path>>(rows: usize, parts: &[(f64, P)]) -> Result<Vec<(Range<
 }
 
 /// Parts as a job of blocks.
-fn save_views(array: &Array, parts: &[(Range<usize>, &Path)], save: Save) -> Result<RunReport> {
+fn save_views(array: &Array, parts: &[(Range<usize>, &Path)], sources: Option<(Array, &Path)>, save: Save) -> Result<RunReport> {
     let rank = array.rank()?;
     let mut job = Job::new(&array.session()).save(save);
     for (rows, path) in parts {
@@ -140,6 +174,9 @@ fn save_views(array: &Array, parts: &[(Range<usize>, &Path)], save: Save) -> Res
         items[0] = SliceItem::Range { start: Some(rows.start as i64), stop: Some(rows.end as i64), step: 1 };
         let part = Array::make(Op::Slice(items), vec![array.clone()])?;
         job = job.output(path.display().to_string(), &part, Destination::Path(path.to_path_buf()));
+    }
+    if let Some((sources, path)) = sources {
+        job = job.output(path.display().to_string(), &sources, Destination::Path(path.to_path_buf()));
     }
     Ok(job.run()?.report)
 }
@@ -151,6 +188,8 @@ struct Dealing<'a> {
     row_bytes: usize,
     random: Random,
     parts: Vec<(Range<usize>, &'a Path)>,
+    /// Where the numbers go that rows had before.
+    sources: Option<&'a Path>,
     save: Save,
 }
 
@@ -159,6 +198,15 @@ struct Places {
     /// First row of each part in the order of the output, its rows at once, and the number of its first bucket.
     parts: Vec<(Range<usize>, usize, usize)>,
     buckets: usize,
+}
+
+/// What a budget makes of a job.
+struct Fitted {
+    places: Places,
+    /// Numbers of rows that are written at once, where they are.
+    sources_at_once: usize,
+    buckets: Buckets,
+    plan: Plan,
 }
 
 impl Places {
@@ -175,23 +223,38 @@ impl Dealing<'_> {
         let started = Instant::now();
         let session = self.array.session();
         let mut work = build(&[self.array], &unbound)?;
-        let paths = self.parts.iter().map(|(_, path)| Some(*path)).collect();
+        let paths = self.parts.iter().map(|(_, path)| *path).chain(self.sources).map(Some).collect();
         let files = Files::check(paths, &work.paths, &self.save, None)?;
         let mut phases = settle(&session, &mut work, session.limits())?;
         let targets = self.targets(&files)?;
-        let places = self.places(&targets, session.limits())?;
+        let sources = self.sources.map(|path| self.target_of_sources(path, &work.paths)).transpose()?;
         let memory = session.limits().memory_bytes;
-        let record = PLACE_BYTES + self.row_bytes;
-        let beside = targets.first().and_then(|target| target.folder());
-        let mut buckets = Buckets::new(session.scratch(), beside, places.buckets, record, memory / 4)?;
-        phases.push(self.deal(&work, &places, &mut buckets)?);
+        let fit = |memory| self.fit(&work, &targets, sources.as_deref(), memory);
+        let fitted = fit(memory).map_err(|error| with_budget(error, memory, |memory| fit(memory).map(drop)))?;
+        let Fitted { places, sources_at_once, mut buckets, plan } = fitted;
+        phases.push(self.deal(&work, &plan, &places, &mut buckets)?);
         self.collect(&places, &targets, &mut buckets)?;
-        targets.iter().try_for_each(|target| target.sync())?;
-        targets.iter().rev().try_for_each(|target| target.publish())?;
+        if let Some(target) = &sources {
+            self.write_sources(&**target, sources_at_once)?;
+        }
+        let all = || targets.iter().chain(&sources);
+        all().try_for_each(|target| target.sync())?;
+        all().rev().try_for_each(|target| target.publish())?;
         let mut stats = merge(phases);
         stats.bytes_read += buckets.bytes_written();
-        stats.bytes_written = buckets.bytes_written() + targets.iter().map(|target| bytes_of(&**target)).sum::<u64>();
+        stats.bytes_written = buckets.bytes_written() + all().map(|target| bytes_of(&**target)).sum::<u64>();
         Ok(RunReport::of(stats, started))
+    }
+
+    /// How everything fits `memory` bytes: stretches, buckets, and the plan that reads beside them.
+    fn fit(&self, work: &Work, targets: &[Arc<dyn Target>], sources: Option<&dyn Target>, memory: u64) -> Result<Fitted> {
+        let places = self.places(targets, memory)?;
+        let sources_at_once = sources.map_or(Ok(1), |target| rows_at_once(target, size_of::<i64>(), memory))?;
+        let record = PLACE_BYTES + self.row_bytes;
+        let beside = targets.first().and_then(|target| target.folder());
+        let buckets = Buckets::new(self.array.session().scratch(), beside, places.buckets, record, memory / 4)?;
+        let plan = self.plan_of_dealing(work, memory)?;
+        Ok(Fitted { places, sources_at_once, buckets, plan })
     }
 
     /// Tells whoever watches how many bytes of rows are in their order.
@@ -220,25 +283,30 @@ impl Dealing<'_> {
         self.parts.iter().enumerate().map(create).collect()
     }
 
+    /// Numbers of rows have one axis, so that chunks that are asked for the rows are none of theirs.
+    fn target_of_sources(&self, path: &Path, inputs: &[PathBuf]) -> Result<Arc<dyn Target>> {
+        let save = if self.save.is_overwrite() { Save::new().overwrite() } else { Save::new() };
+        let shape = [self.shape[0]];
+        let options = Files::known(vec![Some(path)], inputs, &save).layout(0, &shape, None);
+        create_at(path, DType::I64, &shape, save.mode(), &options)
+    }
+
+    /// Writes which row of the array each row of the output is, a stretch at a time: buckets are empty by now.
+    fn write_sources(&self, target: &dyn Target, at_once: usize) -> Result<()> {
+        let (length, key) = (self.shape[0], self.random.key());
+        for first in (0..length).step_by(at_once) {
+            let rows = first..(first + at_once).min(length);
+            let bytes: Vec<u8> = rows.clone().flat_map(|row| (shuffle(row as u64, length as u64, key) as i64).to_ne_bytes()).collect();
+            target.write(&Region { start: vec![first], shape: vec![rows.len()] }, &bytes)?;
+        }
+        Ok(())
+    }
+
     /// Two stretches are in memory at a time, each a quarter of it, beside what is left of the buckets.
-    fn places(&self, targets: &[Arc<dyn Target>], limits: &Limits) -> Result<Places> {
+    fn places(&self, targets: &[Arc<dyn Target>], memory: u64) -> Result<Places> {
         let mut made = Places { parts: Vec::new(), buckets: 0 };
         for ((rows, _), target) in self.parts.iter().zip(targets) {
-            let scratch = target.write_scratch_bytes();
-            let room = (limits.memory_bytes.saturating_sub(scratch) / 4) as usize / self.row_bytes;
-            let chunk = target.chunk().and_then(|chunk| chunk.first().copied()).unwrap_or(1).max(1);
-            let at_once = room.min(u32::MAX as usize) / chunk * chunk;
-            if at_once == 0 {
-                let needed = (chunk * self.row_bytes) as u64 * 4 + scratch + 64;
-                let text = format!(
-                    "shuffling into {} takes {} for {chunk} rows of {} bytes, the memory budget is {}",
-                    target.name(),
-                    show_memory(needed),
-                    self.row_bytes,
-                    show_memory(limits.memory_bytes)
-                );
-                return Err(Error::refused(text).hint("more memory, or smaller chunks").with_needed_bytes(needed));
-            }
+            let at_once = rows_at_once(&**target, self.row_bytes, memory)?;
             made.parts.push((rows.clone(), at_once, made.buckets));
             made.buckets += rows.len().div_ceil(at_once);
         }
@@ -246,15 +314,9 @@ impl Dealing<'_> {
     }
 
     /// Reads the rows in their order and puts each into its bucket.
-    fn deal(&self, work: &Work, places: &Places, buckets: &mut Buckets) -> Result<RunStats> {
+    fn deal(&self, work: &Work, plan: &Plan, places: &Places, buckets: &mut Buckets) -> Result<RunStats> {
         let session = self.array.session();
-        let memory = session.limits().memory_bytes;
-        let rows_at_once = ((memory / 12 / BLOCKS_HELD) as usize / self.row_bytes).clamp(1, 1 << 20);
-        let limits = Limits { memory_bytes: memory / 8 * 3, rows_per_run: Some(rows_at_once), ..session.limits().clone() };
-        let plan = Asked::one().plan(work, &limits).map_err(|error| match error.needed_bytes() {
-            Some(needed) => error.context("reading beside buckets").with_needed_bytes(needed.saturating_mul(8).div_ceil(3)),
-            None => error,
-        })?;
+        let rows_at_once = self.limits_of_dealing(session.limits().memory_bytes).rows_per_run.unwrap_or(1);
         let mut bands = Bands::new(self.shape.clone(), self.array.dtype()?, rows_at_once);
         let (length, key) = (self.shape[0] as u64, self.random.key());
         let mut take = |region: &Region, bytes: &[u8]| {
@@ -270,7 +332,22 @@ impl Dealing<'_> {
                 Ok(())
             })
         };
-        run(&session, &plan, work, vec![Sink::Caller(&mut take)])
+        run(&session, plan, work, vec![Sink::Caller(&mut take)])
+    }
+
+    /// What reading rows may take of `memory` bytes, beside the buckets.
+    fn limits_of_dealing(&self, memory: u64) -> Limits {
+        let rows_at_once = ((memory / 12 / BLOCKS_HELD) as usize / self.row_bytes).clamp(1, 1 << 20);
+        Limits { memory_bytes: memory / 8 * 3, rows_per_run: Some(rows_at_once), ..self.array.session().limits().clone() }
+    }
+
+    fn plan_of_dealing(&self, work: &Work, memory: u64) -> Result<Plan> {
+        Asked::one().plan(work, &self.limits_of_dealing(memory)).map_err(|error| match error.needed_bytes() {
+            Some(needed) => {
+                error.context("reading beside buckets").with_needed_bytes(needed.saturating_mul(8).div_ceil(3).saturating_add(8))
+            }
+            None => error,
+        })
     }
 
     /// Puts every bucket in order and writes it, while the next one is read.
@@ -326,6 +403,26 @@ impl Dealing<'_> {
             let written = writer.join().unwrap_or_else(|_| Err(Error::internal("writing rows panicked")));
             filled.and(written)
         })
+    }
+}
+
+/// How many rows of `row_bytes` a quarter of the memory holds: whole chunks of what is written.
+fn rows_at_once(target: &dyn Target, row_bytes: usize, memory: u64) -> Result<usize> {
+    let scratch = target.write_scratch_bytes();
+    let room = (memory.saturating_sub(scratch) / 4) as usize / row_bytes;
+    let chunk = target.chunk().and_then(|chunk| chunk.first().copied()).unwrap_or(1).max(1);
+    match room.min(u32::MAX as usize) / chunk * chunk {
+        0 => {
+            let needed = (chunk * row_bytes) as u64 * 4 + scratch + 64;
+            let text = format!(
+                "shuffling into {} takes {} for {chunk} rows of {row_bytes} bytes, the memory budget is {}",
+                target.name(),
+                show_memory(needed),
+                show_memory(memory)
+            );
+            Err(Error::refused(text).hint("more memory, or smaller chunks").with_needed_bytes(needed))
+        }
+        rows => Ok(rows),
     }
 }
 

@@ -71,7 +71,7 @@ impl AxisStep {
 
 /// Where `index` goes in a permutation of `0..length`: a Feistel network over the next even power of two, walked until it comes
 /// back into range (J. Black, P. Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). No memory, for any length.
-fn shuffle(index: u64, length: u64, key: u64) -> u64 {
+pub fn shuffle(index: u64, length: u64, key: u64) -> u64 {
     if length < 2 {
         return index;
     }

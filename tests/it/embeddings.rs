@@ -81,6 +81,29 @@ fn shares_and_outputs_that_make_no_sense() {
 }
 
 #[test]
+fn a_shuffle_and_its_order_appear_together() {
+    let folder = Folder::new();
+    folder.f32("x.npy", &[ROWS, WIDTH], &values(ROWS * WIDTH));
+    folder.fails(&["shuffle", "x.npy", "o.npy", "--permutation", "o.npy"], 73, &["two outputs go to one file"]);
+    folder.fails(&["shuffle", "x.npy", "o.npy", "--permutation", "x.npy"], 73, &["inputs are never changed"]);
+    // bvecs are bytes.
+    folder.fails(&["shuffle", "x.npy", "s.bvecs", "--permutation", "perm.npy"], 73, &["s.bvecs"]);
+    folder.write("there.npy", b"");
+    folder.fails(&["shuffle", "x.npy", "there.npy", "--permutation", "perm.npy"], 73, &["there.npy exists"]);
+    folder.fails(&["shuffle", "x.npy", "o.npy", "--permutation", "there.npy"], 73, &["there.npy exists"]);
+    folder.fails(&["shuffle", "x.npy", "o.npy", "--permutation", "perm.npy", "--memory", "1KiB"], 78, &["--memory"]);
+    // Dealt, with chunks that only rows have, and gathered.
+    for (name, more) in [("o.npy", &[][..]), ("o.zarr", &["--chunks", "100,24"]), ("r.npy", &["--resume"])] {
+        let words = ["shuffle", "x.npy", name, "--seed", "5", "--permutation", "perm.npy", "--overwrite", "--memory", "4MiB"];
+        folder.ok(&[&words[..], more].concat());
+        assert_eq!(folder.ok(&["eval", "all(x[p] == y)", "x=x.npy", "p=perm.npy", &format!("y={name}")]), "True", "{name}");
+        assert_eq!(folder.ok(&["eval", "all(sort(p) == arange(400))", "p=perm.npy"]), "True");
+    }
+    folder.ok(&["shuffle", "x.npy", "p.npy", "--seed", "5", "--permutation", "perm.zarr", "--chunks", "100"]);
+    assert_eq!(folder.ok(&["eval", "all(a == b)", "a=perm.npy", "b=perm.zarr"]), "True");
+}
+
+#[test]
 fn a_shuffle_and_an_audit_stay_within_the_budget() {
     let folder = Folder::on_disk();
     let rows = 1_000_000;

@@ -6,7 +6,7 @@ use crate::{
     settings::Settings,
     signals,
 };
-use outcore::{Array, Error, Random, Result, RowOrder, RunReport, Save};
+use outcore::{Array, Error, Random, Result, RowOrder, RunReport};
 use std::path::Path;
 
 /// Rows in a random order.
@@ -15,14 +15,13 @@ pub fn shuffle(command: &Shuffle, settings: &Settings) -> Result<()> {
     let save = saving::save(settings).zarr(command.layout.options()?);
     let random = Random::new(command.seed);
     let _guard = signals::guard(&settings.session);
-    if let Some(path) = &command.permutation {
-        saving::keep_inputs([Path::new(path)], &[Some(command.input.as_str())])?;
-        let rows = opened.shape()?.first().copied().unwrap_or(1);
-        let plain: Save = saving::save(settings);
-        settings.session.save_all([(&random.permutation(rows), path)], plain)?;
-    }
-    let done = opened.save_shuffled(random, &command.output, save);
-    tell(&opened, done, &[Path::new(&command.output)], settings)
+    let (output, order) = (Path::new(&command.output), command.permutation.as_deref());
+    let done = match order {
+        Some(order) => opened.save_shuffled_with_order(random, output, order, save),
+        None => opened.save_shuffled(random, output, save),
+    };
+    let paths: Vec<&Path> = std::iter::once(output).chain(order).collect();
+    tell(&opened, done, &paths, settings)
 }
 
 /// Rows in several files.
