@@ -75,6 +75,14 @@ fn zarr_outputs_are_replaced_only_when_told_so() {
     place.ok(&["eval", "x * 3", "x.npy", "-o", "z.zarr", "--overwrite"]);
     assert_eq!(read_zarr(&place.path("z.zarr"), "/"), [0.0, 3.0, 6.0]);
     fs::create_dir_all(place.path("plain.zarr/sub")).unwrap();
+    // What somebody put into it is not removed.
+    place.write("z.zarr/notes.txt", b"mine");
+    let refused = ["cannot replace z.zarr: it holds notes.txt", "no part of the array"];
+    place.fails(&["eval", "x * 3", "x.npy", "-o", "z.zarr", "--overwrite"], 73, &refused);
+    fs::rename(place.path("z.zarr/notes.txt"), place.path("z.zarr/c/notes.txt")).unwrap();
+    place.fails(&["eval", "x * 3", "x.npy", "-o", "z.zarr", "--overwrite"], 73, &["it holds c/notes.txt"]);
+    fs::remove_file(place.path("z.zarr/c/notes.txt")).unwrap();
+    place.ok(&["eval", "x * 3", "x.npy", "-o", "z.zarr", "--overwrite"]);
     place.fails(&["eval", "x", "x.npy", "-o", "plain.zarr", "--overwrite"], 73, &["plain.zarr", "no Zarr array"]);
     place.ok(&["eval", "x", "x.npy", "-o", "g.zarr/a"]);
     place.fails(&["eval", "x", "x.npy", "-o", "g.zarr", "--overwrite"], 73, &["g.zarr", "is a group"]);

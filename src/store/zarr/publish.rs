@@ -21,6 +21,7 @@ use rustix::{
     io::Errno,
 };
 use std::{
+    borrow::Cow,
     ffi::OsString,
     fs::{File, OpenOptions},
     io,
@@ -128,12 +129,12 @@ impl Drop for PartFolder {
 }
 
 /// What stands under the name of an output folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// A folder that may be replaced.
     Replaceable,
     /// Something else, in words.
-    Foreign(&'static str),
+    Foreign(Cow<'static, str>),
 }
 
 /// Where the folder will stand: an absolute path, symbolic links to an existing folder followed. Refuses what stands there

@@ -83,11 +83,11 @@ fn what_is_not_ours_is_never_replaced() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("z.zarr");
     std::fs::write(&path, "x").unwrap();
-    let refusal = |look: Standing| destination(&path, "z.zarr", OutputMode::Overwrite, |_| look).unwrap_err().message().to_string();
+    let refusal = |look: Standing| destination(&path, "z.zarr", OutputMode::Overwrite, |_| look.clone()).unwrap_err().message().to_string();
     assert_eq!(refusal(Standing::Replaceable), "cannot replace z.zarr: it is not a folder");
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
-    assert_eq!(refusal(Standing::Foreign("it is a group")), "cannot replace z.zarr: it is a group");
+    assert_eq!(refusal(Standing::Foreign("it is a group".into())), "cannot replace z.zarr: it is a group");
     assert!(destination(Path::new("/"), "/", OutputMode::Overwrite, |_| Standing::Replaceable).is_err());
     // A name that was taken while the job ran.
     std::fs::remove_dir(&path).unwrap();

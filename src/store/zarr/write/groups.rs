@@ -113,11 +113,34 @@ fn make_readable(file: &fs::File, folder: &Path) -> io::Result<()> {
 pub(super) fn standing(folder: &Path) -> Standing {
     let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
     match node(folder) {
-        Node::Array(_) => Standing::Replaceable,
-        Node::Group(_) => Standing::Foreign("it is a group, which may hold more than this array"),
+        Node::Array(_) => match foreign(folder) {
+            Some(name) => Standing::Foreign(format!("it holds {name}, which is no part of the array").into()),
+            None => Standing::Replaceable,
+        },
+        Node::Group(_) => Standing::Foreign("it is a group, which may hold more than this array".into()),
         Node::Plain if is_empty() => Standing::Replaceable,
-        Node::Plain => Standing::Foreign("it is a folder that is no Zarr array"),
+        Node::Plain => Standing::Foreign("it is a folder that is no Zarr array".into()),
     }
+}
+
+/// The first name, in the order of the folder, that is neither metadata nor a chunk of an array: somebody put it there. Chunks may be
+/// many, and only names are looked at, of the folder and of `c` inside of it.
+fn foreign(folder: &Path) -> Option<String> {
+    let first = |folder: &Path, is_ours: &dyn Fn(&str) -> bool| {
+        let names = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name());
+        // Names that are no text are none of ours.
+        names.into_iter().find(|name| !name.to_str().is_some_and(is_ours)).map(|name| name.to_string_lossy().into_owned())
+    };
+    // What is being put in the place of a metadata file is there for a moment, or was left by somebody who was killed.
+    let is_ours = |name: &str| METADATA.contains(&name) || is_chunk(name) || (name.starts_with(".group-") && name.ends_with(".part"));
+    first(folder, &is_ours).or_else(|| first(&folder.join("c"), &is_chunk).map(|name| format!("c/{name}")))
+}
+
+/// Whether a name is one that chunks, or folders of them, have in some array: `c`, `3`, `0.17`, `c.0.17`.
+fn is_chunk(name: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = name.strip_prefix("c.").unwrap_or(name);
+    name == "c" || numbers.split('.').all(is_number)
 }
 
 /// The groups above an array, outermost first: from the outermost folder called `*.zarr`, or that is a group already.
