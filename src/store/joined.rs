@@ -9,7 +9,11 @@ use crate::{
         Region, SourceFacts, StoreLayout,
         shape::{c_strides, show},
     },
-    store::{AlignedBytes, Source, Window, check_read, object, open::open},
+    store::{
+        AlignedBytes, Source, Window, check_read, object,
+        open::open,
+        same_file,
+    },
 };
 use std::{
     ops::Range,
@@ -20,6 +24,9 @@ use std::{
 /// Joined files that are held open: more are opened when they are read, so that their number is not bounded by what a process may have
 /// open, which is 256 on some systems.
 const HELD_MAX: usize = 64;
+
+/// Lists that name each other, at most.
+const LISTS_MAX: usize = 16;
 
 /// Arrays of one dtype and one shape behind the first axis, one after the other.
 pub struct JoinedSource {
@@ -157,8 +164,8 @@ pub fn files(path: &str) -> Result<Option<Vec<PathBuf>>> {
         return Ok(None);
     }
     let found = if let Some(list) = path.strip_prefix('@') {
-        let text = std::fs::read_to_string(list).map_err(|error| Error::io("open", list, error))?;
-        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(PathBuf::from).collect()
+        refuse_circle(list, &mut vec![list.to_string()])?;
+        lines_of(list)?.into_iter().map(PathBuf::from).collect()
     } else if object::is_object(Path::new(path)) {
         return match path.contains('*') {
             true => Err(Error::usage(format!("{path}: stars stand for names of files, not of objects"))
@@ -174,6 +181,38 @@ pub fn files(path: &str) -> Result<Option<Vec<PathBuf>>> {
         return Err(Error::new(crate::error::ErrorKind::NotFound, format!("{path}: no file has a name like this")));
     }
     Ok(Some(found))
+}
+
+/// The lines of a list.
+fn lines_of(list: &str) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(list).map_err(|error| Error::io("open", list, error))?;
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_string).collect())
+}
+
+/// An error if a list names itself, through others or not, or if lists are nested so deep that nobody means it. `chain` are the lists
+/// from the first one to this one.
+fn refuse_circle(list: &str, chain: &mut Vec<String>) -> Result<()> {
+    for line in lines_of(list)? {
+        let Some(inner) = line.strip_prefix('@').filter(|_| !Path::new(&line).exists()) else { continue };
+        // A list that exists may be opened with a query.
+        let inner = if Path::new(inner).exists() { inner } else { inner.rsplit_once('?').map_or(inner, |(inner, _)| inner) };
+        let place = chain.iter().position(|outer| same_file(Path::new(outer), Path::new(inner)));
+        chain.push(inner.to_string());
+        if let Some(place) = place {
+            let circle: Vec<&str> = chain[place..].iter().map(String::as_str).collect();
+            return Err(Error::data(format!("the list {inner} names itself: {}", circle.join(" -> ")))
+                .hint("a list holds the paths of files of array data, one a line"));
+        }
+        if chain.len() > LISTS_MAX {
+            return Err(Error::data(format!("{}: lists are nested more than {LISTS_MAX} deep", chain[0])).hint("one list of all files"));
+        }
+        // What cannot be read is told when it is opened.
+        if Path::new(inner).exists() {
+            refuse_circle(inner, chain)?;
+        }
+        chain.pop();
+    }
+    Ok(())
 }
 
 /// Opens `paths`, each with `query`, as one array.

@@ -303,3 +303,31 @@ fn a_full_disk() {
     assert!(ran.stderr.contains("not enough room"), "{}", ran.stderr);
     assert_eq!(left, 0);
 }
+
+#[test]
+fn lists_that_name_themselves() {
+    let place = Folder::new();
+    place.counting("x.npy", &[3]);
+    place.write("self.txt", b"x.npy\n@self.txt\n");
+    place.write("a.txt", b"@b.txt\n");
+    place.write("b.txt", b"x.npy\n@./a.txt?dims=i\n");
+    let cases: [(&str, &[&str]); 3] = [
+        ("@self.txt", &["the list self.txt names itself: self.txt -> self.txt"]),
+        ("@a.txt", &["names itself: a.txt -> b.txt -> ./a.txt"]),
+        ("@b.txt", &["names itself", "a.txt -> b.txt"]),
+    ];
+    for (path, parts) in cases {
+        for words in [&["eval", "sum(x)", path][..], &["info", path], &["verify", path]] {
+            place.fails(words, 65, parts);
+        }
+    }
+    // A list may name others, also twice.
+    place.write("inner.txt", b"x.npy\n");
+    place.write("outer.txt", b"@inner.txt\nx.npy\n@inner.txt\n");
+    assert_eq!(place.ok(&["eval", "sum(x)", "@outer.txt"]), "9.0");
+    for depth in 0..40 {
+        place.write(&format!("{depth}.txt"), format!("@{}.txt\n", depth + 1).as_bytes());
+    }
+    place.write("40.txt", b"x.npy\n");
+    place.fails(&["eval", "sum(x)", "@0.txt"], 65, &["nested more than 16 deep"]);
+}
