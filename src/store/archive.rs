@@ -8,6 +8,8 @@ use crate::{
 
 /// The longest directory of an archive that is read: some million members.
 const DIRECTORY_BYTES_MAX: u64 = 512 << 20;
+/// Bytes that are read at once for a checksum.
+const PIECE_BYTES: u64 = 256 << 10;
 
 /// The members of the archive, in the order of its directory.
 pub(super) fn members_of(file: &InputFile) -> Result<Vec<Member>> {
@@ -29,6 +31,31 @@ pub(super) fn members_of(file: &InputFile) -> Result<Vec<Member>> {
     let mut bytes = vec![0; directory.length as usize];
     file.read_exact_at(directory.offset, &mut bytes)?;
     zip::parse_directory(&bytes, directory).map_err(in_file)
+}
+
+/// An error if the content of a member that is stored as it is, from `start` on, has not the checksum of the directory.
+pub(super) fn check_crc(file: &InputFile, member: &Member, start: u64, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+    let mut crc = flate2::Crc::new();
+    let mut piece = vec![0; PIECE_BYTES.min(member.content_bytes) as usize];
+    let mut done = 0;
+    while done < member.content_bytes {
+        go_on()?;
+        piece.truncate((member.content_bytes - done).min(PIECE_BYTES) as usize);
+        file.read_exact_at(start + done, &mut piece)?;
+        crc.update(&piece);
+        done += piece.len() as u64;
+    }
+    if crc.sum() == member.crc32 {
+        return Ok(());
+    }
+    let text = format!(
+        "{}: the member {} is corrupt: its CRC-32 is {:08x}, the archive says {:08x}",
+        file.name(),
+        member.name,
+        crc.sum(),
+        member.crc32
+    );
+    Err(Error::data(text).hint("the file was damaged after it was written: take another copy"))
 }
 
 /// Where the content of a member begins in the file.

@@ -2,8 +2,9 @@
 
 use crate::{
     error::{Error, Result},
+    format::zip::Member,
     nd::{Region, SourceFacts},
-    store::{Source, Window, check_read, file::InputFile, object::READ_SCRATCH_BYTES},
+    store::{Source, Window, archive::check_crc, check_read, file::InputFile, object::READ_SCRATCH_BYTES},
 };
 use std::{ops::Range, sync::Arc};
 
@@ -13,6 +14,8 @@ pub struct DenseFile {
     file: Arc<InputFile>,
     data_offset: u64,
     facts: SourceFacts,
+    /// The member of an archive that it is, and where its content begins.
+    member: Option<(Member, u64)>,
 }
 
 impl DenseFile {
@@ -23,7 +26,12 @@ impl DenseFile {
         let mappable = !file.is_remote() && data_offset.is_multiple_of(facts.dtype.size() as u64);
         let identity = file.identity().to_string();
         let read_scratch_bytes = if file.is_remote() { READ_SCRATCH_BYTES } else { 0 };
-        DenseFile { file, data_offset, facts: SourceFacts { mappable, read_scratch_bytes, identity, ..facts } }
+        DenseFile { file, data_offset, facts: SourceFacts { mappable, read_scratch_bytes, identity, ..facts }, member: None }
+    }
+
+    /// The elements are in this member of an archive, whose content begins at `start`: it has a checksum.
+    pub(super) fn in_member(self, member: Member, start: u64) -> Self {
+        DenseFile { member: Some((member, start)), ..self }
     }
 
     /// Place in the file, in bytes, and number of bytes of a run of elements.
@@ -65,5 +73,9 @@ impl Source for DenseFile {
 
     fn verify(&self) -> Result<()> {
         self.file.check()
+    }
+
+    fn check_sums(&self, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        self.member.as_ref().map_or(Ok(()), |(member, start)| check_crc(&self.file, member, *start, go_on))
     }
 }

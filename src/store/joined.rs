@@ -155,6 +155,10 @@ impl Source for JoinedSource {
     fn verify(&self) -> Result<()> {
         self.parts.iter().try_for_each(|part| part.verify())
     }
+
+    fn check_sums(&self, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        self.parts.iter().try_for_each(|part| part.check_sums(go_on))
+    }
 }
 
 /// The files that `path` (`shards/*.npy`, or `@list.txt`) names, in the order in which they are joined; `None` if it is a path like
@@ -269,6 +273,10 @@ impl Source for Closed {
 
     fn verify(&self) -> Result<()> {
         self.open()?.verify()
+    }
+
+    fn check_sums(&self, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        self.open()?.check_sums(go_on)
     }
 }
 

@@ -99,6 +99,13 @@ pub trait Source: Send + Sync {
     fn verify(&self) -> Result<()> {
         Ok(())
     }
+
+    /// An error if a checksum does not hold that covers more than reading looks at: those of members of zip archives that are stored as
+    /// they are. Reads what they cover, a piece at a time, and asks `go_on` before each.
+    fn check_sums(&self, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        let _ = go_on;
+        Ok(())
+    }
 }
 
 /// What becomes of the system's copy in memory of bytes that have reached the medium.

@@ -97,5 +97,6 @@ pub fn open_npz(path: &Path, asked: Option<&str>, dtype: Option<DType>, dims: Op
     }
     let offset = content_of(&file, member)?;
     let options = NpyOptions { dtype, dims: dims.cloned() };
-    Ok(Arc::new(npy::open_at(file, &name, offset..offset.saturating_add(member.content_bytes), &options)?))
+    let array = npy::open_at(file, &name, offset..offset.saturating_add(member.content_bytes), &options)?;
+    Ok(Arc::new(array.in_member(member.clone(), offset)))
 }

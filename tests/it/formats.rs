@@ -196,3 +196,52 @@ fn tables_name_the_feature_that_reads_them() {
     folder.fails(&["eval", "arange(3)", "-o", "x.arrow"], 2, &["need the feature `arrow`"]);
     folder.fails(&["info", "missing.parquet"], 66, &["cannot open missing.parquet"]);
 }
+
+/// A zip archive of files as they are, with their checksums.
+fn archive(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let (mut whole, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in files {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        let length = u32::try_from(bytes.len()).unwrap().to_le_bytes();
+        // Version, flags, method, time, date; then what both headers have.
+        let mut about = [[20u8, 0, 0, 0, 0, 0].as_slice(), &[0; 4], &crc.sum().to_le_bytes(), &length, &length].concat();
+        about.extend([&u16::try_from(name.len()).unwrap().to_le_bytes()[..], &[0; 2]].concat());
+        let offset = u32::try_from(whole.len()).unwrap().to_le_bytes();
+        directory.extend([b"PK\x01\x02\x14\0", &about[..], &[0; 10], &offset, name.as_bytes()].concat());
+        whole.extend([b"PK\x03\x04", &about[..], name.as_bytes(), bytes].concat());
+    }
+    let (count, offset) = (u16::try_from(files.len()).unwrap().to_le_bytes(), u32::try_from(whole.len()).unwrap().to_le_bytes());
+    let length = u32::try_from(directory.len()).unwrap().to_le_bytes();
+    whole.extend([&directory[..], b"PK\x05\x06\0\0\0\0", &count, &count, &length, &offset, &[0; 2]].concat());
+    whole
+}
+
+#[test]
+fn checksums_of_archives_are_verified() {
+    let folder = Folder::new();
+    folder.counting("x.npy", &[300, 1000]);
+    folder.ok(&["convert", "x.npy", "x.zarr", "--codec", "none", "--chunks", "100,1000", "--shards", "none"]);
+    let read = |name: &str| fs::read(folder.path(name)).unwrap();
+    let npz = archive(&[("a.npy", read("x.npy")), ("b.npy", read("x.npy"))]);
+    let chunks = ["zarr.json", "c/0/0", "c/1/0", "c/2/0"].map(|name| (name, read(&format!("x.zarr/{name}"))));
+    let zarr = archive(&chunks);
+    folder.write("x.npz", &npz);
+    folder.write("z.zip", &zarr);
+    for path in ["x.npz#a", "x.npz#b", "z.zip"] {
+        folder.ok(&["verify", path]);
+    }
+    // One bit in the last element of the first array, and of the last chunk.
+    let damage = |whole: &[u8], place: usize| {
+        let mut bytes = whole.to_vec();
+        bytes[place] ^= 1;
+        bytes
+    };
+    let first = npz.windows(4).enumerate().filter(|(_, four)| *four == b"PK\x03\x04").nth(1).unwrap().0;
+    folder.write("x.npz", &damage(&npz, first - 4));
+    let last = zarr.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    folder.write("z.zip", &damage(&zarr, last - 4));
+    folder.fails(&["verify", "x.npz#a"], 65, &["x.npz: the member a is corrupt", "CRC-32"]);
+    folder.ok(&["verify", "x.npz#b"]);
+    folder.fails(&["verify", "z.zip"], 65, &["z.zip: the member c/2/0 is corrupt", "CRC-32"]);
+}

@@ -49,8 +49,13 @@ fn verify(path: &str, settings: &Settings) -> Result<Found> {
     let array = open_one(&settings.session, path)?;
     let (dtype, shape) = (array.dtype()?, array.shape()?);
     let elements = shape.iter().product::<usize>() as u64;
+    let source = store::open(path)?;
+    {
+        let _guard = signals::guard(&settings.session);
+        source.check_sums(&signals::check)?;
+    }
     let (nan, inf) = if elements == 0 { (0, 0) } else { read_all(&array, settings)? };
-    let bytes_stored = store::open(path)?.facts().encoded_bytes;
+    let bytes_stored = source.facts().encoded_bytes;
     let leftovers = leftovers(Path::new(inputs::without_query(path)));
     Ok(Found { path: path.to_string(), dtype, shape, elements, nan, inf, bytes_stored, leftovers })
 }

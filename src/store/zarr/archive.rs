@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Result},
     format::zip::{Member, Method},
     store::{
-        archive::{content_of, members_of},
+        archive::{check_crc, content_of, members_of},
         file::InputFile,
     },
 };
@@ -54,6 +54,14 @@ impl Archive {
     /// Whether any name begins with `prefix`.
     pub fn has(&self, prefix: &str) -> bool {
         self.entries.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)).next().is_some_and(|(name, _)| name.starts_with(prefix))
+    }
+
+    /// An error if an entry below `prefix` that stands in the archive as it is has another checksum. Others are checked as they are inflated.
+    pub fn check_sums(&self, prefix: &str, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        let below =
+            self.entries.range::<str, _>((Bound::Included(prefix), Bound::Unbounded)).take_while(|(name, _)| name.starts_with(prefix));
+        let mut stored = below.filter(|(_, entry)| entry.method == Method::Stored && entry.content_bytes > 0);
+        stored.try_for_each(|(_, entry)| check_crc(&self.file, entry, content_of(&self.file, entry)?, go_on))
     }
 
     /// The place of an entry that stands in the archive as it is, or its bytes if it is compressed: `bytes_max` at most.

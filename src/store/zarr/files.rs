@@ -113,6 +113,14 @@ impl Files {
         matches!(self, Files::Archive { .. })
     }
 
+    /// An error if the archive that the files lie in says that one of them has another checksum.
+    pub fn check_sums(&self, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        match self {
+            Files::Archive { archive, prefix } => archive.check_sums(prefix, go_on),
+            Files::Folder(_) | Files::Objects(_) => Ok(()),
+        }
+    }
+
     /// Opens a file; `None` if there is none. `bytes_max` bounds what has to be inflated.
     pub fn open(&self, key: &str, bytes_max: u64) -> Result<Option<Found>> {
         let folder = match self {

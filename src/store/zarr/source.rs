@@ -275,6 +275,10 @@ impl Source for ZarrSource {
         });
     }
 
+    fn check_sums(&self, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
+        self.files.check_sums(go_on)
+    }
+
     fn verify(&self) -> Result<()> {
         for (key, identity, text_hash) in &self.texts {
             let now = self.files.text(key)?;
