@@ -49,7 +49,14 @@ fn what_cannot_be_quantised_is_refused() {
     let mut x = values(4 * 6);
     x[7] = f32::NAN;
     folder.f32("bad.npy", &[4, 6], &x);
-    folder.fails(&["quantize", "bad.npy", "q.npy", "--to", "int8"], 65, &["outcore audit bad.npy"]);
+    let refused = ["bad.npy: row 1 holds a value that is not finite", "outcore audit bad.npy"];
+    folder.fails(&["quantize", "bad.npy", "q.npy", "--to", "int8"], 65, &refused);
+    folder.fails(&["quantize", "bad.npy", "q.npy", "--to", "int8", "--scale", "column"], 65, &["bad.npy: column 1 holds"]);
+    folder.fails(&["quantize", "bad.npy", "q.npy", "--to", "int8", "--scale", "whole"], 65, &["bad.npy: the array holds"]);
+    x[7] = f32::NEG_INFINITY;
+    folder.f32("bad.npy", &[4, 6], &x);
+    folder.fails(&["quantize", "bad.npy", "q.npy", "--to", "int8"], 65, &refused);
+    folder.fails(&["quantize", "bad.npy", "q.npy", "--to", "f16", "--scale", "row"], 2, &["--scale says nothing"]);
     folder.f32("x.npy", &[4, 6], &values(4 * 6));
     folder.fails(&["quantize", "x.npy", "q.npy", "--to", "f16", "--dims", "7"], 65, &["7 dimensions", "have 6"]);
     folder.fails(&["quantize", "x.npy", "q.npy", "--to", "binary", "--clip", "99"], 2, &["--clip"]);
@@ -169,4 +176,18 @@ fn what_does_not_continue_a_file_is_refused() {
     folder.fails(&["eval", "assert all(x > 5); x", "wide.npy", "-o", "x.npy?append=0"], 65, &[]);
     folder.fails(&["eval", "assert all(x > 5); x[:, :3]", "wide.npy", "-o", "x.npy?append=0"], 1, &["assert"]);
     assert_eq!(fs::read(folder.path("x.npy")).unwrap(), before);
+}
+
+#[test]
+fn cut_rows_are_scaled_in_single_precision() {
+    let folder = Folder::new();
+    // 1, 2, 3, 4 as f16.
+    let halves: Vec<u8> = [0x3c00u16, 0x4000, 0x4200, 0x4400].iter().flat_map(|bits| bits.to_le_bytes()).collect();
+    folder.write("h.npy", &npy("<f2", &[1, 4], &halves));
+    folder.ok(&["quantize", "h.npy", "f.npy", "--to", "f32", "--dims", "3"]);
+    let found = crate::cli_support::read_f32(&folder.path("f.npy"));
+    let norm = 14f32.sqrt();
+    assert_eq!(found, [1.0 / norm, 2.0 / norm, 3.0 / norm]);
+    folder.ok(&["quantize", "h.npy", "b.npy", "--to", "bf16", "--dims", "3"]);
+    assert_eq!(folder.ok(&["eval", "all(b == x.astype(bf16))", "x=f.npy", "b=b.npy?dtype=bf16"]), "True");
 }

@@ -495,9 +495,9 @@ pub struct Quantize {
     /// The form of the codes
     #[arg(long, value_name = "FORM")]
     pub to: Form,
-    /// What shares a scale of int8
-    #[arg(long, value_name = "WHAT", default_value = "row")]
-    pub scale: ScaleAxis,
+    /// What shares a scale of int8 [default: row]
+    #[arg(long, value_name = "WHAT")]
+    pub scale: Option<ScaleAxis>,
     /// Take this percentile of the magnitudes for the largest code of int8, and clip what is beyond
     #[arg(long, value_name = "PERCENT")]
     pub clip: Option<f64>,

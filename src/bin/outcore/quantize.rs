@@ -22,9 +22,7 @@ pub fn run(command: &Quantize, settings: &Settings) -> Result<()> {
     let result = job.run();
     settings.reporter.finish();
     let done = result.map_err(|error| match command.to {
-        Form::Int8 if !command.inverse && error.message().contains("i8") => {
-            error.hint(format!("NaN and infinities have no code: `outcore audit {}` names the rows", command.input))
-        }
+        Form::Int8 if !command.inverse => without_code(command, error),
         _ => error,
     })?;
     let named = [("x".to_string(), opened)];
@@ -37,7 +35,7 @@ fn check(command: &Quantize) -> Result<()> {
     let is_int8 = command.to == Form::Int8;
     for (flag, given, fits) in [
         ("--clip", command.clip.is_some(), is_int8 && !command.inverse),
-        ("--scale", command.scale != ScaleAxis::Row, is_int8 && !command.inverse),
+        ("--scale", command.scale.is_some(), is_int8 && !command.inverse),
         ("--scales", command.scales.is_some(), is_int8),
         ("--inverse", command.inverse, is_int8 || command.to == Form::Binary),
         ("--dims", command.dims.is_some(), !command.inverse || command.to == Form::Binary),
@@ -54,12 +52,32 @@ fn check(command: &Quantize) -> Result<()> {
     Ok(())
 }
 
+/// The error of a code that does not exist, in terms of the numbers: a scale that is NaN or infinite makes NaN of all that share it, so
+/// that the place of the first is not that of the number.
+fn without_code(command: &Quantize, error: Error) -> Error {
+    let place = error.message().split_once(" at index (").and_then(|(_, rest)| rest.split_once(") does not fit i8"));
+    let Some((list, _)) = place else { return error };
+    let places: Vec<&str> = list.split(',').map(str::trim).filter(|place| !place.is_empty()).collect();
+    let which = match (command.scale.unwrap_or(ScaleAxis::Row), &places[..]) {
+        (ScaleAxis::Row, [rows @ .., _]) if !rows.is_empty() => format!("row {}", rows.join(", ")),
+        (ScaleAxis::Column, [.., column]) => format!("column {column}"),
+        _ => "the array".to_string(),
+    };
+    Error::data(format!("{}: {which} holds a value that is not finite, and NaN and infinities have no code", command.input))
+        .hint(format!("`outcore audit {}` names the rows", command.input))
+}
+
 fn codes(command: &Quantize, x: &Array) -> Result<Vec<(Array, PathBuf)>> {
-    let x = command.dims.map_or_else(|| x.clone(), |dimensions| x.truncate(dimensions)).checked()?;
+    let x = match (command.dims, x.dtype()?) {
+        // Rows are scaled to norm 1 in single precision at least, and rounded once, to the form that is asked for.
+        (Some(dimensions), DType::F16 | DType::BF16) => x.astype(DType::F32).truncate(dimensions).checked()?,
+        (Some(dimensions), _) => x.truncate(dimensions).checked()?,
+        (None, _) => x.clone(),
+    };
     let to = PathBuf::from(&command.output);
     Ok(match command.to {
         Form::Int8 => {
-            let mut how = Int8::per(match command.scale {
+            let mut how = Int8::per(match command.scale.unwrap_or(ScaleAxis::Row) {
                 ScaleAxis::Row => ScaleOf::Row,
                 ScaleAxis::Column => ScaleOf::Column,
                 ScaleAxis::Whole => ScaleOf::Whole,
