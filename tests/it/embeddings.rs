@@ -179,6 +179,20 @@ fn what_does_not_continue_a_file_is_refused() {
 }
 
 #[test]
+fn small_numbers_are_no_zeros_and_columns_without_numbers_no_warning() {
+    let folder = Folder::new();
+    let mut x = vec![1e-200; 5 * 4];
+    x[8..12].fill(0.0);
+    x[12] = f64::NAN;
+    folder.f64("tiny.npy", &[5, 4], &x);
+    let text = folder.ok(&["audit", "tiny.npy"]);
+    assert!(text.contains("zero rows         1: 2\n") && text.contains("rows with nan     1: 3\n"), "{text}");
+    folder.f32("column.npy", &[3, 2], &[1.0, f32::NAN, 2.0, f32::NAN, 3.0, f32::NAN]);
+    let text = folder.ok(&["audit", "column.npy"]);
+    assert!(text.contains("all-nan columns   1: 1"), "{text}");
+}
+
+#[test]
 fn cut_rows_are_scaled_in_single_precision() {
     let folder = Folder::new();
     // 1, 2, 3, 4 as f16.

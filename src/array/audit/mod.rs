@@ -14,11 +14,11 @@ use super::{
     axes::axis,
     below::Sink,
     function::BlockCode,
-    graph::{build, unbound},
+    graph::{Work, build, unbound},
     job::RunReport,
     node::Array,
     phased::settle,
-    phases::{Asked, collectors, limits_beside, merge, run},
+    phases::{Asked, collectors, limits_beside, merge, run, with_budget},
     words::{DType, Element, Region, SumMode},
 };
 use crate::{
@@ -26,8 +26,9 @@ use crate::{
     expr::{FunctionFacts, FunctionRole},
     kernel::rows::{HASH_WORDS, RowHash},
     nd::shape::show,
+    plan::Limits,
 };
-use rows::RowTally;
+use rows::{RowTally, ZeroRows};
 use serde::Serialize;
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -37,6 +38,8 @@ use twins::Twins;
 
 /// Rows and columns of one kind that are named one by one.
 const NAMED_MAX: usize = 5;
+/// What a warning of the least or greatest of nothing ends with.
+const NOTHING_BUT_NAN: &str = "of nothing but NaN is NaN";
 
 /// What [`Array::audit`] looks for.
 ///
@@ -248,25 +251,19 @@ impl Auditing<'_> {
         let started = Instant::now();
         let session = self.x.session();
         let budget = session.limits().memory_bytes;
-        let mut tally = RowTally::new(self.rows, self.spec.unit_tolerance, budget / 16);
-        let mut twins = match self.spec.duplicates {
-            true => Some(Twins::new(self.rows, budget, session.scratch())?),
-            false => None,
-        };
-        let (small, squares) = (self.small(), self.squares());
-        let mut roots: Vec<&Array> = small.counts.iter().chain(&small.columns).chain([&squares]).collect();
+        let (small, squares, largest) = (self.small(), self.squares(), self.largest());
+        let mut roots: Vec<&Array> = small.counts.iter().chain(&small.columns).chain([&squares]).chain(&largest).collect();
         let hashes = self.hashes()?;
-        if twins.is_some() {
+        if self.spec.duplicates {
             roots.extend(&hashes);
         }
         let mut work = build(&roots, &unbound)?;
-        let held = tally.bytes() + twins.as_ref().map_or(0, Twins::bytes) + (8 * small.columns.len() * self.width) as u64;
-        let limits = limits_beside(session.limits(), held, "counting takes")?;
+        let asked = Asked { outputs: self.names(&small, largest.is_some()), ..Asked::one() };
+        let (mut tally, mut twins, held) = self.counters(&small, budget).map_err(|error| self.too_little(error, &small, &asked, &work))?;
+        let limits =
+            limits_beside(session.limits(), held, "counting takes").map_err(|error| self.too_little(error, &small, &asked, &work))?;
         let mut phases = settle(&session, &mut work, &limits)?;
-        let names =
-            ["nan", "inf"].into_iter().take(small.counts.len()).chain(["min", "max", "mean", "std"].into_iter().take(small.columns.len()));
-        let names = names.chain(["squares"]).chain(["hash", "hash'"].into_iter().filter(|_| twins.is_some())).map(String::from).collect();
-        let plan = Asked { outputs: names, ..Asked::one() }.plan(&work, &limits)?;
+        let plan = asked.plan(&work, &limits).map_err(|error| self.too_little(error, &small, &asked, &work))?;
         let mut arrays = small
             .counts
             .iter()
@@ -274,7 +271,9 @@ impl Auditing<'_> {
             .map(|array| AnyArray::zeros(array.dtype()?, &array.shape()?))
             .collect::<Result<Vec<_>>>()?;
         let mut place = collectors(&mut arrays);
+        let mut zeros = largest.as_ref().map(|_| ZeroRows::default());
         let mut take_squares = |region: &Region, bytes: &[u8]| tally.take(region, bytes);
+        let mut take_largest = |region: &Region, bytes: &[u8]| zeros.as_mut().map_or(Ok(()), |zeros| zeros.take(region, bytes));
         // Both words of a row come apart.
         let pairs = Mutex::new(twins.as_mut());
         let take_word = |word: usize, region: &Region, bytes: &[u8]| match pairs.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
@@ -285,14 +284,51 @@ impl Auditing<'_> {
         let mut take_second = |region: &Region, bytes: &[u8]| take_word(1, region, bytes);
         let mut sinks: Vec<Sink<'_>> = place.iter_mut().map(|closure| Sink::Caller(closure)).collect();
         sinks.push(Sink::Caller(&mut take_squares));
+        if largest.is_some() {
+            sinks.push(Sink::Caller(&mut take_largest));
+        }
         if self.spec.duplicates {
             sinks.extend([Sink::Caller(&mut take_first), Sink::Caller(&mut take_second)]);
         }
-        phases.push(run(&session, &plan, &work, sinks)?);
+        let mut done = run(&session, &plan, &work, sinks)?;
+        // What is found says which columns are nothing but NaN; how it was found is nobody's business.
+        done.warnings.retain(|(_, text)| !text.ends_with(NOTHING_BUT_NAN));
+        phases.push(done);
         drop(place);
         let (counts, columns) = arrays.split_at(small.counts.len());
         let duplicates = twins.map(Twins::finish).transpose()?;
-        self.found(counts, columns, tally, duplicates, RunReport::of(merge(phases), started))
+        self.found(counts, columns, (tally, zeros), duplicates, RunReport::of(merge(phases), started))
+    }
+
+    /// What counts rows and finds equal ones in shares of `budget`, and what is held in all beside the plan.
+    fn counters(&self, small: &Small, budget: u64) -> Result<(RowTally, Option<Twins>, u64)> {
+        let tally = RowTally::new(self.rows, self.spec.unit_tolerance, budget / 16);
+        let twins = match self.spec.duplicates {
+            true => Some(Twins::new(self.rows, budget, self.x.session().scratch())?),
+            false => None,
+        };
+        let held = tally.bytes() + twins.as_ref().map_or(0, Twins::bytes) + (8 * small.columns.len() * self.width) as u64;
+        Ok((tally, twins, held))
+    }
+
+    /// An error for want of memory, with a budget that works.
+    #[cold]
+    fn too_little(&self, error: Error, small: &Small, asked: &Asked, work: &Work) -> Error {
+        let session = self.x.session();
+        let attempt = |memory: u64| {
+            let (_, _, held) = self.counters(small, memory)?;
+            let limits = limits_beside(&Limits { memory_bytes: memory, ..session.limits().clone() }, held, "counting takes")?;
+            asked.plan(work, &limits).map(drop)
+        };
+        with_budget(error.context(format!("an audit of {} rows", self.rows)), session.limits().memory_bytes, attempt)
+    }
+
+    fn names(&self, small: &Small, has_largest: bool) -> Vec<String> {
+        let counts = ["nan", "inf"].into_iter().take(small.counts.len());
+        let columns = ["min", "max", "mean", "std"].into_iter().take(small.columns.len());
+        let rows = ["squares"].into_iter().chain(["largest"].into_iter().filter(|_| has_largest));
+        let hashes = ["hash", "hash'"].into_iter().filter(|_| self.spec.duplicates);
+        counts.chain(columns).chain(rows).chain(hashes).map(String::from).collect()
     }
 
     fn small(&self) -> Small {
@@ -317,6 +353,11 @@ impl Auditing<'_> {
         squares.sum(over)
     }
 
+    /// The largest magnitude of every row of f64: squares of small ones are 0 where the row is not. Those of all other dtypes are not.
+    fn largest(&self) -> Option<Array> {
+        self.x.dtype().is_ok_and(|dtype| dtype == DType::F64).then(|| self.x.abs().max(1))
+    }
+
     /// Two words a row.
     fn hashes(&self) -> Result<[Array; 2]> {
         // A row of one element has room for one word only: it is looked at twice.
@@ -338,7 +379,7 @@ impl Auditing<'_> {
         &self,
         counts: &[AnyArray],
         columns: &[AnyArray],
-        tally: RowTally,
+        (tally, zeros): (RowTally, Option<ZeroRows>),
         duplicates: Option<Duplicates>,
         report: RunReport,
     ) -> Result<Audit> {
@@ -371,7 +412,7 @@ impl Auditing<'_> {
             inf: count(1),
             nan_rows: found.nan,
             inf_rows: found.inf,
-            zero_rows: found.zero,
+            zero_rows: zeros.map_or(found.zero, |zeros| zeros.found),
             norms: found.norms,
             constant_columns: constant,
             dead_columns: dead,

@@ -39,6 +39,26 @@ pub(super) struct RowTally {
     bytes_max: u64,
 }
 
+/// Rows of zeros, by their largest magnitudes: where squares are too small to tell.
+#[derive(Default)]
+pub(super) struct ZeroRows {
+    next: u64,
+    pub found: Named,
+}
+
+impl ZeroRows {
+    /// Takes the largest magnitudes of the next rows.
+    pub fn take(&mut self, region: &Region, bytes: &[u8]) -> Result<()> {
+        for largest in in_order::<f64>(region, self.next, bytes)? {
+            if largest == 0.0 {
+                self.found.add(self.next);
+            }
+            self.next += 1;
+        }
+        Ok(())
+    }
+}
+
 /// What was counted.
 pub(super) struct RowFindings {
     pub nan: Named,
