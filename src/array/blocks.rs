@@ -6,7 +6,7 @@ use super::{
     graph::{build, unbound},
     node::Array,
     phased::settle,
-    phases::{Asked, limits_beside, run},
+    phases::{Asked, limits_beside, run, with_budget},
     size::show_memory,
     words::{DType, Element, Region},
 };
@@ -129,6 +129,14 @@ impl fmt::Debug for Blocks {
     }
 }
 
+/// The other way out than a larger budget.
+fn or_fewer_rows(error: Error) -> Error {
+    match error.hint_text().filter(|_| error.needed_bytes().is_some()).map(|hint| format!("{hint}; or fewer rows per block")) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
 fn produce(array: &Array, rows: usize, sender: &SyncSender<Result<Block>>) -> Result<()> {
     if rows == 0 {
         return Err(Error::usage("blocks of 0 rows"));
@@ -139,10 +147,13 @@ fn produce(array: &Array, rows: usize, sender: &SyncSender<Result<Block>>) -> Re
     let node = work.graph.node(work.roots[0]);
     let mut bands = Bands::new(require_known(node)?, node.dtype(), rows);
     let on_their_way = format!("{BLOCKS_HELD} blocks of {} on their way take", show_memory(bands.band_bytes()));
-    let limits = limits_beside(session.limits(), bands.band_bytes().saturating_mul(BLOCKS_HELD), &on_their_way)
-        .map_err(|error| error.hint("fewer rows per block"))?;
-    let limits = Limits { rows_per_run: Some(rows), ..limits };
-    let plan = Asked::one().plan(&work, &limits)?;
+    let held = bands.band_bytes().saturating_mul(BLOCKS_HELD);
+    let fit = |memory_bytes: u64| {
+        let limits = limits_beside(&Limits { memory_bytes, ..session.limits().clone() }, held, &on_their_way)?;
+        Asked::one().plan(&work, &Limits { rows_per_run: Some(rows), ..limits })
+    };
+    let memory = session.limits().memory_bytes;
+    let plan = fit(memory).map_err(|error| or_fewer_rows(with_budget(error, memory, |memory| fit(memory).map(drop))))?;
     let mut deliver =
         |region: &Region, bytes: &[u8]| bands.add(region, bytes, |block| sender.send(Ok(block)).map_err(|_| Error::cancelled()));
     run(&session, &plan, &work, vec![Sink::Caller(&mut deliver)])?;

@@ -1,6 +1,6 @@
 //! [`Array::digest`]: one hash of what an array holds, whatever holds it.
 
-use super::{blocks::Rows, node::Array, session::Session, words::DType};
+use super::{blocks::Rows, node::Array, session::Session, size::show_memory, words::DType};
 use crate::{
     error::{Error, Result},
     plan::Output,
@@ -11,6 +11,10 @@ use std::{fmt, path::Path};
 const SEGMENT_BYTES: usize = 1 << 20;
 /// Bytes of a block that is waited for.
 const BLOCK_BYTES: usize = 8 << 20;
+/// The least of them.
+const BLOCK_BYTES_MIN: usize = 4 << 10;
+/// The budget is divided by this for a block.
+const BLOCKS_SHARE: u64 = 64;
 
 /// BLAKE3 of dtype, shape and values in C order.
 ///
@@ -56,15 +60,18 @@ impl Array {
         hashed.outer.update(format!("outcore digest 1 {} {}\n", dtype.name(), shown.join(",")).as_bytes());
         let count: usize = shape.iter().product();
         let row_bytes = count / shape.first().copied().unwrap_or(1).max(1) * dtype.size();
+        // Several blocks are on their way at a time. Which ones there are changes no digest.
+        let share = usize::try_from(self.session().limits().memory_bytes / BLOCKS_SHARE).unwrap_or(usize::MAX);
+        let block_bytes = share.clamp(BLOCK_BYTES_MIN, BLOCK_BYTES);
         // Long rows are cut, too, if that is a view; C order stays.
-        let (rows, per_block) = if row_bytes > BLOCK_BYTES || shape.is_empty() {
-            (self.ravel(), BLOCK_BYTES / dtype.size())
+        let (rows, per_block) = if row_bytes > block_bytes || shape.is_empty() {
+            (self.ravel(), block_bytes / dtype.size())
         } else {
-            (self.clone(), BLOCK_BYTES / row_bytes.max(1))
+            (self.clone(), block_bytes / row_bytes.max(1))
         };
         if count > 0 {
             for block in rows.blocks(Rows(per_block.clamp(1, count))) {
-                let block = block?.into_array();
+                let block = block.map_err(without_rows)?.into_array();
                 if cfg!(target_endian = "big") {
                     return Err(Error::usage("digests are not made on big-endian machines yet"));
                 }
@@ -72,6 +79,18 @@ impl Array {
             }
         }
         Ok(Digest(hashed.finish()))
+    }
+}
+
+/// Blocks are chosen here: who asks for a digest can give memory alone.
+fn without_rows(error: Error) -> Error {
+    match error.needed_bytes() {
+        // A part of what is given goes to blocks: five sixty-fourths.
+        Some(needed) => {
+            let enough = needed.saturating_add(needed / 8);
+            error.hint(format!("--memory {enough} ({}) works", show_memory(enough))).with_needed_bytes(enough)
+        }
+        None => error,
     }
 }
 

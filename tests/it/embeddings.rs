@@ -110,6 +110,44 @@ fn a_shuffle_and_its_order_appear_together() {
     assert_eq!(folder.ok(&["eval", "all(a == b)", "a=perm.npy", "b=perm.zarr"]), "True");
 }
 
+/// The budget that a refusal names.
+fn budget_of(folder: &Folder, words: &[&str]) -> String {
+    let ran = folder.run(&[words, &["--json"]].concat());
+    assert_eq!(ran.code, 78, "{words:?}: {}", ran.stderr);
+    let error: serde_json::Value = serde_json::from_str(&ran.stderr).unwrap();
+    error["needed_bytes"].as_u64().unwrap_or_else(|| panic!("{error}")).to_string()
+}
+
+#[test]
+fn refusals_name_a_budget_that_works_or_another_way() {
+    let folder = Folder::new();
+    folder.f32("x.npy", &[3000, 24], &values(3000 * 24));
+    for (words, memory) in [
+        (&["shuffle", "x.npy", "o.npy"][..], "1MiB"),
+        (&["audit", "x.npy"], "1KiB"),
+        (&["audit", "x.npy"], "8KiB"),
+        (&["digest", "x.npy"], "100KiB"),
+        (&["digest", "x.npy"], "1KiB"),
+    ] {
+        let budget = budget_of(&folder, &[words, &["--memory", memory]].concat());
+        let ran = folder.run(&[words, &["--memory", &budget]].concat());
+        assert_eq!(ran.code, 0, "{words:?} {budget}: {}", ran.stderr);
+    }
+    folder.fails(&["audit", "x.npy", "--memory", "1KiB"], 78, &["an audit of 3000 rows", "--memory"]);
+    let digest = folder.ok(&["digest", "x.npy"]);
+    assert_eq!(folder.ok(&["digest", "x.npy", "--memory", "600KiB"]), digest, "blocks are as small as the budget wants");
+    let ran = folder.run(&["digest", "x.npy", "--memory", "10KiB"]);
+    assert!(ran.code == 78 && ran.stderr.contains("memory") && !ran.stderr.contains("rows per block"), "{}", ran.stderr);
+    folder.fails(&["kmeans", "x.npy", "-k", "5", "--memory", "1000"], 78, &["--memory 15360 (15.00 KiB) at least", "fewer clusters"]);
+    let ran = folder.run(&["topk", "x.npy", "--axis", "1", "-k", "3", "-o", "k.npy", "--memory", "1000"]);
+    assert!(ran.code == 78 && ran.stderr.contains("fewer queries") && !ran.stderr.contains("-o"), "{}", ran.stderr);
+    folder.f32("ten.npy", &[10, 3], &values(30));
+    folder.fails(&["topk", "ten.npy", "-k", "10"], 2, &["10 neighbours of each row were asked for, of 9 others", "from 1 to 9"]);
+    folder.fails(&["topk", "ten.npy", "--queries", "ten.npy", "-k", "11"], 2, &["11 nearest rows of 10", "from 1 to 10"]);
+    folder.f32("none.npy", &[0, 3], &[]);
+    folder.fails(&["kmeans", "none.npy", "-k", "1"], 2, &["no rows to cluster", "(0, 3)"]);
+}
+
 #[test]
 fn a_shuffle_and_an_audit_stay_within_the_budget() {
     let folder = Folder::on_disk();

@@ -11,6 +11,7 @@ use super::{
     node::Array,
     random::Random,
     session::Session,
+    size::show_memory,
     words::DType,
 };
 use crate::{
@@ -248,6 +249,9 @@ impl KMeans {
 fn check(options: &KMeansOptions, rows: &Array) -> Result<()> {
     let shape = rows.shape()?;
     let clusters = options.clusters;
+    if shape[0] == 0 {
+        return Err(Error::usage(format!("there are no rows to cluster: the shape is {}", show(&shape))));
+    }
     if clusters == 0 || clusters > shape[0] || i32::try_from(clusters).is_err() {
         return Err(Error::usage(format!("{clusters} clusters of {} rows: there are 1 to {}", shape[0], shape[0].min(i32::MAX as usize))));
     }
@@ -277,8 +281,17 @@ fn chosen(session: &Session, rows: &Array, options: &KMeansOptions) -> Result<Ar
     let room = session.limits().memory_bytes / 8 / (16 * shape[1] as u64);
     let count = asked.min(shape[0]).min(usize::try_from(room).unwrap_or(usize::MAX));
     if count < options.clusters {
-        let text = format!("{} clusters cannot be chosen from a sample of {count} rows", options.clusters);
-        return Err(if asked < options.clusters { Error::usage(text) } else { Error::refused(text).hint("give more memory") });
+        if asked < options.clusters {
+            return Err(Error::usage(format!("{} clusters cannot be chosen from a sample of {count} rows", options.clusters)));
+        }
+        let needed = (options.clusters as u64).saturating_mul(16 * shape[1] as u64).saturating_mul(8);
+        let text = format!(
+            "{} clusters are chosen from as many sampled rows at least, of which an eighth of the memory budget of {} holds {count}",
+            options.clusters,
+            show_memory(session.limits().memory_bytes)
+        );
+        let hint = format!("--memory {needed} ({}) at least, or fewer clusters", show_memory(needed));
+        return Err(Error::refused(text).hint(hint).with_needed_bytes(needed));
     }
     let random = Random::new(options.seed);
     let picked = if count < shape[0] { rows.shuffle(random, 0).slice(s![..count, ..]) } else { rows.clone() };

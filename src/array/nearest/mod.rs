@@ -16,7 +16,7 @@ use super::{
     words::DType,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     kernel::nearest::{Metric, NearestRows, Queries},
     nd::shape::show,
 };
@@ -120,10 +120,11 @@ impl Array {
         let queries = if queries.rank()? == 1 { queries.insert_axis(0) } else { queries.clone() };
         let [rows, count, width] = meeting(self, &queries, "a search")?;
         if search.count == 0 || search.count > rows {
-            return Err(Error::usage(format!("{} nearest rows of {rows} were asked for", search.count)));
+            let text = format!("{} nearest rows of {rows} were asked for", search.count);
+            return Err(Error::usage(text).hint(format!("a count from 1 to {rows}")));
         }
         let dtype = float_of(self.dtype()?.promote(queries.dtype()?));
-        let bytes = elements(&queries, dtype)?;
+        let bytes = elements(&queries, dtype).map_err(held_queries)?;
         let isa = self.session().isa();
         let searched = check(Queries::skipping(search.metric, dtype, width, bytes, isa)?.wanting(search.count))?;
         let (found, report) = self.searched(searched, dtype, search)?;
@@ -156,7 +157,12 @@ impl Array {
     pub fn nearest_neighbours(&self, search: &Search) -> Result<Neighbours> {
         let [rows, width] = matrix_of_elements(self, "a search")?;
         if search.count == 0 || search.count >= rows {
-            return Err(Error::usage(format!("{} neighbours of each of {rows} rows were asked for", search.count)));
+            let others = rows.saturating_sub(1);
+            let text = format!("{} neighbours of each row were asked for, of {others} others", search.count);
+            return Err(match others {
+                0 => Error::usage(text).hint("queries of their own, or more rows"),
+                _ => Error::usage(text).hint(format!("a count from 1 to {others}")),
+            });
         }
         let one_more = Search { count: search.count + 1, ..search.clone() };
         let each = (one_more.count * 128 + width * 32) as u64;
@@ -191,6 +197,15 @@ impl Array {
         let length = NearestRows::result_length(&queries);
         let code = Arc::new(NearestRows::new(queries, name.clone()));
         RowFold { name, code, state_bytes, held_bytes, length }.run(&self.session(), &input)
+    }
+}
+
+/// Queries are held in memory whatever is saved.
+fn held_queries(error: Error) -> Error {
+    let error = if error.kind() == ErrorKind::Refused { error.context("queries, which memory holds") } else { error };
+    match error.hint_text() {
+        Some(hint) if hint.starts_with("save it") => error.hint("more memory, or fewer queries at a time"),
+        _ => error,
     }
 }
 
