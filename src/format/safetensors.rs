@@ -8,8 +8,14 @@ use crate::{
     format::data_bytes,
     nd::{DType, shape::show},
 };
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+};
 
 /// Bytes of the header's length.
 pub const LENGTH_BYTES: usize = 8;
@@ -34,10 +40,40 @@ pub struct Tensor {
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct About {
     dtype: String,
     shape: Vec<usize>,
     data_offsets: (u64, u64),
+}
+
+/// Names to what is said of them, of which each is said once: of two tensors with one name nobody could name the first.
+struct Entries(BTreeMap<String, serde_json::Value>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        struct Once;
+        impl<'de> Visitor<'de> for Once {
+            type Value = Entries;
+
+            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to.write_str("a map of tensors")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Entries, A::Error> {
+                let mut entries = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, serde_json::Value>()? {
+                    match entries.entry(name) {
+                        Entry::Occupied(there) => {
+                            return Err(serde::de::Error::custom(format!("two tensors are called `{}`", there.key())));
+                        }
+                        Entry::Vacant(place) => place.insert(value),
+                    };
+                }
+                Ok(Entries(entries))
+            }
+        }
+        from.deserialize_map(Once)
+    }
 }
 
 /// Bytes of length and header, from the first bytes of a file of `file_bytes`.
@@ -58,7 +94,7 @@ pub fn header_bytes(prefix: &[u8], file_bytes: u64) -> Result<usize> {
 /// The tensors of a file, in the order of their names; `header` begins with the length.
 pub fn parse(header: &[u8], file_bytes: u64) -> Result<Vec<Tensor>> {
     let text = header.get(LENGTH_BYTES..).unwrap_or_default();
-    let entries: BTreeMap<String, serde_json::Value> =
+    let Entries(entries) =
         serde_json::from_slice(text).map_err(|error| Error::data(format!("the header is not what safetensors writes: {error}")))?;
     let data_bytes_there = file_bytes.saturating_sub(header.len() as u64);
     let tensors = entries.into_iter().filter(|(name, _)| name != "__metadata__");
@@ -66,7 +102,7 @@ pub fn parse(header: &[u8], file_bytes: u64) -> Result<Vec<Tensor>> {
 }
 
 fn tensor(name: String, value: serde_json::Value, data_offset: u64, there: u64) -> Result<Tensor> {
-    let entry: Entry = serde_json::from_value(value).map_err(|error| Error::data(format!("tensor `{name}`: {error}")))?;
+    let entry: About = serde_json::from_value(value).map_err(|error| Error::data(format!("tensor `{name}`: {error}")))?;
     let (start, end) = entry.data_offsets;
     if start > end || end > there {
         return Err(Error::data(format!("tensor `{name}` claims bytes {start}..{end} of {there}")).hint("the file is truncated or damaged"));

@@ -11,7 +11,7 @@ use crate::{
     },
     store::{
         AlignedBytes, Source, Window, check_read, object,
-        open::open,
+        open::{open, split_part},
         same_file,
     },
 };
@@ -164,7 +164,8 @@ impl Source for JoinedSource {
 /// The files that `path` (`shards/*.npy`, or `@list.txt`) names, in the order in which they are joined; `None` if it is a path like
 /// any other.
 pub fn files(path: &str) -> Result<Option<Vec<PathBuf>>> {
-    if Path::new(path).exists() {
+    // A star in the name of a tensor is a letter of it.
+    if Path::new(path).exists() || (!path.starts_with('@') && split_part(path).is_some()) {
         return Ok(None);
     }
     let found = if let Some(list) = path.strip_prefix('@') {

@@ -88,6 +88,10 @@ impl Any {
 fn open_any(path_text: &str) -> Result<Any> {
     object::refuse_unknown(path_text)?;
     let (path, query) = split(path_text)?;
+    // What a name inside of a file ends with is no extension.
+    if split_part(path).is_some() {
+        return Ok(Any::plain(open_dense(path_text)?));
+    }
     if let Some(paths) = joined::files(path)? {
         return Ok(Any::plain(Arc::new(joined::open_files(path_text, &paths, query)?)));
     }
@@ -101,7 +105,7 @@ fn open_any(path_text: &str) -> Result<Any> {
 /// Opens a file of elements.
 fn open_dense(path_text: &str) -> Result<Arc<dyn Source>> {
     let (path, query) = split(path_text)?;
-    if extension(path) == "npy" {
+    if extension(path) == "npy" && split_part(path).is_none() {
         let query = Query::parse(path_text, query)?;
         if let Some(key) = query.raw_key.or(query.cf.map(|_| "cf".to_string())) {
             return Err(Error::usage(format!("{path_text}: `{key}` is what the header of an npy file says"))
@@ -159,7 +163,7 @@ fn open_zarr(path_text: &str, query: Option<&str>, source: ZarrSource) -> Result
 /// Opens what its extension says to hold vectors or several arrays, unless a query gives raw elements.
 fn open_framed(path_text: &str, path: &str, query: Option<&str>) -> Result<Option<Arc<dyn Source>>> {
     // A file whose name has the `#` in it wins.
-    let (file, part) = match path.rsplit_once('#') {
+    let (file, part) = match split_part(path).or_else(|| path.rsplit_once('#')) {
         Some((file, part)) if !Path::new(path).exists() => (file, Some(part)),
         _ => (path, None),
     };
@@ -211,12 +215,17 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
     if object::scheme_of(path_text).is_some() && !path.exists() {
         return create_object(path_text, dtype, shape, mode);
     }
-    if path_text.contains('*') && !path.exists() {
+    // `x.safetensors#name` names the tensor, `x.arrow#name` the column.
+    let (file, part) = part_of(path_text).unwrap_or((path_text, "array"));
+    if file.contains('*') && !path.exists() {
         return Err(Error::usage(format!("cannot write {path_text}: an output is one file")).hint("name it without `*`"));
     }
-    // `x.safetensors#name` names the tensor, `x.arrow#name` the column.
-    let has_parts = |file: &str| extension(file) == "safetensors" || TableFormat::of_extension(&extension(file)).is_some();
-    let (file, part) = path_text.rsplit_once('#').filter(|(file, _)| has_parts(file)).unwrap_or((path_text, "array"));
+    if part.rsplit_once('?').is_some_and(|(_, query)| query.contains('=')) {
+        return Err(Error::usage(format!(
+            "cannot write {path_text}: `{part}` could not be opened again, what follows its `?` would be a query"
+        ))
+        .hint("a name without `?`"));
+    }
     let end = extension(file);
     if let Some(table) = TableFormat::of_extension(&end) {
         return columns::create(Path::new(file), table, part, dtype, shape, mode);
@@ -228,9 +237,39 @@ pub fn create_with(path_text: &str, dtype: DType, shape: &[usize], mode: OutputM
         _ if path.is_dir() => Err(Error::output(format!("cannot write {path_text}: it is a directory")).hint("name a file inside it")),
         end => match VectorFormat::of_extension(end) {
             Some(format) => vectors::create(path, format, dtype, shape, mode),
-            None => Err(Error::usage(format!("cannot tell the format of the output {path_text} from its extension")).hint(OUTPUTS_KNOWN)),
+            None => Err(refuse_format(path_text)),
         },
     }
+}
+
+/// The error of an output whose ending is none that is known, if the query is not what makes it so.
+fn refuse_format(path_text: &str) -> Error {
+    let known = |path: &str| {
+        let end = extension(path);
+        matches!(end.as_str(), "npy" | "bin" | "raw" | "safetensors") || VectorFormat::of_extension(&end).is_some()
+    };
+    match path_text.rsplit_once('?').filter(|(path, _)| known(path)) {
+        Some((path, query)) if query.starts_with("append=") && extension(path) != "npy" => {
+            Error::usage(format!("cannot append to {path}: rows are appended to .npy files and Zarr arrays"))
+                .hint(format!("a file of its own; `'*.{0}'` opens all of them as one array", extension(path)))
+        }
+        Some((path, query)) => Error::usage(format!("cannot write {path_text}: an output .{} takes no query `{query}`", extension(path)))
+            .hint("`astype(x, f16)` or `convert --dtype` for another dtype, `?append=0` for rows behind those of an .npy file"),
+        None => Error::usage(format!("cannot tell the format of the output {path_text} from its extension")).hint(OUTPUTS_KNOWN),
+    }
+}
+
+/// File and name inside of it, of `x.safetensors#layer.npy`: the name is all that follows the first `#` behind a file that may hold several
+/// arrays, whatever is in it. `None` for other paths, and for a file that exists under the whole name.
+pub(super) fn split_part(path: &str) -> Option<(&str, &str)> {
+    part_of(path).filter(|_| !Path::new(path).exists())
+}
+
+/// As [`split_part`], of an output, which need not exist.
+fn part_of(path: &str) -> Option<(&str, &str)> {
+    let has_parts =
+        |file: &str| matches!(extension(file).as_str(), "safetensors" | "npz") || TableFormat::of_extension(&extension(file)).is_some();
+    path.match_indices('#').map(|(at, _)| (&path[..at], &path[at + 1..])).find(|(file, _)| has_parts(file))
 }
 
 /// How an output that lies in chunks wants to be written; see [`Target::chunk`] and [`Target::write_scratch_bytes`].
@@ -289,7 +328,7 @@ pub fn split_zarr_output(path_text: &str) -> Option<(&str, Option<&str>)> {
         Some((path, query)) if !Path::new(path_text).exists() => (path, Some(query)),
         _ => (path_text, None),
     };
-    zarr::is_zarr(Path::new(path)).then_some((path, query))
+    (zarr::is_zarr(Path::new(path)) && part_of(path_text).is_none()).then_some((path, query))
 }
 
 /// Starts an array that is an object.
@@ -307,6 +346,8 @@ fn split(path_text: &str) -> Result<(&str, Option<&str>)> {
         return Err(Error::usage("the path of an input is empty"));
     }
     match path_text.rsplit_once('?') {
+        // `x.safetensors#what?` ends with the name of a tensor.
+        Some((path, query)) if !query.contains('=') && part_of(path).is_some() && !Path::new(path_text).exists() => Ok((path_text, None)),
         Some((path, query)) if !Path::new(path_text).exists() => Ok((path, Some(query))),
         _ => Ok((path_text, None)),
     }

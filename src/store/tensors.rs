@@ -33,7 +33,7 @@ pub(super) fn choose<'a, T>(file: &str, what: &str, all: &'a [T], name_of: fn(&T
     match (asked, all) {
         (_, []) => Err(Error::data(format!("{file} holds no {what}"))),
         (None, [one]) => Ok(one),
-        (None, _) => Err(Error::usage(format!("{file} holds {} of {what}: {}", all.len(), list()))
+        (None, _) => Err(Error::usage(format!("{file} holds {} {what}s: {}", all.len(), list()))
             .hint(format!("name one: `{file}#{}`", name_of(&all[0])))),
         (Some(asked), _) => all
             .iter()

@@ -106,7 +106,7 @@ fn damaged_and_unsuitable_files_are_errors() {
         ("cut.safetensors", 65, &["cut.safetensors", "claims bytes"]),
         ("cut.npz", 65, &["cut.npz", "directory"]),
         (&packed, 65, &["compressed", "np.savez"]),
-        (&unnamed, 2, &["6 of tensor: bytes, flags", "#bytes"]),
+        (&unnamed, 2, &["6 tensors: bytes, flags", "#bytes"]),
         (&unknown, 2, &["no tensor `what`", "halves"]),
     ] {
         folder.fails(&["eval", "x.sum()", path], code, parts);
@@ -244,4 +244,22 @@ fn checksums_of_archives_are_verified() {
     folder.fails(&["verify", "x.npz#a"], 65, &["x.npz: the member a is corrupt", "CRC-32"]);
     folder.ok(&["verify", "x.npz#b"]);
     folder.fails(&["verify", "z.zip"], 65, &["z.zip: the member c/2/0 is corrupt", "CRC-32"]);
+}
+
+#[test]
+fn tensors_may_be_called_anything() {
+    let folder = Folder::new();
+    folder.counting("x.npy", &[2, 3]);
+    for name in ["layer.npy", "layer.zarr", "a#b", "why?", "x*y", "a/b.npz", "w.safetensors#v"] {
+        let path = format!("o.safetensors#{name}");
+        folder.ok(&["convert", "x.npy", &path, "--overwrite"]);
+        assert_eq!(folder.ok(&["eval", "sum(x)", &path]), "15.0", "{name}");
+        let listed = folder.ok(&["info", &path, "--json"]);
+        assert!(listed.contains("[2,3]"), "{name}: {listed}");
+    }
+    folder.fails(&["convert", "x.npy", "p.safetensors#a?b=c"], 2, &["`a?b=c` could not be opened again"]);
+    let header = br#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}"#;
+    folder.write("two.safetensors", &[&(header.len() as u64).to_le_bytes()[..], header, &[1, 2]].concat());
+    folder.fails(&["info", "two.safetensors"], 65, &["two tensors are called `a`"]);
+    folder.fails(&["info", &data("several.npz")], 2, &["arrays: "]);
 }

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    store::object::{self, Folder},
+    store::{
+        object::{self, Folder},
+        open::split_part,
+    },
 };
 use std::path::{Component, Path};
 
@@ -46,6 +49,10 @@ pub fn open(path: &str) -> Result<Option<Opened>> {
     let place = Path::new(path);
     if object::is_object(place) {
         return open_objects(path);
+    }
+    // `x.safetensors#layer.zarr` is a tensor.
+    if split_part(path).is_some() {
+        return Ok(None);
     }
     if let Some((archive, inside)) = in_archive(place) {
         let files = Files::of_archive(archive, &inside)?;
