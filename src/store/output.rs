@@ -223,9 +223,10 @@ pub(super) fn replace(draft_folder: &Path, path: &Path, bytes: &[u8]) -> io::Res
 }
 
 pub(super) fn cannot_create(name: &str, folder: &Path, error: io::Error) -> Error {
-    let folder = folder.display();
+    let (is_there, folder) = (folder.is_dir(), folder.display());
     let message = match error.kind() {
-        io::ErrorKind::NotFound => format!("cannot write {name}: the folder {folder} does not exist"),
+        io::ErrorKind::NotFound if !is_there => format!("cannot write {name}: the folder {folder} does not exist"),
+        io::ErrorKind::NotFound => format!("cannot write {name}: {folder} is a folder that takes no files"),
         io::ErrorKind::NotADirectory => format!("cannot write {name}: {folder} is not a folder"),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             format!("cannot write {name}: no files may be created in {folder} ({error})")

@@ -227,7 +227,8 @@ fn flags_that_make_no_sense() {
         (&["--threads", "many"], &["many"]),
         (&["--memory", "lots"], &["lots"]),
         (&["--memory", "0"], &["0"]),
-        (&["--block", "0"], &["block"]),
+        (&["--block", "0"], &["block", "256KiB"]),
+        (&["--threads", "abc"], &["--threads abc: the value is not a whole number", "--threads 4"]),
         (&["--sum", "fast"], &["fast", "exact"]),
         (&["--io", "magic"], &["magic", "mmap"]),
         (&["--report", "r.txt"], &["r.txt", "the format follows the extension", "FILE.html"]),
@@ -330,4 +331,29 @@ fn lists_that_name_themselves() {
     }
     place.write("40.txt", b"x.npy\n");
     place.fails(&["eval", "sum(x)", "@0.txt"], 65, &["nested more than 16 deep"]);
+}
+
+#[test]
+fn words_that_cannot_mean_what_they_say() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = Folder::new();
+    place.counting("x.npy", &[6, 4]);
+    let append = &["eval", "x", "x.npy", "-o", "v.fvecs?append=0"][..];
+    place.fails(append, 2, &["cannot append to v.fvecs", ".npy files and Zarr arrays"]);
+    place.fails(&["eval", "x", "x.npy", "-o", "h.npy?dtype=f16"], 2, &["takes no query `dtype=f16`", "astype"]);
+    place.fails(&["convert", "x.npy", "/proc/y.npy"], 73, &["/proc is a folder that takes no files"]);
+    place.fails(&["stats", "x.npy", "--state", "."], 73, &["--state .: it is a folder"]);
+    for (words, option) in [
+        (&["quantize", "x.npy", "q.npy", "--to", "int8", "--dims", "-1"][..], "--dims -1"),
+        (&["quantize", "x.npy", "q.npy", "--to", "int8", "--clip", "-1"], "--clip -1"),
+        (&["quantize", "x.npy", "q.npy", "--to", "int8", "--dims=-1"], "--dims -1"),
+        (&["topk", "x.npy", "-k", "-1"], "-k -1"),
+    ] {
+        place.fails(words, 2, &[option, "a number below 0"]);
+        assert!(!place.run(words).stderr.contains("'--"), "{words:?}");
+    }
+    place.fails(&["quantize", "x.npy", "q.npy", "--to", "int8", "--scale", "all"], 2, &["--scale all", "row, column, whole"]);
+    let name = std::ffi::OsStr::from_bytes(b"odd\xff.npy");
+    let ran = Run::of(place.command(&["info"]).arg(name).output().unwrap());
+    assert!(ran.code == 2 && ran.stderr.contains("the argument `odd") && ran.stderr.contains("is not UTF-8"), "{}", ran.stderr);
 }

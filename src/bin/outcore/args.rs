@@ -15,7 +15,13 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use outcore::{Error, ZarrOptions};
-use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{
+    env,
+    ffi::OsString,
+    num::{IntErrorKind, ParseFloatError, ParseIntError},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 /// Evaluates NumPy-like expressions over arrays larger than memory, inside a memory budget that is proved before anything runs.
 #[derive(Debug, Parser)]
@@ -810,6 +816,21 @@ fn in_own_words(error: &clap::Error, words: &[OsString]) -> Error {
             return unknown_flag(word);
         }
     }
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(refused) = negative(flag, words)
+    {
+        return refused;
+    }
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        let word = words.iter().find(|word| word.to_str().is_none()).map_or_else(String::new, |word| format!("`{}`", word.display()));
+        return Error::usage(format!("the argument {word} is not UTF-8")).hint("a name that is: rename the file, or make a link to it");
+    }
+    if let (ErrorKind::InvalidValue | ErrorKind::ValueValidation, Some(ContextValue::String(value))) =
+        (error.kind(), error.get(ContextKind::InvalidValue))
+        && let Some(refused) = bad_value(error, &spelling(name_of_flag(flag)), value)
+    {
+        return refused;
+    }
     let text = error.render().to_string();
     // The usage line and the way to the help repeat what is known.
     let text = text.split("\n\nUsage:").next().unwrap_or_default();
@@ -821,6 +842,40 @@ fn in_own_words(error: &clap::Error, words: &[OsString]) -> Error {
         Some(tip) => Error::usage(message).hint(tip.trim()),
         None => Error::usage(message),
     }
+}
+
+/// The error of a number below 0 that follows an option: the parser takes it for an option of its own.
+fn negative(word: &str, words: &[OsString]) -> Option<Error> {
+    let place = words.iter().position(|found| found.to_str().is_some_and(|found| found == word)).filter(|_| is_below_zero(word))?;
+    let option = words.get(place.checked_sub(1)?)?.to_str().filter(|option| option.starts_with('-') && !option.contains('='))?;
+    Some(below_zero(option, word))
+}
+
+fn is_below_zero(word: &str) -> bool {
+    word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.'))
+}
+
+fn below_zero(option: &str, word: &str) -> Error {
+    Error::usage(format!("{option} {word}: a number below 0 is no value of {option}")).hint(format!("{option} N, where N is not negative"))
+}
+
+/// The error of a value that an option cannot have. `None`: the parser's words say what is wrong, or it is of an argument without a flag.
+fn bad_value(error: &clap::Error, flag: &str, value: &str) -> Option<Error> {
+    let shown = if value.is_empty() { "''" } else { value };
+    if let Some(ContextValue::Strings(known)) = error.get(ContextKind::ValidValue).filter(|_| !value.is_empty()) {
+        return Some(Error::usage(format!("{flag} {shown}: there is no such value")).hint(known.join(", ")));
+    }
+    let source = std::error::Error::source(error).filter(|_| !flag.starts_with('<'))?;
+    let whole = source.downcast_ref::<ParseIntError>().map(ParseIntError::kind);
+    let (what, example) = match whole {
+        Some(IntErrorKind::InvalidDigit) if is_below_zero(value) => return Some(below_zero(flag, value)),
+        Some(IntErrorKind::InvalidDigit | IntErrorKind::Empty) => ("a whole number", "4"),
+        _ if source.is::<ParseFloatError>() => ("a number", "0.5"),
+        _ => return None,
+    };
+    // A variable of the environment stands for it.
+    let sign = if flag.starts_with('-') { ' ' } else { '=' };
+    Some(Error::usage(format!("{flag}{sign}{shown}: the value is not {what}")).hint(format!("{flag}{sign}{example}")))
 }
 
 /// `--flag` of `--flag=value` and of `--flag <VALUE>`.

@@ -222,7 +222,9 @@ fn block_bytes(text: &str) -> Result<u64> {
     let flag = spelling("--block");
     match size(text, "--block")? {
         Size::Bytes(bytes) if bytes > 0 => Ok(bytes),
-        Size::Bytes(_) => Err(Error::usage(format!("{flag} 0: a block holds at least one element"))),
+        Size::Bytes(_) => {
+            Err(Error::usage(format!("{flag} 0: a block holds at least one element")).hint("--block 256KiB, or leave it out"))
+        }
         Size::Percent(_) => Err(Error::usage(format!("{flag} {text}: a block is a number of bytes")).hint("--block 4MiB")),
     }
 }
@@ -239,7 +241,9 @@ pub fn check_writable(path: &Path, flag: &str) -> Result<()> {
         Err(_) => tempfile::tempfile_in(folder).map(drop),
     };
     tried.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::output(format!("{flag} {}: the folder {} does not exist", path.display(), folder.display())),
+        io::ErrorKind::NotFound if !folder.is_dir() => {
+            Error::output(format!("{flag} {}: the folder {} does not exist", path.display(), folder.display()))
+        }
         _ => Error::output(format!("{flag} {}: cannot be written ({error})", path.display())),
     })
 }

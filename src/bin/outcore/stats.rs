@@ -75,13 +75,13 @@ fn axes(command: &Stats, rank: usize) -> Result<Option<Vec<usize>>> {
 
 /// Inputs one after the other, with the states of a file.
 fn several(command: &Stats, axes: Axes, shape: &[usize], settings: &Settings) -> Result<Table> {
+    if let Some(path) = &command.state {
+        check_writable(path, &spelling("--state"))?;
+    }
     let mut statistics = match &command.state {
         Some(path) => Statistics::open(&settings.session, path, axes)?,
         None => Statistics::new(&settings.session, axes),
     };
-    if let Some(path) = &command.state {
-        check_writable(path, &spelling("--state"))?;
-    }
     let updates = statistics.update(&command.paths);
     settings.reporter.finish();
     if let Some(path) = &command.state {
