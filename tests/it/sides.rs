@@ -21,8 +21,9 @@ fn place() -> Folder {
 fn inputs_are_never_written_over() {
     let place = place();
     let before = fs::read(place.path("x.npy")).unwrap();
-    let cases: [(&[&str], i32, &str); 12] = [
-        (&["eval", "sum(x)", "x.npy", "--trace", "x.npy"], 2, "ends in .json"),
+    let cases: [(&[&str], i32, &str); 13] = [
+        (&["eval", "sum(x)", "x.npy", "--report", "x.npy"], 73, "output x.npy is the input x.npy"),
+        (&["eval", "sum(x)", "x.npy", "--trace", "x.npy"], 73, "output x.npy is the input x.npy"),
         (&["eval", "sum(x)", "x.npy", "--trace", "hard.json"], 73, "inputs are never changed"),
         (&["eval", "sum(x)", "x.npy", "--report", "hard.json"], 73, "inputs are never changed"),
         (&["eval", "sum(x)", "@list.json", "--trace", "hard.json"], 73, "inputs are never changed"),
@@ -30,9 +31,9 @@ fn inputs_are_never_written_over() {
         (&["eval", "sum(x)", "*.npy", "--trace", "hard.json"], 73, "inputs are never changed"),
         (&["eval", "sum(a + b)", "a=x.npy", "b=x.npy?dtype=f32", "--trace", "./hard.json"], 73, "output ./hard.json is the input x.npy"),
         (&["explain", "sum(x)", "x.npy", "--svg", "soft.svg"], 73, "inputs are never changed"),
-        (&["explain", "sum(x)", "x.npy", "--svg", "x.npy"], 2, "ends in .svg"),
+        (&["explain", "sum(x)", "x.npy", "--svg", "x.npy"], 73, "inputs are never changed"),
         (&["tune", "sum(x)", "x.npy", "--svg", "soft.svg"], 73, "inputs are never changed"),
-        (&["tune", "sum(x)", "x.npy", "--html", "x.npy"], 2, "ends in .html"),
+        (&["tune", "sum(x)", "x.npy", "--html", "x.npy"], 73, "inputs are never changed"),
         (&["topk", "y.npy", "--queries", "x.npy", "--trace", "hard.json"], 73, "inputs are never changed"),
     ];
     for (words, code, part) in cases {
@@ -40,7 +41,7 @@ fn inputs_are_never_written_over() {
         assert_eq!(fs::read(place.path("x.npy")).unwrap(), before, "{words:?}");
     }
     let ran = Run::of(place.command(&["eval", "sum(x)", "x.npy"]).env("OUTCORE_TRACE", "x.npy").output().unwrap());
-    assert!(ran.code == 2 && ran.stderr.contains("OUTCORE_TRACE x.npy"), "{}", ran.stderr);
+    assert!(ran.code == 73 && ran.stderr.contains("output x.npy is the input x.npy"), "{}", ran.stderr);
     place.fails(&["eval", "x[", "-f", "notes.json", "--trace", "notes.json"], 73, &["inputs are never changed"]);
     assert_eq!(fs::read(place.path("x.npy")).unwrap(), before);
 }
@@ -52,6 +53,9 @@ fn one_file_is_written_once() {
     place.fails(&["eval", "x", "x.npy", "--report", "a.json", "--trace", "a.json"], 73, &[one, "a.json and a.json"]);
     place.fails(&["eval", "x", "x.npy", "--report", "a.json", "--report", "./a.json"], 73, &[one]);
     place.fails(&["eval", "x", "x.npy", "-o", "o.json", "--trace", "o.json"], 73, &[one]);
+    place.fails(&["eval", "x", "x.npy", "-o", "o.npy", "--trace", "o.npy"], 73, &[one]);
+    place.fails(&["eval", "x", "x.npy", "--trace", "t.txt"], 2, &["--trace t.txt", "ends in .json"]);
+    place.fails(&["explain", "x", "x.npy", "--svg", "p.html"], 2, &["--svg p.html", "ends in .svg"]);
     place.fails(&["stats", "x.npy", "--state", "s.json", "--trace", "s.json"], 73, &[one]);
     place.ok(&["convert", "x.npy", "o.zarr"]);
     let words = ["convert", "x.npy", "o.zarr", "--overwrite", "--trace", "o.zarr/t.json"];

@@ -106,12 +106,16 @@ pub fn check(low: &Low) -> Result<()> {
     let files = Files::of(&low.mode);
     for (index, side) in sides.iter().enumerate() {
         let Side { path, flag, kind } = side;
+        // First what would be lost.
+        check_apart(path, &files, &sides[..index])?;
+        if *kind == Kind::Json {
+            Kind::of_report(path)?;
+        }
         if !kind.is_spelled(path) {
             let end = kind.extensions()[0];
             let text = format!("{flag} {}: {} is written to a file that ends in .{end}", path.display(), kind.name());
             return Err(Error::usage(text).hint(format!("{flag} FILE.{end}")));
         }
-        check_apart(path, &files, &sides[..index])?;
         check_kind(side)?;
         // The folder of a profile is made.
         if *kind != Kind::Profile || path.exists() {
@@ -125,7 +129,8 @@ fn sides(low: &Low) -> Result<Vec<Side>> {
     let mut found = Vec::new();
     let mut add = |path: &PathBuf, flag: &str, kind| found.push(Side { path: path.clone(), flag: spelling(flag), kind });
     for path in &low.common.report {
-        add(path, "--report", Kind::of_report(path)?);
+        // One that follows no extension is told after what would be lost.
+        add(path, "--report", Kind::of_report(path).unwrap_or(Kind::Json));
     }
     low.common.trace.iter().for_each(|path| add(path, "--trace", Kind::Trace));
     let saves = match &low.mode {
