@@ -190,7 +190,7 @@ impl Array {
                 let text = format!("{dimensions} dimensions of shape {}, whose rows have {length}", show(&self.shape()?));
                 return Err(Error::mismatch(text).hint(format!("a number from 1 to {length}")));
             }
-            self.first_along(last, dimensions)?.normalize(Norm::L2, -1, f64::from(f32::MIN_POSITIVE)).checked()
+            self.first_along(last, dimensions)?.normalize(Norm::L2, -1, f64::MIN_POSITIVE).checked()
         });
         self.then(made)
     }

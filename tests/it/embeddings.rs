@@ -231,15 +231,22 @@ fn small_numbers_are_no_zeros_and_columns_without_numbers_no_warning() {
 }
 
 #[test]
-fn cut_rows_are_scaled_in_single_precision() {
+fn cut_rows_are_scaled_before_they_are_rounded() {
     let folder = Folder::new();
     // 1, 2, 3, 4 as f16.
     let halves: Vec<u8> = [0x3c00u16, 0x4000, 0x4200, 0x4400].iter().flat_map(|bits| bits.to_le_bytes()).collect();
     folder.write("h.npy", &npy("<f2", &[1, 4], &halves));
     folder.ok(&["quantize", "h.npy", "f.npy", "--to", "f32", "--dims", "3"]);
     let found = crate::cli_support::read_f32(&folder.path("f.npy"));
-    let norm = 14f32.sqrt();
-    assert_eq!(found, [1.0 / norm, 2.0 / norm, 3.0 / norm]);
+    let norm = 14f64.sqrt();
+    assert_eq!(found, [1.0, 2.0, 3.0].map(|value| (value / norm) as f32));
+    // Rows of any length have a direction.
+    folder.f64("tiny.npy", &[1, 3], &[1e-200; 3]);
+    folder.f32("huge.npy", &[1, 4], &[3e38; 4]);
+    folder.ok(&["quantize", "tiny.npy", "t.npy", "--to", "f32", "--dims", "3"]);
+    folder.ok(&["quantize", "huge.npy", "u.npy", "--to", "f32", "--dims", "4"]);
+    assert_eq!(crate::cli_support::read_f32(&folder.path("t.npy")), [(1.0 / 3f64.sqrt()) as f32; 3]);
+    assert_eq!(crate::cli_support::read_f32(&folder.path("u.npy")), [0.5; 4]);
     folder.ok(&["quantize", "h.npy", "b.npy", "--to", "bf16", "--dims", "3"]);
     assert_eq!(folder.ok(&["eval", "all(b == x.astype(bf16))", "x=f.npy", "b=b.npy?dtype=bf16"]), "True");
 }
