@@ -186,6 +186,15 @@ fn try_reduce(value: &Array, finish: Finish, options: &Axes) -> Result<Array> {
     Array::make(Op::Reduce(reduction), vec![operand])
 }
 
+/// Sums and products are numbers.
+pub(super) fn refuse_truth(name: &str, dtype: Option<DType>) -> Result<()> {
+    match dtype {
+        Some(DType::Bool) => Err(Error::usage(format!("{name} has no dtype bool: it is a number"))
+            .hint("`any(x)` is true where a sum of truths would be, `all(x)` where a product is")),
+        _ => Ok(()),
+    }
+}
+
 /// What is reduced, and how.
 pub(super) fn reduction(value: &Array, finish: Finish, options: &Axes) -> Result<(Array, Reduction)> {
     let meta = value.known()?;
@@ -204,6 +213,7 @@ pub(super) fn reduction(value: &Array, finish: Finish, options: &Axes) -> Result
         let result = if has_dtype { "a float dtype" } else { "no choice of dtype" };
         return Err(Error::usage(format!("{} has {result}; {dtype} was asked for", finish.name())).hint("cast the result instead"));
     }
+    refuse_truth(finish.name(), options.dtype)?;
     if options.ddof.is_some() && !finish.has_ddof() {
         return Err(Error::usage(format!("{} has no ddof", finish.name())));
     }
@@ -217,7 +227,8 @@ pub(super) fn reduction(value: &Array, finish: Finish, options: &Axes) -> Result
     // NumPy converts the elements first, which loses digits or wraps. A sum is taken of the elements as they are and rounded once, or
     // refused where it does not fit; so is a product of integers.
     let whole = !meta.dtype.is_float() && dtype.is_integer();
-    let converts = if plain == Finish::Prod { dtype != default && !whole } else { !adds && dtype != default };
+    let rounds = dtype.is_float() && (meta.dtype.is_float() || plain != Finish::Prod);
+    let converts = dtype != default && !whole && !rounds;
     let operand = if converts { convert(value, dtype, CastMode::Checked)? } else { value.clone() };
     let session_mode = || value.0.session.as_ref().map_or(SumMode::default(), super::session::Session::sum_mode);
     // One spelling for one meaning, so that equal reductions are one node.

@@ -127,6 +127,7 @@ fn try_scan(value: &Array, kind: ScanKind, options: &Axes) -> Result<Array> {
     if options.dtype.is_some() && !matches!(kind, ScanKind::Sum(_) | ScanKind::Product) {
         return Err(Error::usage(format!("{name} has no choice of dtype")).hint("cast the result instead"));
     }
+    super::reduce::refuse_truth(name, options.dtype)?;
     let (value, axis) = match &options.list {
         None if meta.rank() == 1 => (value.clone(), 0),
         None => (Array::make(Op::Reshape(vec![-1]), vec![value.clone()])?, 0),

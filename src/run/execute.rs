@@ -17,7 +17,7 @@ use super::{
     spans,
     spill::{Spill, beside},
     timing::{bytes_resident, compute_lane, timed},
-    warnings::judge,
+    warnings::{judge, told_name},
 };
 use crate::{
     error::{Error, Result},
@@ -26,7 +26,7 @@ use crate::{
         watch::Findings,
     },
     nd::{DType, Region, shape::show},
-    numeric::{Accumulator, Finish},
+    numeric::{Accumulator, Finish, Outcome},
     plan::{Check, Output, OutputFrom, ScratchId, Stage, TempId, Write, WriteTo},
     store::{MemoryTarget, PageCache, Source, Target, nameless::ScratchPlace},
     trace::{Begun, Clock, Histogram, RunStats, Sample, Span, SpanKind, StageStats},
@@ -270,8 +270,9 @@ impl<'a> Execution<'a> {
         self.stats.push_stage(done);
         let texts = judge(&std::mem::take(&mut self.findings), plan, self.engine.policy())?;
         for text in texts {
-            spans::warning(&plan.name, &text);
-            self.stats.warn(&plan.name, text);
+            let name = told_name(plan);
+            spans::warning(&name, &text);
+            self.stats.warn(&name, text);
         }
         keep(stage, &self.temps, self.control);
         if is_whole { self.check(stage.index) } else { Ok(()) }
@@ -462,11 +463,15 @@ impl<'a> Execution<'a> {
     }
 
     /// Finishes a reduction into a temp that the stage makes.
-    pub fn finish_into(&mut self, whole: &Accumulator, finish: Finish, dtype: DType, temp: TempId) -> Result<()> {
+    ///
+    /// Groups without elements are no news: what they are is written down.
+    pub fn finish_into(&mut self, whole: &Accumulator, (finish, dtype): (Finish, DType), temp: TempId, in_groups: bool) -> Result<()> {
         let missing = || Error::internal(format!("temp {} is finished by a stage that does not make it", temp.0));
         let out = self.making[temp.0 as usize].as_mut().ok_or_else(missing)?.bytes_mut();
         finish_all(self.engine, whole, finish, dtype, out)?;
-        self.findings.add_results(finish.name(), whole.outcomes(finish, dtype, 0, out));
+        let outcomes = whole.outcomes(finish, dtype, 0, out);
+        self.findings
+            .add_results(finish.name(), outcomes.map(|(why, count)| (why, if in_groups && why == Outcome::Nan { 0 } else { count })));
         Ok(())
     }
 

@@ -59,14 +59,14 @@ pub(super) fn judge(findings: &Findings, stage: &Stage, policy: Policy) -> Resul
             FindingKind::Wrap => "cast to a wider dtype first, cast with wrap where it is meant, or go on without strict",
             FindingKind::ZeroDivision => "mask the divisor with where, or go on without strict",
         };
-        return Err(Error::data(format!("{}: {}", stage.name, words(worst, stage))).hint(advice));
+        return Err(Error::data(format!("{}: {}", told_name(stage), words(worst, stage))).hint(advice));
     }
     let results: Vec<_> = findings.results().map(|(outcome, name, count)| (outcome, of_results(outcome, name, count))).collect();
     if policy.on_invalid == OnInvalid::Error
         && let Some((_, text)) = results.iter().find(|(outcome, _)| *outcome != Outcome::Hollow)
     {
         let advice = "cast to a wider dtype first, mask what has too few elements, or go on with on-invalid warn";
-        return Err(Error::data(format!("{}: {text}", stage.name)).hint(advice));
+        return Err(Error::data(format!("{}: {text}", told_name(stage))).hint(advice));
     }
     let mut texts: Vec<String> = findings.iter().filter(|found| policy.is_reported(found.kind)).map(|found| words(found, stage)).collect();
     if policy.on_invalid != OnInvalid::Ignore {
@@ -75,13 +75,24 @@ pub(super) fn judge(findings: &Findings, stage: &Stage, policy: Policy) -> Resul
     Ok(texts)
 }
 
+/// The name of a stage without the numbers by which plans tell results apart that have no name.
+pub(super) fn told_name(stage: &Stage) -> String {
+    let mut names: Vec<&str> = stage.name.split(", ").map(|name| name.split(" %").next().unwrap_or(name)).collect();
+    names.dedup();
+    names.join(", ")
+}
+
 /// What to say of results of reductions.
 fn of_results(outcome: Outcome, name: &str, count: u64) -> String {
     let results = if count == 1 { "1 result".to_owned() } else { format!("{count} results") };
     match (outcome, count) {
-        (Outcome::Hollow, 1) => format!("{name} of a slice of nothing but NaN is NaN"),
-        (Outcome::Hollow, _) => format!("{name} of {count} slices of nothing but NaN is NaN"),
-        (Outcome::Nan, _) => format!("{results} of {name} NaN: too few elements, or nothing but equal ones"),
+        (Outcome::Hollow, _) => {
+            let slices = if count == 1 { "a slice".to_owned() } else { format!("{count} slices") };
+            let what = if matches!(name, "nanvar" | "nanstd") { "too few numbers" } else { "nothing but NaN" };
+            format!("{name} of {slices} of {what} is NaN")
+        }
+        (Outcome::Nan, _) if name == "corrcoef" => format!("{results} of {name} NaN: too few elements, or nothing but equal ones"),
+        (Outcome::Nan, _) => format!("{results} of {name} NaN: too few elements"),
         (Outcome::Infinity, 1) => format!("1 result of {name} infinite, though its elements are finite"),
         (Outcome::Infinity, _) => format!("{results} of {name} infinite, though their elements are finite"),
     }

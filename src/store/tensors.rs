@@ -69,6 +69,10 @@ pub fn open_safetensors(path: &Path, asked: Option<&str>, dims: Option<&Dims>) -
 
 /// Starts a safetensors file of one tensor.
 pub fn create_safetensors(path: &Path, tensor: &str, dtype: DType, shape: &[usize], mode: OutputMode) -> Result<FileTarget> {
+    if tensor == "__metadata__" {
+        let text = format!("{}#__metadata__: no tensor has this name, it is what files say of themselves", path.display());
+        return Err(Error::usage(text).hint("another name"));
+    }
     let bytes = crate::format::data_bytes(dtype, shape)
         .map_err(|error| Error::output(format!("cannot write {}: {}", path.display(), error.message())))?;
     FileTarget::create(path, &safetensors::encode(tensor, dtype, shape, bytes as u64), dtype, shape, mode)

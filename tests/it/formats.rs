@@ -80,6 +80,7 @@ fn our_own_files_are_those_of_their_libraries() {
     let input = format!("x={}", data("rows.fvecs"));
     folder.ok(&["eval", "x", &input, "-o", "y.safetensors#rows"]);
     check(&format!("{}#rows", folder.path("y.safetensors").display()), &[7, 5], DType::F32);
+    folder.fails(&["eval", "x", &input, "-o", "m.safetensors#__metadata__"], 2, &["no tensor has this name"]);
 }
 
 #[test]

@@ -189,6 +189,15 @@ fn a_dtype_rounds_the_result_not_the_elements() {
     assert!(error.to_string().contains("the product 27000000 is outside of i16"), "{error}");
     let wide = session.from_ndarray(Array1::from(vec![1e300, -1e300, 0.5]));
     assert_eq!(value::<f32>(&wide.sum(axis(0).dtype(DType::F32))), 0.5);
+    let factors = session.from_ndarray(Array1::from(vec![1e5_f32, 1e-5]));
+    assert_eq!(value::<half::f16>(&factors.prod(axis(0).dtype(DType::F16))).to_f32(), 1.0);
+    // Floats become integers one by one, as in NumPy; no sum is a truth.
+    let halves = session.from_ndarray(Array1::from(vec![1.5_f32, 2.5]));
+    assert_eq!(value::<i64>(&halves.sum(axis(0).dtype(DType::I64))), 3);
+    for refused in [few.sum(axis(0).dtype(DType::Bool)), few.prod(axis(0).dtype(DType::Bool)), few.cumsum(axis(0).dtype(DType::Bool))] {
+        let error = refused.checked().unwrap_err();
+        assert!(error.to_string().contains("has no dtype bool"), "{error}");
+    }
 }
 
 #[test]

@@ -199,14 +199,14 @@ fn results_of_reductions_are_told() {
     warns(&place, &["eval", "sum(x, axis=1)", "x=far.npy", "--block", "8"], "[inf 3.]", &[&one("sum")]);
     warns(&place, &["eval", "sum(x, axis=0)", "x=far.npy"], "[3.e+38 3.e+38]", &[]);
     warns(&place, &["eval", "mean(x)", "x=big.npy"], "1e+308", &[]);
-    let empty = "result: 1 result of mean NaN: too few elements, or nothing but equal ones";
+    let empty = "result: 1 result of mean NaN: too few elements";
     warns(&place, &["eval", "mean(x[:0])", "x=big.npy"], "nan", &[empty]);
-    warns(
-        &place,
-        &["eval", "var(x[:1], ddof=1)", "x=big.npy"],
-        "nan",
-        &["result: 1 result of var NaN: too few elements, or nothing but equal ones"],
-    );
+    warns(&place, &["eval", "var(x[:1], ddof=1)", "x=big.npy"], "nan", &["result: 1 result of var NaN: too few elements"]);
+    // Groups of nothing are written down, and names are those of the statement.
+    place.i64("l.npy", &[3], &[0, 2, 2]);
+    warns(&place, &["eval", "group_mean(x, l, 3)", "x=big.npy", "l=l.npy"], "[1.e+308 nan 1.e+308]", &[]);
+    warns(&place, &["eval", "mean(x[:0]) + 1", "x=big.npy"], "nan", &["mean: 1 result of mean NaN: too few elements"]);
+    warns(&place, &["eval", "nanvar(x[:1], ddof=1)", "x=big.npy"], "nan", &["result: nanvar of a slice of too few numbers is NaN"]);
     // What was there before is no news, and neither is a float of integers.
     warns(&place, &["eval", "sum(x)", "x=nan.npy"], "nan", &[]);
     warns(&place, &["eval", "mean(n)", "n=n.npy"], "2.305843009213694e+18", &[]);

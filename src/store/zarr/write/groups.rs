@@ -123,17 +123,25 @@ pub(super) fn standing(folder: &Path) -> Standing {
     }
 }
 
-/// The first name, in the order of the folder, that is neither metadata nor a chunk of an array: somebody put it there. Chunks may be
-/// many, and only names are looked at, of the folder and of `c` inside of it.
+/// The first name, in the order of the folders, that is neither metadata nor a chunk of an array: somebody put it there. Chunks may be
+/// many; replacing them looks at each as well.
 fn foreign(folder: &Path) -> Option<String> {
-    let first = |folder: &Path, is_ours: &dyn Fn(&str) -> bool| {
-        let names = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name());
-        // Names that are no text are none of ours.
-        names.into_iter().find(|name| !name.to_str().is_some_and(is_ours)).map(|name| name.to_string_lossy().into_owned())
-    };
     // What is being put in the place of a metadata file is there for a moment, or was left by somebody who was killed.
     let is_ours = |name: &str| METADATA.contains(&name) || is_chunk(name) || (name.starts_with(".group-") && name.ends_with(".part"));
-    first(folder, &is_ours).or_else(|| first(&folder.join("c"), &is_chunk).map(|name| format!("c/{name}")))
+    foreign_within(folder, &is_ours)
+}
+
+fn foreign_within(folder: &Path, is_ours: &dyn Fn(&str) -> bool) -> Option<String> {
+    fs::read_dir(folder).ok()?.flatten().find_map(|entry| {
+        let name = entry.file_name();
+        // Names that are no text are none of ours.
+        if !name.to_str().is_some_and(is_ours) {
+            return Some(name.to_string_lossy().into_owned());
+        }
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let within = if is_folder { foreign_within(&entry.path(), &is_chunk) } else { None };
+        within.map(|inner| format!("{}/{inner}", name.to_string_lossy()))
+    })
 }
 
 /// Whether a name is one that chunks, or folders of them, have in some array: `c`, `3`, `0.17`, `c.0.17`.
