@@ -80,7 +80,7 @@ impl StageResults {
         for (whole, &reduction) in self.wholes.iter().zip(&job.stage.reductions) {
             for (finish, temp) in &job.stage.stage().reductions[reduction].finishes {
                 let dtype = execution.prepared.plan.temps[temp.0 as usize].dtype;
-                execution.finish_into(&whole.accumulator, (*finish, dtype), *temp, groups_of(job.stage.stage(), reduction) > 0)?;
+                execution.finish_into(&whole.accumulator, (*finish, dtype), *temp, groups_of(job.stage.stage(), reduction) > 1)?;
             }
         }
         Ok(())

@@ -84,10 +84,12 @@ fn zarr_outputs_are_replaced_only_when_told_so() {
     fs::remove_file(place.path("z.zarr/c/notes.txt")).unwrap();
     place.counting("square.npy", &[3, 3]);
     place.ok(&["eval", "x", "square.npy", "-o", "deep.zarr", "--chunks", "1,1"]);
-    place.write("deep.zarr/c/1/mine.txt", b"mine");
-    place.fails(&["eval", "x", "square.npy", "-o", "deep.zarr", "--overwrite"], 73, &["it holds c/1/mine.txt"]);
-    fs::remove_file(place.path("deep.zarr/c/1/mine.txt")).unwrap();
+    place.write("deep.zarr/c/0/mine.txt", b"mine");
+    place.fails(&["eval", "x", "square.npy", "-o", "deep.zarr", "--overwrite"], 73, &["it holds c/0/mine.txt"]);
+    fs::remove_file(place.path("deep.zarr/c/0/mine.txt")).unwrap();
     place.ok(&["eval", "x", "square.npy", "-o", "deep.zarr", "--overwrite"]);
+    fs::remove_dir_all(place.path("deep.zarr")).unwrap();
+    fs::remove_file(place.path("square.npy")).unwrap();
     place.ok(&["eval", "x * 3", "x.npy", "-o", "z.zarr", "--overwrite"]);
     place.fails(&["eval", "x", "x.npy", "-o", "plain.zarr", "--overwrite"], 73, &["plain.zarr", "no Zarr array"]);
     place.ok(&["eval", "x", "x.npy", "-o", "g.zarr/a"]);
