@@ -12,6 +12,7 @@ pub(super) use crate::{
     store::{
         MemorySource, OutputMode, Packed,
         append::split_append,
+        lies_inside,
         open::{create_with, output_chunks, split_zarr_output, zarr_output},
         open_packed, reopen, same_file,
         state::{StateFile, StateInput, StateSegment, read_states, write_states},

@@ -1,7 +1,9 @@
 //! How files are written, and what is refused before any work.
 
 use super::{
-    below::{BoxShape, OutputMode, Place, ZarrOptions, create_with, output_chunks, same_file, split_append, split_zarr_output},
+    below::{
+        BoxShape, OutputMode, Place, ZarrOptions, create_with, lies_inside, output_chunks, same_file, split_append, split_zarr_output,
+    },
     identity::Identity,
     job::ResultShape,
     resume::take_up,
@@ -259,15 +261,6 @@ fn check_apart<'a>(path: &Path, inputs: &[PathBuf], others: impl Iterator<Item =
         }
     }
     Ok(())
-}
-
-/// Whether `path` is somewhere in the folder `folder`, under any name.
-fn lies_inside(path: &Path, folder: &Path) -> bool {
-    let Ok(absolute) = std::path::absolute(path) else { return false };
-    // Links on the way are seen through where the folders exist.
-    let real = absolute.parent().and_then(|parent| fs::canonicalize(parent).ok());
-    let inside = |path: &Path| path.ancestors().any(|above| same_file(above, folder));
-    folder.is_dir() && (absolute.ancestors().skip(1).any(|above| same_file(above, folder)) || real.is_some_and(|parent| inside(&parent)))
 }
 
 fn provenance(inputs: &[PathBuf], save: &Save) -> Value {

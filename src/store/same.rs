@@ -21,6 +21,16 @@ pub fn same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
+/// Whether `path` is somewhere in the folder `folder`, under any name.
+#[must_use]
+pub fn lies_inside(path: &Path, folder: &Path) -> bool {
+    let Ok(absolute) = std::path::absolute(path) else { return false };
+    // Links on the way are seen through where the folders exist.
+    let real = absolute.parent().and_then(|parent| std::fs::canonicalize(parent).ok());
+    let inside = |path: &Path| path.ancestors().any(|above| same_file(above, folder));
+    folder.is_dir() && (absolute.ancestors().skip(1).any(|above| same_file(above, folder)) || real.is_some_and(|parent| inside(&parent)))
+}
+
 #[derive(PartialEq, Eq)]
 enum Key {
     There { device: u64, inode: u64 },

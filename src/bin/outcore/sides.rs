@@ -10,7 +10,10 @@ use crate::{
     profile,
     settings::check_writable,
 };
-use outcore::{Error, Result, store::same_file};
+use outcore::{
+    Error, Result,
+    store::{lies_inside, same_file},
+};
 use std::{
     ffi::OsStr,
     fs,
@@ -174,13 +177,6 @@ fn check_apart(path: &Path, files: &Files, others: &[Side]) -> Result<()> {
         }
         None => Ok(()),
     }
-}
-
-/// Whether a file is, or would be, somewhere in a folder that exists.
-fn lies_inside(path: &Path, folder: &Path) -> bool {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let (Ok(parent), Ok(folder)) = (fs::canonicalize(parent), fs::canonicalize(folder)) else { return false };
-    folder.is_dir() && parent.starts_with(folder)
 }
 
 /// An error if a file is there that is none of ours. Pipes and terminals take what is written.

@@ -14,7 +14,7 @@
 //! result of a reduction is a beginning again: one that overflows or has no elements is counted where it is finished, by what its
 //! state knows, and what is computed from a result that is not finite is no news. A created infinity that a later operation makes finite (`1 / inf`),
 //! and one that only decides a comparison, do not count; a `bool` or an integer carries no NaN further. Integer events count
-//! wherever they reach a result, through masks too; casts that are told to wrap do not count, nor do `gcd` and `lcm`.
+//! wherever they reach a result, through masks too; casts that are told to wrap do not count.
 //!
 //! What is counted is a function of the elements alone: it depends neither on blocks nor on threads.
 
