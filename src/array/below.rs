@@ -12,9 +12,9 @@ pub(super) use crate::{
     store::{
         MemorySource, OutputMode, Packed,
         append::split_append,
-        lies_inside,
+        check_apart,
         open::{create_with, output_chunks, split_zarr_output, zarr_output},
-        open_packed, reopen, same_file,
+        open_packed, reopen,
         state::{StateFile, StateInput, StateSegment, read_states, write_states},
         zarr::{AxisPlaces, BoxShape, CfPacking, Coordinate, Place, ZarrOptions, ZarrOrigin, carry, is_in_group},
     },

@@ -1,9 +1,7 @@
 //! How files are written, and what is refused before any work.
 
 use super::{
-    below::{
-        BoxShape, OutputMode, Place, ZarrOptions, create_with, lies_inside, output_chunks, same_file, split_append, split_zarr_output,
-    },
+    below::{BoxShape, OutputMode, Place, ZarrOptions, check_apart, create_with, output_chunks, split_append, split_zarr_output},
     identity::Identity,
     job::ResultShape,
     resume::take_up,
@@ -235,32 +233,6 @@ fn is_part(path: &Path) -> bool {
     let query = path.to_str().and_then(split_zarr_output).and_then(|(_, query)| query);
     appended_to(path).is_some()
         || query.is_some_and(|query| query.split('&').any(|part| part.starts_with("append=") || part.starts_with("region=")))
-}
-
-fn check_apart<'a>(path: &Path, inputs: &[PathBuf], others: impl Iterator<Item = &'a Path>) -> Result<()> {
-    let shown = path.display();
-    for input in inputs {
-        if same_file(input, path) {
-            let text = format!("output {shown} is the input {}", input.display());
-            return Err(Error::output(text).hint("write to another file; inputs are never changed"));
-        }
-        let text = match (lies_inside(path, input), lies_inside(input, path)) {
-            (false, false) => continue,
-            (true, _) => format!("output {shown} lies inside the input {}", input.display()),
-            _ => format!("the input {} lies inside the output {shown}", input.display()),
-        };
-        return Err(Error::output(text).hint("write beside it; inputs are never changed"));
-    }
-    for other in others {
-        if same_file(other, path) {
-            return Err(Error::output(format!("two outputs go to one file: {} and {shown}", other.display())));
-        }
-        let is_nested = |a: &Path, b: &Path| a.starts_with(b) && (zarr_parts(a).is_some() || zarr_parts(b).is_some());
-        if is_nested(other, path) || is_nested(path, other) {
-            return Err(Error::output(format!("one output lies inside the other: {} and {shown}", other.display())));
-        }
-    }
-    Ok(())
 }
 
 fn provenance(inputs: &[PathBuf], save: &Save) -> Value {

@@ -202,6 +202,14 @@ impl Accumulator {
         }
     }
 
+    /// How many elements a sum that is not exact takes at once from now on: a longer run is as good as several tiles of so many, to
+    /// the bit, and takes less time.
+    pub(crate) fn cut_runs(&mut self, elements: usize) {
+        if let State::Compensated(state) = &mut self.state {
+            state.cut = elements.max(1);
+        }
+    }
+
     /// [`Accumulator::absorb`] for the kinds that take pairs of elements.
     ///
     /// # Panics

@@ -15,12 +15,16 @@
 //! depend on the tiles and their order, never on the instruction set. A sum that left the finite range ignores its
 //! compensation, so infinities stay infinities.
 
-use super::axes::{Absorb, Columns, InstructionSet, Piece, Rows};
+mod fold;
+
+use super::axes::{Absorb, Columns, InstructionSet, Rows};
 use super::element::Float;
-use super::lanes::{LANES, LaneFold, fold_run, fold_strip};
+use super::lanes::LANES;
 use super::round::Exact;
-use super::run::{CellsAhead, PIECE_ROWS, PieceLanes, RUN_MIN, Run, each_piece, fold_lanes};
+use super::run::{Ahead, CellsAhead, PIECE_ROWS, PieceLanes, RUN_MIN, Run, each_piece, fold_lanes};
 use super::{SumMode, memory::reserved};
+use fold::{FoldPiece, Lanes, SumFold};
+pub(super) use fold::{KAHAN, NEUMAIER, PLAIN};
 use std::marker::PhantomData;
 
 /// Rows that pairwise mode adds plainly.
@@ -31,16 +35,13 @@ const RUN_NARROW: usize = 16;
 /// Columns that are summed side by side, so that memory is read in its own order.
 const PANEL: usize = 128;
 
-/// How a lane takes the sum of a run.
-pub(super) const NEUMAIER: u8 = 0;
-pub(super) const KAHAN: u8 = 1;
-pub(super) const PLAIN: u8 = 2;
-
 /// Sums with compensations, one of each per output; the squares only for moments.
 #[derive(Clone, Debug)]
 pub(super) struct Compensated {
     pub mode: SumMode,
     pub moments: bool,
+    /// Elements that are taken at once, of a longer run.
+    pub cut: usize,
     pub counts: Vec<u64>,
     /// Sum, compensation of the sum, sum of squares, compensation of those.
     pub parts: [Vec<f64>; 4],
@@ -49,7 +50,8 @@ pub(super) struct Compensated {
 impl Compensated {
     pub(super) fn new(mode: SumMode, moments: bool, outputs: usize) -> Self {
         let squares = if moments { outputs } else { 0 };
-        let mut made = Self { mode, moments, counts: reserved(outputs), parts: [outputs, outputs, squares, squares].map(reserved) };
+        let mut made =
+            Self { mode, moments, cut: usize::MAX, counts: reserved(outputs), parts: [outputs, outputs, squares, squares].map(reserved) };
         made.reset();
         made
     }
@@ -125,136 +127,6 @@ fn add_pair(plain: bool, sum: &mut f64, rest: &mut f64, add: f64, add_rest: f64)
 fn two_sum_error(left: f64, right: f64, total: f64) -> f64 {
     let part = total - left;
     (left - (total - part)) + (right - part)
-}
-
-/// Sum and compensation of every lane, and the plain sum of the run under way.
-#[derive(Clone, Copy)]
-struct Lanes<const STEP: u8> {
-    run: [f64; LANES],
-    sum: [f64; LANES],
-    rest: [f64; LANES],
-}
-
-impl<const STEP: u8> Lanes<STEP> {
-    #[inline(always)]
-    fn new() -> Self {
-        Self { run: [-0.0; LANES], sum: [-0.0; LANES], rest: [0.0; LANES] }
-    }
-
-    #[inline(always)]
-    fn flush(&mut self) {
-        match STEP {
-            NEUMAIER => {
-                for lane in 0..LANES {
-                    let (before, run) = (self.sum[lane], self.run[lane]);
-                    let total = before + run;
-                    self.rest[lane] += two_sum_error(before, run, total);
-                    self.sum[lane] = total;
-                }
-            }
-            KAHAN => self.flush_kahan(),
-            _ => {
-                for lane in 0..LANES {
-                    self.sum[lane] += self.run[lane];
-                }
-            }
-        }
-        self.run = [-0.0; LANES];
-    }
-
-    /// A loop for each operation: of all in one the compiler makes no vectors.
-    #[inline(always)]
-    fn flush_kahan(&mut self) {
-        let (before, mut add) = (self.sum, self.run);
-        for lane in 0..LANES {
-            // A zero compensation must not cost a negative zero its sign.
-            add[lane] += if self.rest[lane] == 0.0 { -0.0 } else { self.rest[lane] };
-        }
-        for lane in 0..LANES {
-            self.sum[lane] = before[lane] + add[lane];
-        }
-        for lane in 0..LANES {
-            self.rest[lane] = add[lane] - (self.sum[lane] - before[lane]);
-        }
-        for lane in 0..LANES {
-            // A compensation of an infinity would turn it into NaN.
-            self.rest[lane] = if self.sum[lane].abs() < f64::INFINITY { self.rest[lane] } else { 0.0 };
-        }
-    }
-
-    /// Folds the lanes as a binary tree.
-    #[inline(always)]
-    fn fold(mut self) -> (f64, f64) {
-        let mut width = LANES / 2;
-        while width > 0 {
-            for lane in 0..width {
-                let (add, add_rest) = (self.sum[lane + width], self.rest[lane + width]);
-                add_pair(STEP == PLAIN, &mut self.sum[lane], &mut self.rest[lane], add, add_rest);
-            }
-            width /= 2;
-        }
-        (self.sum[0], self.rest[0])
-    }
-}
-
-#[derive(Clone, Copy)]
-struct SumFold<const STEP: u8, const MOMENTS: bool> {
-    block_rows: usize,
-    sums: Lanes<STEP>,
-    squares: Lanes<STEP>,
-}
-
-impl<const STEP: u8, const MOMENTS: bool, T: Float> LaneFold<T> for SumFold<STEP, MOMENTS> {
-    #[inline(always)]
-    fn block_rows(&self) -> usize {
-        self.block_rows
-    }
-
-    #[inline(always)]
-    fn step(&mut self, row: &[T; LANES]) {
-        for lane in 0..LANES {
-            let value = row[lane].widen();
-            self.sums.run[lane] += value;
-            if MOMENTS {
-                let square = value * value;
-                self.squares.run[lane] += square;
-                if !T::SQUARE_IS_F64 && STEP != PLAIN {
-                    // What the square of an f64 lost; without it the variance of a constant would not be 0.
-                    let lost = value.mul_add(value, -square);
-                    // Kahan's step adds the compensation to what comes next, where that of an infinity would make a NaN.
-                    self.squares.rest[lane] += if STEP == KAHAN && square == f64::INFINITY { 0.0 } else { lost };
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn flush(&mut self) {
-        self.sums.flush();
-        if MOMENTS {
-            self.squares.flush();
-        }
-    }
-}
-
-/// The fold of a run, or of a strip of columns. The loop alone: beside what settles the lanes the compiler does not make vectors of it.
-struct FoldPiece<'f, 'c, T: Float, const STEP: u8, const MOMENTS: bool> {
-    fold: &'f mut SumFold<STEP, MOMENTS>,
-    cells: &'c [T::Bytes],
-    /// Rows of a strip and how wide it is.
-    strip: Option<(Rows, usize)>,
-}
-
-impl<T: Float, const STEP: u8, const MOMENTS: bool> Piece for FoldPiece<'_, '_, T, STEP, MOMENTS> {
-    #[inline(always)]
-    fn go(self) {
-        let mut local = *self.fold;
-        match self.strip {
-            None => fold_run::<T, _>(&mut local, self.cells),
-            Some((rows, width)) => fold_strip::<T, _>(&mut local, self.cells, rows, width),
-        }
-        *self.fold = local;
-    }
 }
 
 /// A state as the kernel of one element type, step and width sees it.
@@ -334,17 +206,30 @@ fn add_runs<const STEP: u8>(sums: &mut [f64], rests: &mut [f64], runs: &[f64]) {
     }
 }
 
-impl<I: InstructionSet, T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, I, T, STEP, MOMENTS> {
+impl<I: InstructionSet, T: Float, const STEP: u8, const MOMENTS: bool> Target<'_, I, T, STEP, MOMENTS> {
+    /// Adds a piece of a run to an output.
     #[inline(always)]
-    fn run(&mut self, cells: &[T::Bytes], output: usize) {
+    fn piece(&mut self, cells: &[T::Bytes], ahead: Ahead<'_, I>, output: usize) {
         if Self::SUMS_PLAINLY && cells.len() >= RUN_MIN {
-            return self.state.add_run::<I, _, MOMENTS>(CellsAhead::<I, T>::new(cells), output);
+            return self.state.add_run::<I, _, MOMENTS>(CellsAhead::<I, T>::piece(cells, ahead), output);
         }
         let mut fold = self.fold();
-        I::enter(FoldPiece::<T, STEP, MOMENTS> { fold: &mut fold, cells, strip: None });
+        I::enter(FoldPiece::<I, T, STEP, MOMENTS> { fold: &mut fold, cells, ahead, strip: None });
         let (sum, rest) = fold.sums.fold();
         let (square, square_rest) = if MOMENTS { fold.squares.fold() } else { (0.0, 0.0) };
         self.state.merge_one(output, cells.len() as u64, [sum, rest, square, square_rest]);
+    }
+}
+
+impl<I: InstructionSet, T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T::Bytes> for Target<'_, I, T, STEP, MOMENTS> {
+    #[inline(always)]
+    fn run(&mut self, cells: &[T::Bytes], output: usize) {
+        let mut first = 0;
+        while first < cells.len() {
+            let end = cells.len().min(first.saturating_add(self.state.cut));
+            self.piece(&cells[first..end], Ahead::of::<T>(&cells[first..]), output);
+            first = end;
+        }
     }
 
     #[inline(always)]
@@ -356,7 +241,12 @@ impl<I: InstructionSet, T: Float, const STEP: u8, const MOMENTS: bool> Absorb<T:
         while first < columns.count {
             let width = LANES.min(columns.count - first);
             let mut fold = self.fold();
-            I::enter(FoldPiece::<T, STEP, MOMENTS> { fold: &mut fold, cells: &cells[first..], strip: Some((rows, width)) });
+            I::enter(FoldPiece::<I, T, STEP, MOMENTS> {
+                fold: &mut fold,
+                cells: &cells[first..],
+                ahead: Ahead::NONE,
+                strip: Some((rows, width)),
+            });
             let strip = columns.part(first, width);
             first += LANES;
             if width == LANES && strip.step == 1 {

@@ -55,17 +55,25 @@ pub(super) fn load_part<T: Cell>(cells: &[T::Bytes]) -> [T; LANES] {
 /// Folds a run of elements: whole rows, then one padded row.
 #[inline(always)]
 pub(super) fn fold_run<T: Cell, F: LaneFold<T>>(fold: &mut F, cells: &[T::Bytes]) {
+    fold_run_asking(fold, cells, |_| ());
+}
+
+/// [`fold_run`] that calls `ask` with the number of every whole row before it is read.
+#[inline(always)]
+pub(super) fn fold_run_asking<T: Cell, F: LaneFold<T>>(fold: &mut F, cells: &[T::Bytes], ask: impl Fn(usize)) {
     let (rows, rest) = cells.as_chunks::<LANES>();
     let block_rows = fold.block_rows();
     if block_rows == 1 {
         // A loop of its own: within blocks of one row nothing stays in registers.
-        for row in rows {
+        for (at, row) in rows.iter().enumerate() {
+            ask(at);
             fold.step(&load_row::<T>(row));
             fold.flush();
         }
     } else {
-        for block in rows.chunks(block_rows) {
-            for row in block {
+        for (number, block) in rows.chunks(block_rows).enumerate() {
+            for (at, row) in block.iter().enumerate() {
+                ask(number * block_rows + at);
                 fold.step(&load_row::<T>(row));
             }
             fold.flush();

@@ -244,6 +244,11 @@ impl AccumulatorKind {
         }
     }
 
+    /// Whether [`Accumulator::cut_runs`] holds for it.
+    pub(crate) fn is_cut(self) -> bool {
+        matches!(self, Self::Sum(_) | Self::Moments(_))
+    }
+
     /// Whether the results are a function of the elements alone, however they are cut into tiles.
     pub(crate) fn is_exact(self, dtype: DType) -> bool {
         use AccumulatorKind::{Comoments, Dot, Moments, Product, Sum, Weighted};

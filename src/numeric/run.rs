@@ -105,6 +105,17 @@ impl<'c, I: InstructionSet> Ahead<'c, I> {
     /// For what the cache holds.
     pub(super) const NONE: Self = Ahead { bytes: &[], set: PhantomData };
 
+    /// [`Ahead::ask`] for loops that take `BYTES` at a time, and have less to do than it has.
+    #[inline(always)]
+    pub(super) fn each<const BYTES: usize>(self) -> impl Fn(usize) + use<'c, I, BYTES> {
+        let pieces: &'c [[u8; BYTES]] = self.bytes.as_chunks().0;
+        move |at| {
+            if let Some(piece) = pieces.get(at) {
+                I::prefetch(piece);
+            }
+        }
+    }
+
     /// To be called when `count` bytes of the piece are read, from byte `first` on.
     #[inline(always)]
     pub(super) fn ask(self, first: usize, count: usize) {

@@ -53,7 +53,7 @@ pub use mmap::{ChunkWindow, Window, install_sigbus_guard};
 pub use open::{Packed, create, open, open_packed, reopen};
 pub use output::OutputMode;
 pub use part::{Hold, Leftover, Part, forget, journal_path, left_over, leftover, part_path, place_of};
-pub use same::{lies_inside, same_file};
+pub use same::{check_apart, same_file};
 
 /// An array that can be read.
 ///

@@ -1,5 +1,6 @@
 //! Whether two paths name one file, however they are spelt: links, hard links, `..`, and names that do not exist yet.
 
+use crate::error::{Error, Result};
 use std::{
     ffi::OsString,
     os::unix::fs::MetadataExt,
@@ -23,12 +24,62 @@ pub fn same_file(a: &Path, b: &Path) -> bool {
 
 /// Whether `path` is somewhere in the folder `folder`, under any name.
 #[must_use]
-pub fn lies_inside(path: &Path, folder: &Path) -> bool {
+fn lies_inside(path: &Path, folder: &Path) -> bool {
     let Ok(absolute) = std::path::absolute(path) else { return false };
     // Links on the way are seen through where the folders exist.
     let real = absolute.parent().and_then(|parent| std::fs::canonicalize(parent).ok());
     let inside = |path: &Path| path.ancestors().any(|above| same_file(above, folder));
     folder.is_dir() && (absolute.ancestors().skip(1).any(|above| same_file(above, folder)) || real.is_some_and(|parent| inside(&parent)))
+}
+
+/// Refuses an output that is one of `inputs` or of `outputs` under any name, lies inside one, or holds one.
+///
+/// # Errors
+/// [`crate::ErrorKind::Output`], which names both.
+pub fn check_apart(
+    path: &Path,
+    inputs: impl IntoIterator<Item = impl AsRef<Path>>,
+    outputs: impl IntoIterator<Item = impl AsRef<Path>>,
+) -> Result<()> {
+    let shown = path.display();
+    for input in inputs {
+        let input = input.as_ref();
+        let text = match relation(path, input) {
+            Relation::Apart => continue,
+            Relation::Same => format!("output {shown} is the input {}", input.display()),
+            Relation::Inside => format!("output {shown} lies inside the input {}", input.display()),
+            Relation::Holds => format!("the input {} lies inside the output {shown}", input.display()),
+        };
+        return Err(Error::output(text).hint("write to another place; inputs are never changed"));
+    }
+    for other in outputs {
+        let other = other.as_ref();
+        let text = match relation(path, other) {
+            Relation::Apart => continue,
+            Relation::Same => format!("two outputs go to one file: {} and {shown}", other.display()),
+            Relation::Inside | Relation::Holds => format!("one output lies inside the other: {} and {shown}", other.display()),
+        };
+        return Err(Error::output(text).hint("give each a place of its own"));
+    }
+    Ok(())
+}
+
+enum Relation {
+    Apart,
+    Same,
+    Inside,
+    Holds,
+}
+
+fn relation(path: &Path, other: &Path) -> Relation {
+    // Folders that do not exist yet are known by their names alone.
+    let within = |path: &Path, folder: &Path| !folder.as_os_str().is_empty() && path.starts_with(folder) || lies_inside(path, folder);
+    match (same_file(path, other), within(path, other), within(other, path)) {
+        (true, ..) => Relation::Same,
+        (_, true, _) => Relation::Inside,
+        (.., true) => Relation::Holds,
+        _ => Relation::Apart,
+    }
 }
 
 #[derive(PartialEq, Eq)]

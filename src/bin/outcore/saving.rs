@@ -9,8 +9,9 @@ use crate::{
 use outcore::{
     Array, Error, Kept, Result, RunReport, Save,
     report::size::{data_bytes, memory_bytes, plural, seconds},
+    store::check_apart,
 };
-use std::{fs, path::Path};
+use std::path::Path;
 
 /// How outputs are written.
 pub fn save(settings: &Settings) -> Save {
@@ -35,18 +36,9 @@ pub fn refuse_existing(paths: [&Option<String>; 2], settings: &Settings) -> Resu
 /// An error before anything is read if an output is one of the inputs, or lies inside of one, or holds one: outputs that are computed
 /// before they are saved do not know what they were computed from.
 pub fn keep_inputs<'a>(outputs: impl IntoIterator<Item = &'a Path>, inputs: &[Option<&str>]) -> Result<()> {
-    let place = |path: &Path| fs::canonicalize(path).ok();
-    for output in outputs {
-        let Some(there) = place(output) else { continue };
-        for input in inputs.iter().flatten() {
-            let bare = without_query(input).split('#').next().unwrap_or_default();
-            if place(Path::new(bare)).is_some_and(|input| input.starts_with(&there) || there.starts_with(&input)) {
-                let text = format!("output {} is the input {input}, or lies inside it, or holds it", output.display());
-                return Err(Error::output(text).hint("write to another file; inputs are never changed"));
-            }
-        }
-    }
-    Ok(())
+    let bare = |input: &&str| without_query(input).split('#').next().unwrap_or_default().to_string();
+    let inputs: Vec<String> = inputs.iter().flatten().map(bare).collect();
+    outputs.into_iter().try_for_each(|output| check_apart(output, &inputs, [""; 0]))
 }
 
 /// Says what a job did, names its inputs as the command did, and tells it to reports. `notes` stand among its warnings.

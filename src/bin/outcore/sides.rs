@@ -10,10 +10,7 @@ use crate::{
     profile,
     settings::check_writable,
 };
-use outcore::{
-    Error, Result,
-    store::{lies_inside, same_file},
-};
+use outcore::{Error, Result, store::check_apart};
 use std::{
     ffi::OsStr,
     fs,
@@ -110,7 +107,8 @@ pub fn check(low: &Low) -> Result<()> {
     for (index, side) in sides.iter().enumerate() {
         let Side { path, flag, kind } = side;
         // First what would be lost.
-        check_apart(path, &files, &sides[..index])?;
+        let written = files.outputs.iter().chain(sides[..index].iter().map(|side| &side.path));
+        check_apart(path, &files.inputs, written)?;
         if *kind == Kind::Json {
             Kind::of_report(path)?;
         }
@@ -153,30 +151,6 @@ fn sides(low: &Low) -> Result<Vec<Side>> {
         found.push(Side { path: profile::place_to_save()?, flag: "--save".to_string(), kind: Kind::Profile });
     }
     Ok(found)
-}
-
-/// In the words of outputs: the rule is the same.
-fn check_apart(path: &Path, files: &Files, others: &[Side]) -> Result<()> {
-    let shown = path.display();
-    let is_at = |other: &Path| same_file(other, path) || lies_inside(path, other);
-    if let Some(input) = files.inputs.iter().find(|input| is_at(input)) {
-        let text = match same_file(input, path) {
-            true => format!("output {shown} is the input {}", input.display()),
-            false => format!("output {shown} lies inside the input {}", input.display()),
-        };
-        return Err(Error::output(text).hint("write to another file; inputs are never changed"));
-    }
-    let outputs = files.outputs.iter().map(PathBuf::as_path).chain(others.iter().map(|side| side.path.as_path()));
-    match outputs.into_iter().find(|output| is_at(output)) {
-        Some(output) => {
-            let text = match same_file(output, path) {
-                true => format!("two outputs go to one file: {} and {shown}", output.display()),
-                false => format!("one output lies inside the other: {} and {shown}", output.display()),
-            };
-            Err(Error::output(text).hint("give each a name of its own"))
-        }
-        None => Ok(()),
-    }
 }
 
 /// An error if a file is there that is none of ours. Pipes and terminals take what is written.

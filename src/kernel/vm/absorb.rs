@@ -81,6 +81,7 @@ impl Execution<'_, '_, '_, '_> {
         if uniform {
             accumulator.absorb_constant(tile, axes, base, first_index);
         } else {
+            accumulator.cut_runs(nest.piece);
             (self.prepared.kernels.absorb)(accumulator, tile, axes, base, first_index);
         }
     }

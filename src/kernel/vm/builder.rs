@@ -319,13 +319,19 @@ fn once(code: &[Operation], accumulations: &[Accumulation]) -> Option<Once> {
     let is_load = |operation: &&Operation| matches!(operation.action, Action::Load { borrows: true, swap: None, .. });
     let is_exact = |acc: usize| accumulations[acc].kind.is_exact(accumulations[acc].dtype);
     let rest = &code[code.iter().take_while(is_load).count()..];
-    let reduces = |operation: &Operation| matches!(operation.action, Action::Reduce { acc, .. } if is_exact(acc));
+    let may_cut = |acc: usize| accumulations[acc].kind.is_cut() || is_exact(acc);
+    let reduced = |operation: &Operation| if let Action::Reduce { acc, .. } = operation.action { Some(acc) } else { None };
+    let reduces = |operation: &Operation| reduced(operation).is_some_and(may_cut);
     match rest {
         [last] if last.direct.is_some() || matches!(last.action, Action::Store { .. }) => Some(Once::Passes),
         [Operation { action: Action::SumOf { acc, skip, .. }, .. }, skipped @ ..] if skipped.len() == *skip => {
             Some(Once::Sums { exact: is_exact(*acc) })
         }
-        _ => rest.iter().all(|operation| is_load(&operation) || reduces(operation)).then_some(Once::Reduces { alone: rest.len() == 1 }),
+        _ if rest.iter().all(|operation| is_load(&operation) || reduces(operation)) => {
+            let exact = rest.iter().filter_map(reduced).all(is_exact);
+            Some(Once::Reduces { alone: rest.len() == 1, exact })
+        }
+        _ => None,
     }
 }
 

@@ -89,7 +89,7 @@ impl Execution<'_, '_, '_, '_> {
     /// Makes one tile of several where nothing of them is looked at again.
     fn lengthen_tiles(&mut self, sweep: &PreparedSweep) {
         self.machine.in_place = false;
-        if let Some(Once::Reduces { alone }) = sweep.once
+        if let Some(Once::Reduces { alone, exact: true }) = sweep.once
             && self.machine.nest.take_rows(if alone { usize::MAX } else { sweep.tile_elements * SUMMED_TILES })
         {
             if self.lies_in_place(sweep) {
@@ -99,22 +99,28 @@ impl Execution<'_, '_, '_, '_> {
         }
         let once = sweep.once.filter(|_| self.lies_in_place(sweep));
         self.machine.in_place = once == Some(Once::Passes);
-        let sums_runs = matches!(once, Some(Once::Sums { .. })) && self.sums_runs(sweep);
+        let sums_runs = matches!(once, Some(Once::Sums { .. } | Once::Reduces { exact: false, .. })) && self.sums_runs(sweep);
         let nest = &mut self.machine.nest;
         match once {
             Some(Once::Passes) => nest.widen(sweep.tile_elements * WIDE_TILES),
-            Some(Once::Reduces { alone }) => nest.lengthen(sweep.tile_elements * if alone { SUMMED_TILES } else { WIDE_TILES }),
+            // What is not exact is cut into pieces again, where the shorter tiles would have ended.
+            Some(Once::Reduces { alone, exact: false }) if sums_runs => {
+                nest.widen(sweep.tile_elements * if alone { SUMMED_TILES } else { WIDE_TILES })
+            }
+            Some(Once::Reduces { alone, exact: true }) => {
+                nest.lengthen(sweep.tile_elements * if alone { SUMMED_TILES } else { WIDE_TILES })
+            }
             Some(Once::Sums { exact }) if sums_runs && (exact || nest.row_rest() >= RUN_MIN) => {
                 nest.widen(sweep.tile_elements * SUMMED_TILES);
                 if exact {
                     nest.piece = nest.elements;
                 }
             }
-            Some(Once::Sums { .. }) | None => {}
+            Some(Once::Sums { .. } | Once::Reduces { .. }) | None => {}
         }
     }
 
-    /// Whether a tile that is a piece of one row is a run for one output, for the formula of a sum.
+    /// Whether a tile that is a piece of one row is a run for one output, for sums.
     fn sums_runs(&self, sweep: &PreparedSweep) -> bool {
         let nest = &self.machine.nest;
         let is_vector = |layout: &Layout| *layout == Layout::Dense;

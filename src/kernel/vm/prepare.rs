@@ -62,8 +62,8 @@ pub(super) enum PreparedStep {
 pub(super) enum Once {
     /// One operation, whose result goes to memory.
     Passes,
-    /// Reductions, to results that do not depend on tiles; several of them read a tile again.
-    Reduces { alone: bool },
+    /// Reductions; several of them read a tile again. Sums that are not exact depend on where they are cut.
+    Reduces { alone: bool, exact: bool },
     /// The formula of a sum. One that is not exact depends on where it is cut.
     Sums { exact: bool },
 }

@@ -103,3 +103,29 @@ fn norms_of_infinities_are_infinite() {
         }
     }
 }
+
+/// A long run that is cut gives the bits of tiles of that length, one after the other.
+#[test]
+fn long_runs_are_cut_where_tiles_would_end() {
+    let mut draw = Draw(7);
+    for dtype in FLOATS {
+        let (exponent_bits, mantissa_bits) = layout(dtype);
+        let mut element = || {
+            let (bits, exponent) = (draw.next(), (1 << (exponent_bits - 1)) - 4 + draw.next() % 8);
+            (bits & 1) << (exponent_bits + mantissa_bits) | exponent << mantissa_bits | bits >> 3 & ((1 << mantissa_bits) - 1)
+        };
+        let bits: Vec<u64> = (0..10_007).map(|_| element()).collect();
+        for kind in MODES.into_iter().flat_map(|mode| [AccumulatorKind::Sum(mode), AccumulatorKind::Moments(mode)]) {
+            for cut in [48, 640, 9000] {
+                let mut whole = Accumulator::new(kind, dtype, 1).unwrap();
+                whole.cut_runs(cut);
+                whole.absorb_baseline(&bytes_of(dtype, &bits), &[reduced(bits.len())], 0, 0);
+                let mut tiles = Accumulator::new(kind, dtype, 1).unwrap();
+                for piece in bits.chunks(cut) {
+                    tiles.absorb_baseline(&bytes_of(dtype, piece), &[reduced(piece.len())], 0, 0);
+                }
+                assert_eq!(whole.serialise(), tiles.serialise(), "{kind:?} of {dtype}, cut at {cut}");
+            }
+        }
+    }
+}
