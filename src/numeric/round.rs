@@ -132,6 +132,11 @@ impl FloatFormat {
         Some(Self { precision, exponent_min, exponent_end })
     }
 
+    /// Whether it has fewer bits than f64.
+    pub(super) fn is_narrow(self) -> bool {
+        self.precision < 53
+    }
+
     /// `value + lost` rounded once, where `value` is that sum rounded to f64 and `lost` what the rounding lost; `None`
     /// for the narrow formats, which the long way rounds.
     pub(super) fn round_pair(self, value: f64, lost: f64) -> Option<u64> {
@@ -152,6 +157,35 @@ impl FloatFormat {
             }
             _ => None,
         }
+    }
+
+    /// Rounds `±leading * 2^exponent` to nearest, ties to even, where the result is a normal number. The highest bit of `leading` is set;
+    /// the lowest also stands for all that follows.
+    #[inline(always)]
+    pub(super) fn pack_normal(self, negative: bool, leading: u64, exponent: i32) -> Option<u64> {
+        let drop = u64::BITS - self.precision;
+        let lowest = i64::from(exponent) + i64::from(drop);
+        if lowest < self.exponent_min || lowest + i64::from(self.precision) >= self.exponent_end {
+            return None;
+        }
+        let (mantissa, rest, half) = (leading >> drop, leading & ((1 << drop) - 1), 1 << (drop - 1));
+        let up = rest > half || rest == half && mantissa & 1 == 1;
+        // A mantissa that is full carries into the field.
+        Some(self.sign(negative) + (((lowest - self.exponent_min) as u64) << (self.precision - 1)) + mantissa + u64::from(up))
+    }
+
+    /// The one number that everything from `low` to `high`, both positive, times `2^exponent` rounds to, if there is one that is normal.
+    #[inline(always)]
+    pub(super) fn pack_between(self, low: f64, high: f64, exponent: i32) -> Option<u64> {
+        let pack = |value: f64| {
+            let (mantissa, unit) = decompose(value);
+            let leading = mantissa << 11;
+            // What lies beside a tie may be on either side of it.
+            let is_tie = self.precision < 53 && leading << self.precision == 1 << 63;
+            if is_tie || mantissa >> 52 == 0 { None } else { self.pack_normal(false, leading, unit + exponent - 11) }
+        };
+        let bits = pack(low)?;
+        (low == high || pack(high)? == bits).then_some(bits)
     }
 
     /// Field value of infinities and NaN, in place.

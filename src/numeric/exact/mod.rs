@@ -6,7 +6,8 @@
 //! way of tables (`scatter`). All of them add the same number, so which one it was is invisible in the result.
 //!
 //! The kernels are `plain_run`, `plain`, `levels` and `chunks`, over the blocks of `kernel`; numbers are kept by `state` in
-//! `window`s and, far from those, in `digits`; `quick` finishes what lies in a window.
+//! `window`s and, far from those, in `digits`; `quick` finishes what lies in a window, `rapid` most of
+//! it with a few floats.
 
 mod chunks;
 mod digits;
@@ -15,6 +16,7 @@ mod levels;
 mod plain;
 mod plain_run;
 mod quick;
+mod rapid;
 mod runs;
 mod scatter;
 mod state;
@@ -23,6 +25,8 @@ mod window;
 
 pub(super) use digits::negate_if_negative;
 pub(super) use quick::statistic;
+#[cfg(test)]
+pub(super) use rapid::statistic as rapid_statistic;
 pub use state::ReserveSpent;
 pub(super) use state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, FLAGS_ALL, Form, Superaccumulator};
 
@@ -42,7 +46,7 @@ use window::Extent;
 /// Elements of a run per piece, past the plain kernel, whose pieces are longer.
 const PIECE: usize = 2048;
 /// Runs with fewer elements are added one by one.
-const RUN_MIN: usize = 4;
+const RUN_MIN: usize = 2;
 /// Runs, and strips, that begin with the kernel that the one before needed.
 const MOOD_RUNS: u8 = 31;
 const MOOD_STRIPS: u8 = u8::MAX;

@@ -7,7 +7,7 @@ use super::kernel::{END_SPECIAL, END_ZERO};
 use crate::numeric::axes::Piece;
 use crate::numeric::element::Float;
 use crate::numeric::lanes::Cell;
-use crate::numeric::run::{PART, PieceLanes, ROW, Run};
+use crate::numeric::run::{PART, PieceLanes, ROW, Run, fold_lanes};
 
 /// Rows of a piece: many, for memory idles while a piece is settled; its sum stays within the room of a window.
 pub(super) const PIECE_ROWS: usize = 128;
@@ -33,7 +33,15 @@ pub(super) struct Bounds {
     low: i32,
 }
 
-/// The fewest f64s that add up to a piece exactly.
+impl Bounds {
+    /// Whether the sum of so many elements is an f64, in any order.
+    #[inline(always)]
+    fn fits(self, elements: usize) -> bool {
+        self.end == END_ZERO || self.end < END_SPECIAL && self.end + log2_ceil(elements) <= self.low + 53
+    }
+}
+
+/// Several f64s that add up to a piece exactly.
 pub(super) struct Exactly {
     sums: PieceLanes,
     count: usize,
@@ -48,6 +56,14 @@ impl Exactly {
 impl PlainLanes {
     pub(super) const EMPTY: Self = Self { sums: [-0.0; PART], largest: 0, smallest: u32::MAX };
 
+    #[inline(always)]
+    fn bound<T: Float>(&mut self, element: T) {
+        self.largest = self.largest.max(element.magnitude_bits());
+        // Zeros become the largest.
+        self.smallest = self.smallest.min(element.magnitude_bits().wrapping_sub(1));
+    }
+
+    #[inline(always)]
     pub(super) fn bounds<T: Float>(&self) -> Bounds {
         let field = (self.largest >> T::MAGNITUDE_SHIFT) as i32;
         let lowest = (self.smallest.wrapping_add(1) >> T::MAGNITUDE_SHIFT).max(1) as i32;
@@ -61,22 +77,22 @@ impl PlainLanes {
         Bounds { end, low: lowest + T::EXPONENT_MIN - 1 }
     }
 
+    /// What a piece of so many elements comes to, where no addition rounded and one float holds it. Short runs are this and little else.
+    #[inline(always)]
+    pub(super) fn one(&self, bounds: Bounds, elements: usize) -> Option<f64> {
+        bounds.fits(elements).then(|| fold_lanes(&self.sums))
+    }
+
     /// What a piece of so many elements comes to, where no addition rounded.
     pub(super) fn exactly(&self, bounds: Bounds, elements: usize) -> Option<Exactly> {
-        let Bounds { end, low } = bounds;
-        let fits = |sums: usize| end == END_ZERO || end < END_SPECIAL && end + log2_ceil(elements.div_ceil(sums)) <= low + 53;
+        let fits = |sums: usize| bounds.fits(elements.div_ceil(sums));
         if !fits(PART) {
             return None;
         }
         let mut exactly = Exactly { sums: self.sums, count: PART };
         if fits(PARTIALS) {
-            let four = fold(&self.sums);
             exactly.count = PARTIALS;
-            exactly.sums[..PARTIALS].copy_from_slice(&four);
-            if fits(1) {
-                exactly.count = 1;
-                exactly.sums[0] = (four[0] + four[1]) + (four[2] + four[3]);
-            }
+            exactly.sums[..PARTIALS].copy_from_slice(&fold(&self.sums));
         }
         Some(exactly)
     }
@@ -155,11 +171,27 @@ impl<R: Run> Piece for PlainPiece<'_, R> {
         }
         let lanes = self.lanes;
         *lanes = total;
-        for lane in 0..rest {
-            let element = self.run.at((self.first + rows) * ROW + lane);
-            lanes.sums[lane % PART] += element.widen();
-            lanes.largest = lanes.largest.max(element.magnitude_bits());
-            lanes.smallest = lanes.smallest.min(element.magnitude_bits().wrapping_sub(1));
+        let first = (self.first + rows) * ROW;
+        if R::IS_MADE {
+            // There are many formulas; a loop is short.
+            for lane in 0..rest {
+                let element = self.run.at(first + lane);
+                lanes.sums[lane % PART] += element.widen();
+                lanes.bound(element);
+            }
+            return;
+        }
+        for from in (0..rest).step_by(PART) {
+            let mut elements = [R::Element::PAD; PART];
+            for (lane, element) in elements.iter_mut().enumerate().take(rest - from) {
+                *element = self.run.at(first + from + lane);
+            }
+            for (sum, element) in lanes.sums.iter_mut().zip(elements) {
+                *sum += element.widen();
+            }
+            for element in elements {
+                lanes.bound(element);
+            }
         }
     }
 }

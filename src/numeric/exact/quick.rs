@@ -1,7 +1,8 @@
 //! The common finish of an exact state: all of it lies in the window, and integers of a few limbs decide. It is the same
 //! rounding of the same number as the long way, without memory.
 
-use super::state::{FLAG_INFINITY, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
+use super::rapid;
+use super::state::{FLAG_INFINITY, FLAG_LOST, FLAG_NAN, FLAG_NEGATIVE_INFINITY, FLAG_NOT_NEGATIVE_ZERO, Superaccumulator};
 use super::window::WINDOW_LIMBS;
 use crate::numeric::Finish;
 use crate::numeric::big::{Quotient, quotient_of};
@@ -15,9 +16,12 @@ const DEVIATION_LIMBS: usize = 8;
 /// The bits of `what` of one output in `format`; `None` where the long way has to decide.
 pub(in crate::numeric) fn statistic(state: &Superaccumulator, what: Finish, format: FloatFormat, at: usize) -> Option<u64> {
     let (flags, count) = (state.flags[at], state.counts[at]);
-    let special = FLAG_NAN | FLAG_INFINITY | FLAG_NEGATIVE_INFINITY;
+    let special = FLAG_NAN | FLAG_INFINITY | FLAG_NEGATIVE_INFINITY | FLAG_LOST;
     if flags & special != 0 || !state.is_compact(at) || flags & FLAG_NOT_NEGATIVE_ZERO == 0 || count == 0 {
         return None;
+    }
+    if let Some(bits) = rapid::statistic(state, what, format, at) {
+        return Some(bits);
     }
     let (sum, negative, exponent) = state.windows.limbs(at, false)?;
     let (ddof, root) = match what {

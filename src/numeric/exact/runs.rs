@@ -183,16 +183,21 @@ impl<T: Float, const MOMENTS: bool> Target<'_, T, MOMENTS> {
     /// Adds a piece of a sum that its certificate allows to add plainly; whether it did.
     pub(super) fn settle_plain(&mut self, lanes: &PlainLanes, elements: usize, output: usize) -> bool {
         let bounds = lanes.bounds::<T>();
-        let Some(exactly) = lanes.exactly(bounds, elements) else { return false };
-        let sums = exactly.sums();
-        let negative_zero = bounds.end == END_ZERO && sums[0].is_sign_negative();
-        self.state.flags[output] |= if negative_zero { 0 } else { FLAG_NOT_NEGATIVE_ZERO };
-        sums.iter().for_each(|sum| self.add_value(*sum, bounds.end, output));
+        if let Some(sum) = lanes.one(bounds, elements) {
+            let negative_zero = bounds.end == END_ZERO && sum.is_sign_negative();
+            self.state.flags[output] |= if negative_zero { 0 } else { FLAG_NOT_NEGATIVE_ZERO };
+            self.add_value(sum, bounds.end, output);
+        } else {
+            let Some(exactly) = lanes.exactly(bounds, elements) else { return false };
+            self.state.flags[output] |= FLAG_NOT_NEGATIVE_ZERO;
+            exactly.sums().iter().for_each(|sum| self.add_value(*sum, bounds.end, output));
+        }
         self.state.windows.mood.succeeded();
         true
     }
 
     /// Adds the exact sum of a piece of narrow elements below `2^end`.
+    #[inline]
     fn add_value(&mut self, value: f64, end: i32, output: usize) {
         if value == 0.0 {
             return;

@@ -6,6 +6,7 @@
 //! `2^63` of room, which no number of elements fills. What does not fit is added to the digits behind the window.
 
 mod join;
+mod leading;
 
 use crate::numeric::memory::reserved;
 pub(super) use join::JOINED;

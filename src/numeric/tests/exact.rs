@@ -1,5 +1,6 @@
 //! Exact sums and moments of floats are correctly rounded, for every input and output dtype.
 
+use super::super::{accumulator::State, exact::rapid_statistic, finish::Total, round::FloatFormat};
 use super::oracle::Sums;
 use super::*;
 
@@ -218,4 +219,56 @@ fn long_runs_are_exact_whatever_their_spread() {
             assert_eq!(f64::from_bits(got), sum as f64, "{count} elements over {spread} powers of two");
         }
     }
+}
+
+/// What is finished with a few floats is what big integers say, wherever it is certain, and it mostly is.
+#[test]
+fn quick_results_are_those_of_big_integers() {
+    let mut draw = Draw(11);
+    let (mut quick, mut all) = (0, 0);
+    for round in 0..6000 {
+        let dtype = FLOATS[round % 4];
+        let format = FloatFormat::of(dtype).unwrap();
+        let (exponent_bits, mantissa_bits) = layout(dtype);
+        let spread = [1, 2, 4, 12][draw.next() as usize % 4];
+        let kept = [u64::MAX, 0, 7, 1 << (mantissa_bits - 1)][draw.next() as usize % 4];
+        let signs = draw.next() % 3;
+        let bits: Vec<u64> = (0..1 + draw.next() % 70)
+            .map(|_| {
+                let exponent = (1 << (exponent_bits - 1)) - 3 + draw.next() % spread;
+                let sign = if signs == 0 { draw.next() & 1 } else { signs - 1 };
+                sign << (exponent_bits + mantissa_bits) | exponent << mantissa_bits | draw.next() >> 3 & kept & ((1 << mantissa_bits) - 1)
+            })
+            .collect();
+        let made = absorbed(AccumulatorKind::Moments(SumMode::Exact), dtype, &bits);
+        let (Total::Finite(sum), Some(squares), count) = (made.total(0), made.squares(0), bits.len() as u64) else { unreachable!() };
+        let deviation = sum.deviation(&squares, count);
+        for ddof in [0, 1] {
+            let divisor = u128::from(count) * u128::from(count - ddof);
+            if divisor == 0 {
+                continue;
+            }
+            let (var, std) = if deviation.is_zero() {
+                (format.zero(false), format.zero(false))
+            } else {
+                (deviation.round(divisor, format), deviation.round_sqrt(divisor, format))
+            };
+            let wanted = [
+                (Finish::Sum, sum.round(1, format)),
+                (Finish::Mean, sum.round(u128::from(count), format)),
+                (Finish::Norm, squares.round_sqrt(1, format)),
+                (Finish::Var { ddof }, var),
+                (Finish::Std { ddof }, std),
+            ];
+            for (what, wanted) in wanted {
+                assert_eq!(finished(&made, what, dtype), wanted, "{what:?} of {dtype}: {bits:x?}");
+                let State::Exact(state) = &made.state else { unreachable!() };
+                let found = rapid_statistic(state, what, format, 0);
+                assert!(found.is_none_or(|found| found == wanted), "{what:?} of {dtype}: {bits:x?}");
+                quick += usize::from(found.is_some());
+                all += 1;
+            }
+        }
+    }
+    assert!(quick * 4 > all * 3, "{quick} of {all}");
 }
