@@ -132,6 +132,10 @@ impl InstructionSet for Baseline {
     }
 }
 
+/// Bytes that are asked for ahead of what is folded: two dozen lines are under way at a time, and what kernels of panels keep has to
+/// fit the first cache beside them.
+pub(crate) const AHEAD_BYTES: usize = 6144;
+
 /// Feeds the box `axes` of `cells` to `state`.
 pub(super) struct Walk<'a, C, S> {
     pub state: &'a mut S,

@@ -68,6 +68,7 @@ mod tests;
 pub const VERSION: u32 = 2;
 
 pub use accumulator::Accumulator;
+pub(crate) use axes::AHEAD_BYTES;
 pub use axes::{Baseline, InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
 pub use exact::ReserveSpent;
 pub(crate) use finish::write_integer;

@@ -4,7 +4,7 @@
 //! summed is never written down; a run of cells is the plain case of the same loop, and gives the same bits.
 
 use super::{
-    axes::{InstructionSet, Piece},
+    axes::{AHEAD_BYTES, InstructionSet, Piece},
     element::Float,
 };
 use std::marker::PhantomData;
@@ -76,10 +76,6 @@ impl<'a, T: Float> Run for Cells<'a, T> {
         T::read(self.all[index])
     }
 }
-
-/// Bytes that are asked for ahead of what is folded: two dozen lines are under way at a time, and what kernels of panels keep has to
-/// fit the first cache beside them.
-pub(super) const AHEAD_BYTES: usize = 6144;
 
 /// What is asked for while a piece is folded: the bytes that lie [`AHEAD_BYTES`] behind its own. The caches bring in by themselves what
 /// is read in order, but not across pages, and not while a piece is settled.

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kernel::{formula::SumKernels, watch::TileCheck},
-    numeric::{Accumulator, Side, TileAxis},
+    kernel::{formula::SumKernels, simd::prefetch, watch::TileCheck},
+    numeric::{AHEAD_BYTES, Accumulator, Side, TileAxis},
 };
 
 impl Execution<'_, '_, '_, '_> {
@@ -176,6 +176,12 @@ impl Execution<'_, '_, '_, '_> {
         let part = |bytes: &[u8], uniform: bool, at: usize| if uniform { 0..bytes.len() } else { at * run..(at + 1) * run };
         (0..outputs).all(|at| {
             let output = (first + at as i64 * output_step) as usize;
+            // Kernels ask for what lies ahead in a run, which these are too short for.
+            if run < AHEAD_BYTES {
+                for (side, _) in [(a, a_uniform), (b, b_uniform)].into_iter().filter(|(_, uniform)| !uniform) {
+                    prefetch(side.get(at * run + AHEAD_BYTES..(at + 1) * run + AHEAD_BYTES).unwrap_or_default());
+                }
+            }
             let (a, b) = (&a[part(a, a_uniform, at)], &b[part(b, b_uniform, at)]);
             (0..run).step_by(piece).all(|from| {
                 let piece = |bytes: &'_ [u8], uniform: bool| if uniform { 0..bytes.len() } else { from..run.min(from + piece) };

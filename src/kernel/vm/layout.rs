@@ -116,6 +116,11 @@ impl Execution<'_, '_, '_, '_> {
                     nest.piece = nest.elements;
                 }
             }
+            Some(Once::Sums { exact: true }) if self.sums_rows(sweep) => {
+                let nest = &mut self.machine.nest;
+                nest.lengthen(sweep.tile_elements * SUMMED_TILES);
+                nest.piece = nest.elements;
+            }
             Some(Once::Sums { .. } | Once::Reduces { .. }) | None => {}
         }
     }
@@ -128,6 +133,21 @@ impl Execution<'_, '_, '_, '_> {
             && sweep.tracks.iter().enumerate().all(|(at, track)| match track {
                 Track::Accumulator(_) => nest.steps(at).last() == Some(&0),
                 _ => true,
+            })
+    }
+
+    /// Whether a tile is whole rows beside each other, each a run for one output.
+    fn sums_rows(&self, sweep: &PreparedSweep) -> bool {
+        let nest = &self.machine.nest;
+        let is_run = nest.box_shape().iter().skip(1).product::<usize>() >= RUN_MIN && nest.layouts.contains(&Layout::Dense);
+        is_run
+            && sweep.tracks.iter().enumerate().all(|(at, track)| match track {
+                Track::Accumulator(_) => nest
+                    .steps(at)
+                    .split_first()
+                    .is_some_and(|(first, rest)| *first != 0 && !rest.is_empty() && rest.iter().all(|step| *step == 0)),
+                Track::Slot(_) => nest.layouts[at] != Layout::Strided,
+                _ => false,
             })
     }
 

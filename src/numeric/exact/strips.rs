@@ -6,9 +6,9 @@ use super::scatter::SCATTER_MAX;
 use super::state::FLAG_NOT_NEGATIVE_ZERO;
 use super::window::{SQUARE_COUNTS, SUM_COUNTS, UNSET};
 use super::{GATHER_MIN, MOOD_STRIPS, PANEL_BLOCK, PANELS, RunPiece, TIERS, Target, Tile};
-use crate::numeric::axes::{Columns, InstructionSet, Piece, Rows};
+use crate::numeric::axes::{AHEAD_BYTES, Columns, InstructionSet, Piece, Rows};
 use crate::numeric::element::Float;
-use crate::numeric::run::{AHEAD_BYTES, Ahead};
+use crate::numeric::run::Ahead;
 use std::marker::PhantomData;
 
 /// A strip of a tile: rows of at most as many columns as a kernel has lanes.
