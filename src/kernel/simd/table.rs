@@ -17,7 +17,7 @@ use crate::{
         watch::{self, EventChecks, TileCheck},
     },
     nd::DType,
-    numeric::{Accumulator, Baseline, Elements, Groups, InstructionSet, Piece, Scan, ScanBlock, Side, TileAxis},
+    numeric::{Accumulator, Baseline, Elements, Finish, Groups, InstructionSet, Piece, RowSums, Scan, ScanBlock, Side, TileAxis},
 };
 use half::{bf16, f16};
 
@@ -74,6 +74,10 @@ pub(crate) struct Kernels {
     pub stream: fn(&mut [u8], &[u8]),
     pub absorb: fn(&mut Accumulator, &[u8], &[TileAxis], usize, i64),
     pub absorb_pairs: fn(&mut Accumulator, [Side<'_>; 2], &[TileAxis], usize),
+    /// `(sums, dtype, bytes, length, rows)`: [`RowSums::take`].
+    pub take_rows: fn(&mut RowSums, DType, &[u8], usize, usize),
+    /// `(sums, what, dtype, rows, out)`: [`RowSums::finish`].
+    pub finish_rows: fn(&RowSums, Finish, DType, usize, &mut [u8]) -> u64,
     pub scan: ScanKernel,
     pub absorb_groups: GroupKernel,
     pub search: SearchKernel,
@@ -226,6 +230,12 @@ macro_rules! instruction_set {
             }
             fn scan(scan: &mut Scan, block: &ScanBlock<'_>, input: &[u8], output: &mut [u8]) -> Result<(), usize> {
                 scan.advance::<$set>(block, input, output)
+            }
+            fn take_rows(sums: &mut RowSums, dtype: DType, bytes: &[u8], length: usize, rows: usize) {
+                sums.take::<$set>(dtype, bytes, length, rows);
+            }
+            fn finish_rows(sums: &RowSums, what: Finish, dtype: DType, rows: usize, out: &mut [u8]) -> u64 {
+                sums.finish::<$set>(what, dtype, rows, out)
             }
             fn absorb_groups(accumulator: &mut Accumulator, tile: Elements<'_>, axes: &[TileAxis], base: usize, groups: &Groups<'_>) -> Result<(), usize> {
                 accumulator.absorb_groups::<$set>(tile, axes, base, groups)
@@ -435,7 +445,7 @@ macro_rules! instruction_set {
             $(#[target_feature(enable = $features)])?
             pub(super) fn table() -> Kernels {
                 // The lookups themselves run with the features, so they are reached through pointers as well.
-                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, absorb_groups, search: search::<$set>, scan, sums_of: formula::kernels::<$set>, chain, events: watch::event_checks::<$set>(), draw: random::draw::<$set>, product: product::kernel::<$set>, product_of_segment: product::segment_kernel::<$set> }
+                Kernels { unary, binary, cast, select, swap_bytes, special, stream, absorb, absorb_pairs, take_rows, finish_rows, absorb_groups, search: search::<$set>, scan, sums_of: formula::kernels::<$set>, chain, events: watch::event_checks::<$set>(), draw: random::draw::<$set>, product: product::kernel::<$set>, product_of_segment: product::segment_kernel::<$set> }
             }
         }
     };

@@ -53,12 +53,15 @@ impl Execution<'_, '_, '_, '_> {
         Ok(())
     }
 
-    pub(super) fn finish_local(&mut self, acc: usize) -> Result<()> {
+    /// Writes the results of a local accumulator, unless they are there already, and looks at them.
+    pub(super) fn finish_local(&mut self, acc: usize, writes: bool) -> Result<()> {
         let Some(local) = &self.machine.accumulators[acc] else { return Ok(()) };
         for (what, slot) in &self.prepared.accumulations[acc].finishes {
             let dtype = self.prepared.slots[slot.0 as usize].dtype;
             let out = &mut self.machine.locals[slot.0 as usize].bytes_mut()[..local.outputs * dtype.size()];
-            local.accumulator.finish(*what, dtype, 0, local.outputs, out)?;
+            if writes {
+                local.accumulator.finish(*what, dtype, 0, local.outputs, out)?;
+            }
             self.machine.findings.add_results(what.name(), local.accumulator.outcomes(*what, dtype, 0, out));
         }
         Ok(())

@@ -8,6 +8,7 @@ use super::{
     nest::{Order, Role},
     prepare::{KEPT_LOADS_MAX, Once, PreparedStep, PreparedSweep, is_input_load, tile_elements, written},
     product::PreparedProduct,
+    rows::Rows,
 };
 use crate::{
     error::{Error, Result},
@@ -59,6 +60,7 @@ impl Builder<'_> {
             roles: Vec::new(),
             code: Vec::with_capacity(sweep.code.len()),
             once: None,
+            rows: None,
             finishing: Vec::new(),
             sums: self.watch.map_or_else(Vec::new, |watch| watch.sums(step)),
             copies: in_place::copied(self.program, sweep).map(|(_, local)| local.0 as usize),
@@ -92,6 +94,7 @@ impl Builder<'_> {
         let code = std::mem::take(&mut made.code);
         made.code = fuse(code, sweep.registers as usize + kept, self.program, &self.kernels);
         made.once = once(&made.code, &self.program.accumulators);
+        made.rows = Rows::of(&made.code, self.program);
         made.roles = made.tracks.iter().map(|track| role(track, &self.program.accumulators)).collect();
         Ok(made)
     }

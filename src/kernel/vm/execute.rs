@@ -86,15 +86,19 @@ impl Execution<'_, '_, '_, '_> {
         for &acc in &sweep.finishing {
             self.begin_local(acc, sweep)?;
         }
+        let rows = self.rows_of(sweep);
         loop {
-            self.tile(sweep)?;
+            match rows {
+                Some(rows) => self.finish_rows(rows)?,
+                None => self.tile(sweep)?,
+            }
             if !self.machine.nest.advance() {
                 break;
             }
         }
         self.ask_sums(sweep);
         for &acc in &sweep.finishing {
-            self.finish_local(acc)?;
+            self.finish_local(acc, rows.is_none())?;
         }
         Ok(())
     }

@@ -152,7 +152,7 @@ impl Execution<'_, '_, '_, '_> {
     }
 
     /// Whether nothing of a tile is ever copied: all of it is read and written where it lies.
-    fn lies_in_place(&self, sweep: &PreparedSweep) -> bool {
+    pub(super) fn lies_in_place(&self, sweep: &PreparedSweep) -> bool {
         sweep.tracks.iter().zip(&self.machine.nest.layouts).all(|(track, layout)| {
             let slot = match track {
                 Track::Slot(slot) => slot,

@@ -18,6 +18,7 @@ mod pieces;
 pub(crate) mod prepare;
 mod product;
 mod register;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod totals;

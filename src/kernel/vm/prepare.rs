@@ -8,6 +8,7 @@ use super::{
     nest::{Order, Role},
     pieces::Pieces,
     product::PreparedProduct,
+    rows::Rows,
 };
 use crate::{
     error::{Error, Result},
@@ -79,6 +80,8 @@ pub(super) struct PreparedSweep {
     pub code: Vec<Operation>,
     /// Set where nothing of a tile is looked at again: then none has to stay in the cache, and they may be longer.
     pub once: Option<Once>,
+    /// Set where results are those of rows, and may need no accumulator.
+    pub rows: Option<Rows>,
     /// Local accumulators that are absorbed into here and finish at the end.
     pub finishing: Vec<usize>,
     /// Sums that are asked at the end whether they took anything that is not finite.

@@ -252,7 +252,7 @@ impl Execution<'_, '_, '_, '_> {
             places(&mut multiplying.right.places, &roles.columns, right, |axis| axis.right);
             self.batch(product, roles, multiplying, output as usize, direct)?;
         }
-        if is_local && !direct { self.finish_local(product.acc) } else { Ok(()) }
+        if is_local && !direct { self.finish_local(product.acc, true) } else { Ok(()) }
     }
 
     /// All groups of inner places of one batch.

@@ -24,6 +24,7 @@ mod strips;
 mod window;
 
 pub(super) use digits::negate_if_negative;
+pub(super) use plain_run::Bounds;
 pub(super) use quick::statistic;
 #[cfg(test)]
 pub(super) use rapid::statistic as rapid_statistic;

@@ -26,14 +26,35 @@ pub(super) struct PlainLanes {
 
 /// What is known about a piece.
 #[derive(Clone, Copy)]
-pub(super) struct Bounds {
+pub(in crate::numeric) struct Bounds {
     /// All magnitudes are below two to this.
-    pub end: i32,
+    pub(super) end: i32,
     /// All elements are multiples of two to this.
     low: i32,
 }
 
 impl Bounds {
+    /// From the largest magnitude of a piece, and the smallest but zero less one, as [`Float::magnitude_bits`].
+    #[inline(always)]
+    pub(in crate::numeric) fn of<T: Float>(largest: u32, smallest: u32) -> Bounds {
+        let field = (largest >> T::MAGNITUDE_SHIFT) as i32;
+        let lowest = (smallest.wrapping_add(1) >> T::MAGNITUDE_SHIFT).max(1) as i32;
+        let end = if largest == 0 {
+            END_ZERO
+        } else if field == T::FIELD_SPECIAL as i32 {
+            END_SPECIAL
+        } else {
+            field.max(1) + T::EXPONENT_MIN + T::MAGNITUDE_SHIFT as i32
+        };
+        Bounds { end, low: lowest + T::EXPONENT_MIN - 1 }
+    }
+
+    /// The same of elements that are not all zero.
+    #[inline(always)]
+    pub(in crate::numeric) fn holds(self, elements: usize) -> bool {
+        self.end != END_ZERO && self.fits(elements)
+    }
+
     /// Whether the sum of so many elements is an f64, in any order.
     #[inline(always)]
     fn fits(self, elements: usize) -> bool {
@@ -65,16 +86,7 @@ impl PlainLanes {
 
     #[inline(always)]
     pub(super) fn bounds<T: Float>(&self) -> Bounds {
-        let field = (self.largest >> T::MAGNITUDE_SHIFT) as i32;
-        let lowest = (self.smallest.wrapping_add(1) >> T::MAGNITUDE_SHIFT).max(1) as i32;
-        let end = if self.largest == 0 {
-            END_ZERO
-        } else if field == T::FIELD_SPECIAL as i32 {
-            END_SPECIAL
-        } else {
-            field.max(1) + T::EXPONENT_MIN + T::MAGNITUDE_SHIFT as i32
-        };
-        Bounds { end, low: lowest + T::EXPONENT_MIN - 1 }
+        Bounds::of::<T>(self.largest, self.smallest)
     }
 
     /// What a piece of so many elements comes to, where no addition rounded and one float holds it. Short runs are this and little else.

@@ -11,11 +11,12 @@ mod pairs;
 mod places;
 mod plain;
 mod products;
+mod rows;
 mod sketches;
 mod skipping;
 mod states;
 
-use super::{Accumulator, AccumulatorKind, Finish, Side, SumMode, TileAxis};
+use super::{Accumulator, AccumulatorKind, Baseline, Finish, Side, SumMode, TileAxis};
 use crate::nd::DType;
 use proptest::prelude::*;
 
