@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kernel::program::{Accumulation, Program},
-    numeric::{ROW_LENGTHS, ROWS_MAX, RowSums, TileAxis},
+    kernel::program::{Accumulation, Program, SlotId},
+    numeric::{Finish, ROW_LENGTHS, ROWS_MAX, RowSums, TileAxis},
 };
 
 /// A sweep that only reduces a slot to results, each of which [`RowSums`] gives.
@@ -33,12 +33,9 @@ impl Rows {
             return None;
         };
         let Accumulation { kind, dtype, finishes, .. } = &program.accumulators[*acc];
-        let can = |(what, slot)| RowSums::finishes(*kind, *dtype, what, program.slots[slot as usize].dtype);
-        (!finishes.is_empty() && finishes.iter().all(|(what, slot)| can((*what, slot.0)))).then_some(Rows {
-            slot: *slot,
-            tracks: [*slot_track, *track],
-            acc: *acc,
-        })
+        let is_given = |what: &Finish, slot: &SlotId| RowSums::finishes(*kind, *dtype, *what, program.slots[slot.0 as usize].dtype);
+        let all = !finishes.is_empty() && finishes.iter().all(|(what, slot)| is_given(what, slot));
+        all.then_some(Rows { slot: *slot, tracks: [*slot_track, *track], acc: *acc })
     }
 }
 
