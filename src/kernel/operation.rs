@@ -9,7 +9,7 @@ mod integer;
 
 use crate::kernel::{
     lane::{Lane, Ordered, UNORDERED},
-    math::{self, Lanes},
+    math::{self, Lanes, Real},
 };
 use bytemuck::{cast_slice, cast_slice_mut};
 use float::*;
@@ -220,6 +220,19 @@ macro_rules! vector_functions {
         vector_functions!(@one $op($($arg),*) $trait $map f32 $narrow $lanes $single);
         vector_functions!(@one $op($($arg),*) $trait $map f64 $wide $wide_lanes $double);
     )*};
+    (@one $op:ident($a:ident, $b:ident) Binary map_two $t:tt $scalar:ident $lanes:ident $function:ident) => {
+        impl Binary<$t> for $op {
+            type Out = $t;
+            #[inline(always)]
+            fn apply($a: $t, $b: $t) -> $t { math::$scalar($a, $b) }
+            #[inline(always)]
+            fn by_vectors<S: Lanes>(out: &mut [u8], $a: &[u8], $b: &[u8]) -> bool {
+                let (out, $a, $b): (&mut [$t], &[$t], &[$t]) = (cast_slice_mut(out), cast_slice($a), cast_slice($b));
+                math::map_two!(S::$lanes, math::$function, out, $a, $b);
+                true
+            }
+        }
+    };
     (@one $op:ident($($arg:ident),*) $trait:ident $map:ident $t:tt $scalar:ident $lanes:ident $function:ident) => {
         impl $trait<$t> for $op {
             type Out = $t;

@@ -338,30 +338,36 @@ pub(crate) fn map<V: Real>(out: &mut [V::Scalar], a: &[V::Scalar], function: imp
     }
 }
 
-/// As [`map`] with two arguments.
-#[inline(always)]
-pub(crate) fn map_two<V: Real>(out: &mut [V::Scalar], a: &[V::Scalar], b: &[V::Scalar], function: impl Fn(V, V) -> V) {
-    let mut short = [[V::Scalar::default(); 32]; 3];
-    let length = out.len().min(a.len()).min(b.len());
-    let is_short = length < V::LANES;
-    if is_short {
-        short[0][..length].copy_from_slice(&a[..length]);
-        short[1][..length].copy_from_slice(&b[..length]);
-    }
-    let [left, right, to] = &mut short;
-    let lanes = V::LANES;
-    let (vectors_out, a, b, count) = if is_short {
-        (&mut to[..lanes], &left[..lanes], &right[..lanes], lanes)
-    } else {
-        (&mut out[..length], &a[..length], &b[..length], length)
-    };
-    let mut index = 0;
-    while index < count {
-        let at = index.min(count - lanes);
-        function(V::load(&a[at..]), V::load(&b[at..])).store(&mut vectors_out[at..]);
-        index += lanes;
-    }
-    if is_short {
-        out[..length].copy_from_slice(&short[2][..length]);
-    }
+/// As [`map`] with two arguments; `$function` is inlined for certain. Of a closure that is as large as a power it is the compiler's choice,
+/// and outside of the function that carries the instruction set every operation on a vector is a call.
+macro_rules! map_two {
+    ($vector:ty, $function:path, $out:expr, $a:expr, $b:expr) => {{
+        const LANES: usize = 32;
+        let (out, a, b) = ($out, $a, $b);
+        let lanes = <$vector as $crate::kernel::math::Real>::LANES;
+        let mut short = [[Default::default(); LANES]; 3];
+        let length = out.len().min(a.len()).min(b.len());
+        let is_short = length < lanes;
+        if is_short {
+            short[0][..length].copy_from_slice(&a[..length]);
+            short[1][..length].copy_from_slice(&b[..length]);
+        }
+        let [left, right, to] = &mut short;
+        let (vectors_out, a, b, count) = if is_short {
+            (&mut to[..lanes], &left[..lanes], &right[..lanes], lanes)
+        } else {
+            (&mut out[..length], &a[..length], &b[..length], length)
+        };
+        let mut index = 0;
+        while index < count {
+            let at = index.min(count - lanes);
+            let result: $vector = $function(Real::load(&a[at..]), Real::load(&b[at..]));
+            result.store(&mut vectors_out[at..]);
+            index += lanes;
+        }
+        if is_short {
+            out[..length].copy_from_slice(&short[2][..length]);
+        }
+    }};
 }
+pub(crate) use map_two;
