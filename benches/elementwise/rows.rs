@@ -86,7 +86,7 @@ impl Row {
             Expression::Text(text) => text,
         };
         let named: Vec<_> = inputs.iter().zip(["a", "b", "c"]).map(|(array, name)| (name.to_string(), array.clone())).collect();
-        let options = BuildOptions { sum_mode: SumMode::Neumaier, strict: false };
+        let options = BuildOptions { sum_mode: SumMode::Exact, strict: false };
         let built = parse(text).and_then(|parsed| Program::build(&parsed, &named, &options)).map_err(|error| error.to_string())?;
         match built.result {
             Some((_, Value::Array(array))) => Ok(array),
