@@ -9,7 +9,7 @@ mod integer;
 
 use crate::kernel::{
     lane::{Lane, Ordered, UNORDERED},
-    math::{self, Lanes, Real},
+    math::{self, Lanes},
 };
 use bytemuck::{cast_slice, cast_slice_mut};
 use float::*;
@@ -215,32 +215,20 @@ chunked_powers! {
 
 /// Functions of [`math`] that are written for vectors: one of `f32` and one of `f64`, with the vectors they take.
 macro_rules! vector_functions {
-    ($($op:ident($($arg:ident),*) $trait:ident $map:ident $narrow:ident $lanes:ident $single:ident $wide:ident $wide_lanes:ident $double:ident;)*) => {$(
+    ($($op:ident($($arg:ident),*) $trait:ident $narrow:ident $lanes:ident $single:ident $wide:ident $wide_lanes:ident $double:ident;)*) => {$(
         pub(crate) struct $op;
-        vector_functions!(@one $op($($arg),*) $trait $map f32 $narrow $lanes $single);
-        vector_functions!(@one $op($($arg),*) $trait $map f64 $wide $wide_lanes $double);
+        vector_functions!(@one $op($($arg),*) $trait f32 $narrow $lanes $single);
+        vector_functions!(@one $op($($arg),*) $trait f64 $wide $wide_lanes $double);
     )*};
-    (@one $op:ident($a:ident, $b:ident) Binary map_two $t:tt $scalar:ident $lanes:ident $function:ident) => {
-        impl Binary<$t> for $op {
-            type Out = $t;
-            #[inline(always)]
-            fn apply($a: $t, $b: $t) -> $t { math::$scalar($a, $b) }
-            #[inline(always)]
-            fn by_vectors<S: Lanes>(out: &mut [u8], $a: &[u8], $b: &[u8]) -> bool {
-                let (out, $a, $b): (&mut [$t], &[$t], &[$t]) = (cast_slice_mut(out), cast_slice($a), cast_slice($b));
-                math::map_two!(S::$lanes, math::$function, out, $a, $b);
-                true
-            }
-        }
-    };
-    (@one $op:ident($($arg:ident),*) $trait:ident $map:ident $t:tt $scalar:ident $lanes:ident $function:ident) => {
+    (@one $op:ident($($arg:ident),*) $trait:ident $t:tt $scalar:ident $lanes:ident $function:ident) => {
         impl $trait<$t> for $op {
             type Out = $t;
             #[inline(always)]
             fn apply($($arg: $t),*) -> $t { math::$scalar($($arg),*) }
             #[inline(always)]
             fn by_vectors<S: Lanes>(out: &mut [u8], $($arg: &[u8]),*) -> bool {
-                math::$map::<S::$lanes>(cast_slice_mut(out), $(cast_slice($arg)),*, |$($arg),*| math::$function($($arg),*));
+                $(let $arg: &[$t] = cast_slice($arg);)*
+                math::map!(S::$lanes, math::$function, cast_slice_mut::<u8, $t>(out), $($arg),*);
                 true
             }
         }
@@ -248,27 +236,27 @@ macro_rules! vector_functions {
 }
 
 vector_functions! {
-    Exp(a) Unary map exp_f32 F32Twice exp_single exp_f64 F64 exp;
-    Exp2(a) Unary map exp2_f32 F32Twice exp2_single exp2_f64 F64 exp2;
-    Log(a) Unary map log_f32 F32Twice log_single log_f64 F64 log;
-    Log2(a) Unary map log2_f32 F32Twice log2_single log2_f64 F64 log2;
-    Log10(a) Unary map log10_f32 F32Twice log10_single log10_f64 F64 log10;
-    Log1p(a) Unary map log1p_f32 F32Twice log1p_single log1p_f64 F64Twice log1p;
-    Cbrt(a) Unary map cbrt_f32 F32Twice cbrt_single cbrt_f64 F64 cbrt;
-    Atan(a) Unary map atan_f32 F32Twice atan_single atan_f64 F64Twice atan;
-    Sinh(a) Unary map sinh_f32 F32Twice sinh_single sinh_f64 F64Twice sinh;
-    Cosh(a) Unary map cosh_f32 F32Twice cosh_single cosh_f64 F64 cosh;
-    Tanh(a) Unary map tanh_f32 F32Twice tanh_single tanh_f64 F64Twice tanh;
-    Asinh(a) Unary map asinh_f32 F32Twice asinh_single asinh_f64 F64Twice asinh;
-    Acosh(a) Unary map acosh_f32 F32Twice acosh_single acosh_f64 F64Twice acosh;
-    Atanh(a) Unary map atanh_f32 F32Twice atanh_single atanh_f64 F64Twice atanh;
-    Power(a, b) Binary map_two power_f32 F32Twice power_single power_f64 F64Twice power;
+    Exp(a) Unary exp_f32 F32Twice exp_single exp_f64 F64 exp;
+    Exp2(a) Unary exp2_f32 F32Twice exp2_single exp2_f64 F64 exp2;
+    Log(a) Unary log_f32 F32Twice log_single log_f64 F64 log;
+    Log2(a) Unary log2_f32 F32Twice log2_single log2_f64 F64 log2;
+    Log10(a) Unary log10_f32 F32Twice log10_single log10_f64 F64 log10;
+    Log1p(a) Unary log1p_f32 F32Twice log1p_single log1p_f64 F64Twice log1p;
+    Cbrt(a) Unary cbrt_f32 F32Twice cbrt_single cbrt_f64 F64 cbrt;
+    Atan(a) Unary atan_f32 F32Twice atan_single atan_f64 F64Twice atan;
+    Sinh(a) Unary sinh_f32 F32Twice sinh_single sinh_f64 F64Twice sinh;
+    Cosh(a) Unary cosh_f32 F32Twice cosh_single cosh_f64 F64 cosh;
+    Tanh(a) Unary tanh_f32 F32Twice tanh_single tanh_f64 F64Twice tanh;
+    Asinh(a) Unary asinh_f32 F32Twice asinh_single asinh_f64 F64Twice asinh;
+    Acosh(a) Unary acosh_f32 F32Twice acosh_single acosh_f64 F64Twice acosh;
+    Atanh(a) Unary atanh_f32 F32Twice atanh_single atanh_f64 F64Twice atanh;
+    Power(a, b) Binary power_f32 F32Twice power_single power_f64 F64Twice power;
 }
 
 names!(Asin Acos Atan2);
-vector_functions!(@one Atan2(a, b) Binary map_two f64 atan2_f64 F64Twice atan2);
-vector_functions!(@one Asin(a) Unary map f64 asin_f64 F64Twice asin);
-vector_functions!(@one Acos(a) Unary map f64 acos_f64 F64Twice acos);
+vector_functions!(@one Atan2(a, b) Binary f64 atan2_f64 F64Twice atan2);
+vector_functions!(@one Asin(a) Unary f64 asin_f64 F64Twice asin);
+vector_functions!(@one Acos(a) Unary f64 acos_f64 F64Twice acos);
 operations! {
     Asin(a) [f32] -> same math::asin_f32(a);
     Acos(a) [f32] -> same math::acos_f32(a);
@@ -339,7 +327,7 @@ macro_rules! turning_functions {
                 for (out, a) in out.chunks_mut(TURNING_CHUNK).zip(a.chunks(TURNING_CHUNK)) {
                     // Without an exit, so that it vectorises.
                     if a.iter().fold(true, |near, a| near & (a.abs() <= math::$limit)) {
-                        math::map::<S::$lanes>(out, a, |a| math::$near(a));
+                        math::map!(S::$lanes, math::$near, &mut *out, a);
                     } else {
                         for (out, &a) in out.iter_mut().zip(a) {
                             *out = math::$function(a);

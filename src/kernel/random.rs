@@ -190,7 +190,6 @@ impl Values for Normal<f32> {
     type Block = [f32; 4];
 
     #[inline(always)]
-    #[expect(clippy::redundant_closure, reason = "a function that is named is called, a closure is compiled where it stands")]
     fn values<I: Lanes>(self, words: &Words) -> [[f32; 4]; LANES] {
         let (mut units, mut logarithms) = ([[0.0; LANES]; 2], [[0.0; LANES]; 2]);
         for pair in 0..2 {
@@ -199,7 +198,8 @@ impl Values for Normal<f32> {
                 units[pair][lane] = ((words[2 * pair][lane] >> 1) as i32 as f32 + 0.25) * (1.0 / 2_147_483_648.0);
             }
         }
-        math::map::<I::F32Twice>(logarithms.as_flattened_mut(), units.as_flattened(), |unit| math::log_single(unit));
+        let uniform = units.as_flattened();
+        math::map!(I::F32Twice, math::log_single, logarithms.as_flattened_mut(), uniform);
         let mut made = [[0.0; 4]; LANES];
         for pair in 0..2 {
             let (mut sines, mut cosines) = ([0.0; LANES], [0.0; LANES]);
@@ -223,14 +223,13 @@ impl Values for Normal<f64> {
     type Block = [f64; 2];
 
     #[inline(always)]
-    #[expect(clippy::redundant_closure, reason = "a function that is named is called, a closure is compiled where it stands")]
     fn values<I: Lanes>(self, words: &Words) -> [[f64; 2]; LANES] {
         let mut units = [0.0; LANES];
         for lane in 0..LANES {
             units[lane] = ((long(words[0][lane], words[1][lane]) >> 11) as i64 as f64 + 0.5) * (1.0 / 9_007_199_254_740_992.0);
         }
         let mut logarithms = [0.0; LANES];
-        math::map::<I::F64Twice>(&mut logarithms, &units, |unit| math::log(unit));
+        math::map!(I::F64Twice, math::log, &mut logarithms, units);
         let (mut sines, mut cosines) = ([0.0; LANES], [0.0; LANES]);
         for lane in 0..LANES {
             let radius = (-2.0 * logarithms[lane]).sqrt();

@@ -32,7 +32,7 @@ mod trig;
 mod trig_single;
 
 pub(crate) use both::Both;
-pub(crate) use real::{Lanes, Real, map, map_two};
+pub(crate) use real::{Lanes, Real, map};
 
 pub(crate) use arc::{acos, asin, atan, atan2};
 pub use arc::{acos_f64, asin_f64, atan_f64, atan2_f64};

@@ -315,59 +315,36 @@ macro_rules! scalar {
 scalar!(f64, u64);
 scalar!(f32, u32);
 
-/// `out[i] = function(a[i])`, the last vector overlapping the one before, so that the body is there once.
-#[inline(always)]
-pub(crate) fn map<V: Real>(out: &mut [V::Scalar], a: &[V::Scalar], function: impl Fn(V) -> V) {
-    let mut short = [[V::Scalar::default(); 32]; 2];
-    let length = out.len().min(a.len());
-    let is_short = length < V::LANES;
-    if is_short {
-        short[0][..length].copy_from_slice(&a[..length]);
-    }
-    let [from, to] = &mut short;
-    let (vectors_out, vectors_a, count) =
-        if is_short { (&mut to[..V::LANES], &from[..V::LANES], V::LANES) } else { (&mut out[..length], &a[..length], length) };
-    let mut index = 0;
-    while index < count {
-        let at = index.min(count - V::LANES);
-        function(V::load(&vectors_a[at..])).store(&mut vectors_out[at..]);
-        index += V::LANES;
-    }
-    if is_short {
-        out[..length].copy_from_slice(&short[1][..length]);
-    }
-}
-
-/// As [`map`] with two arguments; `$function` is inlined for certain. Of a closure that is as large as a power it is the compiler's choice,
-/// and outside of the function that carries the instruction set every operation on a vector is a call.
-macro_rules! map_two {
-    ($vector:ty, $function:path, $out:expr, $a:expr, $b:expr) => {{
-        const LANES: usize = 32;
-        let (out, a, b) = ($out, $a, $b);
-        let lanes = <$vector as $crate::kernel::math::Real>::LANES;
-        let mut short = [[Default::default(); LANES]; 3];
-        let length = out.len().min(a.len()).min(b.len());
+/// `out[i] = function(a[i], ...)` with `$vector`s, the last one overlapping the one before, so that the body is there once.
+///
+/// `$function` is inlined for certain. Of a closure that is as large as a power it is the compiler's choice, and outside of the
+/// function that carries the instruction set every operation on a vector is a call.
+macro_rules! map {
+    ($vector:ty, $function:path, $out:expr, $($arg:ident),+) => {{
+        use $crate::kernel::math::Real;
+        let lanes = <$vector as Real>::LANES;
+        let out = $out;
+        let length = out.len()$(.min($arg.len()))+;
         let is_short = length < lanes;
-        if is_short {
-            short[0][..length].copy_from_slice(&a[..length]);
-            short[1][..length].copy_from_slice(&b[..length]);
-        }
-        let [left, right, to] = &mut short;
-        let (vectors_out, a, b, count) = if is_short {
-            (&mut to[..lanes], &left[..lanes], &right[..lanes], lanes)
-        } else {
-            (&mut out[..length], &a[..length], &b[..length], length)
-        };
+        let mut short_out = [<$vector as Real>::Scalar::default(); 32];
+        $(
+            let mut short = [<$vector as Real>::Scalar::default(); 32];
+            if is_short {
+                short[..length].copy_from_slice(&$arg[..length]);
+            }
+            let $arg = if is_short { &short[..lanes] } else { &$arg[..length] };
+        )+
+        let vectors = if is_short { &mut short_out[..lanes] } else { &mut out[..length] };
         let mut index = 0;
-        while index < count {
-            let at = index.min(count - lanes);
-            let result: $vector = $function(Real::load(&a[at..]), Real::load(&b[at..]));
-            result.store(&mut vectors_out[at..]);
+        while index < vectors.len() {
+            let at = index.min(vectors.len() - lanes);
+            let result: $vector = $function($(Real::load(&$arg[at..])),+);
+            result.store(&mut vectors[at..]);
             index += lanes;
         }
         if is_short {
-            out[..length].copy_from_slice(&short[2][..length]);
+            out[..length].copy_from_slice(&short_out[..length]);
         }
     }};
 }
-pub(crate) use map_two;
+pub(crate) use map;
