@@ -76,6 +76,7 @@ pub(crate) use finish::write_integer;
 pub use grouped::{Elements, Groups, Labels, Outside};
 pub use outcomes::Outcome;
 pub use pairs::Side;
+pub(crate) use round::two_sum;
 pub(crate) use row_sums::{ROW_LENGTHS, ROWS_MAX, RowSums};
 pub(crate) use run::{CellsAhead, RUN_MIN, Run};
 pub use scan::{Scan, ScanBlock, ScanKind};

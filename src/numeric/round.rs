@@ -99,6 +99,14 @@ impl Exact {
     }
 }
 
+/// `a + b`, rounded, and what the rounding lost (Knuth's TwoSum).
+#[inline(always)]
+pub(crate) fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let part = sum - a;
+    (sum, (a - (sum - part)) + (b - part))
+}
+
 /// The integer mantissa and the exponent of a finite float: `|value| = mantissa * 2^exponent`.
 #[inline(always)]
 pub(super) fn decompose(value: f64) -> (u64, i32) {

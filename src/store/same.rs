@@ -23,7 +23,6 @@ pub fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 /// Whether `path` is somewhere in the folder `folder`, under any name.
-#[must_use]
 fn lies_inside(path: &Path, folder: &Path) -> bool {
     let Ok(absolute) = std::path::absolute(path) else { return false };
     // Links on the way are seen through where the folders exist.

@@ -4,6 +4,7 @@ use super::key::{value_of, write_key};
 use crate::{
     kernel::{lane::f64_to_f32_odd, program::QuantileMethod},
     nd::DType,
+    numeric::two_sum,
 };
 use half::{bf16, f16};
 
@@ -102,18 +103,11 @@ fn between(a: (f64, f64), b: (f64, f64), share: f64) -> f64 {
     if a.0.abs().max(b.0.abs()) > 1e300 {
         return 2.0 * between((a.0 / 2.0, a.1 / 2.0), (b.0 / 2.0, b.1 / 2.0), share);
     }
-    let (gap, rest) = sum_of(b.0, -a.0);
+    let (gap, rest) = two_sum(b.0, -a.0);
     let rest = rest + (b.1 - a.1);
     let product = gap * share;
     let lost = gap.mul_add(share, -product);
-    let (high, low) = sum_of(a.0, product);
+    let (high, low) = two_sum(a.0, product);
     let mixed = high + (low + (lost + rest * share) + a.1);
     mixed.clamp(a.0 + a.1, b.0 + b.1)
-}
-
-/// The rounded sum and what it lost.
-fn sum_of(a: f64, b: f64) -> (f64, f64) {
-    let sum = a + b;
-    let of_b = sum - a;
-    (sum, (a - (sum - of_b)) + (b - of_b))
 }

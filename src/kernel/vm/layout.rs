@@ -100,16 +100,13 @@ impl Execution<'_, '_, '_, '_> {
         let once = sweep.once.filter(|_| self.lies_in_place(sweep));
         self.machine.in_place = once == Some(Once::Passes);
         let sums_runs = matches!(once, Some(Once::Sums { .. } | Once::Reduces { exact: false, .. })) && self.sums_runs(sweep);
+        let reduced = |alone: bool| sweep.tile_elements * if alone { SUMMED_TILES } else { WIDE_TILES };
         let nest = &mut self.machine.nest;
         match once {
             Some(Once::Passes) => nest.widen(sweep.tile_elements * WIDE_TILES),
             // What is not exact is cut into pieces again, where the shorter tiles would have ended.
-            Some(Once::Reduces { alone, exact: false }) if sums_runs => {
-                nest.widen(sweep.tile_elements * if alone { SUMMED_TILES } else { WIDE_TILES })
-            }
-            Some(Once::Reduces { alone, exact: true }) => {
-                nest.lengthen(sweep.tile_elements * if alone { SUMMED_TILES } else { WIDE_TILES })
-            }
+            Some(Once::Reduces { alone, exact: false }) if sums_runs => nest.widen(reduced(alone)),
+            Some(Once::Reduces { alone, exact: true }) => nest.lengthen(reduced(alone)),
             Some(Once::Sums { exact }) if sums_runs && (exact || nest.row_rest() >= RUN_MIN) => {
                 nest.widen(sweep.tile_elements * SUMMED_TILES);
                 if exact {

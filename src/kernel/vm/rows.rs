@@ -58,6 +58,8 @@ impl Execution<'_, '_, '_, '_> {
             return Err(Error::internal("rows that are not there"));
         };
         let (accumulation, kernels) = (&self.prepared.accumulations[rows.acc], &self.prepared.kernels);
+        let slots = &self.prepared.slots;
+        let finishes = accumulation.finishes.iter().map(|(what, slot)| (*what, slot.0 as usize, slots[slot.0 as usize].dtype));
         let [from, base] = rows.tracks.map(|track| machine.nest.offsets[track] as usize);
         let [count, length] = [machine.nest.shape[0], machine.nest.shape[1]];
         let row_bytes = length * accumulation.dtype.size();
@@ -68,20 +70,18 @@ impl Execution<'_, '_, '_, '_> {
             let here = cells.len() / row_bytes;
             (kernels.take_rows)(&mut sums, accumulation.dtype, cells, length, here);
             let mut doubtful = 0;
-            for (what, slot) in &accumulation.finishes {
-                let (slot, dtype) = (slot.0 as usize, self.prepared.slots[slot.0 as usize].dtype);
+            for (what, slot, dtype) in finishes.clone() {
                 let out = &mut machine.locals[slot].bytes_mut()[first * dtype.size()..][..here * dtype.size()];
-                doubtful |= (kernels.finish_rows)(&sums, *what, dtype, here, out);
+                doubtful |= (kernels.finish_rows)(&sums, what, dtype, here, out);
             }
             while doubtful != 0 {
                 let row = doubtful.trailing_zeros() as usize;
                 doubtful &= doubtful - 1;
                 let (cells, output) = (&cells[row * row_bytes..][..row_bytes], first + row);
                 (kernels.absorb)(&mut local.accumulator, cells, &axes, output, 0);
-                for (what, slot) in &accumulation.finishes {
-                    let (slot, dtype) = (slot.0 as usize, self.prepared.slots[slot.0 as usize].dtype);
+                for (what, slot, dtype) in finishes.clone() {
                     let out = &mut machine.locals[slot].bytes_mut()[output * dtype.size()..][..dtype.size()];
-                    local.accumulator.finish(*what, dtype, output, 1, out)?;
+                    local.accumulator.finish(what, dtype, output, 1, out)?;
                 }
             }
         }

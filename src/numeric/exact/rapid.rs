@@ -4,7 +4,7 @@
 
 use super::state::Superaccumulator;
 use crate::numeric::Finish;
-use crate::numeric::round::FloatFormat;
+use crate::numeric::round::{FloatFormat, two_sum};
 
 /// Counts whose square is an f64, and differences.
 const COUNT_MAX: u64 = 1 << 26;
@@ -86,19 +86,11 @@ fn deviation(state: &Superaccumulator, count: u64, at: usize) -> Option<Pair> {
     let (count, unit) = (count as f64, f64::from_bits(((1023 + shift) as u64) << 52));
     let counted = product([squares.high * unit, squares.low * unit], [count, 0.0]);
     let square = product([sum_high, sum_low], [sum_high, sum_low]);
-    let [high, lost] = sum_of(counted[0], -square[0]);
+    let (high, lost) = two_sum(counted[0], -square[0]);
     // Where most of both cancels, what is low may be more than what is high.
-    let [high, low] = sum_of(high, lost + (counted[1] - square[1]));
+    let (high, low) = two_sum(high, lost + (counted[1] - square[1]));
     let error = (counted[0] * squares.error.max(PAIR_ERROR) + square[0] * (2.0 * sum_error).max(PAIR_ERROR)) * 2.0 / high;
     (high > 0.0 && error < ERROR_MAX).then_some(Pair { high, low, exponent: 2 * exponent, error })
-}
-
-/// The sum, rounded, and what that lost (Knuth's TwoSum).
-#[inline(always)]
-fn sum_of(a: f64, b: f64) -> [f64; 2] {
-    let sum = a + b;
-    let part = sum - a;
-    [sum, (a - (sum - part)) + (b - part)]
 }
 
 /// The product of two numbers in two floats each.

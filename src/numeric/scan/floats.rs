@@ -7,7 +7,7 @@ use crate::nd::DType;
 use crate::numeric::axes::{InstructionSet, Piece, TILE_AXES_MAX, TileAxis};
 use crate::numeric::element::Float;
 use crate::numeric::memory::reserved;
-use crate::numeric::{Accumulator, Finish, SumMode};
+use crate::numeric::{Accumulator, Finish, SumMode, two_sum};
 use half::{bf16, f16};
 
 /// Sums that left f64 are kept times this, and leave it again only on their way out.
@@ -104,14 +104,6 @@ struct Pairs<T, const P: usize, const PLAIN: bool> {
     high: [f64; P],
     low: [f64; P],
     element: std::marker::PhantomData<T>,
-}
-
-/// `a + b` and what its rounding lost.
-#[inline(always)]
-fn two_sum(a: f64, b: f64) -> (f64, f64) {
-    let sum = a + b;
-    let part = sum - a;
-    (sum, (a - (sum - part)) + (b - part))
 }
 
 /// The value of a pair. A low term of zero must not take the sign of a zero, one that is NaN not an infinity.
